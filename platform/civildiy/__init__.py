@@ -1,0 +1,1 @@
+"""CivilDIY: four services behind a gateway, and the parts they share."""

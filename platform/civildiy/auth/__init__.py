@@ -1,0 +1,1 @@
+"""Accounts and tokens. Owns the PostgreSQL database 'auth'."""

@@ -1,0 +1,109 @@
+"""Assembly of a service: what all four have in common around their own endpoints."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Literal
+
+from fastapi import APIRouter, FastAPI
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from civildiy.chassis.limits import BodyLimit
+from civildiy.chassis.metrics import RequestMetrics, metrics_answer
+from civildiy.chassis.problems import Unavailable, documented, install_problem_handlers
+from civildiy.chassis.settings import ServiceSettings
+
+ReadinessCheck = Callable[[], Awaitable[None]]
+"""Asks one dependency something small; raises when it does not answer."""
+
+READINESS_SECONDS = 2.0
+
+
+class Health(BaseModel):
+    """The process runs and answers. It says nothing about what it depends on."""
+
+    status: Literal["ok"] = "ok"
+    service: str
+
+
+class Readiness(BaseModel):
+    """Every dependency answered."""
+
+    status: Literal["ready"] = "ready"
+    service: str
+    dependencies: list[str]
+
+
+def create_service(
+    name: str,
+    prefix: str,
+    settings: ServiceSettings,
+    *,
+    router: APIRouter,
+    dependencies: Mapping[str, ReadinessCheck],
+    drivers: Mapping[type[Exception], str],
+    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
+    description: str,
+) -> FastAPI:
+    """The FastAPI application of service `name`.
+
+    `prefix` is the service's path at the gateway, such as '/api/posts'; `dependencies` maps a
+    unit's name to the check that /ready runs, `drivers` a driver's root error to the
+    unit that is away when it is raised.
+    """
+    app = FastAPI(
+        title=f"CivilDIY {name}",
+        description=description,
+        version="1.0.0",
+        lifespan=lifespan,
+        # One shape of errors, so the framework's own schema for 422 is left out.
+        responses=documented(422),
+    )
+    app.state.gateway_secret = settings.gateway_secret.get_secret_value()
+    install_problem_handlers(app, drivers)
+    app.add_middleware(BodyLimit)
+    app.add_middleware(RequestMetrics)
+    app.include_router(_operations(name, prefix, dependencies))
+    app.include_router(router)
+    return app
+
+
+def _operations(
+    name: str, prefix: str, dependencies: Mapping[str, ReadinessCheck]
+) -> APIRouter:
+    router = APIRouter(tags=["operations"])
+
+    @router.get(f"{prefix}/health", summary="Liveness, through the gateway")
+    @router.get("/health", summary="Liveness")
+    async def health() -> Health:
+        """Never asks a dependency: a restart does not cure a database that is away."""
+        return Health(service=name)
+
+    @router.get("/ready", summary="Readiness", responses=documented(503))
+    async def ready() -> Readiness:
+        """503 names every dependency that does not answer."""
+        failed = await failing(dependencies)
+        if failed:
+            raise Unavailable(", ".join(failed))
+        return Readiness(service=name, dependencies=list(dependencies))
+
+    @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
+    def metrics() -> Response:
+        return metrics_answer()
+
+    return router
+
+
+async def failing(dependencies: Mapping[str, ReadinessCheck]) -> Sequence[str]:
+    """Names of the dependencies whose check fails or takes longer than two seconds."""
+
+    async def fails(check: ReadinessCheck) -> bool:
+        try:
+            await asyncio.wait_for(check(), READINESS_SECONDS)
+        except Exception:  # whatever a driver raises means the same here: not ready
+            return True
+        return False
+
+    results = await asyncio.gather(*(fails(check) for check in dependencies.values()))
+    return [name for name, failed in zip(dependencies, results, strict=True) if failed]

@@ -1,0 +1,75 @@
+"""A service's membership in the system: its place in the catalog and its rules at the gateway."""
+
+import logging
+from collections.abc import Sequence
+from threading import Event, Thread
+
+import consul
+
+from civildiy.chassis.registry import Instance, Registry, stay_registered
+from civildiy.chassis.routes import Route, RouteStore, rule_set
+from civildiy.chassis.settings import ServiceSettings
+
+log = logging.getLogger(__name__)
+
+
+class Membership:
+    """Joins when the service listens, leaves before it stops, and heals in between."""
+
+    def __init__(self, name: str, routes: Sequence[Route], settings: ServiceSettings) -> None:
+        client = consul.Consul(host=settings.consul_host, port=settings.consul_port)
+        self._registry = Registry(client)
+        self._store = RouteStore(client, name)
+        self._rules = rule_set(
+            name,
+            routes,
+            secret=settings.gateway_secret.get_secret_value(),
+            auth_check_url=settings.auth_check_url,
+        )
+        self.instance = Instance(
+            service=name,
+            id=settings.service_id or f"{name}-{settings.service_host}",
+            host=settings.service_host,
+            port=settings.service_port,
+        )
+        self._left = Event()
+        self._thread = Thread(target=self._keep, name="membership", daemon=True)
+        self._consul_away = False
+
+    def join(self) -> None:
+        """Start keeping this instance registered, in a thread of its own."""
+        self._thread.start()
+
+    def leave(self) -> None:
+        """Deregister; blocks until Consul has answered or could not be reached."""
+        self._left.set()
+        self._thread.join(timeout=5)
+        try:
+            self._registry.deregister(self.instance.id)
+        except (consul.ConsulException, OSError) as error:
+            log.warning("not deregistered, Consul does not answer: %s", error)
+        else:
+            log.info("deregistered %s", self.instance.id)
+
+    def _keep(self) -> None:
+        stay_registered(
+            self._registry,
+            self.instance,
+            self._left,
+            on_look=self._reconcile_rules,
+            on_missing=self._on_missing,
+            on_error=self._on_error,
+        )
+
+    def _reconcile_rules(self) -> None:
+        if self._store.publish(self._rules):
+            log.info("published the gateway's rules of %s", self.instance.service)
+        self._consul_away = False
+
+    def _on_missing(self) -> None:
+        log.info("registering %s", self.instance)
+
+    def _on_error(self, error: Exception) -> None:
+        if not self._consul_away:
+            log.warning("Consul does not answer, trying again until it does: %s", error)
+        self._consul_away = True

@@ -1,0 +1,59 @@
+"""Settings that every service reads from its environment.
+
+A service refuses to start when a required variable is missing: there are no defaults for
+addresses or secrets. The table of all variables is docs/settings.md.
+"""
+
+from typing import Annotated, TypeVar
+
+from pydantic import BeforeValidator, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _refuse_short(value: str) -> str:
+    if len(value) < 16:
+        raise ValueError("at least 16 characters, for example from `openssl rand -hex 32`")
+    return value
+
+
+S = TypeVar("S", bound=BaseSettings)
+Secret = Annotated[SecretStr, BeforeValidator(_refuse_short)]
+
+
+class ServiceSettings(BaseSettings):
+    """What the chassis needs; each service adds its own fields in a subclass."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+
+    service_host: str
+    """Host name or address under which the other services reach this instance."""
+    service_port: int = 5000
+    service_id: str = ""
+    """Instance id in Consul; empty means '<service>-<host>', the same after each restart."""
+    bind_host: str = ""
+    """Address to listen on; empty means service_host."""
+    consul_host: str
+    consul_port: int = 8500
+    gateway_secret: Secret
+    """Shared with the gateway, which proves with it that X-User-ID comes from it."""
+    auth_check_url: str
+    """Where the gateway asks whether a token is good (forwardAuth)."""
+    log_level: str = "INFO"
+
+
+class SettingsRefused(SystemExit):
+    """The environment does not hold what the service needs; the text names each variable."""
+
+
+def load_settings(kind: type[S]) -> S:
+    """Read `kind` from the environment.
+
+    Raises SettingsRefused, which ends the process with one line for each bad variable.
+    """
+    try:
+        return kind()
+    except ValidationError as error:
+        lines = [f"  {str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors()]
+        raise SettingsRefused(
+            "These environment variables are missing or not usable:\n" + "\n".join(lines)
+        ) from None

@@ -1,0 +1,1 @@
+"""The event envelope, its schemas and its versions."""

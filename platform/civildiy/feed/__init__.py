@@ -1,0 +1,1 @@
+"""The activity stream, read from Redis and kept current from Kafka."""

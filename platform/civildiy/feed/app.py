@@ -1,0 +1,59 @@
+"""Assembly of the feed service."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from civildiy.chassis.app import create_service
+from civildiy.chassis.routes import Route, under
+from civildiy.chassis.serve import Service
+from civildiy.chassis.settings import load_settings
+from civildiy.feed.api import PREFIX, router
+from civildiy.feed.lag import LagMeter
+from civildiy.feed.settings import FeedSettings
+
+ROUTES = (
+    Route("own", under(f"{PREFIX}/user"), priority=200),
+    Route("public", under(PREFIX), priority=100, needs_user=False),
+)
+
+TIMEOUT_SECONDS = 2.0
+
+
+def service() -> Service:
+    """The feed service, ready to serve."""
+    settings = load_settings(FeedSettings)
+    redis: Redis[bytes] = Redis(
+        host=settings.redis_host,
+        port=settings.redis_port,
+        socket_timeout=TIMEOUT_SECONDS,
+        socket_connect_timeout=TIMEOUT_SECONDS,
+        max_connections=64,
+    )
+    meter = LagMeter(settings.kafka_bootstrap)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.redis = redis
+        app.state.lag_meter = meter
+        yield
+        await redis.aclose()
+        meter.close()
+
+    async def redis_answers() -> None:
+        await redis.ping()
+
+    app = create_service(
+        "feed",
+        PREFIX,
+        settings,
+        router=router,
+        dependencies={"redis": redis_answers},
+        drivers={RedisError: "redis"},
+        lifespan=lifespan,
+        description="The activity stream: a materialised view of posts, kept in Redis.",
+    )
+    return Service("feed", app, ROUTES, settings)

@@ -1,0 +1,28 @@
+"""The view's keys in Redis and their limits, named once."""
+
+GLOBAL = "feed:activity:global"
+GLOBAL_MAX = 1000
+USER_MAX = 100
+
+DAY_SECONDS = 24 * 60 * 60
+LIST_SECONDS = 7 * DAY_SECONDS
+"""A list that nobody adds to is forgotten after a week."""
+POST_SECONDS = 8 * DAY_SECONDS
+"""A post's version is known for longer than Kafka can send an event again."""
+
+OFFSET = "feed:offset"
+"""Next offset to apply: written in the same step as the effects before it."""
+COUNTERS = "feed:counters"
+"""Hash: applied, stale, skipped, dead."""
+PROJECTOR = "feed:projector"
+"""The projector's own word that it lives; expires when it stops saying so."""
+
+
+def of_user(user_id: int) -> str:
+    """List of one user's entries."""
+    return f"feed:activity:user:{user_id}"
+
+
+def of_post(post_id: str) -> str:
+    """Hash of what the view knows of one post: its version and its entry."""
+    return f"feed:post:{post_id}"

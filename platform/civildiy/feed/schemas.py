@@ -1,0 +1,67 @@
+"""What the feed takes and answers."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class PageQuery(BaseModel):
+    """Which part of a stream."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
+    skip: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+
+
+class Activity(BaseModel):
+    """A post as the stream shows it, with the latest event about it."""
+
+    timestamp: datetime
+    event_id: str
+    event_type: Literal["post.created", "post.updated"]
+    post_id: str
+    user_id: int
+    title: str
+    content: str
+    tags: list[str]
+    created_at: datetime
+    version: int
+
+
+class ActivityPage(BaseModel):
+    """Part of a stream, newest first; `total` counts all that the stream holds now."""
+
+    items: list[Activity]
+    total: int
+    limit: int
+    skip: int
+
+
+class Counters(BaseModel):
+    """Events by what became of them, since the view was made."""
+
+    applied: int = 0
+    stale: int = 0
+    skipped: int = 0
+    dead: int = 0
+
+
+class Lag(BaseModel):
+    """How far the view is behind: events not applied yet, and the age of the oldest of them."""
+
+    events: int
+    seconds: float
+
+
+class Stats(BaseModel):
+    """State of the view. `lag` is null while Kafka does not answer."""
+
+    global_activity_count: int
+    consumer_state: Literal["running", "stopped"]
+    lag: Lag | None
+    lag_events: int | None
+    lag_seconds: float | None
+    next_offset: int | None
+    counters: Counters

@@ -1,0 +1,25 @@
+"""Settings of the feed API and its projector."""
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from civildiy.chassis.settings import ServiceSettings
+
+
+class FeedSettings(ServiceSettings):
+    """For the API process."""
+
+    redis_host: str
+    redis_port: int = 6379
+    kafka_bootstrap: str
+
+
+class ProjectorSettings(BaseSettings):
+    """For the projector process, which serves no HTTP."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+
+    redis_host: str
+    redis_port: int = 6379
+    kafka_bootstrap: str
+    projector_id: str
+    log_level: str = "INFO"

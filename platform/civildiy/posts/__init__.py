@@ -1,0 +1,1 @@
+"""Posts and the events they cause. Owns the MongoDB database 'posts'."""

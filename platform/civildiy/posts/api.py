@@ -1,0 +1,67 @@
+"""The HTTP side of posts."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Query, Request, Response, status
+
+from civildiy.chassis.identity import CurrentUser
+from civildiy.chassis.problems import documented
+from civildiy.chassis.trace import continued_trace
+from civildiy.posts.schemas import Deleted, NewPost, PageQuery, Post, PostChange, PostId, PostPage
+from civildiy.posts.store import PostStore
+
+PREFIX = "/api/posts"
+router = APIRouter(prefix=PREFIX, tags=["posts"])
+
+
+def _store(request: Request) -> PostStore:
+    store: PostStore = request.app.state.store
+    return store
+
+
+def _trace(traceparent: Annotated[str | None, Header()] = None) -> str:
+    return continued_trace(traceparent)
+
+
+Store = Annotated[PostStore, Depends(_store)]
+Trace = Annotated[str, Depends(_trace)]
+
+
+@router.post(
+    "", status_code=status.HTTP_201_CREATED, responses=documented(400, 401, 413, 422, 503)
+)
+async def create(
+    new: NewPost, user: CurrentUser, store: Store, trace: Trace, response: Response
+) -> Post:
+    """Write a post."""
+    post = await store.create(user, new, trace)
+    response.headers["Location"] = f"{PREFIX}/{post.id}"
+    return post
+
+
+@router.get("", responses=documented(422, 503))
+async def page(query: Annotated[PageQuery, Query()], store: Store) -> PostPage:
+    """List posts, newest first, of one author or of everybody."""
+    return await store.page(query)
+
+
+@router.get("/{post_id}", responses=documented(404, 422, 503))
+async def read(post_id: PostId, store: Store) -> Post:
+    """Read one post."""
+    return await store.get(post_id)
+
+
+@router.put("/{post_id}", responses=documented(400, 401, 403, 404, 409, 413, 422, 503))
+async def update(
+    post_id: PostId, change: PostChange, user: CurrentUser, store: Store, trace: Trace
+) -> Post:
+    """Change the fields that are sent; the author only."""
+    return await store.update(post_id, user, change.model_dump(exclude_unset=True), trace)
+
+
+@router.delete("/{post_id}", responses=documented(401, 403, 404, 409, 422, 503))
+async def delete(post_id: PostId, user: CurrentUser, store: Store, trace: Trace) -> Deleted:
+    """Delete a post; the author only."""
+    await store.delete(post_id, user, trace)
+    return Deleted(id=post_id)
+

@@ -1,0 +1,62 @@
+"""Assembly of the posts service."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from pymongo import AsyncMongoClient
+from pymongo.errors import PyMongoError
+
+from civildiy.chassis.app import create_service
+from civildiy.chassis.routes import READ_ONLY, Route, under
+from civildiy.chassis.serve import Service
+from civildiy.chassis.settings import load_settings
+from civildiy.posts.api import PREFIX, router
+from civildiy.posts.outbox import Document
+from civildiy.posts.settings import PostsSettings
+from civildiy.posts.store import PostStore, ensure_collection_until_done
+
+ROUTES = (
+    Route("read", f"{under(PREFIX)} && {READ_ONLY}", priority=200, needs_user=False),
+    # Whatever is not a read needs a user: a new method is protected before anybody thinks of it.
+    Route("write", under(PREFIX), priority=100),
+)
+
+TIMEOUT_MS = 2000
+
+
+def service() -> Service:
+    """The posts service, ready to serve."""
+    settings = load_settings(PostsSettings)
+    client: AsyncMongoClient[Document] = AsyncMongoClient(
+        settings.mongodb_url,
+        tz_aware=True,
+        serverSelectionTimeoutMS=TIMEOUT_MS,
+        connectTimeoutMS=TIMEOUT_MS,
+        timeoutMS=2 * TIMEOUT_MS,
+    )
+    database = client[settings.mongodb_database]
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.store = PostStore(database)
+        preparing = asyncio.create_task(ensure_collection_until_done(database))
+        yield
+        preparing.cancel()
+        await client.close()
+
+    async def mongodb_answers() -> None:
+        await client.admin.command("ping")
+
+    app = create_service(
+        "posts",
+        PREFIX,
+        settings,
+        router=router,
+        dependencies={"mongodb": mongodb_answers},
+        drivers={PyMongoError: "mongodb"},
+        lifespan=lifespan,
+        description="Posts, and the events that each change of a post causes.",
+    )
+    return Service("posts", app, ROUTES, settings)

@@ -1,0 +1,135 @@
+"""The relay: takes events out of the outbox and publishes them to Kafka.
+
+It wakes at each change and also sweeps every second, so a missed wake-up costs time and not data.
+It tries for ever while the broker is away; only an event that the broker refuses as such is set
+aside. An event may be published twice (a crash between publishing and marking), always with the
+same id. Blocking clients: this is a process of its own, `python -m civildiy.posts.relay`.
+"""
+
+import logging
+from collections.abc import Sequence
+from threading import Event
+
+from kafka import KafkaProducer
+from kafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
+from pymongo import MongoClient
+from pymongo.errors import PyMongoError
+
+from civildiy.chassis.log import configure_logging
+from civildiy.chassis.settings import load_settings
+from civildiy.chassis.trace import continued_trace
+from civildiy.chassis.worker import stop_on_signals
+from civildiy.events.clients import producer as kafka_producer
+from civildiy.events.clients import until_connected
+from civildiy.events.envelope import POSTS_TOPIC, encode
+from civildiy.posts.changes import Changes
+from civildiy.posts.lease import Lease
+from civildiy.posts.outbox import Document, Outbox, Waiting, expired_event
+from civildiy.posts.settings import RelaySettings
+from civildiy.posts.store import COLLECTION
+
+log = logging.getLogger(__name__)
+
+BATCH = 500
+SWEEP_MS = 1000
+PUBLISH_SECONDS = 10.0
+RETRY_SECONDS = 0.5
+REFUSED_FOR_EVER = (MessageSizeTooLargeError, RecordListTooLargeError)
+
+
+class Relay:
+    """Moves events from the outbox to the topic, one post's events in their order."""
+
+    def __init__(
+        self, outbox: Outbox, changes: Changes, lease: Lease, producer: KafkaProducer
+    ) -> None:
+        self._outbox = outbox
+        self._changes = changes
+        self._lease = lease
+        self._producer = producer
+
+    def run(self, stopped: Event) -> None:
+        """Work until `stopped`; trouble with a server is logged once and tried again."""
+        trouble = ""
+        while not stopped.is_set():
+            try:
+                if self._lease.held():
+                    self._turn()
+                else:
+                    stopped.wait(SWEEP_MS / 1000)
+                if trouble:
+                    log.info("working again")
+                trouble = ""
+            except (KafkaError, PyMongoError) as error:
+                if type(error).__name__ != trouble:
+                    log.warning("trying again until it works: %s: %s", type(error).__name__, error)
+                trouble = type(error).__name__
+                self._changes.close()
+                stopped.wait(RETRY_SECONDS)
+        self._changes.close()
+
+    def _turn(self) -> None:
+        self.drain()
+        seen = self._changes.wait(SWEEP_MS)
+        if seen.removed is not None:
+            event = expired_event(seen.removed, continued_trace(None))
+            key = event.subject.encode()
+            self._producer.send(POSTS_TOPIC, key=key, value=encode(event)).get(PUBLISH_SECONDS)
+        if seen.removed is not None or not seen.changed:
+            self._changes.keep(seen.position)
+
+    def drain(self) -> int:
+        """Publish everything that waits; returns the number of events. Raises as run() says."""
+        published = 0
+        while heads := self._outbox.heads(BATCH):
+            published += self._publish(heads)
+            if not self._lease.held():
+                break
+        return published
+
+    def _publish(self, heads: Sequence[Waiting]) -> int:
+        """Send one event of each post, wait for the broker, and mark what it acknowledged."""
+        futures = [
+            (head, self._producer.send(POSTS_TOPIC, key=str(head.post_id).encode(), value=head.body))
+            for head in heads
+        ]
+        sent: list[Waiting] = []
+        failure: KafkaError | None = None
+        for head, future in futures:
+            try:
+                future.get(PUBLISH_SECONDS)
+            except REFUSED_FOR_EVER as error:
+                log.error("event %s of post %s is set aside: %s", head.event_id, head.post_id, error)
+                self._outbox.park(head, str(error))
+            except KafkaError as error:
+                failure = error
+            else:
+                sent.append(head)
+        self._outbox.mark_sent(sent)
+        if failure is not None:
+            raise failure
+        return len(sent)
+
+
+def main() -> None:
+    """Run until SIGTERM or SIGINT."""
+    settings = load_settings(RelaySettings)
+    configure_logging(settings.log_level)
+    stopped = stop_on_signals()
+    client: MongoClient[Document] = MongoClient(
+        settings.mongodb_url, tz_aware=True, serverSelectionTimeoutMS=2000, connectTimeoutMS=2000
+    )
+    database = client[settings.mongodb_database]
+    producer = until_connected(lambda: kafka_producer(settings.kafka_bootstrap), stopped)
+    if producer is None:
+        return
+    lease = Lease(database["leases"], "relay", settings.relay_id)
+    changes = Changes(database[COLLECTION], database["positions"], "relay")
+    Relay(Outbox(database[COLLECTION]), changes, lease, producer).run(stopped)
+    lease.release()
+    producer.close(timeout=2)
+    client.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""What the posts API takes and answers."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator
+
+Title = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Content = Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
+Tags = Annotated[
+    list[Annotated[str, StringConstraints(min_length=1, max_length=50)]], Field(max_length=20)
+]
+PostId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{24}$")]
+
+
+class _Input(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    @field_validator("expires_at", mode="after", check_fields=False)
+    @classmethod
+    def _in_the_future(cls, value: datetime | None) -> datetime | None:
+        if value is not None and value <= datetime.now(UTC):
+            raise ValueError("must be in the future")
+        return value
+
+
+class NewPost(_Input):
+    """A post as its author sends it. `expires_at` needs a time zone."""
+
+    title: Title
+    content: Content
+    tags: Tags = []
+    expires_at: Annotated[AwareDatetime | None, Field(strict=False)] = None
+
+
+class PostChange(_Input):
+    """The fields to change; what is not sent stays as it is."""
+
+    title: Title | None = None
+    content: Content | None = None
+    tags: Tags | None = None
+    expires_at: Annotated[AwareDatetime | None, Field(strict=False)] = None
+
+    @field_validator("title", "content", "tags", mode="after")
+    @classmethod
+    def _not_null(cls, value: object) -> object:
+        if value is None:
+            raise ValueError("cannot be null; leave it out to keep it")
+        return value
+
+
+class Post(BaseModel):
+    """A post as everybody sees it."""
+
+    id: str
+    user_id: int
+    title: str
+    content: str
+    tags: list[str]
+    created_at: datetime
+    updated_at: datetime
+    expires_at: datetime | None
+    version: int
+
+
+class PostPage(BaseModel):
+    """Some posts, newest first; `total` counts all that the query matches."""
+
+    items: list[Post]
+    total: int
+    limit: int
+    skip: int
+
+
+class Deleted(BaseModel):
+    """The post is gone for readers; its feed entries follow within moments."""
+
+    deleted: bool = True
+    id: str
+
+
+class PageQuery(BaseModel):
+    """Which posts to list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    user_id: Annotated[int | None, Field(ge=1, le=2**63 - 1)] = None
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
+    skip: Annotated[int, Field(ge=0, le=1_000_000)] = 0

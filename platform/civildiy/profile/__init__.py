@@ -1,0 +1,1 @@
+"""What people say about themselves. Owns the PostgreSQL database 'profile'."""

@@ -1,0 +1,1 @@
+"""One-shot set-up of the servers: replica set, roles and databases, topics. Idempotent."""

@@ -1,0 +1,98 @@
+"""Set up all three servers at once, each as soon as it answers: `python -m civildiy.provision`."""
+
+import logging
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+from kafka.admin import KafkaAdminClient
+from kafka.errors import KafkaError
+from psycopg.conninfo import make_conninfo
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from pymongo.errors import PyMongoError
+
+from civildiy.chassis.log import configure_logging
+from civildiy.chassis.settings import Secret, load_settings
+from civildiy.events.topics import ensure_topics
+from civildiy.provision.mongodb import initiate_replica_set
+from civildiy.provision.postgresql import ensure_databases
+
+log = logging.getLogger("civildiy.provision")
+
+NOT_YET = (psycopg.Error, PyMongoError, KafkaError, OSError)
+
+
+class ProvisionSettings(BaseSettings):
+    """Addresses and the secrets of roles."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+
+    postgres_host: str
+    postgres_port: int = 5432
+    postgres_superuser_password: Secret
+    auth_db_password: Secret
+    profile_db_password: Secret
+    mongodb_host: str
+    mongodb_port: int = 27017
+    kafka_bootstrap: str
+    provision_seconds: float = 60.0
+
+
+def main() -> None:
+    """Exit 0 when all is set up, 1 when a server did not answer in time; the log names it."""
+    settings = load_settings(ProvisionSettings)
+    configure_logging("INFO")
+
+    def postgresql() -> None:
+        info = make_conninfo(
+            host=settings.postgres_host,
+            port=settings.postgres_port,
+            user="postgres",
+            dbname="postgres",
+            password=settings.postgres_superuser_password.get_secret_value(),
+        )
+        passwords = {
+            "auth": settings.auth_db_password.get_secret_value(),
+            "profile": settings.profile_db_password.get_secret_value(),
+        }
+        ensure_databases(info, passwords)
+
+    def mongodb() -> None:
+        initiate_replica_set(settings.mongodb_host, settings.mongodb_port)
+
+    def kafka() -> None:
+        admin = KafkaAdminClient(
+            bootstrap_servers=settings.kafka_bootstrap, bootstrap_timeout_ms=1000
+        )
+        try:
+            ensure_topics(admin)
+        finally:
+            admin.close()
+
+    deadline = time.monotonic() + settings.provision_seconds
+    with ThreadPoolExecutor() as threads:
+        tasks = [
+            threads.submit(_until, deadline, task) for task in (postgresql, mongodb, kafka)
+        ]
+        done = [task.result() for task in tasks]
+    sys.exit(0 if all(done) else 1)
+
+
+def _until(deadline: float, task: Callable[[], None]) -> bool:
+    while True:
+        try:
+            task()
+        except NOT_YET as error:
+            if time.monotonic() > deadline:
+                log.error("%s: gave up: %s", task.__name__, error)
+                return False
+            time.sleep(0.1)
+        else:
+            log.info("%s is set up", task.__name__)
+            return True
+
+
+if __name__ == "__main__":
+    main()
