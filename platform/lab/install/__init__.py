@@ -1,0 +1,1 @@
+"""Brings the servers of the native backend onto this machine, once."""

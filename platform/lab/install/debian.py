@@ -1,0 +1,73 @@
+"""What comes from Debian's packages: found on the machine, or installed when we are root."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from lab.install.command import InstallFailed, Runner
+
+POSTGRESQL_BIN = Path("/usr/lib/postgresql/15/bin")
+OLDEST_JAVA = 17
+
+
+def java_version() -> int | None:
+    """Major version of `java` on PATH; None where there is none that starts."""
+    if not shutil.which("java"):
+        return None
+    asked = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False)
+    found = re.search(r'version "(\d+)', asked.stderr)
+    return int(found[1]) if found else None
+
+
+def redis_version() -> int | None:
+    """Major version of `redis-server` on PATH."""
+    if not shutil.which("redis-server"):
+        return None
+    asked = subprocess.run(["redis-server", "-v"], capture_output=True, text=True, check=False)
+    found = re.search(r"v=(\d+)", asked.stdout)
+    return int(found[1]) if found else None
+
+
+def missing(packages: dict[str, str], *, kafka_is_there: bool) -> list[str]:
+    """The Debian packages that have to be installed, out of those in versions.toml."""
+    present = {
+        "postgresql": (POSTGRESQL_BIN / "postgres").exists(),
+        "redis": redis_version() == 7,
+        "wrk": shutil.which("wrk") is not None,
+        "java": (java_version() or 0) >= OLDEST_JAVA,
+        # Only needed to fetch Kafka.
+        "maven": kafka_is_there or shutil.which("mvn") is not None,
+        "setpriv": shutil.which("setpriv") is not None,
+    }
+    return [package for name, package in packages.items() if not present[name]]
+
+
+def install(runner: Runner, packages: list[str], say: Callable[[str], None]) -> None:
+    """Install packages with apt as root. Raises InstallFailed, for others with the command."""
+    command = ["apt-get", "install", "-y", "--no-install-recommends", *packages]
+    if not shutil.which("apt-get"):
+        raise InstallFailed(
+            f"This machine has no apt-get. Install these by hand: {', '.join(packages)}; or start a"
+            " Docker engine, and ./lab up uses that."
+        )
+    if os.geteuid() != 0:
+        raise InstallFailed(
+            f"Debian packages are missing. Run this once, then ./lab up again:\n"
+            f"  sudo {' '.join(command)}"
+        )
+    options = ["-o", "DPkg::Lock::Timeout=300", "-o", "APT::Update::Error-Mode=any"]
+    env = {"DEBIAN_FRONTEND": "noninteractive"}
+
+    def progress(log: str) -> str:
+        last = next((line for line in reversed(log.splitlines()) if line.strip()), "")
+        return f"apt-get: {last[:60]}"
+
+    try:
+        runner.run("apt", [*command, *options], say=say, progress=progress, env=env)
+    except InstallFailed:
+        # The lists may be old, or never fetched on a new machine.
+        runner.run("apt-update", ["apt-get", "update", *options], say=say, progress=progress, env=env)
+        runner.run("apt", [*command, *options], say=say, progress=progress, env=env)

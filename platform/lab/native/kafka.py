@@ -1,0 +1,41 @@
+"""How a Kafka broker is started from its jars."""
+
+import re
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+CLUSTER_ID = "Y2l2aWxkaXktbGFiLWthZg"
+"""22 characters, as Kafka wants; the same for everybody, for nobody shares a network."""
+
+
+def java_options() -> list[str]:
+    """A small heap and a quick start: measured 163 MB and 1.5 s with the class archive."""
+    return [
+        "-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+        "-Dkafka.logs.dir=.", "-Djava.net.preferIPv4Stack=true",
+    ]  # fmt: skip
+
+
+def properties_from(env: Mapping[str, str]) -> str:
+    """server.properties out of the KAFKA_* variables that the official image takes.
+
+    >>> properties_from({"KAFKA_NODE_ID": "1", "KAFKA_LOG_DIRS": "/x"})
+    'log.dirs=/x\\nnode.id=1\\n'
+    """
+    found = {
+        re.sub("_", ".", name.removeprefix("KAFKA_").lower()): value
+        for name, value in env.items()
+        if name.startswith("KAFKA_")
+    }
+    return "".join(f"{name}={found[name]}\n" for name in sorted(found))
+
+
+def format_storage(jars: Path, properties: Path) -> None:
+    """Prepare an empty data folder. Raises CalledProcessError, with Kafka's words in `output`."""
+    subprocess.run(
+        ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", f"{jars}/*",
+         "kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", CLUSTER_ID,
+         "-c", str(properties)],
+        check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
