@@ -41,6 +41,7 @@ class Route:
     needs_user: bool = True
     limit: tuple[int, int] | None = None
     add_prefix: str | None = None
+    entry_point: str = "web"
 
 
 def under(*prefixes: str) -> str:
@@ -52,6 +53,9 @@ def under(*prefixes: str) -> str:
     parts = [f"Path(`{p}`) || PathPrefix(`{p}/`)" for p in prefixes]
     return "(" + " || ".join(parts) + ")"
 
+
+INTERNAL = "internal"
+"""The entry point that only the gateway itself reaches."""
 
 READ_ONLY = "(Method(`GET`) || Method(`HEAD`))"
 
@@ -99,7 +103,7 @@ def rule_set(
             chain.append(f"{name}-prefix")
         keys[f"routers/{name}/rule"] = route.rule
         keys[f"routers/{name}/priority"] = str(route.priority)
-        keys[f"routers/{name}/entryPoints/0"] = "web"
+        keys[f"routers/{name}/entryPoints/0"] = route.entry_point
         # Instances come from the catalog, so scaling and failing need no change here.
         keys[f"routers/{name}/service"] = f"{service}@consulcatalog"
         for place, used in enumerate(chain):

@@ -1,0 +1,107 @@
+"""The HTTP side of auth."""
+
+import logging
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response, status
+
+from civildiy.auth.keys import KeyRing
+from civildiy.auth.passwords import Passwords
+from civildiy.auth.schemas import Credentials, KeySet, NewUser, Token, User, Validation
+from civildiy.auth.tokens import Issuer, TokenRefused, issue
+from civildiy.auth.users import Taken, Users
+from civildiy.auth.validation import Validator
+from civildiy.chassis.identity import USER_HEADER
+from civildiy.chassis.problems import Conflict, FieldError, NotFound, Unauthorized, documented
+
+log = logging.getLogger(__name__)
+
+PREFIX = "/api/auth"
+UNROUTED = "/unrouted"
+router = APIRouter(prefix=PREFIX, tags=["auth"])
+gateway_router = APIRouter(include_in_schema=False)
+
+
+class Accounts:
+    """What the endpoints work with; made once per process."""
+
+    def __init__(
+        self, users: Users, passwords: Passwords, ring: KeyRing, issuer: Issuer, validator: Validator
+    ) -> None:
+        self.users = users
+        self.passwords = passwords
+        self.ring = ring
+        self.issuer = issuer
+        self.validator = validator
+
+
+def _accounts(request: Request) -> Accounts:
+    accounts: Accounts = request.app.state.accounts
+    return accounts
+
+
+Service = Annotated[Accounts, Depends(_accounts)]
+
+
+@router.post(
+    "/register", status_code=status.HTTP_201_CREATED, responses=documented(400, 409, 413, 422, 503)
+)
+async def register(new: NewUser, service: Service) -> User:
+    """Make an account."""
+    hashed = await service.passwords.hash(new.password)
+    try:
+        return await service.users.add(new.email, new.username, hashed)
+    except Taken as taken:
+        message = f"this {taken.field} is taken; choose another or log in"
+        errors = [FieldError(field=taken.field, message=message)]
+        raise Conflict(f"{taken.field}: {message}", errors=errors) from taken
+
+
+@router.post("/login", responses=documented(400, 401, 413, 422, 503))
+async def login(given: Credentials, service: Service) -> Token:
+    """Exchange email and password for a token. Both mistakes get the same answer."""
+    known = "\x00" not in given.email and given.email.isprintable()
+    account = await service.users.by_email(given.email) if known else None
+    good = await service.passwords.verify(given.password, account and account.password_hash)
+    if not good or account is None:
+        raise Unauthorized("Email or password is wrong.")
+    key_id, key = service.ring.signing
+    token = issue(account.id, service.issuer, key_id, key)
+    return Token(access_token=token, expires_in=service.issuer.seconds)
+
+
+@router.get("/validate", responses=documented(401), response_model=Validation)
+async def validate(request: Request) -> Response:
+    """Tell the gateway who a token stands for, in the X-User-ID header."""
+    given = request.headers.getlist("authorization")
+    try:
+        if len(given) > 1:
+            raise TokenRefused("there are two Authorization headers")
+        validator = _accounts(request).validator
+        user_id = await validator.user_id(given[0] if given else None)
+    except TokenRefused as refused:
+        log.debug("token refused: %s", refused)
+        challenge = 'Bearer realm="civildiy"' + (', error="invalid_token"' if given else "")
+        raise Unauthorized(
+            f"Log in and send the token as Authorization: Bearer <access_token> ({refused}).",
+            challenge=challenge,
+        ) from refused
+    return Response(
+        b'{"user_id":%d}' % user_id,
+        media_type="application/json",
+        headers={USER_HEADER: str(user_id)},
+    )
+
+
+@router.get("/.well-known/jwks.json")
+async def jwks(service: Service) -> KeySet:
+    """Public keys: with them anybody can check a token without asking."""
+    return KeySet(keys=service.ring.published())
+
+
+@gateway_router.api_route(
+    UNROUTED + "{path:path}", methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+)
+async def unrouted(path: str) -> None:
+    """The gateway sends here what no rule wants, so that even this has the one shape of errors."""
+    raise NotFound(f"There is nothing at {path}.")

@@ -1,0 +1,128 @@
+"""Assembly of auth."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import psycopg
+from fastapi import FastAPI
+from psycopg.conninfo import make_conninfo
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from civildiy.auth import keys, users
+from civildiy.auth.api import PREFIX, UNROUTED, Accounts, gateway_router, router
+from civildiy.auth.keys import KeyRing
+from civildiy.auth.passwords import Passwords
+from civildiy.auth.settings import AuthSettings
+from civildiy.auth.tokens import Issuer
+from civildiy.auth.users import Pool, Users
+from civildiy.auth.validation import Validator
+from civildiy.chassis.app import create_service
+from civildiy.chassis.routes import INTERNAL, Route, under
+from civildiy.chassis.serve import Service
+from civildiy.chassis.settings import load_settings
+
+log = logging.getLogger(__name__)
+
+ROUTES = (
+    Route("public", under(PREFIX), priority=100, needs_user=False),
+    # Hashing is expensive on purpose, so guessing passwords is slowed down for each client.
+    Route(
+        "login",
+        f"Path(`{PREFIX}/login`) && Method(`POST`)",
+        priority=200,
+        needs_user=False,
+        limit=(20, 60),
+    ),
+    # What nobody else wants gets an error of the one shape instead of the gateway's own text.
+    Route("rest", "PathPrefix(`/`)", priority=1, needs_user=False, add_prefix=UNROUTED),
+    # Where the gateway itself asks; balanced over the healthy instances like any other route.
+    Route(
+        "validate", f"Path(`{PREFIX}/validate`)", priority=100, needs_user=False, entry_point=INTERNAL
+    ),
+)
+
+TIMEOUT_SECONDS = 2.0
+
+
+def connection_info(settings: AuthSettings) -> str:
+    """How to reach auth's own database."""
+    return make_conninfo(
+        host=settings.postgres_host,
+        port=settings.postgres_port,
+        dbname=settings.postgres_database,
+        user=settings.postgres_user,
+        password=settings.postgres_password.get_secret_value(),
+        connect_timeout=int(TIMEOUT_SECONDS),
+        application_name="auth",
+        options="-c statement_timeout=5000",
+    )
+
+
+async def prepare(pool: Pool, ring: KeyRing) -> None:
+    """Make tables and the first key, and load the keys; tries until PostgreSQL answers.
+
+    After that it looks for renewed keys now and then.
+    """
+    said = prepared = False
+    while True:
+        try:
+            if not prepared:
+                async with pool.connection() as connection:
+                    # Two instances that create the same table at once would get in each other's way.
+                    await connection.execute("SELECT pg_advisory_xact_lock(%s)", (keys.LOCK,))
+                    await connection.execute(users.SCHEMA)
+                    await connection.execute(keys.SCHEMA)
+                    await ring.ensure(connection)
+                prepared = True
+            await ring.load(pool)
+        except (psycopg.Error, PoolTimeout) as error:
+            if not said:
+                log.warning("PostgreSQL does not answer, trying until it does: %s", error)
+            said = True
+        await asyncio.sleep(2 * keys.RELOAD_SECONDS if ring.public else 0.2)
+
+
+def service() -> Service:
+    """The auth service, ready to serve."""
+    settings = load_settings(AuthSettings)
+    pool: Pool = AsyncConnectionPool(
+        connection_info(settings),
+        min_size=1,
+        max_size=8,
+        timeout=TIMEOUT_SECONDS,
+        reconnect_timeout=1,
+        # A connection that PostgreSQL dropped meanwhile is replaced before anybody gets it.
+        check=AsyncConnectionPool.check_connection,
+        open=False,
+    )
+    ring = KeyRing(settings.signing_key_passphrase.get_secret_value(), settings.token_seconds)
+    issuer = Issuer(settings.token_issuer, settings.token_audience, settings.token_seconds)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await pool.open(wait=False)
+        validator = Validator(ring, issuer, pool)
+        app.state.accounts = Accounts(Users(pool), Passwords(), ring, issuer, validator)
+        preparing = asyncio.create_task(prepare(pool, ring))
+        yield
+        preparing.cancel()
+        await pool.close()
+
+    async def postgresql_answers() -> None:
+        async with pool.connection() as connection:
+            await connection.execute("SELECT 1 FROM signing_keys LIMIT 1")
+
+    app = create_service(
+        "auth",
+        PREFIX,
+        settings,
+        router=router,
+        dependencies={"postgresql": postgresql_answers},
+        drivers={psycopg.Error: "postgresql", PoolTimeout: "postgresql"},
+        lifespan=lifespan,
+        description="Accounts and tokens. The gateway asks here who a request acts for.",
+    )
+    app.include_router(gateway_router)
+    return Service("auth", app, ROUTES, settings)

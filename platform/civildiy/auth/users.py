@@ -1,0 +1,82 @@
+"""Accounts in PostgreSQL, by direct SQL.
+
+Uniqueness is the database's work: two registrations at the same moment both find the name free,
+so a look before the insert proves nothing. The insert itself decides.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg.errors import UniqueViolation
+from psycopg.rows import class_row
+from psycopg_pool import AsyncConnectionPool
+
+from civildiy.auth.schemas import User
+
+Pool = AsyncConnectionPool[AsyncConnection[Any]]
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS users (
+    id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    email         text NOT NULL,
+    username      text NOT NULL,
+    password_hash text NOT NULL,
+    created_at    timestamptz NOT NULL DEFAULT now()
+);
+CREATE UNIQUE INDEX IF NOT EXISTS users_email ON users (lower(email));
+CREATE UNIQUE INDEX IF NOT EXISTS users_username ON users (lower(username));
+"""
+
+
+class Taken(Exception):
+    """Somebody has this already; `field` is 'email' or 'username'."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(field)
+        self.field = field
+
+
+@dataclass(frozen=True)
+class Account:
+    """What a login needs."""
+
+    id: int
+    password_hash: str
+
+
+class Users:
+    """The table `users`. Raises psycopg.Error when PostgreSQL does not answer."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def add(self, email: str, username: str, password_hash: str) -> User:
+        """Make an account. Raises Taken."""
+        statement = (
+            "INSERT INTO users (email, username, password_hash) VALUES (%s, %s, %s)"
+            " RETURNING id, email, username"
+        )
+        async with (
+            self._pool.connection() as connection,
+            connection.cursor(row_factory=class_row(User)) as cursor,
+        ):
+            try:
+                await cursor.execute(statement, (email, username, password_hash))
+            except UniqueViolation as violation:
+                is_email = violation.diag.constraint_name == "users_email"
+                raise Taken("email" if is_email else "username") from violation
+            user = await cursor.fetchone()
+        assert user is not None
+        return user
+
+    async def by_email(self, email: str) -> Account | None:
+        """The account with this email, whatever its letter case."""
+        async with (
+            self._pool.connection() as connection,
+            connection.cursor(row_factory=class_row(Account)) as cursor,
+        ):
+            await cursor.execute(
+                "SELECT id, password_hash FROM users WHERE lower(email) = lower(%s)", (email,)
+            )
+            return await cursor.fetchone()
