@@ -34,7 +34,10 @@ class Progress:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        tb: TracebackType | None,
     ) -> None:
         if self._live:
             self._live.stop()
@@ -63,5 +66,7 @@ class Progress:
         now = time.monotonic()
         for step, text in list(self._texts.items()):
             began = self._began.get(step, now)
-            table.add_row("", self._spinner, Text(f"{step:<14}"), Text(f"{text} ({now - began:.0f} s)"))
+            table.add_row(
+                "", self._spinner, Text(f"{step:<14}"), Text(f"{text} ({now - began:.0f} s)")
+            )
         return table

@@ -26,7 +26,12 @@ class Accounts:
     """What the endpoints work with; made once per process."""
 
     def __init__(
-        self, users: Users, passwords: Passwords, ring: KeyRing, issuer: Issuer, validator: Validator
+        self,
+        users: Users,
+        passwords: Passwords,
+        ring: KeyRing,
+        issuer: Issuer,
+        validator: Validator,
     ) -> None:
         self.users = users
         self.passwords = passwords

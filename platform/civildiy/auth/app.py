@@ -39,7 +39,11 @@ ROUTES = (
     Route("rest", "PathPrefix(`/`)", priority=1, needs_user=False, add_prefix=UNROUTED),
     # Where the gateway itself asks; balanced over the healthy instances like any other route.
     Route(
-        "validate", f"Path(`{PREFIX}/validate`)", priority=100, needs_user=False, entry_point=INTERNAL
+        "validate",
+        f"Path(`{PREFIX}/validate`)",
+        priority=100,
+        needs_user=False,
+        entry_point=INTERNAL,
     ),
 )
 

@@ -69,9 +69,7 @@ def create_service(
     return app
 
 
-def _operations(
-    name: str, prefix: str, dependencies: Mapping[str, ReadinessCheck]
-) -> APIRouter:
+def _operations(name: str, prefix: str, dependencies: Mapping[str, ReadinessCheck]) -> APIRouter:
     router = APIRouter(tags=["operations"])
 
     @router.get(f"{prefix}/health", summary="Liveness, through the gateway")

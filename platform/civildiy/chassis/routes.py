@@ -128,7 +128,9 @@ def _validate(service: str, routes: Sequence[Route]) -> None:
         _validate_rule(where, route.rule)
 
 
-_MATCHER = re.compile(r"(?:Path|PathPrefix|Method|Host|Header|PathRegexp)\(`[^`]+`(?:, ?`[^`]+`)?\)")
+_MATCHER = re.compile(
+    r"(?:Path|PathPrefix|Method|Host|Header|PathRegexp)\(`[^`]+`(?:, ?`[^`]+`)?\)"
+)
 
 
 def _validate_rule(where: str, rule: str) -> None:
@@ -184,4 +186,3 @@ def _operation(verb: str, key: str, value: str | None = None) -> dict[str, dict[
     if value is not None:
         change["Value"] = base64.b64encode(value.encode()).decode()
     return {"KV": change}
-

@@ -27,9 +27,7 @@ Store = Annotated[PostStore, Depends(_store)]
 Trace = Annotated[str, Depends(_trace)]
 
 
-@router.post(
-    "", status_code=status.HTTP_201_CREATED, responses=documented(400, 401, 413, 422, 503)
-)
+@router.post("", status_code=status.HTTP_201_CREATED, responses=documented(400, 401, 413, 422, 503))
 async def create(
     new: NewPost, user: CurrentUser, store: Store, trace: Trace, response: Response
 ) -> Post:
@@ -64,4 +62,3 @@ async def delete(post_id: PostId, user: CurrentUser, store: Store, trace: Trace)
     """Delete a post; the author only."""
     await store.delete(post_id, user, trace)
     return Deleted(id=post_id)
-

@@ -90,7 +90,10 @@ class Relay:
     def _publish(self, heads: Sequence[Waiting]) -> int:
         """Send one event of each post, wait for the broker, and mark what it acknowledged."""
         futures = [
-            (head, self._producer.send(POSTS_TOPIC, key=str(head.post_id).encode(), value=head.body))
+            (
+                head,
+                self._producer.send(POSTS_TOPIC, key=str(head.post_id).encode(), value=head.body),
+            )
             for head in heads
         ]
         sent: list[Waiting] = []
@@ -99,7 +102,9 @@ class Relay:
             try:
                 future.get(PUBLISH_SECONDS)
             except REFUSED_FOR_EVER as error:
-                log.error("event %s of post %s is set aside: %s", head.event_id, head.post_id, error)
+                log.error(
+                    "event %s of post %s is set aside: %s", head.event_id, head.post_id, error
+                )
                 self._outbox.park(head, str(error))
             except KafkaError as error:
                 failure = error

@@ -5,10 +5,12 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
-Title = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-Content = Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
+from civildiy.chassis.text import Text
+
+Title = Annotated[Text, StringConstraints(min_length=1, max_length=200)]
+Content = Annotated[Text, StringConstraints(min_length=1, max_length=20_000)]
 Tags = Annotated[
-    list[Annotated[str, StringConstraints(min_length=1, max_length=50)]], Field(max_length=20)
+    list[Annotated[Text, StringConstraints(min_length=1, max_length=50)]], Field(max_length=20)
 ]
 PostId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{24}$")]
 

@@ -1,7 +1,8 @@
 """Settings of the posts API and its relay."""
 
-from civildiy.chassis.settings import ServiceSettings
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from civildiy.chassis.settings import ServiceSettings
 
 
 class PostsSettings(ServiceSettings):

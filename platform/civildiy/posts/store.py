@@ -40,9 +40,7 @@ async def ensure_collection(database: AsyncDatabase[Document]) -> None:
     if COLLECTION not in await database.list_collection_names():
         await database.create_collection(COLLECTION)
     # A removal by TTL shows the removed post in the change stream only with this.
-    await database.command(
-        "collMod", COLLECTION, changeStreamPreAndPostImages={"enabled": True}
-    )
+    await database.command("collMod", COLLECTION, changeStreamPreAndPostImages={"enabled": True})
     posts = database[COLLECTION]
     await posts.create_index([("user_id", 1), ("_id", -1)], name="user_id")
     await posts.create_index(
@@ -111,9 +109,7 @@ class PostStore:
         wanted = _visible()
         if query.user_id is not None:
             wanted["user_id"] = query.user_id
-        found = self._posts.find(
-            wanted, sort=[("_id", -1)], skip=query.skip, limit=query.limit
-        )
+        found = self._posts.find(wanted, sort=[("_id", -1)], skip=query.skip, limit=query.limit)
         items = [_as_post(document) async for document in found]
         total = await self._posts.count_documents(wanted)
         return PostPage(items=items, total=total, limit=query.limit, skip=query.skip)
@@ -150,9 +146,7 @@ class PostStore:
         fields = ["title", "content", "tags", "deleted", "expires_at"]
         await self._change(post_id, user, fields, apply)
 
-    async def _change(
-        self, post_id: str, user: int, fields: list[str], apply: Change
-    ) -> Document:
+    async def _change(self, post_id: str, user: int, fields: list[str], apply: Change) -> Document:
         """Read, apply, write if nobody else wrote in between; else read again."""
         key = ObjectId(post_id)
         for _ in range(ATTEMPTS):

@@ -1,1 +1,1 @@
-"""What people say about themselves. Owns the PostgreSQL database 'profile'."""
+"""Profiles of users. Owns the PostgreSQL database 'profile'."""

@@ -73,9 +73,7 @@ def main() -> None:
 
     deadline = time.monotonic() + settings.provision_seconds
     with ThreadPoolExecutor() as threads:
-        tasks = [
-            threads.submit(_until, deadline, task) for task in (postgresql, mongodb, kafka)
-        ]
+        tasks = [threads.submit(_until, deadline, task) for task in (postgresql, mongodb, kafka)]
         done = [task.result() for task in tasks]
     sys.exit(0 if all(done) else 1)
 

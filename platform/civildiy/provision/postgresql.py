@@ -19,9 +19,7 @@ def ensure_databases(connection_info: str, passwords: dict[str, str]) -> None:
             ).fetchone()
             verb = sql.SQL("ALTER" if known else "CREATE")
             password = sql.Literal(passwords[service])
-            connection.execute(
-                sql.SQL("{} ROLE {} LOGIN PASSWORD {}").format(verb, name, password)
-            )
+            connection.execute(sql.SQL("{} ROLE {} LOGIN PASSWORD {}").format(verb, name, password))
             if not connection.execute(
                 "SELECT 1 FROM pg_database WHERE datname = %s", (service,)
             ).fetchone():

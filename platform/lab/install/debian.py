@@ -69,5 +69,7 @@ def install(runner: Runner, packages: list[str], say: Callable[[str], None]) -> 
         runner.run("apt", [*command, *options], say=say, progress=progress, env=env)
     except InstallFailed:
         # The lists may be old, or never fetched on a new machine.
-        runner.run("apt-update", ["apt-get", "update", *options], say=say, progress=progress, env=env)
+        runner.run(
+            "apt-update", ["apt-get", "update", *options], say=say, progress=progress, env=env
+        )
         runner.run("apt", [*command, *options], say=say, progress=progress, env=env)

@@ -163,9 +163,7 @@ class Installer:
         )
 
     def _debian_then_kafka(self, runner: Runner, progress: Progress) -> None:
-        packages = debian.missing(
-            self._pins.debian, kafka_is_there=self.folder("kafka").exists()
-        )
+        packages = debian.missing(self._pins.debian, kafka_is_there=self.folder("kafka").exists())
         if packages:
             progress.say("debian", "apt-get install " + " ".join(packages))
             debian.install(runner, packages, lambda text: progress.say("debian", text))

@@ -1,0 +1,98 @@
+"""Assembly of profile."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from sqlalchemy import URL, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from civildiy.chassis.app import create_service
+from civildiy.chassis.routes import READ_ONLY, Route, under
+from civildiy.chassis.serve import Service
+from civildiy.chassis.settings import load_settings
+from civildiy.profile.api import PREFIX, router
+from civildiy.profile.settings import ProfileSettings
+from civildiy.profile.store import Base, ProfileStore
+
+log = logging.getLogger(__name__)
+
+ROUTES = (
+    Route("health", f"Path(`{PREFIX}/health`) && {READ_ONLY}", priority=200, needs_user=False),
+    Route("own", under(PREFIX), priority=100),
+)
+
+TIMEOUT_SECONDS = 2
+TABLE_LOCK = 0x70726F66
+"""Number of the advisory lock under which the table is made."""
+
+
+async def ensure_tables(engine: AsyncEngine) -> None:
+    """Make the table; tries until PostgreSQL answers, for a service may start before it."""
+    said = False
+    while True:
+        try:
+            async with engine.begin() as connection:
+                lock = text("SELECT pg_advisory_xact_lock(:lock)")
+                await connection.execute(lock, {"lock": TABLE_LOCK})
+                await connection.run_sync(Base.metadata.create_all)
+        except SQLAlchemyError as error:
+            if not said:
+                log.warning("PostgreSQL does not answer, trying until it does: %s", error)
+            said = True
+            await asyncio.sleep(0.2)
+        else:
+            return
+
+
+def service() -> Service:
+    """The profile service, ready to serve."""
+    settings = load_settings(ProfileSettings)
+    url = URL.create(
+        "postgresql+psycopg",
+        host=settings.postgres_host,
+        port=settings.postgres_port,
+        database=settings.postgres_database,
+        username=settings.postgres_user,
+        password=settings.postgres_password.get_secret_value(),
+    )
+    engine = create_async_engine(
+        url,
+        pool_size=8,
+        max_overflow=0,
+        pool_timeout=TIMEOUT_SECONDS,
+        # A connection that PostgreSQL dropped meanwhile is replaced before anybody gets it.
+        pool_pre_ping=True,
+        connect_args={
+            "connect_timeout": TIMEOUT_SECONDS,
+            "application_name": "profile",
+            "options": "-c statement_timeout=5000",
+        },
+    )
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.store = ProfileStore(engine)
+        preparing = asyncio.create_task(ensure_tables(engine))
+        yield
+        preparing.cancel()
+        await engine.dispose()
+
+    async def postgresql_answers() -> None:
+        async with engine.connect() as connection:
+            await connection.execute(text("SELECT 1 FROM user_profiles LIMIT 1"))
+
+    app = create_service(
+        "profile",
+        PREFIX,
+        settings,
+        router=router,
+        dependencies={"postgresql": postgresql_answers},
+        drivers={SQLAlchemyError: "postgresql"},
+        lifespan=lifespan,
+        description="Profiles of users: each sees and changes their own.",
+    )
+    return Service("profile", app, ROUTES, settings)
