@@ -23,9 +23,7 @@ class Progress:
         self._said: dict[str, float] = {}
         self._spinner = Spinner("dots")
         self._live = (
-            Live(get_renderable=self._table, console=console, transient=True)
-            if console.is_terminal
-            else None
+            Live(get_renderable=self._table, console=console, transient=True) if console.is_terminal else None
         )
 
     def __enter__(self) -> "Progress":
@@ -66,7 +64,5 @@ class Progress:
         now = time.monotonic()
         for step, text in list(self._texts.items()):
             began = self._began.get(step, now)
-            table.add_row(
-                "", self._spinner, Text(f"{step:<14}"), Text(f"{text} ({now - began:.0f} s)")
-            )
+            table.add_row("", self._spinner, Text(f"{step:<14}"), Text(f"{text} ({now - began:.0f} s)"))
         return table

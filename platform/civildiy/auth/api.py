@@ -48,9 +48,7 @@ def _accounts(request: Request) -> Accounts:
 Service = Annotated[Accounts, Depends(_accounts)]
 
 
-@router.post(
-    "/register", status_code=status.HTTP_201_CREATED, responses=documented(400, 409, 413, 422, 503)
-)
+@router.post("/register", status_code=status.HTTP_201_CREATED, responses=documented(400, 409, 413, 422, 503))
 async def register(new: NewUser, service: Service) -> User:
     """Make an account."""
     hashed = await service.passwords.hash(new.password)
@@ -67,7 +65,7 @@ async def login(given: Credentials, service: Service) -> Token:
     """Exchange email and password for a token. Both mistakes get the same answer."""
     known = "\x00" not in given.email and given.email.isprintable()
     account = await service.users.by_email(given.email) if known else None
-    good = await service.passwords.verify(given.password, account and account.password_hash)
+    good = await service.passwords.verify(given.password, account.password_hash if account else None)
     if not good or account is None:
         raise Unauthorized("Email or password is wrong.")
     key_id, key = service.ring.signing

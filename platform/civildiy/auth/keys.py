@@ -85,9 +85,7 @@ class KeyRing:
             serialization.PrivateFormat.PKCS8,
             serialization.BestAvailableEncryption(self._passphrase),
         )
-        await connection.execute(
-            "INSERT INTO signing_keys (kid, private_pem) VALUES (%s, %s)", (kid, pem)
-        )
+        await connection.execute("INSERT INTO signing_keys (kid, private_pem) VALUES (%s, %s)", (kid, pem))
         return kid
 
     def published(self) -> list[PublicKey]:

@@ -17,9 +17,7 @@ class Passwords:
     """Hashes and verifies in threads, a few at a time, so the event loop stays free."""
 
     def __init__(self) -> None:
-        self._hasher = PasswordHash(
-            (Argon2Hasher(time_cost=2, memory_cost=19 * 1024, parallelism=1),)
-        )
+        self._hasher = PasswordHash((Argon2Hasher(time_cost=2, memory_cost=19 * 1024, parallelism=1),))
         self._free = asyncio.Semaphore(AT_ONCE)
         # Compared against when there is no such user, so that both answers take the same time.
         self._nobody = self._hasher.hash("nobody has this password")

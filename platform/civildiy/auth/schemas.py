@@ -7,9 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, EmailStr, Field, Str
 from civildiy.chassis.text import storable_text
 
 Username = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{2,29}$")]
-Password = Annotated[
-    str, StringConstraints(min_length=8, max_length=128), AfterValidator(storable_text)
-]
+Password = Annotated[str, StringConstraints(min_length=8, max_length=128), AfterValidator(storable_text)]
 
 
 class _Input(BaseModel):
@@ -43,7 +41,7 @@ class Token(BaseModel):
     """An access token and the seconds for which it is good."""
 
     access_token: str
-    token_type: Literal["bearer"] = "bearer"
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105 - a kind, not a secret
     expires_in: int
 
 

@@ -19,6 +19,7 @@ class BodyLimit:
         self.detail = f"body: at most {limit} bytes are accepted."
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Count what arrives, and refuse early."""
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
             await self.app(scope, receive, send)
             return

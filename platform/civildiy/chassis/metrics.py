@@ -18,6 +18,7 @@ class RequestMetrics:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Count and time one request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return

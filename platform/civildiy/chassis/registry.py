@@ -87,9 +87,7 @@ class Registry:
         index: str | None = None
         seen: list[Instance] | None = None
         while True:
-            new_index, entries = self._client.health.service(
-                service, index=index, wait=wait, passing=True
-            )
+            new_index, entries = self._client.health.service(service, index=index, wait=wait, passing=True)
             # An index that goes backwards means that Consul started anew: begin again.
             index = None if index is not None and int(new_index) < int(index) else new_index
             found = _instances(entries)

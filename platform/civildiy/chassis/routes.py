@@ -60,9 +60,7 @@ INTERNAL = "internal"
 READ_ONLY = "(Method(`GET`) || Method(`HEAD`))"
 
 
-def rule_set(
-    service: str, routes: Sequence[Route], *, secret: str, auth_check_url: str
-) -> dict[str, str]:
+def rule_set(service: str, routes: Sequence[Route], *, secret: str, auth_check_url: str) -> dict[str, str]:
     """All KV keys (below `traefik/http/`) and their values for the routes of `service`.
 
     Raises RulesRefused when a route is not usable.
@@ -92,9 +90,7 @@ def rule_set(
         chain = [clean]
         if route.limit:
             average, burst = route.limit
-            middleware(
-                f"{name}-limit", rateLimit__average=str(average), rateLimit__burst=str(burst)
-            )
+            middleware(f"{name}-limit", rateLimit__average=str(average), rateLimit__burst=str(burst))
             chain.insert(0, f"{name}-limit")
         if route.needs_user:
             chain.append(auth)
@@ -128,9 +124,7 @@ def _validate(service: str, routes: Sequence[Route]) -> None:
         _validate_rule(where, route.rule)
 
 
-_MATCHER = re.compile(
-    r"(?:Path|PathPrefix|Method|Host|Header|PathRegexp)\(`[^`]+`(?:, ?`[^`]+`)?\)"
-)
+_MATCHER = re.compile(r"(?:Path|PathPrefix|Method|Host|Header|PathRegexp)\(`[^`]+`(?:, ?`[^`]+`)?\)")
 
 
 def _validate_rule(where: str, rule: str) -> None:

@@ -41,11 +41,13 @@ class RegisteredServer(uvicorn.Server):
         self._membership = membership
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
+        """Listen, then join."""
         await super().startup(sockets)
         if self.started:
             self._membership.join()
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        """Leave, wait until the gateway knows, then stop."""
         await asyncio.to_thread(self._membership.leave)
         await asyncio.sleep(DRAIN_SECONDS)
         await super().shutdown(sockets)

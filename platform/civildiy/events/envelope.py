@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 POSTS_TOPIC = "posts-events"
 DEAD_LETTER_TOPIC = "posts-events-dlq"
 SOURCE = "/civildiy/posts"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION: Literal[2] = 2
 
 Put = Literal["post.created", "post.updated"]
 Removal = Literal["post.deleted", "post.expired"]

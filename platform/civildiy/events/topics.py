@@ -21,8 +21,6 @@ def ensure_topics(admin: KafkaAdminClient) -> None:
     for topic, retention in TOPICS.items():
         configs = {"retention.ms": str(retention)}
         try:
-            admin.create_topics(
-                {topic: {"num_partitions": 1, "replication_factor": 1, "configs": configs}}
-            )
+            admin.create_topics({topic: {"num_partitions": 1, "replication_factor": 1, "configs": configs}})
         except TopicAlreadyExistsError:
             continue

@@ -1,6 +1,6 @@
 """The HTTP side of the feed."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -16,16 +16,16 @@ PREFIX = "/api/activity-stream"
 router = APIRouter(prefix=PREFIX, tags=["activity stream"])
 
 
-def _redis(request: Request) -> "Redis[bytes]":
-    redis: Redis[bytes] = request.app.state.redis
+def _redis(request: Request) -> Redis:
+    redis: Redis = request.app.state.redis
     return redis
 
 
-View = Annotated["Redis[bytes]", Depends(_redis)]
+View = Annotated[Redis, Depends(_redis)]
 Page = Annotated[PageQuery, Query()]
 
 _JSON = "application/json"
-_PAGE = {200: {"model": ActivityPage}}
+_PAGE: dict[int | str, dict[str, Any]] = {200: {"model": ActivityPage}}
 
 
 @router.get("", response_class=Response, responses=_PAGE | documented(422, 503))
@@ -56,8 +56,8 @@ async def stats(request: Request, view: View) -> Stats:
         global_activity_count=count,
         consumer_state="running" if alive else "stopped",
         lag=lag,
-        lag_events=lag and lag.events,
-        lag_seconds=lag and lag.seconds,
+        lag_events=lag.events if lag else None,
+        lag_seconds=lag.seconds if lag else None,
         next_offset=next_offset,
         counters=Counters(**{name.decode(): int(n) for name, n in counters.items()}),
     )

@@ -26,7 +26,7 @@ TIMEOUT_SECONDS = 2.0
 def service() -> Service:
     """The feed service, ready to serve."""
     settings = load_settings(FeedSettings)
-    redis: Redis[bytes] = Redis(
+    redis: Redis = Redis(
         host=settings.redis_host,
         port=settings.redis_port,
         socket_timeout=TIMEOUT_SECONDS,

@@ -44,7 +44,7 @@ def feed_entry(event: PostPut) -> bytes:
 class Projection:
     """Applies events to the view (blocking client: for the projector's process only)."""
 
-    def __init__(self, redis: "Redis[bytes]") -> None:
+    def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._sha = ""
 

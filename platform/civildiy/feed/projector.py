@@ -56,7 +56,7 @@ class Projector(ConsumerRebalanceListener):  # type: ignore[misc]
         consumer: KafkaConsumer,
         producer: KafkaProducer,
         projection: Projection,
-        redis: "Redis[bytes]",
+        redis: Redis,
     ) -> None:
         self._consumer = consumer
         self._producer = producer
@@ -133,9 +133,7 @@ class Projector(ConsumerRebalanceListener):  # type: ignore[misc]
             ("partition", str(record.partition).encode()),
             ("offset", str(record.offset).encode()),
         ]
-        self._producer.send(
-            DEAD_LETTER_TOPIC, key=record.key, value=record.value, headers=headers
-        ).get(10)
+        self._producer.send(DEAD_LETTER_TOPIC, key=record.key, value=record.value, headers=headers).get(10)
 
 
 def main() -> None:
@@ -144,15 +142,11 @@ def main() -> None:
     configure_logging(settings.log_level)
     stopped = stop_on_signals()
     bootstrap = settings.kafka_bootstrap
-    consumer = until_connected(
-        lambda: group_consumer(bootstrap, GROUP, settings.projector_id), stopped
-    )
+    consumer = until_connected(lambda: group_consumer(bootstrap, GROUP, settings.projector_id), stopped)
     producer = until_connected(lambda: kafka_producer(bootstrap), stopped)
     if consumer is None or producer is None:
         return
-    redis: Redis[bytes] = Redis(
-        host=settings.redis_host, port=settings.redis_port, socket_timeout=2
-    )
+    redis: Redis = Redis(host=settings.redis_host, port=settings.redis_port, socket_timeout=2)
     Projector(consumer, producer, Projection(redis), redis).run(stopped)
     consumer.close()
     producer.close(timeout=2)

@@ -9,7 +9,7 @@ from civildiy.feed import keys
 from civildiy.feed.schemas import PageQuery
 
 
-async def page(redis: "Redis[bytes]", key: str, query: PageQuery) -> bytes:
+async def page(redis: Redis, key: str, query: PageQuery) -> bytes:
     """One page of the list at `key`, as the JSON document that the client gets."""
     async with redis.pipeline(transaction=False) as pipeline:
         pipeline.lrange(key, query.skip, query.skip + query.limit - 1)
@@ -23,11 +23,11 @@ async def page(redis: "Redis[bytes]", key: str, query: PageQuery) -> bytes:
     )
 
 
-async def everybody(redis: "Redis[bytes]", query: PageQuery) -> bytes:
+async def everybody(redis: Redis, query: PageQuery) -> bytes:
     """What everybody did."""
     return await page(redis, keys.GLOBAL, query)
 
 
-async def of_user(redis: "Redis[bytes]", user_id: int, query: PageQuery) -> bytes:
+async def of_user(redis: Redis, user_id: int, query: PageQuery) -> bytes:
     """What one user did."""
     return await page(redis, keys.of_user(user_id), query)

@@ -28,9 +28,7 @@ Trace = Annotated[str, Depends(_trace)]
 
 
 @router.post("", status_code=status.HTTP_201_CREATED, responses=documented(400, 401, 413, 422, 503))
-async def create(
-    new: NewPost, user: CurrentUser, store: Store, trace: Trace, response: Response
-) -> Post:
+async def create(new: NewPost, user: CurrentUser, store: Store, trace: Trace, response: Response) -> Post:
     """Write a post."""
     post = await store.create(user, new, trace)
     response.headers["Location"] = f"{PREFIX}/{post.id}"
@@ -50,9 +48,7 @@ async def read(post_id: PostId, store: Store) -> Post:
 
 
 @router.put("/{post_id}", responses=documented(400, 401, 403, 404, 409, 413, 422, 503))
-async def update(
-    post_id: PostId, change: PostChange, user: CurrentUser, store: Store, trace: Trace
-) -> Post:
+async def update(post_id: PostId, change: PostChange, user: CurrentUser, store: Store, trace: Trace) -> Post:
     """Change the fields that are sent; the author only."""
     return await store.update(post_id, user, change.model_dump(exclude_unset=True), trace)
 

@@ -45,9 +45,7 @@ class Seen:
 class Changes:
     """A change stream over the posts that goes on where it was left, across restarts."""
 
-    def __init__(
-        self, posts: Collection[Document], positions: Collection[Document], name: str
-    ) -> None:
+    def __init__(self, posts: Collection[Document], positions: Collection[Document], name: str) -> None:
         self._posts = posts
         self._positions = positions
         self._name = name
@@ -65,9 +63,7 @@ class Changes:
 
     def keep(self, position: Mapping[str, Any] | None) -> None:
         """Remember that everything up to `position` is done."""
-        self._positions.update_one(
-            {"_id": self._name}, {"$set": {"position": position}}, upsert=True
-        )
+        self._positions.update_one({"_id": self._name}, {"$set": {"position": position}}, upsert=True)
 
     def close(self) -> None:
         """Close the stream; the next wait opens it again at the kept position."""

@@ -135,9 +135,7 @@ class Outbox:
         if not sent:
             return
         self._posts.bulk_write([_taken_out(w) for w in sent], ordered=False)
-        self._posts.delete_many(
-            {"_id": {"$in": [w.post_id for w in sent]}, "deleted": True, "settled": True}
-        )
+        self._posts.delete_many({"_id": {"$in": [w.post_id for w in sent]}, "deleted": True, "settled": True})
 
     def park(self, poison: Waiting, reason: str) -> None:
         """Set an event aside that the broker will never take, so that it holds up nothing."""

@@ -40,9 +40,7 @@ REFUSED_FOR_EVER = (MessageSizeTooLargeError, RecordListTooLargeError)
 class Relay:
     """Moves events from the outbox to the topic, one post's events in their order."""
 
-    def __init__(
-        self, outbox: Outbox, changes: Changes, lease: Lease, producer: KafkaProducer
-    ) -> None:
+    def __init__(self, outbox: Outbox, changes: Changes, lease: Lease, producer: KafkaProducer) -> None:
         self._outbox = outbox
         self._changes = changes
         self._lease = lease
@@ -102,9 +100,7 @@ class Relay:
             try:
                 future.get(PUBLISH_SECONDS)
             except REFUSED_FOR_EVER as error:
-                log.error(
-                    "event %s of post %s is set aside: %s", head.event_id, head.post_id, error
-                )
+                log.error("event %s of post %s is set aside: %s", head.event_id, head.post_id, error)
                 self._outbox.park(head, str(error))
             except KafkaError as error:
                 failure = error

@@ -9,9 +9,7 @@ from civildiy.chassis.text import Text
 
 Title = Annotated[Text, StringConstraints(min_length=1, max_length=200)]
 Content = Annotated[Text, StringConstraints(min_length=1, max_length=20_000)]
-Tags = Annotated[
-    list[Annotated[Text, StringConstraints(min_length=1, max_length=50)]], Field(max_length=20)
-]
+Tags = Annotated[list[Annotated[Text, StringConstraints(min_length=1, max_length=50)]], Field(max_length=20)]
 PostId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{24}$")]
 
 

@@ -49,9 +49,7 @@ async def ensure_collection(database: AsyncDatabase[Document]) -> None:
         expireAfterSeconds=0,
         partialFilterExpression={"settled": True},
     )
-    await posts.create_index(
-        "updated_at", name="outbox", partialFilterExpression={"settled": False}
-    )
+    await posts.create_index("updated_at", name="outbox", partialFilterExpression={"settled": False})
 
 
 async def ensure_collection_until_done(database: AsyncDatabase[Document]) -> None:
@@ -114,9 +112,7 @@ class PostStore:
         total = await self._posts.count_documents(wanted)
         return PostPage(items=items, total=total, limit=query.limit, skip=query.skip)
 
-    async def update(
-        self, post_id: str, user: int, changes: Mapping[str, Any], traceparent: str
-    ) -> Post:
+    async def update(self, post_id: str, user: int, changes: Mapping[str, Any], traceparent: str) -> Post:
         """Change some fields of one's own post, and add the `post.updated` event.
 
         Raises NotFound, Forbidden, and Unavailable when too many events wait already.

@@ -21,9 +21,7 @@ def _store(request: Request) -> ProfileStore:
 Store = Annotated[ProfileStore, Depends(_store)]
 
 
-@router.post(
-    "", status_code=status.HTTP_201_CREATED, responses=documented(400, 401, 409, 413, 422, 503)
-)
+@router.post("", status_code=status.HTTP_201_CREATED, responses=documented(400, 401, 409, 413, 422, 503))
 async def create(new: ProfileInput, user: CurrentUser, store: Store) -> Profile:
     """Make one's own profile."""
     return await store.create(user, new.model_dump())

@@ -13,20 +13,14 @@ from pydantic import (
     field_validator,
 )
 
-from civildiy.chassis.text import storable_json, storable_text
+from civildiy.chassis.text import Text, storable_json
 
 MAX_PREFERENCES_BYTES = 64 * 1024
 
 
-def _text(longest: int) -> Any:
-    return Annotated[
-        str, StringConstraints(max_length=longest), AfterValidator(storable_text)
-    ] | None  # fmt: skip
-
-
-Line = _text(100)
-Address = _text(300)
-Biography = _text(5000)
+Line = Annotated[Text, StringConstraints(max_length=100)] | None
+Address = Annotated[Text, StringConstraints(max_length=300)] | None
+Biography = Annotated[Text, StringConstraints(max_length=5000)] | None
 
 
 def _preferences(value: dict[str, Any]) -> dict[str, Any]:

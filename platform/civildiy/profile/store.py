@@ -52,7 +52,7 @@ class UserProfile(Base):
     preferences: Mapped[dict[str, Any]]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
-    version: Mapped[int]
+    version: Mapped[int] = mapped_column()
 
     __mapper_args__ = {"version_id_col": version, "eager_defaults": True}  # noqa: RUF012
 
@@ -89,7 +89,7 @@ class ProfileStore:
                 try:
                     await session.commit()
                 except StaleDataError:
-                    continue  # somebody else wrote in between: apply the change to what is there now
+                    continue  # somebody else was quicker: apply the change to what is there now
                 return _as_profile(row)
         raise Conflict("Others keep changing this profile; try again.")
 

@@ -63,9 +63,7 @@ def main() -> None:
         initiate_replica_set(settings.mongodb_host, settings.mongodb_port)
 
     def kafka() -> None:
-        admin = KafkaAdminClient(
-            bootstrap_servers=settings.kafka_bootstrap, bootstrap_timeout_ms=1000
-        )
+        admin = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap, bootstrap_timeout_ms=1000)
         try:
             ensure_topics(admin)
         finally:

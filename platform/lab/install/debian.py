@@ -55,8 +55,7 @@ def install(runner: Runner, packages: list[str], say: Callable[[str], None]) -> 
         )
     if os.geteuid() != 0:
         raise InstallFailed(
-            f"Debian packages are missing. Run this once, then ./lab up again:\n"
-            f"  sudo {' '.join(command)}"
+            f"Debian packages are missing. Run this once, then ./lab up again:\n  sudo {' '.join(command)}"
         )
     options = ["-o", "DPkg::Lock::Timeout=300", "-o", "APT::Update::Error-Mode=any"]
     env = {"DEBIAN_FRONTEND": "noninteractive"}
@@ -69,7 +68,5 @@ def install(runner: Runner, packages: list[str], say: Callable[[str], None]) -> 
         runner.run("apt", [*command, *options], say=say, progress=progress, env=env)
     except InstallFailed:
         # The lists may be old, or never fetched on a new machine.
-        runner.run(
-            "apt-update", ["apt-get", "update", *options], say=say, progress=progress, env=env
-        )
+        runner.run("apt-update", ["apt-get", "update", *options], say=say, progress=progress, env=env)
         runner.run("apt", [*command, *options], say=say, progress=progress, env=env)

@@ -70,9 +70,7 @@ def build_go(
     )
     source = json.loads(answer.read_text())
     if source.get("Sum") != module.sum:
-        raise InstallFailed(
-            f"{name}: the source has checksum {source.get('Sum')}, not {module.sum}"
-        )
+        raise InstallFailed(f"{name}: the source has checksum {source.get('Sum')}, not {module.sum}")
     tree = build / "source"
     if tree.exists():
         shutil.rmtree(tree)
@@ -106,15 +104,9 @@ def fetch_kafka(runner: Runner, build: Path, target: Path, say: Say) -> None:
         progress=lambda log: f"{log.count('Downloaded from')} files fetched by Maven",
     )  # fmt: skip
     say("comparing checksums")
-    wanted = dict(
-        reversed(line.split())
-        for line in (RECIPES / "kafka" / "jars.sha256").read_text().splitlines()
-    )
+    lines = (RECIPES / "kafka" / "jars.sha256").read_text().splitlines()
+    wanted = {name: digest for digest, name in (line.split() for line in lines)}
     found = {jar.name: hashlib.sha256(jar.read_bytes()).hexdigest() for jar in target.glob("*.jar")}
-    different = sorted(
-        jar for jar in wanted.keys() | found.keys() if wanted.get(jar) != found.get(jar)
-    )
+    different = sorted(jar for jar in wanted.keys() | found.keys() if wanted.get(jar) != found.get(jar))
     if different:
-        raise InstallFailed(
-            f"Kafka: these jars are not those of jars.sha256: {', '.join(different)}"
-        )
+        raise InstallFailed(f"Kafka: these jars are not those of jars.sha256: {', '.join(different)}")

@@ -156,9 +156,7 @@ class Installer:
         wheel, build = self._pins.wheels[name], self._home.build / f"{name}-wheel"
         self._fill(
             name,
-            lambda new: recipes.fetch_wheel(
-                runner, wheel, build, new, lambda text: progress.say(name, text)
-            ),
+            lambda new: recipes.fetch_wheel(runner, wheel, build, new, lambda text: progress.say(name, text)),
             progress,
         )
 
@@ -171,9 +169,7 @@ class Installer:
         build = self._home.build / "kafka"
         self._fill(
             "kafka",
-            lambda new: recipes.fetch_kafka(
-                runner, build, new, lambda text: progress.say("kafka", text)
-            ),
+            lambda new: recipes.fetch_kafka(runner, build, new, lambda text: progress.say("kafka", text)),
             progress,
         )
         self._fill(

@@ -1,0 +1,174 @@
+"""The commands of ./lab."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import click
+import httpx
+from rich.console import Console
+from rich.table import Table
+
+from lab.backend import UNITS, Unit
+from lab.errors import LabError
+from lab.home import REPO, Home
+from lab.native.backend import NativeBackend
+from lab.progress import Progress
+from lab.readiness import wait_until_up, waiting_for
+
+console = Console(highlight=False)
+home = Home.from_environment()
+backend = NativeBackend(home)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """CivilDIY Lab: a system of microservices that really runs."""
+
+
+@cli.command()
+def up() -> None:
+    """Start the system; installs what is missing first."""
+    bring_up()
+
+
+def bring_up() -> None:
+    """Start, wait until all is there, and print the addresses."""
+    began = time.monotonic()
+    if backend.running() and (other := backend.belongs_elsewhere()):
+        console.print(f"The running system belongs to {other}; it is stopped, its data stays.")
+        backend.stop()
+    with httpx.Client(trust_env=False, timeout=3) as client:
+        if backend.running() and not waiting_for(backend.endpoints(), client):
+            console.print("The system is up already. Addresses: ./lab endpoints")
+            return
+    with Progress(console) as progress:
+        progress.say("start", "looking for what is missing")
+        backend.start(progress)
+        wait_until_up(backend.endpoints(), progress)
+    print_endpoints()
+    if backend.endpoints()["gateway"].endswith(":8000"):
+        console.print("Port 80 cannot be bound by this user, so the gateway is on 8000 (LAB_PORT_HTTP).")
+    console.print(f"Up in {time.monotonic() - began:.1f} s. Next: ./lab status, ./lab test")
+
+
+@cli.command()
+def down() -> None:
+    """Stop the system; its data stays."""
+    backend.stop()
+    console.print("The system is down; its data stays. (./lab reset deletes it)")
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+def status(as_json: bool) -> None:
+    """Show each unit: state, address, memory, since when, and Consul's view."""
+    units = backend.units()
+    if as_json:
+        click.echo(json.dumps([unit.__dict__ for unit in units], indent=1))
+        return
+    addresses, health = backend.endpoints(), consul_health()
+    addresses["traefik"] = addresses["gateway"]
+    table = Table(box=None, pad_edge=False)
+    for column in ("unit", "state", "address", "MB", "since", "Consul"):
+        table.add_column(column, justify="right" if column == "MB" else "left", no_wrap=True)
+    for unit in units:
+        since = time.strftime("%H:%M:%S", time.localtime(unit.since)) if unit.since else "-"
+        address = addresses.get(unit.name, "-").removeprefix("http://")
+        table.add_row(
+            unit.name, unit.state, address, f"{unit.memory / 1e6:.0f}", since, health.get(unit.name, "-")
+        )
+    console.print(table)
+    console.print(f"{sum(unit.memory for unit in units) / 1e6:.0f} MB resident in all")
+    if not any(unit.pid for unit in units):
+        console.print("The system is not running. Start it: ./lab up")
+
+
+def consul_health() -> dict[str, str]:
+    """Consul's word on each service; empty while Consul does not answer."""
+    try:
+        url = f"{backend.endpoints()['consul']}/v1/health/state/any"
+        checks = httpx.get(url, trust_env=False, timeout=2).json()
+    except (httpx.HTTPError, ValueError):
+        return {}
+    return {check["ServiceName"]: check["Status"] for check in checks if check["ServiceName"]}
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+def endpoints(as_json: bool) -> None:
+    """Print the address of each unit."""
+    if as_json:
+        click.echo(json.dumps(backend.endpoints(), indent=1))
+    else:
+        print_endpoints()
+
+
+def print_endpoints() -> None:
+    """A table of addresses."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    notes = {"traefik": "dashboard", "consul": "UI"}
+    for name, address in backend.endpoints().items():
+        table.add_row(name, address, notes.get(name, ""))
+    console.print(table)
+
+
+@cli.command()
+@click.argument("unit", type=click.Choice([*UNITS, "provision", "supervisor"]))
+@click.option("-f", "--follow", is_flag=True, help="Go on until Ctrl-C.")
+def logs(unit: str, follow: bool) -> None:
+    """Print the last lines of a unit's log."""
+    command = backend.log_command(unit, follow)
+    os.execvp(command[0], command)
+
+
+@cli.command()
+@click.argument("unit", type=click.Choice(UNITS))
+def restart(unit: str) -> None:
+    """Restart one unit."""
+    before = find(unit).pid
+    backend.restart(unit)
+    deadline = time.monotonic() + 30
+    while (now := find(unit)).state != "running" or now.pid == before:
+        if time.monotonic() > deadline:
+            raise LabError(f"{unit} was restarted but is {now.state}. Look: ./lab logs {unit}")
+        time.sleep(0.2)
+    console.print(f"{unit} was restarted (pid {now.pid}).")
+
+
+def find(name: str) -> Unit:
+    """The unit called `name`."""
+    return next(unit for unit in backend.units() if unit.name == name)
+
+
+@cli.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def reset(yes: bool) -> None:
+    """Stop the system and delete its data."""
+    if not yes:
+        click.confirm(f"Delete all data of the system ({home.stack})?", abort=True)
+    backend.stop()
+    backend.delete_data()
+    console.print("The data is deleted. ./lab up begins anew.")
+
+
+@cli.command(context_settings={"ignore_unknown_options": True})
+@click.option("--full", is_flag=True, help="The long campaigns as well.")
+@click.argument("pytest_options", nargs=-1, type=click.UNPROCESSED)
+def test(full: bool, pytest_options: tuple[str, ...]) -> None:
+    """Pass the system's tests against the running system; starts it first if needed."""
+    bring_up()
+    marks = [] if full else ["-m", "not campaign"]
+    command = [sys.executable, "-m", "pytest", *marks, *pytest_options]
+    sys.exit(subprocess.call(command, cwd=REPO))
+
+
+def main() -> None:
+    """Run a command; errors that a person can act on come without a traceback."""
+    try:
+        cli()
+    except LabError as error:
+        console.print(f"{error}", style="bold", markup=False)
+        sys.exit(1)

@@ -1,0 +1,202 @@
+"""The native backend: process-compose supervises servers and services of this machine."""
+
+import fcntl
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import psutil
+
+from lab.backend import UNITS, Unit
+from lab.errors import LabError
+from lab.home import REPO, Home
+from lab.install.servers import ServerPaths, ensure_servers
+from lab.native import kafka, network, postgresql, processes
+from lab.progress import Progress
+from lab.settings import ensure_secrets
+
+OURS = ("postgres", "redis-server", "mongod", "traefik", "consul", "process-compose")
+
+
+class NativeBackend:
+    """One stack for each home."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._socket = home.run / "supervisor.sock"
+
+    def running(self) -> bool:
+        """Whether the supervisor answers."""
+        try:
+            return self._ask("GET", "/live").is_success
+        except httpx.HTTPError:
+            return False
+
+    def belongs_elsewhere(self) -> str:
+        """The other clone whose code the running stack uses; '' when it is this one."""
+        note = self._home.run / "repository"
+        there = note.read_text() if note.exists() else str(REPO)
+        return "" if there == str(REPO) else there
+
+    def start(self, progress: Progress) -> None:
+        """Install what is missing and start everything."""
+        paths = ensure_servers(self._home, progress)
+        with self._locked():
+            if self.running():
+                return
+            self._end_leftovers(progress)
+            network.refuse_taken_ports()
+            self._prepare(paths, progress)
+            config = processes.write(self._home, paths, self._values())
+            (self._home.run / "repository").write_text(str(REPO))
+            self._socket.unlink(missing_ok=True)
+            with (self._home.logs / "supervisor.log").open("wb") as log:
+                subprocess.Popen(
+                    [paths.process_compose, "-f", config, "-U", "-u", self._socket, "up",
+                     "--tui=false", "--keep-project"],
+                    stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                    cwd=self._home.run,
+                    env={**os.environ, "COMPOSE_SHELL": "bash", "PC_LOG_FILE":
+                         str(self._home.logs / "process-compose.log"), "PC_DISABLE_DOTENV": "1"},
+                )  # fmt: skip
+
+    def stop(self) -> None:
+        """Stop everything in order; what does not listen is ended."""
+        if self.running():
+            try:
+                self._ask("POST", "/project/stop", timeout=60)
+            except httpx.HTTPError:
+                pass
+            deadline = time.monotonic() + 30
+            while self.running() and time.monotonic() < deadline:
+                time.sleep(0.1)
+        self._end_leftovers(None)
+
+    def restart(self, unit: str) -> None:
+        """Restart one unit."""
+        self._unit("POST", f"/process/restart/{unit}", unit)
+
+    def stop_unit(self, unit: str) -> None:
+        """Stop one unit until it is started again."""
+        self._unit("PATCH", f"/process/stop/{unit}", unit)
+
+    def start_unit(self, unit: str) -> None:
+        """Start one stopped unit."""
+        self._unit("POST", f"/process/start/{unit}", unit)
+
+    def units(self) -> list[Unit]:
+        """All units, by what the supervisor and the operating system say."""
+        try:
+            states = {p["name"]: p for p in self._ask("GET", "/processes").json()["data"]}
+        except httpx.HTTPError:
+            states = {}
+        return [_unit(name, states.get(name, {})) for name in UNITS]
+
+    def log_command(self, unit: str, follow: bool) -> list[str]:
+        """Logs are files."""
+        return ["tail", "-n", "200", *(["-F"] if follow else []), str(self._home.logs / f"{unit}.log")]
+
+    def endpoints(self) -> dict[str, str]:
+        """Addresses by name."""
+        return network.endpoints()
+
+    def delete_data(self) -> None:
+        """Delete data, logs and secrets."""
+        shutil.rmtree(postgresql.data_folder(self._home).parent, ignore_errors=True)
+        shutil.rmtree(self._home.stack, ignore_errors=True)
+
+    def _values(self) -> dict[str, str]:
+        secrets = ensure_secrets(self._home.secrets)
+        return network.variables() | secrets | {"KAFKA_LOG_DIRS": str(self._home.data / "kafka")}
+
+    def _prepare(self, paths: ServerPaths, progress: Progress) -> None:
+        for folder in (self._home.run, self._home.logs, *(self._home.data / n for n in ("mongodb", "redis"))):
+            folder.mkdir(parents=True, exist_ok=True)
+        values = self._values()
+        cluster = postgresql.ensure_cluster(
+            self._home, paths.postgresql_bin, values["POSTGRES_SUPERUSER_PASSWORD"]
+        )
+        # Nothing of ours runs any more, so this can only be a leftover.
+        (cluster / "postmaster.pid").unlink(missing_ok=True)
+        if not (self._home.data / "kafka" / "meta.properties").exists():
+            progress.say("kafka", "preparing its data folder")
+            properties = self._home.run / "server.properties"
+            properties.write_text(kafka.properties_from(processes.read("kafka", values)))
+            kafka.format_storage(paths.kafka_jars, properties)
+
+    def _end_leftovers(self, progress: Progress | None) -> None:
+        """End processes of an earlier run of this very stack, known by where they work."""
+        places = (str(self._home.stack), str(postgresql.data_folder(self._home)))
+        found = []
+        for process in psutil.process_iter(["cwd", "name", "cmdline"]):
+            info = process.info
+            line = " ".join(info["cmdline"] or [])
+            ours = info["name"] in OURS or "kafka.Kafka" in line or "civildiy." in line
+            cwd = (info["cwd"] or "").removesuffix(" (deleted)")
+            if ours and any(cwd == place or cwd.startswith(place + "/") for place in places):
+                found.append(process)
+        if found and progress:
+            progress.done("leftovers", f"ended {len(found)} processes of an earlier run")
+        # The supervisor first: it would start the others again.
+        found.sort(key=lambda process: process.info["name"] != "process-compose")
+        for process in found:
+            _signal(process, kill=process.info["name"] == "process-compose")
+        _, stubborn = psutil.wait_procs(found, timeout=15)
+        for process in stubborn:
+            _signal(process, kill=True)
+        psutil.wait_procs(stubborn, timeout=5)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        self._home.root.mkdir(parents=True, exist_ok=True)
+        with (self._home.root / "up.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _ask(self, method: str, path: str, timeout: float = 10) -> httpx.Response:
+        transport = httpx.HTTPTransport(uds=str(self._socket))
+        with httpx.Client(transport=transport, trust_env=False, timeout=timeout) as client:
+            return client.request(method, f"http://supervisor{path}")
+
+    def _unit(self, method: str, path: str, unit: str) -> None:
+        if unit not in UNITS:
+            raise LabError(f"There is no unit {unit}. Units: {', '.join(UNITS)}.")
+        try:
+            answer = self._ask(method, path, timeout=40)
+        except httpx.HTTPError as error:
+            raise LabError("The system is not running. Start it: ./lab up") from error
+        if not answer.is_success:
+            raise LabError(f"{unit}: the supervisor refused: {answer.text.strip()}")
+
+
+def _signal(process: psutil.Process, *, kill: bool) -> None:
+    try:
+        process.kill() if kill else process.terminate()
+    except psutil.NoSuchProcess:
+        pass
+
+
+def _unit(name: str, state: dict[str, Any]) -> Unit:
+    pid = state.get("pid") or None
+    if not state.get("is_running") or pid is None:
+        return Unit(name, str(state.get("status", "stopped")).lower(), None, None, 0, None)
+    try:
+        process = psutil.Process(pid)
+        family = [process, *process.children(recursive=True)]
+        memory, since = sum(_resident(member) for member in family), process.create_time()
+    except psutil.Error:
+        return Unit(name, "restarting", None, None, 0, None)
+    ready = state.get("is_ready") in ("Ready", "-", "", None)
+    return Unit(name, "running" if ready else "starting", pid, None, memory, since)
+
+
+def _resident(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.Error:
+        return 0

@@ -1,0 +1,53 @@
+"""PostgreSQL's cluster: where it lies, who owns it, and how it is made."""
+
+import hashlib
+import os
+import shutil
+import stat
+import subprocess
+import tempfile
+from pathlib import Path
+
+from lab.home import Home
+
+SHARED = Path("/var/lib/civildiy-lab")
+
+
+def as_owner() -> list[str]:
+    """PostgreSQL refuses root: as root it runs as the user that Debian's package made."""
+    if os.geteuid() != 0:
+        return []
+    return ["setpriv", "--reuid", "postgres", "--regid", "postgres", "--clear-groups"]
+
+
+def data_folder(home: Home) -> Path:
+    """In the home, or where the user postgres can reach it when the home is closed to others."""
+    if os.geteuid() == 0:
+        above = [path for path in home.data.parents if path.exists()]
+        if not all(path.stat().st_mode & stat.S_IXOTH for path in above):
+            place = hashlib.sha256(str(home.root).encode()).hexdigest()[:12]
+            return SHARED / place / "postgresql"
+    return home.data / "postgresql"
+
+
+def ensure_cluster(home: Home, binaries: Path, password: str) -> Path:
+    """Make the cluster if there is none; one that was cut off is made anew."""
+    folder = data_folder(home)
+    if folder.exists():
+        return folder
+    new = folder.with_name("postgresql.new")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True, mode=0o700)
+    with tempfile.NamedTemporaryFile("w") as secret:
+        secret.write(password)
+        secret.flush()
+        if os.geteuid() == 0:
+            shutil.chown(new, "postgres", "postgres")
+            shutil.chown(secret.name, "postgres")
+        subprocess.run(
+            [*as_owner(), str(binaries / "initdb"), "-D", str(new), "-U", "postgres", "-E", "UTF8",
+             "--locale=C.UTF-8", "--auth=scram-sha-256", f"--pwfile={secret.name}"],
+            check=True, stdout=subprocess.DEVNULL, cwd="/",
+        )  # fmt: skip
+    new.rename(folder)
+    return folder

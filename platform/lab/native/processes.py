@@ -1,0 +1,130 @@
+"""The processes of the native backend: one script each, and the supervisor's configuration."""
+
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+
+from lab.home import PLATFORM, Home
+from lab.install.servers import ServerPaths
+from lab.native import kafka, network, postgresql
+from lab.settings import read
+
+SERVICES = ("auth", "profile", "posts", "feed")
+
+
+def commands(home: Home, paths: ServerPaths, values: Mapping[str, str]) -> dict[str, list[str]]:
+    """What each process runs."""
+    data, python = home.data, [sys.executable, "-P", "-m"]
+    jars = paths.kafka_jars
+    archive = [f"-XX:SharedArchiveFile={paths.kafka_archive}"] if paths.kafka_archive else []
+    return {
+        "postgresql": [
+            *postgresql.as_owner(), f"{paths.postgresql_bin}/postgres",
+            "-D", f"{postgresql.data_folder(home)}", "-h", values["HOST_POSTGRESQL"],
+            "-p", values["PORT_POSTGRESQL"], "-c", "unix_socket_directories=",
+            "-c", "shared_buffers=32MB", "-c", "max_connections=60",
+        ],
+        "mongodb": [
+            f"{paths.mongod}", "--dbpath", f"{data}/mongodb", "--bind_ip", values["HOST_MONGODB"],
+            "--port", values["PORT_MONGODB"], "--replSet", "rs0", "--wiredTigerCacheSizeGB", "0.25",
+            "--setParameter", "ttlMonitorSleepSecs=1", "--nounixsocket", "--oplogSize", "200",
+        ],
+        "redis": [
+            f"{paths.redis_server}", "--bind", values["HOST_REDIS"], "--port", values["PORT_REDIS"],
+            "--dir", f"{data}/redis", "--appendonly", "yes", "--save", "", "--protected-mode", "no",
+        ],
+        "kafka": [
+            f"{paths.java}", *kafka.java_options(), *archive, "-cp", f"{jars}/*", "kafka.Kafka",
+            f"{home.run}/server.properties",
+        ],
+        "consul": [
+            f"{paths.consul}", "agent", "-server", "-ui", "-bootstrap-expect=1", "-node=lab",
+            f"-bind={network.BASE}.25", f"-advertise={network.BASE}.25", "-client=127.0.0.1",
+            f"-http-port={values['PORT_CONSUL']}", "-dns-port=-1", "-grpc-port=-1",
+            "-grpc-tls-port=-1", f"-data-dir={data}/consul", "-disable-host-node-id",
+            "-hcl", "performance { raft_multiplier = 1 }", "-hcl", "disable_update_check = true",
+        ],
+        "traefik": [f"{paths.traefik}"],
+        "provision": [*python, "civildiy.provision"],
+        **{name: [*python, "civildiy.chassis.serve", name] for name in SERVICES},
+        "posts-relay": [*python, "civildiy.posts.relay"],
+        "feed-projector": [*python, "civildiy.feed.projector"],
+    }  # fmt: skip
+
+
+def _environment(name: str, values: Mapping[str, str]) -> dict[str, str]:
+    common = read("common", values) if name in SERVICES else {}
+    own = ("traefik", "provision", "posts-relay", "feed-projector", *SERVICES)
+    mine = common | (read(name, values) if name in own else {})
+    python = {"PYTHONPATH": str(PLATFORM), "PYTHONUNBUFFERED": "1"}
+    return mine if name in ("traefik", "kafka") else mine | python
+
+
+def _probe(name: str, values: Mapping[str, str]) -> dict[str, object]:
+    """How the supervisor sees that a process is ready."""
+    http = {
+        "consul": ("127.0.0.1", values["PORT_CONSUL"], "/v1/status/leader"),
+        "traefik": ("127.0.0.1", str(network.port("dashboard")), "/ping"),
+        **{n: (network.host(n), values["PORT_SERVICES"], "/health") for n in SERVICES},
+    }
+    timing = {"period_seconds": 2, "timeout_seconds": 2, "failure_threshold": 30}
+    if name in http:
+        host, port, path = http[name]
+        get = {"host": host, "port": port, "path": path, "scheme": "http"}
+        return {"readiness_probe": {"http_get": get, **timing}}
+    if name in ("postgresql", "mongodb", "redis", "kafka"):
+        address = f"{values[f'HOST_{name.upper()}']}/{values[f'PORT_{name.upper()}']}"
+        return {"readiness_probe": {"exec": {"command": f"exec 3<>/dev/tcp/{address}"}, **timing}}
+    return {}
+
+
+NEEDS = {
+    "traefik": ("consul",),
+    "provision": ("postgresql", "mongodb", "kafka"),
+    "auth": ("postgresql", "consul"),
+    "profile": ("postgresql", "consul"),
+    "posts": ("mongodb", "consul"),
+    "feed": ("redis", "consul"),
+    "posts-relay": ("mongodb", "kafka"),
+    "feed-projector": ("redis", "kafka"),
+}
+"""Who is stopped before whom, and started after. `started` is enough: all wait for what they need."""
+
+
+def write(home: Home, paths: ServerPaths, values: Mapping[str, str]) -> Path:
+    """Write scripts, Kafka's properties and the configuration; returns the latter's path."""
+    (home.run / "server.properties").write_text(kafka.properties_from(read("kafka", values)))
+    processes: dict[str, object] = {}
+    for name, command in commands(home, paths, values).items():
+        work = home.run / "work" / name
+        work.mkdir(parents=True, exist_ok=True)
+        script = home.run / f"{name}.sh"
+        script.touch(mode=0o600)
+        exports = [f"export {k}={shlex.quote(v)}" for k, v in _environment(name, values).items()]
+        override = home.run / "overrides" / f"{name}.env"
+        lines = ["# Written by ./lab up.", *exports]
+        lines += [f"if [ -f {shlex.quote(str(override))} ]; then set -a; . {shlex.quote(str(override))}; fi"]
+        script.write_text("\n".join([*lines, f"exec {shlex.join(command)}", ""]))
+        once = name == "provision"
+        processes[name] = {
+            "command": f"exec sh {shlex.quote(str(script))}",
+            "working_dir": str(work),
+            "log_location": str(home.logs / f"{name}.log"),
+            "depends_on": {need: {"condition": "process_started"} for need in NEEDS.get(name, ())},
+            "availability": {"restart": "on_failure" if once else "always", "backoff_seconds": 1},
+            "shutdown": {"signal": 2 if name == "postgresql" else 15, "timeout_seconds": 15},
+            **_probe(name, values),
+        }
+    config = home.run / "process-compose.yaml"
+    document = {
+        "version": "0.5", "is_strict": True, "disable_env_expansion": True, "ordered_shutdown": True,
+        "log_configuration": {"no_metadata": True, "disable_json": True, "no_color": True,
+                              "flush_each_line": True,
+                              "rotation": {"max_size_mb": 10, "max_backups": 2}},
+        "processes": processes,
+    }  # fmt: skip
+    config.write_text(yaml.safe_dump(document, sort_keys=False))
+    return config

@@ -1,0 +1,47 @@
+"""Reads platform/settings/*.env, which both backends share, and makes the secrets they need."""
+
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+from lab.errors import LabError
+from lab.home import SETTINGS
+
+SECRETS = (
+    "GATEWAY_SECRET", "AUTH_DB_PASSWORD", "PROFILE_DB_PASSWORD", "SIGNING_KEY_PASSPHRASE",
+    "POSTGRES_SUPERUSER_PASSWORD",
+)  # fmt: skip
+
+
+def read(name: str, variables: Mapping[str, str]) -> dict[str, str]:
+    """The variables of settings/<name>.env, with ${NAME} and ${NAME:-default} filled in."""
+
+    def fill(match: re.Match[str]) -> str:
+        value = variables.get(match[1], match[3])
+        if value is None:
+            raise LabError(f"settings/{name}.env needs {match[1]}, which nobody sets.")
+        return value
+
+    found = {}
+    for line in (SETTINGS / f"{name}.env").read_text().splitlines():
+        if line and not line.startswith("#"):
+            key, _, value = line.partition("=")
+            found[key] = re.sub(r"\$\{(\w+)(:-([^}]*))?\}", fill, value)
+    return found
+
+
+def ensure_secrets(file: Path) -> dict[str, str]:
+    """The secrets in `file`; missing ones are made. Only the user may read it."""
+    lines = file.read_text().splitlines() if file.exists() else []
+    found = dict(line.split("=", 1) for line in lines if "=" in line)
+    if missing := [name for name in SECRETS if not found.get(name)]:
+        found |= {name: secrets.token_hex(24) for name in missing}
+        new = file.with_suffix(".new")
+        new.unlink(missing_ok=True)
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as out:
+            out.writelines(f"{name}={value}\n" for name, value in found.items())
+        new.replace(file)
+    return found
