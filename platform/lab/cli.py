@@ -121,7 +121,7 @@ def print_endpoints() -> None:
 def logs(unit: str, follow: bool) -> None:
     """Print the last lines of a unit's log."""
     command = backend.log_command(unit, follow)
-    os.execvp(command[0], command)
+    os.execvp(command[0], command)  # noqa: S606
 
 
 @cli.command()

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import httpx
@@ -59,7 +59,7 @@ class NativeBackend:
                 subprocess.Popen(
                     [paths.process_compose, "-f", config, "-U", "-u", self._socket, "up",
                      "--tui=false", "--keep-project"],
-                    stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, start_new_session=True,
                     cwd=self._home.run,
                     env={**os.environ, "COMPOSE_SHELL": "bash", "PC_LOG_FILE":
                          str(self._home.logs / "process-compose.log"), "PC_DISABLE_DOTENV": "1"},
@@ -68,10 +68,8 @@ class NativeBackend:
     def stop(self) -> None:
         """Stop everything in order; what does not listen is ended."""
         if self.running():
-            try:
+            with suppress(httpx.HTTPError):  # it may end before it answers
                 self._ask("POST", "/project/stop", timeout=60)
-            except httpx.HTTPError:
-                pass
             deadline = time.monotonic() + 30
             while self.running() and time.monotonic() < deadline:
                 time.sleep(0.1)
@@ -175,10 +173,8 @@ class NativeBackend:
 
 
 def _signal(process: psutil.Process, *, kill: bool) -> None:
-    try:
+    with suppress(psutil.NoSuchProcess):
         process.kill() if kill else process.terminate()
-    except psutil.NoSuchProcess:
-        pass
 
 
 def _unit(name: str, state: dict[str, Any]) -> Unit:

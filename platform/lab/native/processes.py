@@ -116,14 +116,18 @@ def write(home: Home, paths: ServerPaths, values: Mapping[str, str]) -> Path:
             "depends_on": {need: {"condition": "process_started"} for need in NEEDS.get(name, ())},
             "availability": {"restart": "on_failure" if once else "always", "backoff_seconds": 1},
             "shutdown": {"signal": 2 if name == "postgresql" else 15, "timeout_seconds": 15},
+            "log_configuration": {
+                "no_metadata": True,
+                "disable_json": True,
+                "no_color": True,
+                "flush_each_line": True,
+                "rotation": {"max_size_mb": 10, "max_backups": 2},
+            },
             **_probe(name, values),
         }
     config = home.run / "process-compose.yaml"
     document = {
         "version": "0.5", "is_strict": True, "disable_env_expansion": True, "ordered_shutdown": True,
-        "log_configuration": {"no_metadata": True, "disable_json": True, "no_color": True,
-                              "flush_each_line": True,
-                              "rotation": {"max_size_mb": 10, "max_backups": 2}},
         "processes": processes,
     }  # fmt: skip
     config.write_text(yaml.safe_dump(document, sort_keys=False))

@@ -1,0 +1,177 @@
+"""Killed processes: nothing that was accepted is lost, and nobody has to lend a hand."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+from typing import Any
+
+import httpx
+import pytest
+from support import ENDPOINTS, Person, backend, client, eventually, kill, pid_of
+
+POSTS = 200
+
+
+def write_posts(count: int, people: list[Person], during: Any, at: int) -> dict[str, int]:
+    """Write until `count` posts are answered 201; calls `during` after `at` of them."""
+    accepted: dict[str, int] = {}
+    refused = 0
+    deadline = time.monotonic() + 120
+    while len(accepted) < count:
+        assert time.monotonic() < deadline, f"only {len(accepted)} posts accepted, {refused} refused"
+        person = people[len(accepted) % len(people)]
+        number = len(accepted)
+        if number == at and during:
+            during()
+            during = None
+        try:
+            answer = person.http.post("/api/posts", json={"title": f"{number}", "content": "c"})
+        except httpx.HTTPError:
+            refused += 1
+            time.sleep(0.1)
+            continue
+        if answer.status_code == 201:
+            accepted[answer.json()["id"]] = person.id
+        else:
+            assert answer.status_code in (429, 500, 502, 503, 504), answer.text
+            refused += 1
+            time.sleep(0.1)
+    return accepted
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("unit", ["posts", "posts-relay", "feed-projector", "redis", "kafka", "mongodb"])
+def test_kill_while_posts_are_written(unit: str) -> None:
+    people = [Person() for _ in range(4)]  # 50 posts each fit their own lists of 100
+    accepted = write_posts(POSTS, people, lambda: kill(unit), POSTS // 3)
+
+    def missing_or_doubled() -> list[str]:
+        wrong = []
+        for person in people:
+            seen = [item["post_id"] for item in person.feed()]
+            mine = [post for post, owner in accepted.items() if owner == person.id]
+            wrong += [post for post in mine if seen.count(post) != 1]
+        return wrong
+
+    eventually(lambda: missing_or_doubled() == [], within=60, what="every post in the feed exactly once")
+    with client() as http:
+        pages = [
+            http.get("/api/activity-stream", params={"limit": 100, "skip": skip}).json()["items"]
+            for skip in (0, 100, 200)
+        ]
+    everybody = [item["post_id"] for page in pages for item in page]
+    assert all(everybody.count(post) == 1 for post in accepted)
+
+
+def consul_states(service: str) -> list[str]:
+    url = f"{ENDPOINTS['consul']}/v1/health/checks/{service}"
+    return [check["Status"] for check in httpx.get(url, trust_env=False).json()]
+
+
+@contextmanager
+def stopped(unit: str) -> Iterator[None]:
+    backend.stop_unit(unit)
+    try:
+        yield
+    finally:
+        backend.start_unit(unit)
+
+
+@pytest.mark.fault
+def test_killed_instance_is_critical_and_out_of_rotation(anybody: httpx.Client) -> None:
+    # Frozen first, so that the supervisor cannot bring it back before Consul has looked.
+    import os
+    import signal
+
+    pid = pid_of("profile")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        eventually(lambda: consul_states("profile") == ["critical"], within=15, what="critical")
+        eventually(
+            lambda: anybody.get("/api/profile/health").status_code == 503, within=5, what="the gateway's 503"
+        )
+    finally:
+        os.kill(pid, signal.SIGKILL)
+    eventually(lambda: consul_states("profile") == ["passing"], within=20, what="passing again")
+
+
+@pytest.mark.fault
+def test_restarted_consul_gets_everything_back() -> None:
+    kill("consul")
+    services = ("auth", "profile", "posts", "feed")
+    eventually(
+        lambda: [consul_states(service) for service in services] == [["passing"]] * 4,
+        within=30, what="all four services passing",
+    )  # fmt: skip
+
+
+@pytest.mark.fault
+def test_consul_that_forgot_an_instance_gets_it_back() -> None:
+    url = f"{ENDPOINTS['consul']}/v1/agent/service/deregister/posts-127.0.0.13"
+    httpx.put(url, trust_env=False).raise_for_status()
+    eventually(lambda: consul_states("posts") == ["passing"], within=15, what="posts registered again")
+
+
+@pytest.mark.fault
+def test_posts_are_accepted_while_kafka_is_away() -> None:
+    person = Person()
+    with stopped("kafka"):
+        times = []
+        for number in range(20):
+            began = time.monotonic()
+            person.post(str(number))
+            times.append(time.monotonic() - began)
+        assert sorted(times)[10] < 0.1
+    eventually(lambda: len(person.feed()) == 20, within=60, what="all events after Kafka is back")
+    titles = [item["title"] for item in person.feed()]
+    assert titles == [str(number) for number in reversed(range(20))]
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize(
+    ("unit", "service", "path"),
+    [
+        ("redis", "feed", "/api/activity-stream"),
+        ("mongodb", "posts", "/api/posts"),
+        ("postgresql", "profile", "/api/profile"),
+    ],
+)
+def test_a_dead_store_is_named(ada: Person, unit: str, service: str, path: str) -> None:
+    with stopped(unit):
+        answer = ada.http.get(path)
+        assert answer.status_code == 503, answer.text
+        assert unit in answer.text
+        ready = httpx.get(f"{ENDPOINTS[service]}/ready", trust_env=False, timeout=10)
+        assert (ready.status_code, unit in ready.text) == (503, True)
+        assert ada.http.get(f"{path}/health").status_code == 200
+
+
+@pytest.mark.fault
+@pytest.mark.campaign
+def test_relay_and_projector_killed_again_and_again() -> None:
+    people = [Person() for _ in range(4)]
+    over = Event()
+
+    def killer() -> None:
+        while not over.wait(0.7):
+            for unit in ("posts-relay", "feed-projector"):
+                try:
+                    kill(unit)
+                except AssertionError:
+                    continue  # it is on its way up
+
+    thread = Thread(target=killer)
+    thread.start()
+    try:
+        accepted = write_posts(POSTS, people, None, 0)
+        time.sleep(5)  # the kills go on while the backlog is worked off
+    finally:
+        over.set()
+        thread.join()
+    for person in people:
+        mine = [post for post, owner in accepted.items() if owner == person.id]
+        eventually(
+            lambda p=person, m=mine: [i["post_id"] for i in p.feed()] == m[::-1],  # type: ignore[misc]
+            within=60, what="all posts, once, newest first",
+        )  # fmt: skip

@@ -1,0 +1,112 @@
+"""What the tests share: people who use the system, and waiting without sleeping blindly."""
+
+import json
+import os
+import secrets
+import signal
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import httpx
+from kafka import KafkaConsumer, TopicPartition
+
+from civildiy.events.clients import reader
+from civildiy.events.envelope import POSTS_TOPIC
+from lab.home import Home
+from lab.native.backend import NativeBackend
+from lab.readiness import slow
+
+T = TypeVar("T")
+
+backend = NativeBackend(Home.from_environment())
+ENDPOINTS = backend.endpoints()
+GATEWAY = ENDPOINTS["gateway"]
+
+
+def client(**options: Any) -> httpx.Client:
+    """A client of the gateway that ignores proxies."""
+    return httpx.Client(base_url=GATEWAY, trust_env=False, timeout=10, **options)
+
+
+def eventually(look: Callable[[], T], *, within: float, what: str) -> T:
+    """The first truthy answer of `look`; fails with the last one when time runs out."""
+    deadline = time.monotonic() + within * slow()
+    last: object = None
+    while time.monotonic() < deadline:
+        try:
+            last = found = look()
+        except (httpx.HTTPError, json.JSONDecodeError) as error:
+            last = error
+        else:
+            if found:
+                return found
+        time.sleep(0.05)
+    raise AssertionError(f"waited {within * slow():.0f} s for {what}; last seen: {last!r}")
+
+
+class Person:
+    """Somebody with an account of their own and a token."""
+
+    def __init__(self) -> None:
+        self.name = f"p{secrets.token_hex(6)}"
+        self.email = f"{self.name}@example.org"
+        self.password = secrets.token_hex(12)
+        self.http = client()
+        new = {"email": self.email, "username": self.name, "password": self.password}
+        answer = self.http.post("/api/auth/register", json=new)
+        assert answer.status_code == 201, answer.text
+        self.id: int = answer.json()["id"]
+        login = self.http.post("/api/auth/login", json={"email": self.email, "password": self.password})
+        assert login.status_code == 200, login.text
+        self.token: str = login.json()["access_token"]
+        self.http.headers["Authorization"] = f"Bearer {self.token}"
+
+    def post(self, title: str = "title", content: str = "content", **more: Any) -> dict[str, Any]:
+        """Write a post that must be accepted."""
+        answer = self.http.post("/api/posts", json={"title": title, "content": content, **more})
+        assert answer.status_code == 201, answer.text
+        post: dict[str, Any] = answer.json()
+        return post
+
+    def feed(self, limit: int = 100) -> list[dict[str, Any]]:
+        """The person's own stream."""
+        answer = self.http.get("/api/activity-stream/user", params={"limit": limit})
+        assert answer.status_code == 200, answer.text
+        items: list[dict[str, Any]] = answer.json()["items"]
+        return items
+
+
+def events_of(post_id: str) -> list[dict[str, Any]]:
+    """All events of one post as they stand on the topic, in order."""
+    return [event for key, event in topic() if key == post_id]
+
+
+def topic(start: int = 0) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Key and event of each record from offset `start` to the present end."""
+    partition = TopicPartition(POSTS_TOPIC, 0)
+    consumer: KafkaConsumer = reader(ENDPOINTS["kafka"])
+    try:
+        consumer.assign([partition])
+        end = consumer.end_offsets([partition])[partition]
+        consumer.seek(partition, start)
+        position = start
+        while position < end:
+            for record in consumer.poll(timeout_ms=1000).get(partition, []):
+                position = record.offset + 1
+                yield record.key.decode(), json.loads(record.value)
+            position = max(position, consumer.position(partition))
+    finally:
+        consumer.close()
+
+
+def pid_of(unit: str) -> int:
+    """Process id of a running unit."""
+    found = next(u for u in backend.units() if u.name == unit)
+    assert found.pid, f"{unit} is {found.state}"
+    return found.pid
+
+
+def kill(unit: str) -> None:
+    """kill -9 of one unit of the system under test."""
+    os.kill(pid_of(unit), signal.SIGKILL)

@@ -1,0 +1,29 @@
+"""Rules are checked before they reach the gateway."""
+
+import pytest
+
+from civildiy.auth import app as auth
+from civildiy.chassis.routes import Route, RulesRefused, rule_set, under
+from civildiy.feed import app as feed
+from civildiy.posts import app as posts
+from civildiy.profile import app as profile
+
+
+@pytest.mark.parametrize("routes", [auth.ROUTES, profile.ROUTES, posts.ROUTES, feed.ROUTES])
+def test_the_services_own_rules_are_accepted(routes: tuple[Route, ...]) -> None:
+    keys = rule_set("x", routes, secret="s", auth_check_url="http://a")
+    first = [f"routers/x-{route.name}/middlewares" for route in routes]
+    assert all(any(key.startswith(start) for key in keys) for start in first)
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        Route("a", "Path(`/a`", 1), Route("a", "Path(/a)", 1), Route("a", "", 1),
+        Route("A b", under("/a"), 1), Route("a", under("/a"), 0), Route("a", under("/a"), 1, limit=(0, 1)),
+        Route("a", "Path(`/a`) && ", 1), Route("a", "Path(`/a`) Path(`/b`)", 1),
+    ],
+)  # fmt: skip
+def test_unusable_rules_are_refused(route: Route) -> None:
+    with pytest.raises(RulesRefused):
+        rule_set("x", [route], secret="s", auth_check_url="http://a")
