@@ -18,11 +18,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def healthy() -> Iterator[None]:
+def healthy() -> None:
     """Each live test finds a healthy system; a fault test heals before the next one begins."""
     with httpx.Client(trust_env=False, timeout=3) as http:
         eventually(lambda: not waiting_for(ENDPOINTS, http), within=60, what="a healthy system")
-    yield
 
 
 @pytest.fixture

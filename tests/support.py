@@ -5,6 +5,7 @@ import os
 import secrets
 import signal
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -53,6 +54,7 @@ class Person:
         self.email = f"{self.name}@example.org"
         self.password = secrets.token_hex(12)
         self.http = client()
+        weakref.finalize(self, self.http.close)
         new = {"email": self.email, "username": self.name, "password": self.password}
         answer = self.http.post("/api/auth/register", json=new)
         assert answer.status_code == 201, answer.text

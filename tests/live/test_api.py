@@ -71,9 +71,10 @@ def test_profile_from_first_to_last() -> None:
     changed = person.http.put("/api/profile", json={"city": "Köln"}).json()
     assert changed | fields | {"city": "Köln"} == changed
     assert person.http.get("/api/profile").json() == changed
+    json_type = {"Content-Type": "application/json"}
     is_problem(person.http.put("/api/profile", json={"dob": 5}), 422, "dob")
     is_problem(person.http.put("/api/profile", json={"bio": "a\x00b"}), 422, "bio")
-    is_problem(person.http.put("/api/profile", content=b'{"bio": "\\ud800"}'), 422, "bio")
+    is_problem(person.http.put("/api/profile", content=b'{"bio": "\\ud800"}', headers=json_type), 422, "bio")
     assert person.http.delete("/api/profile").json()["deleted"] is True
     is_problem(person.http.get("/api/profile"), 404)
 

@@ -19,7 +19,7 @@ from civildiy.auth.tokens import Issuer
 from civildiy.auth.users import Pool, Users
 from civildiy.auth.validation import Validator
 from civildiy.chassis.app import create_service
-from civildiy.chassis.routes import INTERNAL, Route, under
+from civildiy.chassis.routes import INTERNAL, Route, away, under
 from civildiy.chassis.serve import Service
 from civildiy.chassis.settings import load_settings
 
@@ -37,6 +37,8 @@ ROUTES = (
     ),
     # What nobody else wants gets an error of the one shape instead of the gateway's own text.
     Route("rest", "PathPrefix(`/`)", priority=1, needs_user=False, add_prefix=UNROUTED),
+    away("auth", PREFIX, by="posts"),
+    away("auth", PREFIX, by="posts", entry_point=INTERNAL),
     # Where the gateway itself asks; balanced over the healthy instances like any other route.
     Route(
         "validate",

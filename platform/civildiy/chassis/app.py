@@ -10,8 +10,9 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from civildiy.chassis.limits import BodyLimit
-from civildiy.chassis.metrics import RequestMetrics, metrics_answer
+from civildiy.chassis.metrics import METHODS, RequestMetrics, metrics_answer
 from civildiy.chassis.problems import Unavailable, documented, install_problem_handlers
+from civildiy.chassis.routes import AWAY
 from civildiy.chassis.settings import ServiceSettings
 
 ReadinessCheck = Callable[[], Awaitable[None]]
@@ -85,6 +86,11 @@ def _operations(name: str, prefix: str, dependencies: Mapping[str, ReadinessChec
         if failed:
             raise Unavailable(", ".join(failed))
         return Readiness(service=name, dependencies=list(dependencies))
+
+    @router.api_route(AWAY + "/{service}{path:path}", methods=METHODS, include_in_schema=False)
+    async def away(service: str, path: str) -> None:
+        """The gateway sends here what a service without a healthy instance should answer."""
+        raise Unavailable(service)
 
     @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
     def metrics() -> Response:

@@ -8,6 +8,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from civildiy.chassis.problems import MEDIA_TYPE, problem_body
 
 MAX_BODY_BYTES = 1024 * 1024
+DRAINED = 32
+"""So many times the limit is read and forgotten; a client that sends more is cut off."""
 
 
 class BodyLimit:
@@ -25,6 +27,7 @@ class BodyLimit:
             return
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > self.limit:
+            await self._drain(receive)
             await self._refuse(scope, send)
             return
         seen = 0
@@ -34,16 +37,26 @@ class BodyLimit:
             message = await receive()
             seen += len(message.get("body", b""))
             if seen > self.limit:
+                await self._drain(receive)
                 # An HTTPException passes through FastAPI's body parsing unchanged.
                 raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, self.detail)
             return message
 
         await self.app(scope, counted, send)
 
+    async def _drain(self, receive: Receive) -> None:
+        """Read on and forget: a gateway that cannot get rid of a body reports 502, not our answer."""
+        thrown_away = 0
+        more = True
+        while more and thrown_away < DRAINED * self.limit:
+            message = await receive()
+            thrown_away += len(message.get("body", b""))
+            more = message["type"] == "http.request" and message.get("more_body", False)
+
     async def _refuse(self, scope: Scope, send: Send) -> None:
         status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
         body = problem_body(status, self.detail, scope["path"])
-        # The rest of the body is not read, so the connection cannot be used again.
+        # What is left of a very long body is not read, so the connection cannot be used again.
         headers = [
             (b"content-type", MEDIA_TYPE.encode()),
             (b"content-length", str(len(body)).encode()),

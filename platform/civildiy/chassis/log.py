@@ -13,5 +13,7 @@ def configure_logging(level: str) -> None:
     handler.setFormatter(formatter)
     logging.basicConfig(level=level, handlers=[handler], force=True)
     # Clients that speak at INFO for each request or heartbeat.
-    for noisy in ("kafka", "httpx", "urllib3"):
+    # kafka-python reports each refused connection as an error; ours say once what is away.
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    for noisy in ("httpx", "urllib3"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -1,6 +1,7 @@
 """One root of errors and one shape on the wire: RFC 9457 problem+json."""
 
 import logging
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -132,7 +133,9 @@ def _answer(
     errors: Sequence[FieldError] | None = None,
     headers: dict[str, str] | None = None,
 ) -> Response:
-    body = problem_body(status, detail, request.url.path, errors)
+    # The gateway puts these in front of what nobody else takes.
+    path = re.sub(r"^/(unrouted|away/[a-z]+)(?=/)", "", request.url.path)
+    body = problem_body(status, detail, path, errors)
     return Response(body, status.value, headers, MEDIA_TYPE)
 
 

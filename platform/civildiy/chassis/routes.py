@@ -42,6 +42,8 @@ class Route:
     limit: tuple[int, int] | None = None
     add_prefix: str | None = None
     entry_point: str = "web"
+    served_by: str = ""
+    """Another service, for requests that its own instances cannot take."""
 
 
 def under(*prefixes: str) -> str:
@@ -56,6 +58,21 @@ def under(*prefixes: str) -> str:
 
 INTERNAL = "internal"
 """The entry point that only the gateway itself reaches."""
+
+AWAY = "/away"
+
+
+def away(service: str, prefix: str, *, by: str, entry_point: str = "web") -> Route:
+    """Answers for `service` while it has no healthy instance: 503, by another service.
+
+    Traefik drops a router whose service is empty; without this one the request would fall
+    through to the 404 of paths that do not exist.
+    """
+    return Route(
+        f"away-{entry_point}", under(prefix), priority=2, needs_user=False,
+        add_prefix=f"{AWAY}/{service}", entry_point=entry_point, served_by=by,
+    )  # fmt: skip
+
 
 READ_ONLY = "(Method(`GET`) || Method(`HEAD`))"
 
@@ -101,7 +118,7 @@ def rule_set(service: str, routes: Sequence[Route], *, secret: str, auth_check_u
         keys[f"routers/{name}/priority"] = str(route.priority)
         keys[f"routers/{name}/entryPoints/0"] = route.entry_point
         # Instances come from the catalog, so scaling and failing need no change here.
-        keys[f"routers/{name}/service"] = f"{service}@consulcatalog"
+        keys[f"routers/{name}/service"] = f"{route.served_by or service}@consulcatalog"
         for place, used in enumerate(chain):
             keys[f"routers/{name}/middlewares/{place}"] = used
     return keys

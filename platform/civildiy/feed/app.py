@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from civildiy.chassis.app import create_service
-from civildiy.chassis.routes import Route, under
+from civildiy.chassis.routes import Route, away, under
 from civildiy.chassis.serve import Service
 from civildiy.chassis.settings import load_settings
 from civildiy.feed.api import PREFIX, router
@@ -18,6 +18,7 @@ from civildiy.feed.settings import FeedSettings
 ROUTES = (
     Route("own", under(f"{PREFIX}/user"), priority=200),
     Route("public", under(PREFIX), priority=100, needs_user=False),
+    away("feed", PREFIX, by="auth"),
 )
 
 TIMEOUT_SECONDS = 2.0

@@ -9,7 +9,7 @@ from pymongo import AsyncMongoClient
 from pymongo.errors import PyMongoError
 
 from civildiy.chassis.app import create_service
-from civildiy.chassis.routes import READ_ONLY, Route, under
+from civildiy.chassis.routes import READ_ONLY, Route, away, under
 from civildiy.chassis.serve import Service
 from civildiy.chassis.settings import load_settings
 from civildiy.posts.api import PREFIX, router
@@ -21,6 +21,7 @@ ROUTES = (
     Route("read", f"{under(PREFIX)} && {READ_ONLY}", priority=200, needs_user=False),
     # Whatever is not a read needs a user: a new method is protected before anybody thinks of it.
     Route("write", under(PREFIX), priority=100),
+    away("posts", PREFIX, by="auth"),
 )
 
 TIMEOUT_MS = 2000

@@ -29,15 +29,15 @@ class Lease:
             return True
         free = {"$or": [{"owner": self._owner}, {"$expr": {"$lt": ["$until", "$$NOW"]}}]}
         until = {"$add": ["$$NOW", int(LEASE_SECONDS * 1000)]}
+        mine = [{"$set": {"owner": self._owner, "until": until}}]
         asked = time.monotonic()
-        try:
-            self._leases.update_one(
-                {"_id": self._purpose, **free},
-                [{"$set": {"owner": self._owner, "until": until}}],
-                upsert=True,
-            )
-        except DuplicateKeyError:
-            return False
+        if not self._leases.update_one({"_id": self._purpose, **free}, mine).matched_count:
+            # There is no lease yet, or somebody else has it; then the insert hits their id.
+            nobodys = {"_id": self._purpose, "owner": {"$exists": False}}
+            try:
+                self._leases.update_one(nobodys, mine, upsert=True)
+            except DuplicateKeyError:
+                return False
         self._renewed = asked
         return True
 

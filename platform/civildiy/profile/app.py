@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from civildiy.chassis.app import create_service
-from civildiy.chassis.routes import READ_ONLY, Route, under
+from civildiy.chassis.routes import READ_ONLY, Route, away, under
 from civildiy.chassis.serve import Service
 from civildiy.chassis.settings import load_settings
 from civildiy.profile.api import PREFIX, router
@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 ROUTES = (
     Route("health", f"Path(`{PREFIX}/health`) && {READ_ONLY}", priority=200, needs_user=False),
     Route("own", under(PREFIX), priority=100),
+    away("profile", PREFIX, by="auth"),
 )
 
 TIMEOUT_SECONDS = 2

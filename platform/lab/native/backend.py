@@ -18,8 +18,10 @@ from lab.home import REPO, Home
 from lab.install.servers import ServerPaths, ensure_servers
 from lab.native import kafka, network, postgresql, processes
 from lab.progress import Progress
-from lab.settings import ensure_secrets
+from lab.settings import ensure_secrets, read
 
+LONGEST_LOG = 10_000_000
+"""Bytes after which a log is set aside at the next `up`."""
 OURS = ("postgres", "redis-server", "mongod", "traefik", "consul", "process-compose")
 
 
@@ -115,6 +117,9 @@ class NativeBackend:
     def _prepare(self, paths: ServerPaths, progress: Progress) -> None:
         for folder in (self._home.run, self._home.logs, *(self._home.data / n for n in ("mongodb", "redis"))):
             folder.mkdir(parents=True, exist_ok=True)
+        for log in self._home.logs.glob("*.log"):
+            if log.stat().st_size > LONGEST_LOG:
+                log.replace(log.with_suffix(".log.1"))
         values = self._values()
         cluster = postgresql.ensure_cluster(
             self._home, paths.postgresql_bin, values["POSTGRES_SUPERUSER_PASSWORD"]
@@ -124,7 +129,7 @@ class NativeBackend:
         if not (self._home.data / "kafka" / "meta.properties").exists():
             progress.say("kafka", "preparing its data folder")
             properties = self._home.run / "server.properties"
-            properties.write_text(kafka.properties_from(processes.read("kafka", values)))
+            properties.write_text(kafka.properties_from(read("kafka", values)))
             kafka.format_storage(paths.kafka_jars, properties)
 
     def _end_leftovers(self, progress: Progress | None) -> None:

@@ -95,7 +95,9 @@ def refuse_taken_ports() -> None:
 def holder(number: int) -> str:
     """Name and pid of the process that listens on a port; '' when it cannot be seen."""
     for connection in psutil.net_connections("inet"):
-        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == number and connection.pid:
+        # laddr is (host, port); a socket without one is not bound.
+        listens = connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (number,)
+        if listens and connection.pid:
             try:
                 return f"{psutil.Process(connection.pid).name()}, pid {connection.pid}, holds it"
             except psutil.Error:

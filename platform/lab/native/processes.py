@@ -107,22 +107,18 @@ def write(home: Home, paths: ServerPaths, values: Mapping[str, str]) -> Path:
         override = home.run / "overrides" / f"{name}.env"
         lines = ["# Written by ./lab up.", *exports]
         lines += [f"if [ -f {shlex.quote(str(override))} ]; then set -a; . {shlex.quote(str(override))}; fi"]
-        script.write_text("\n".join([*lines, f"exec {shlex.join(command)}", ""]))
+        script.write_text(
+            "\n".join(
+                [*lines, f"exec {shlex.join(command)} >> {shlex.quote(str(home.logs / name))}.log 2>&1", ""]
+            )
+        )
         once = name == "provision"
         processes[name] = {
             "command": f"exec sh {shlex.quote(str(script))}",
             "working_dir": str(work),
-            "log_location": str(home.logs / f"{name}.log"),
             "depends_on": {need: {"condition": "process_started"} for need in NEEDS.get(name, ())},
             "availability": {"restart": "on_failure" if once else "always", "backoff_seconds": 1},
             "shutdown": {"signal": 2 if name == "postgresql" else 15, "timeout_seconds": 15},
-            "log_configuration": {
-                "no_metadata": True,
-                "disable_json": True,
-                "no_color": True,
-                "flush_each_line": True,
-                "rotation": {"max_size_mb": 10, "max_backups": 2},
-            },
             **_probe(name, values),
         }
     config = home.run / "process-compose.yaml"
