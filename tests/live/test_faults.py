@@ -89,7 +89,9 @@ def test_killed_instance_is_critical_and_out_of_rotation(anybody: httpx.Client) 
     try:
         eventually(lambda: consul_states("profile") == ["critical"], within=15, what="critical")
         eventually(
-            lambda: anybody.get("/api/profile/health").status_code == 503, within=5, what="the gateway's 503"
+            lambda: anybody.get("/api/profile/health", timeout=1).status_code == 503,
+            within=5,
+            what="the gateway's 503",
         )
     finally:
         os.kill(pid, signal.SIGKILL)
