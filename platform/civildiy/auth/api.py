@@ -40,7 +40,7 @@ class Accounts:
         self.validator = validator
 
 
-def _accounts(request: Request) -> Accounts:
+async def _accounts(request: Request) -> Accounts:
     accounts: Accounts = request.app.state.accounts
     return accounts
 
@@ -80,8 +80,9 @@ async def validate(request: Request) -> Response:
     try:
         if len(given) > 1:
             raise TokenRefused("there are two Authorization headers")
-        validator = _accounts(request).validator
-        user_id = await validator.user_id(given[0] if given else None)
+        # Straight from the state: this is asked for every protected request of the whole system.
+        accounts: Accounts = request.app.state.accounts
+        user_id = await accounts.validator.user_id(given[0] if given else None)
     except TokenRefused as refused:
         log.debug("token refused: %s", refused)
         challenge = 'Bearer realm="civildiy"' + (', error="invalid_token"' if given else "")

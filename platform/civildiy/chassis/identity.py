@@ -16,8 +16,8 @@ USER_HEADER = "X-User-ID"
 PROOF_HEADER = "X-Gateway-Secret"
 
 
-def current_user(request: Request) -> int:
-    """Id of the user that the gateway vouches for.
+async def current_user(request: Request) -> int:
+    """Id of the user that the gateway vouches for (async, so that no thread is needed for it).
 
     Raises Unauthorized when the proof is missing or wrong, or when there is not exactly one id.
     """

@@ -16,7 +16,7 @@ PREFIX = "/api/activity-stream"
 router = APIRouter(prefix=PREFIX, tags=["activity stream"])
 
 
-def _redis(request: Request) -> Redis:
+async def _redis(request: Request) -> Redis:
     redis: Redis = request.app.state.redis
     return redis
 

@@ -14,12 +14,12 @@ PREFIX = "/api/posts"
 router = APIRouter(prefix=PREFIX, tags=["posts"])
 
 
-def _store(request: Request) -> PostStore:
+async def _store(request: Request) -> PostStore:
     store: PostStore = request.app.state.store
     return store
 
 
-def _trace(traceparent: Annotated[str | None, Header()] = None) -> str:
+async def _trace(traceparent: Annotated[str | None, Header()] = None) -> str:
     return continued_trace(traceparent)
 
 

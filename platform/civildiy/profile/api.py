@@ -13,7 +13,7 @@ PREFIX = "/api/profile"
 router = APIRouter(prefix=PREFIX, tags=["profile"])
 
 
-def _store(request: Request) -> ProfileStore:
+async def _store(request: Request) -> ProfileStore:
     store: ProfileStore = request.app.state.store
     return store
 
