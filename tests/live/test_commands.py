@@ -3,7 +3,8 @@
 import json
 import subprocess
 
-from support import pid_of
+import pytest
+from support import Person, client, eventually, pid_of
 
 from lab.backend import UNITS
 from lab.home import REPO
@@ -47,3 +48,19 @@ def test_doctor_and_demo_and_logs() -> None:
     assert "post.created" in story
     assert story.count("\n") > 20
     assert "civildiy" in lab("logs", "posts")
+
+
+@pytest.mark.fault
+@pytest.mark.campaign
+def test_data_survives_down_and_up() -> None:
+    person = Person()
+    person.http.post("/api/profile", json={"city": "Köln"})
+    post = person.post("stays")
+    eventually(lambda: person.feed(), within=10, what="the post in the feed")
+    lab("down")
+    lab("up")
+    with client(headers={"Authorization": f"Bearer {person.token}"}) as http:
+        assert http.get("/api/profile").json()["city"] == "Köln"
+        assert http.get(f"/api/posts/{post['id']}").json() == post
+        items = http.get("/api/activity-stream/user").json()["items"]
+    assert [item["post_id"] for item in items] == [post["id"]]

@@ -1,0 +1,52 @@
+"""A token is good for one issuer, one audience and a limited time, and names a key we know."""
+
+import time
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from civildiy.auth.tokens import Issuer, TokenRefused, UnknownKey, issue, verify
+
+KEY = Ed25519PrivateKey.generate()
+KEYS = {"k1": KEY.public_key()}
+ISSUER = Issuer("us", "everybody", 60)
+GOOD = {
+    "iss": "us", "aud": "everybody", "sub": "7", "iat": int(time.time()), "nbf": int(time.time()),
+    "exp": int(time.time()) + 3600, "jti": "x",
+}  # fmt: skip
+
+
+def signed(claims: dict[str, Any], **header: Any) -> str:
+    return jwt.encode(claims, KEY, algorithm="EdDSA", headers={"kid": "k1", **header})
+
+
+def test_good_token() -> None:
+    assert verify(issue(7, ISSUER, "k1", KEY), ISSUER, KEYS).user_id == 7
+    assert verify(signed(GOOD), ISSUER, KEYS).user_id == 7
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"exp": int(time.time()) - 1}, {"nbf": int(time.time()) + 600}, {"iss": "them"},
+        {"aud": "others"}, {"sub": "0"}, {"sub": "-1"}, {"sub": "admin"}, {"sub": "٧"},
+    ],
+)  # fmt: skip
+def test_wrong_claims(change: dict[str, Any]) -> None:
+    with pytest.raises(TokenRefused):
+        verify(signed(GOOD | change), ISSUER, KEYS)
+
+
+@pytest.mark.parametrize("claim", GOOD)
+def test_missing_claims(claim: str) -> None:
+    with pytest.raises(TokenRefused):
+        verify(signed({name: value for name, value in GOOD.items() if name != claim}), ISSUER, KEYS)
+
+
+def test_unknown_and_unnamed_keys() -> None:
+    with pytest.raises(UnknownKey):
+        verify(signed(GOOD, kid="k2"), ISSUER, KEYS)
+    with pytest.raises(TokenRefused):
+        verify(jwt.encode(GOOD, KEY, algorithm="EdDSA"), ISSUER, KEYS)
