@@ -81,11 +81,11 @@ class Person:
 
 def events_of(post_id: str) -> list[dict[str, Any]]:
     """All events of one post as they stand on the topic, in order."""
-    return [event for key, event in topic() if key == post_id]
+    return [json.loads(value) for key, value in topic() if key == post_id]
 
 
-def topic(start: int = 0) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Key and event of each record from offset `start` to the present end."""
+def topic(start: int = 0) -> Iterator[tuple[str, bytes]]:
+    """Key and value of each record from offset `start` to the present end; poison as it stands."""
     partition = TopicPartition(POSTS_TOPIC, 0)
     consumer: KafkaConsumer = reader(ENDPOINTS["kafka"])
     try:
@@ -96,7 +96,7 @@ def topic(start: int = 0) -> Iterator[tuple[str, dict[str, Any]]]:
         while position < end:
             for record in consumer.poll(timeout_ms=1000).get(partition, []):
                 position = record.offset + 1
-                yield record.key.decode(), json.loads(record.value)
+                yield record.key.decode(), record.value
             position = max(position, consumer.position(partition))
     finally:
         consumer.close()
