@@ -154,6 +154,7 @@ def test_a_dead_store_is_named(ada: Person, unit: str, service: str, path: str) 
 def test_relay_and_projector_killed_again_and_again() -> None:
     people = [Person() for _ in range(4)]
     over = Event()
+    kills: list[str] = []
 
     def killer() -> None:
         while not over.wait(0.7):
@@ -162,12 +163,15 @@ def test_relay_and_projector_killed_again_and_again() -> None:
                     kill(unit)
                 except AssertionError:
                     continue  # it is on its way up
+                kills.append(unit)
 
     thread = Thread(target=killer)
     thread.start()
     try:
         accepted = write_posts(POSTS, people, None, 0)
-        time.sleep(5)  # the kills go on while the backlog is worked off
+        written = len(kills)
+        # The kills go on while the backlog is worked off.
+        eventually(lambda: len(kills) >= written + 6, within=60, what="six more kills")
     finally:
         over.set()
         thread.join()
