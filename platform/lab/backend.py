@@ -1,5 +1,6 @@
 """What everything above it asks of a backend, whichever runs the system."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,6 +10,10 @@ UNITS = (
     "postgresql", "mongodb", "redis", "kafka", "consul", "traefik",
     "auth", "profile", "posts", "posts-relay", "feed", "feed-projector",
 )  # fmt: skip
+
+
+SECOND = tuple(f"{service}-2" for service in ("auth", "profile", "posts", "feed"))
+"""A second instance of each service; it runs only while somebody asks for it."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +50,19 @@ class Backend(Protocol):
         """Start one stopped unit."""
 
     def units(self) -> list[Unit]:
-        """All units and their state."""
+        """All units and their state; of the second instances those that run."""
 
-    def log_command(self, unit: str, follow: bool) -> list[str]:
-        """The command that prints a unit's log."""
+    def signal(self, unit: str, number: int) -> None:
+        """Send a signal to the unit's main process. Raises LabError when it does not run."""
+
+    def forget(self, unit: str) -> None:
+        """Restart `unit` without what it stored: it comes back knowing nothing."""
+
+    def override(self, unit: str, settings: Mapping[str, str]) -> None:
+        """Settings on top of the unit's own, from now on (it restarts); empty removes them."""
+
+    def log_command(self, unit: str, follow: bool, lines: int = 200) -> list[str]:
+        """The command that prints the last lines of a unit's log."""
 
     def endpoints(self) -> dict[str, str]:
         """Addresses by name."""

@@ -1,4 +1,4 @@
-"""Run one service: `python -m civildiy.chassis.serve profile`.
+"""Run one service: `python -m civildiy profile`.
 
 The order matters on both ends. Start: listen, then register, so nobody is sent to a closed port.
 Stop: deregister, let the gateway notice, then finish what is in flight.
@@ -72,7 +72,3 @@ def main(name: str) -> None:
     server.run()
     if not server.started:
         sys.exit(3)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])

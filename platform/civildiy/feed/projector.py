@@ -3,7 +3,7 @@
 The offset is written to Redis together with the effects, and committed to Kafka after them. On
 start the one in Redis counts, so a Redis that lost its data is filled again from what Kafka still
 has. While Redis is away nothing is skipped: the same records are read again until they are
-applied. Blocking clients: this is a process of its own, `python -m civildiy.feed.projector`.
+applied. Blocking clients: this is a process of its own, `python -m civildiy feed-projector`.
 """
 
 import logging
@@ -150,7 +150,3 @@ def main() -> None:
     Projector(consumer, producer, Projection(redis), redis).run(stopped)
     consumer.close()
     producer.close(timeout=2)
-
-
-if __name__ == "__main__":
-    main()

@@ -3,7 +3,7 @@
 It wakes at each change and also sweeps every second, so a missed wake-up costs time and not data.
 It tries for ever while the broker is away; only an event that the broker refuses as such is set
 aside. An event may be published twice (a crash between publishing and marking), always with the
-same id. Blocking clients: this is a process of its own, `python -m civildiy.posts.relay`.
+same id. Blocking clients: this is a process of its own, `python -m civildiy posts-relay`.
 """
 
 import logging
@@ -130,7 +130,3 @@ def main() -> None:
     lease.release()
     producer.close(timeout=2)
     client.close()
-
-
-if __name__ == "__main__":
-    main()

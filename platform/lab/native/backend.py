@@ -5,14 +5,15 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
 import httpx
 import psutil
 
-from lab.backend import UNITS, Unit
+from lab import overrides
+from lab.backend import SECOND, UNITS, Unit
 from lab.errors import LabError
 from lab.home import REPO, Home
 from lab.install.servers import ServerPaths, ensure_servers
@@ -95,11 +96,33 @@ class NativeBackend:
             states = {p["name"]: p for p in self._ask("GET", "/processes").json()["data"]}
         except httpx.HTTPError:
             states = {}
-        return [_unit(name, states.get(name, {})) for name in UNITS]
+        second = [name for name in SECOND if states.get(name, {}).get("is_running")]
+        return [_unit(name, states.get(name, {})) for name in (*UNITS, *second)]
 
-    def log_command(self, unit: str, follow: bool) -> list[str]:
+    def signal(self, unit: str, number: int) -> None:
+        """Send a signal to the unit's main process."""
+        pid = next((found.pid for found in self.units() if found.name == unit), None)
+        if pid is None:
+            raise LabError(f"{unit} does not run, so it cannot be sent a signal.")
+        os.kill(pid, number)
+
+    def forget(self, unit: str) -> None:
+        """Restart `unit` without what it stored."""
+        self.stop_unit(unit)
+        shutil.rmtree(self._home.data / unit, ignore_errors=True)
+        self.start_unit(unit)
+
+    def override(self, unit: str, settings: Mapping[str, str]) -> None:
+        """Settings on top of the unit's own, from now on."""
+        if unit not in UNITS:
+            raise LabError(f"There is no unit {unit}. Units: {', '.join(UNITS)}.")
+        overrides.write(self._home, unit, settings)
+        if self.running():
+            self.restart(unit)
+
+    def log_command(self, unit: str, follow: bool, lines: int = 200) -> list[str]:
         """Logs are files."""
-        return ["tail", "-n", "200", *(["-F"] if follow else []), str(self._home.logs / f"{unit}.log")]
+        return ["tail", "-n", str(lines), *(["-F"] if follow else []), str(self._home.logs / f"{unit}.log")]
 
     def endpoints(self) -> dict[str, str]:
         """Addresses by name."""
@@ -139,7 +162,7 @@ class NativeBackend:
         for process in psutil.process_iter(["cwd", "name", "cmdline"]):
             info = process.info
             line = " ".join(info["cmdline"] or [])
-            ours = info["name"] in OURS or "kafka.Kafka" in line or "civildiy." in line
+            ours = info["name"] in OURS or "kafka.Kafka" in line or "civildiy" in line
             cwd = (info["cwd"] or "").removesuffix(" (deleted)")
             if ours and any(cwd == place or cwd.startswith(place + "/") for place in places):
                 found.append(process)
@@ -167,7 +190,7 @@ class NativeBackend:
             return client.request(method, f"http://supervisor{path}")
 
     def _unit(self, method: str, path: str, unit: str) -> None:
-        if unit not in UNITS:
+        if unit not in (*UNITS, *SECOND):
             raise LabError(f"There is no unit {unit}. Units: {', '.join(UNITS)}.")
         try:
             answer = self._ask(method, path, timeout=40)

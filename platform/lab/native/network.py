@@ -11,6 +11,7 @@ from lab.errors import LabError
 BASE = os.environ.get("LAB_LOOPBACK", "127.0.0")
 HOSTS = {
     "traefik-internal": 10, "auth": 11, "profile": 12, "posts": 13, "feed": 14,
+    "auth-2": 31, "profile-2": 32, "posts-2": 33, "feed-2": 34,
     "postgresql": 21, "mongodb": 22, "redis": 23, "kafka": 24,
 }  # fmt: skip
 PORTS = {

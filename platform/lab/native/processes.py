@@ -7,12 +7,15 @@ from pathlib import Path
 
 import yaml
 
-from lab.home import PLATFORM, Home
+from lab import overrides
+from lab.backend import SECOND
+from lab.home import PLATFORM, REPO, Home
 from lab.install.servers import ServerPaths
 from lab.native import kafka, network, postgresql
 from lab.settings import read
 
 SERVICES = ("auth", "profile", "posts", "feed")
+OURS = ("provision", *SERVICES, "posts-relay", "feed-projector")
 
 
 def commands(home: Home, paths: ServerPaths, values: Mapping[str, str]) -> dict[str, list[str]]:
@@ -48,19 +51,21 @@ def commands(home: Home, paths: ServerPaths, values: Mapping[str, str]) -> dict[
             "-hcl", "performance { raft_multiplier = 1 }", "-hcl", "disable_update_check = true",
         ],
         "traefik": [f"{paths.traefik}"],
-        "provision": [*python, "civildiy.provision"],
-        **{name: [*python, "civildiy.chassis.serve", name] for name in SERVICES},
-        "posts-relay": [*python, "civildiy.posts.relay"],
-        "feed-projector": [*python, "civildiy.feed.projector"],
+        **{name: [*python, "civildiy", name] for name in OURS},
+        **{name: [*python, "civildiy", name.removesuffix("-2")] for name in SECOND},
     }  # fmt: skip
 
 
 def _environment(name: str, values: Mapping[str, str]) -> dict[str, str]:
-    common = read("common", values) if name in SERVICES else {}
-    own = ("traefik", "provision", "posts-relay", "feed-projector", *SERVICES)
-    mine = common | (read(name, values) if name in own else {})
-    python = {"PYTHONPATH": str(PLATFORM), "PYTHONUNBUFFERED": "1"}
-    return mine if name in ("traefik", "kafka") else mine | python
+    first = name.removesuffix("-2")
+    common = read("common", values) if first in SERVICES else {}
+    mine = common | (read(first, values) if first in ("traefik", *OURS) else {})
+    if name in SECOND:
+        mine |= {"SERVICE_HOST": network.host(name)}
+    if first not in OURS:
+        return mine
+    code = {"PYTHONPATH": str(PLATFORM), "PYTHONUNBUFFERED": "1", "LAB_CODE_FOLDER": str(REPO / "labs")}
+    return mine | code
 
 
 def _probe(name: str, values: Mapping[str, str]) -> dict[str, object]:
@@ -68,7 +73,7 @@ def _probe(name: str, values: Mapping[str, str]) -> dict[str, object]:
     http = {
         "consul": ("127.0.0.1", values["PORT_CONSUL"], "/v1/status/leader"),
         "traefik": ("127.0.0.1", str(network.port("dashboard")), "/ping"),
-        **{n: (network.host(n), values["PORT_SERVICES"], "/health") for n in SERVICES},
+        **{n: (network.host(n), values["PORT_SERVICES"], "/health") for n in (*SERVICES, *SECOND)},
     }
     timing = {"period_seconds": 2, "timeout_seconds": 2, "failure_threshold": 30}
     if name in http:
@@ -91,6 +96,7 @@ NEEDS = {
     "posts-relay": ("mongodb", "kafka"),
     "feed-projector": ("redis", "kafka"),
 }
+NEEDS |= {name: NEEDS[name.removesuffix("-2")] for name in SECOND}
 """Who is stopped before whom, and started after. `started` is enough: all wait for what they need."""
 
 
@@ -104,7 +110,7 @@ def write(home: Home, paths: ServerPaths, values: Mapping[str, str]) -> Path:
         script = home.run / f"{name}.sh"
         script.touch(mode=0o600)
         exports = [f"export {k}={shlex.quote(v)}" for k, v in _environment(name, values).items()]
-        override = home.run / "overrides" / f"{name}.env"
+        override = overrides.file(home, name.removesuffix("-2"))
         lines = ["# Written by ./lab up.", *exports]
         lines += [f"if [ -f {shlex.quote(str(override))} ]; then set -a; . {shlex.quote(str(override))}; fi"]
         script.write_text(
@@ -118,6 +124,7 @@ def write(home: Home, paths: ServerPaths, values: Mapping[str, str]) -> Path:
             "working_dir": str(work),
             "depends_on": {need: {"condition": "process_started"} for need in NEEDS.get(name, ())},
             "availability": {"restart": "on_failure" if once else "always", "backoff_seconds": 1},
+            "disabled": name in SECOND,
             "shutdown": {"signal": 2 if name == "postgresql" else 15, "timeout_seconds": 15},
             **_probe(name, values),
         }

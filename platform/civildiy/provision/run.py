@@ -1,4 +1,4 @@
-"""Set up all three servers at once, each as soon as it answers: `python -m civildiy.provision`."""
+"""Set up all three servers at once, each as soon as it answers: `python -m civildiy provision`."""
 
 import logging
 import sys
@@ -88,7 +88,3 @@ def _until(deadline: float, task: Callable[[], None]) -> bool:
         else:
             log.info("%s is set up", task.__name__)
             return True
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,108 @@
+"""Limits and watches around a learner's code, so that the rest of the system stays up."""
+
+import logging
+import os
+import stat
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+from civildiy.learner.finder import fingerprint
+from civildiy.learner.incidents import Incidents
+
+LOOK_SECONDS = 0.2
+BLOCKED_SECONDS = 4.0
+MOST_MEMORY = 1024**3
+LONGEST_LOG = 64 * 1024**2
+
+
+def begin_anew() -> NoReturn:
+    """Replace this process by a new one of the same command; it reads all files again."""
+    os.execv(sys.executable, sys.orig_argv)  # noqa: S606
+
+
+def limit_resources() -> None:
+    """Bound memory, and the log when it is a file: a leak or a print in a loop ends here."""
+    import resource  # there is none on Windows; services run on Linux
+
+    resource.setrlimit(resource.RLIMIT_DATA, (MOST_MEMORY, resource.getrlimit(resource.RLIMIT_DATA)[1]))
+    if stat.S_ISREG(os.fstat(sys.stderr.fileno()).st_mode):
+        if os.fstat(sys.stderr.fileno()).st_size > LONGEST_LOG // 2:
+            os.ftruncate(sys.stderr.fileno(), 0)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (LONGEST_LOG, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+
+
+def report_errors(incidents: Incidents) -> None:
+    """Note every exception that reaches a log, an excepthook or the end of a thread."""
+    make = logging.getLogRecordFactory()
+
+    def factory(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = make(*args, **kwargs)
+        if record.exc_info and record.exc_info[1]:
+            incidents.raised(record.exc_info[1])
+        return record
+
+    logging.setLogRecordFactory(factory)
+    previous = threading.excepthook
+
+    def in_thread(args: threading.ExceptHookArgs) -> None:
+        if args.exc_value:
+            incidents.raised(args.exc_value)
+        previous(args)
+
+    threading.excepthook = in_thread
+    end = os._exit
+
+    def ending(status: int) -> NoReturn:
+        incidents.at("ended", sys._getframe(1), f"os._exit({status})")
+        end(status)
+
+    os._exit = ending
+
+
+class Watch(threading.Thread):
+    """Begins anew when a file changes, and notes (or ends) code that holds up the main thread."""
+
+    def __init__(self, files: Mapping[str, Path], incidents: Incidents, *, blocked_ends: bool) -> None:
+        super().__init__(name="learner-watch", daemon=True)
+        self._files = files
+        self._incidents = incidents
+        self._blocked_ends = blocked_ends
+        self.loaded = {module: fingerprint(file) for module, file in files.items()}
+
+    def run(self) -> None:
+        """Look again and again."""
+        frame, since, noted = None, time.monotonic(), False
+        while True:
+            self._begin_anew_when_changed()
+            now = self._main_frame()
+            if now is None or now is not frame:
+                frame, since, noted = now, time.monotonic(), False
+            elif time.monotonic() - since > BLOCKED_SECONDS and not noted:
+                noted = True
+                self._incidents.at("blocked", now, f"this call has not returned for {BLOCKED_SECONDS:.0f} s")
+                if self._blocked_ends:
+                    self.wait_for_change()
+            del now
+            time.sleep(LOOK_SECONDS)
+
+    def wait_for_change(self) -> NoReturn:
+        """Do nothing until a file changes, then begin anew."""
+        while True:
+            self._begin_anew_when_changed()
+            time.sleep(LOOK_SECONDS)
+
+    def _begin_anew_when_changed(self) -> None:
+        if self._changed():
+            time.sleep(LOOK_SECONDS / 2)  # an editor may still be writing
+            begin_anew()
+
+    def _changed(self) -> bool:
+        return any(fingerprint(file) not in (self.loaded[m], "missing") for m, file in self._files.items())
+
+    def _main_frame(self) -> FrameType | None:
+        return self._incidents.frame(sys._current_frames().get(threading.main_thread().ident or 0))

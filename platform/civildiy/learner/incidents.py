@@ -1,0 +1,80 @@
+"""What the learner's code did, as lines in the unit's log that the checks can read.
+
+One line of JSON behind a mark. Kinds: `started` (which files run, by fingerprint), `raised`,
+`blocked` (held up the process) and `ended` (ended it).
+"""
+
+import json
+import linecache
+import sys
+import time
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType, TracebackType
+
+MARK = "LAB-CODE "
+
+
+class Incidents:
+    """Writes incidents of the given files to stderr."""
+
+    def __init__(self, files: Mapping[str, Path]) -> None:
+        self._names = {str(file): _short(file) for file in files.values()}
+        self._last: tuple[object, ...] = ()
+
+    def started(self, fingerprints: Mapping[str, str]) -> None:
+        """This process begins with these files: module name to fingerprint."""
+        _write(kind="started", files=dict(fingerprints))
+
+    def raised(self, error: BaseException) -> bool:
+        """Note an exception that passed through the learner's code; says whether it did."""
+        if isinstance(error, SyntaxError) and error.filename in self._names:
+            self._say("raised", error.filename, error.lineno or 0, f"{type(error).__name__}: {error.msg}")
+            return True
+        seen: set[int] = set()
+        cause: BaseException | None = error
+        while cause is not None and id(cause) not in seen:
+            seen.add(id(cause))
+            if place := self._place(cause.__traceback__):
+                kind = "ended" if isinstance(cause, SystemExit) else "raised"
+                self._say(kind, *place, f"{type(cause).__name__}: {cause}")
+                return True
+            cause = cause.__cause__ or cause.__context__
+        return False
+
+    def at(self, kind: str, frame: FrameType | None, text: str) -> bool:
+        """Note `text` if the learner's code is on the stack of `frame`; says whether it is."""
+        if found := self.frame(frame):
+            self._say(kind, found.f_code.co_filename, found.f_lineno, text)
+        return found is not None
+
+    def frame(self, frame: FrameType | None) -> FrameType | None:
+        """The innermost frame of the learner's code on a stack."""
+        while frame is not None and frame.f_code.co_filename not in self._names:
+            frame = frame.f_back
+        return frame
+
+    def _place(self, tb: TracebackType | None) -> tuple[str, int] | None:
+        ours = [(f.f_code.co_filename, line) for f, line in traceback.walk_tb(tb)]
+        return next(((name, line) for name, line in reversed(ours) if name in self._names), None)
+
+    def _say(self, kind: str, file: str, line: int, text: str) -> None:
+        # The same error passes through several hooks on its way out; it is one incident.
+        if self._last[:4] == (kind, file, line, text) and time.monotonic() - float(str(self._last[4])) < 0.2:
+            return
+        self._last = (kind, file, line, text, time.monotonic())
+        source = linecache.getline(file, line).strip()
+        _write(kind=kind, file=self._names[file], line=line, source=source, text=text[:500])
+
+
+def _short(file: Path) -> str:
+    """'01-services/api.py': the folder of the lab and the file."""
+    return "/".join(file.parts[-2:])
+
+
+def _write(**fields: object) -> None:
+    # One write, so that lines of several threads do not mix; what the code printed last may
+    # have left the cursor in the middle of a line.
+    sys.stderr.write("\n" + MARK + json.dumps({"time": time.time(), **fields}) + "\n")
+    sys.stderr.flush()

@@ -1,0 +1,47 @@
+"""Put the learner's code in place at the start of a process, and keep the process useful."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from civildiy.learner import guards
+from civildiy.learner.finder import LearnerFinder, learner_files
+from civildiy.learner.incidents import Incidents
+
+_watch: guards.Watch | None = None
+_incidents: Incidents | None = None
+
+
+def prepare(*, blocked_ends: bool) -> None:
+    """Install finder, limits and watches if LAB_CODE names files; else only say that none run.
+
+    `blocked_ends`: code that holds up the main thread makes the process begin anew as soon as the
+    file changes (a service cannot answer meanwhile); else it is only noted (a worker may wait).
+    """
+    global _watch, _incidents  # one process, one learner
+    files = learner_files()
+    _incidents = Incidents(files)
+    if not files:
+        _incidents.started({})
+        return
+    _watch = guards.Watch(files, _incidents, blocked_ends=blocked_ends)
+    _incidents.started(_watch.loaded)
+    guards.limit_resources()
+    guards.report_errors(_incidents)
+    sys.meta_path.insert(0, LearnerFinder(files))
+    _watch.start()
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """Around the program: what ends it is noted, and learner's code that failed waits for a change.
+
+    Waiting instead of ending: a supervisor would start the same failing code again and again.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if _watch is None or _incidents is None or not _incidents.raised(error):
+            raise
+        sys.excepthook(type(error), error, error.__traceback__)
+        _watch.wait_for_change()

@@ -1,0 +1,41 @@
+"""Settings on top of a unit's own: one small file for each unit, which outlives `down` and `up`."""
+
+import re
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+from lab.backend import UNITS
+from lab.home import Home
+
+
+def file(home: Home, unit: str) -> Path:
+    """Where the overrides of `unit` stand: lines NAME='value' that a shell can read."""
+    return home.root / "overrides" / f"{unit}.env"
+
+
+def write(home: Home, unit: str, settings: Mapping[str, str]) -> None:
+    """Replace the overrides of `unit`; empty removes them."""
+    path = file(home, unit)
+    if not settings:
+        path.unlink(missing_ok=True)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_suffix(".new")
+    new.write_text("".join(f"{name}={shlex.quote(value)}\n" for name, value in settings.items()))
+    new.replace(path)
+
+
+def read(home: Home, unit: str) -> dict[str, str]:
+    """The overrides of `unit`, empty without any; lines that nobody here wrote are left out."""
+    try:
+        lines = file(home, unit).read_text().splitlines()
+    except OSError:
+        return {}
+    pairs = [re.fullmatch(r"(\w+)=(.*)", line) for line in lines]
+    return {pair[1]: "".join(shlex.split(pair[2])) for pair in pairs if pair}
+
+
+def everywhere(home: Home) -> dict[str, dict[str, str]]:
+    """The overrides of all units that have some."""
+    return {unit: found for unit in UNITS if (found := read(home, unit))}
