@@ -1,0 +1,43 @@
+"""People who use the system: each check makes its own."""
+
+import weakref
+from random import Random
+from typing import Any
+
+import httpx
+from grading.outcome import NotGradable
+from grading.system import ENDPOINTS
+
+
+class Person:
+    """Somebody with an account of their own and a token; made from the run's seed."""
+
+    def __init__(self, random: Random) -> None:
+        self.http = httpx.Client(base_url=ENDPOINTS["gateway"], trust_env=False, timeout=10)
+        weakref.finalize(self, self.http.close)
+        self.password = f"{random.getrandbits(64):016x}"
+        for _ in range(50):  # the same seed may have run before: the next name is free
+            self.name = f"p{random.getrandbits(48):012x}"
+            self.email = f"{self.name}@example.org"
+            new = {"email": self.email, "username": self.name, "password": self.password}
+            answer = self.http.post("/api/auth/register", json=new)
+            if answer.status_code != 409:
+                break
+        self.id = int(self._good(answer, 201)["id"])
+        login = self.http.post("/api/auth/login", json={"email": self.email, "password": self.password})
+        self.token = str(self._good(login, 200)["access_token"])
+        self.http.headers["Authorization"] = f"Bearer {self.token}"
+
+    def _good(self, answer: httpx.Response, wanted: int) -> dict[str, Any]:
+        if answer.status_code != wanted:
+            raise NotGradable(
+                f"{answer.request.method} {answer.request.url.path} answered {said(answer)}"
+                f" instead of {wanted}, so the check has no person to act for"
+            )
+        found: dict[str, Any] = answer.json()
+        return found
+
+
+def said(answer: httpx.Response) -> str:
+    """An answer in a few words: status and the beginning of its body."""
+    return f"{answer.status_code} {answer.reason_phrase} {answer.text[:300]}".strip()

@@ -1,0 +1,186 @@
+"""The pytest plugin behind `pytest checks/`: outcomes, locks, the seed, and the report."""
+
+import fcntl
+import json
+import random
+import secrets
+import time
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from grading import judge, outcome
+from grading.outcome import NotGradable, Outcome, Verdict, from_dict, overall
+from grading.people import Person
+from grading.system import backend, home
+
+from lab.course.exercise import Exercise, exercise
+from lab.course.running import active, incidents, is_active, wait_until_loaded
+from lab.errors import LabError
+
+VERDICT = "verdict"
+verdicts_key = pytest.StashKey[dict[str, Verdict]]()
+began_key = pytest.StashKey[float]()
+
+
+def check(points: int) -> pytest.MarkDecorator:
+    """Mark a function as a check worth `points`."""
+    return pytest.mark.check(points=points)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("labs")
+    group.addoption("--seed", type=int, help="Repeat a run: people and data are made from it.")
+    group.addoption("--verdicts", type=Path, help="Write all verdicts to this file as JSON.")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "check(points): one thing a lab is graded for")
+    config.addinivalue_line("markers", "disturbs: stops parts of the system; runs alone")
+    config.stash[verdicts_key] = {}
+    given = config.getoption("--seed")
+    worker: dict[str, Any] = getattr(config, "workerinput", {})
+    config.option.seed = worker.get("seed", secrets.randbelow(10**6) if given is None else given)
+
+
+def pytest_configure_node(node: Any) -> None:
+    """With -n: all workers share the seed."""
+    node.workerinput["seed"] = node.config.option.seed
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    mine = ", ".join(lab.number for lab in active(home)) or "none"
+    return [
+        f"labs that run your code: {mine} (all others run the platform's)",
+        f"seed: {config.option.seed} (repeat this run with --seed {config.option.seed})",
+    ]
+
+
+def lab_of(item: pytest.Item) -> Exercise:
+    """The lab that a check belongs to, by the name of its file."""
+    return exercise(item.path.name.split("_")[1])
+
+
+@pytest.fixture
+def rng(request: pytest.FixtureRequest) -> random.Random:
+    """Randomness of this check, from the seed of the run."""
+    return random.Random(f"{request.config.option.seed} {request.node.name}")
+
+
+@pytest.fixture
+def ada(rng: random.Random, gradable: None) -> Person:
+    """A person with an account."""
+    return Person(rng)
+
+
+@pytest.fixture
+def bob(rng: random.Random, gradable: None) -> Person:
+    """Another person."""
+    return Person(random.Random(rng.random()))
+
+
+@pytest.fixture
+def lab(request: pytest.FixtureRequest) -> Exercise:
+    """The lab that is graded."""
+    return lab_of(request.node)
+
+
+@pytest.fixture(autouse=True)
+def gradable(request: pytest.FixtureRequest, lab: Exercise) -> Iterator[None]:
+    """Alone or beside others, on a system that can be graded, with the code as it was saved."""
+    alone = request.node.get_closest_marker("disturbs") is not None
+    home.root.mkdir(parents=True, exist_ok=True)
+    with (home.root / "checks.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        if why := judge.unable(lab):
+            raise NotGradable(why)
+        if is_active(home, lab):
+            try:
+                _wait_for_own_code(request.node, lab)
+            except LabError as error:
+                raise NotGradable(str(error)) from error
+        yield
+
+
+def _wait_for_own_code(item: pytest.Item, lab: Exercise) -> None:
+    """The saved files are loaded and their units answer, or the learner's code said why not."""
+    loaded = min(wait_until_loaded(home, backend, unit) for unit in lab.units)
+    deadline = time.monotonic() + 15
+    while time.monotonic() < deadline:
+        if not judge.silent_units(lab):
+            return
+        if incidents(backend, lab.units, loaded):
+            item.stash[began_key] = loaded
+            raise RuntimeError("the unit did not start")
+        time.sleep(0.05)
+    item.stash[began_key] = loaded
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    item.stash[began_key] = time.time()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    marker = item.get_closest_marker("check")
+    if marker is None:
+        return report
+    lab = lab_of(item)
+    title = (item.function.__doc__ or item.name).strip().splitlines()[0].rstrip(".")  # type: ignore[attr-defined]
+    verdict = Verdict(item.name, title, lab.number, marker.kwargs["points"], Outcome.PASS, call.duration, [])
+    if call.excinfo is not None:
+        if isinstance(call.excinfo.value, KeyboardInterrupt):
+            return report
+        verdict.outcome, verdict.lines = judge.judge(lab, call.excinfo.value, item.stash[began_key])
+        report.outcome = "failed"
+        report.longrepr = verdict.text()
+        _keep_details(item, call)
+    if call.when == "call" or call.excinfo is not None:
+        report.user_properties.append((VERDICT, verdict.as_dict()))
+    return report
+
+
+def _keep_details(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    """Our own traceback is for us: it goes to a file."""
+    assert call.excinfo is not None
+    with (home.root / "checks.log").open("a") as out:
+        out.write(f"{time.strftime('%F %T')} {item.nodeid}\n{call.excinfo.getrepr(style='long')}\n")
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    for name, value in report.user_properties:
+        if name == VERDICT:
+            _config.stash[verdicts_key][report.nodeid] = from_dict(dict(value))  # type: ignore[call-overload]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
+    found = [value for name, value in report.user_properties if name == VERDICT]
+    if not report.failed or not found:
+        return None
+    said = dict(found[-1])["outcome"]  # type: ignore[call-overload]
+    return "failed", {"fail": "F", "not gradable": "N", "not attempted": "-"}[said], said.upper()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    global _config
+    _config = session.config
+
+
+_config: pytest.Config
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    verdicts = list(session.config.stash[verdicts_key].values())
+    if hasattr(session.config, "workerinput") or not verdicts:
+        return
+    if session.exitstatus in (0, 1):
+        session.exitstatus = outcome.EXIT_CODES[overall([verdict.outcome for verdict in verdicts])]
+    if file := session.config.getoption("--verdicts"):
+        file.write_text(json.dumps([verdict.as_dict() for verdict in verdicts], indent=1))

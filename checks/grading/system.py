@@ -1,0 +1,114 @@
+"""The live system as the checks see it: which units answer, and units stopped on purpose."""
+
+import contextlib
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import httpx
+from grading.outcome import NotGradable, Wrong
+
+from lab.errors import LabError
+from lab.home import Home
+from lab.native.backend import NativeBackend
+from lab.readiness import slow, waiting_for
+
+T = TypeVar("T")
+
+home = Home.from_environment()
+backend = NativeBackend(home)
+ENDPOINTS = backend.endpoints()
+SERVERS = ("postgresql", "mongodb", "redis", "kafka", "consul", "traefik")
+HEAL_SECONDS = 60.0
+
+
+def http() -> httpx.Client:
+    """A client that ignores proxies."""
+    return httpx.Client(trust_env=False, timeout=10)
+
+
+# The shortest honest question in each protocol, and how its answer begins.
+_QUESTIONS = {
+    "postgresql": (struct.pack("!ii", 8, 80877103), b""),  # SSLRequest
+    "redis": (b"PING\r\n", b"+PONG"),
+    "kafka": (struct.pack("!ihhih", 10, 18, 0, 7, 0), b""),  # ApiVersions v0, client id ""
+    "mongodb": (
+        struct.pack("<iiii", 57, 1, 0, 2013)
+        + struct.pack("<iB", 0, 0)
+        + b"\x24\x00\x00\x00\x10hello\x00\x01\x00\x00\x00\x02$db\x00\x06\x00\x00\x00admin\x00\x00",
+        b"",
+    ),
+}
+
+
+def answers(unit: str) -> bool:
+    """Whether a server answers a question of its own protocol within two seconds."""
+    try:
+        if unit in _QUESTIONS:
+            host, _, port = ENDPOINTS[unit].rpartition(":")
+            question, beginning = _QUESTIONS[unit]
+            with socket.create_connection((host, int(port)), 2 * slow()) as connection:
+                connection.settimeout(2 * slow())
+                connection.sendall(question)
+                answer = connection.recv(64)
+            return bool(answer) and answer.startswith(beginning)
+        path = {"consul": "/v1/status/leader", "traefik": "/ping"}[unit]
+        seen = httpx.get(ENDPOINTS[unit] + path, trust_env=False, timeout=2 * slow())
+    except (OSError, httpx.HTTPError):
+        return False
+    return seen.status_code == 200 and seen.text not in ("", '""')
+
+
+def dead_servers() -> list[str]:
+    """Servers that do not answer."""
+    return [unit for unit in SERVERS if not answers(unit)]
+
+
+def missing(excepted: tuple[str, ...] = ()) -> list[str]:
+    """What is not there of the whole system; without what the units in `excepted` are to blame for."""
+    with httpx.Client(trust_env=False, timeout=3) as client:
+        found = waiting_for(ENDPOINTS, client)
+    return [what for what in found if not any(unit.split("-")[0] in what for unit in excepted)]
+
+
+def eventually(look: Callable[[], T], *, within: float, what: str) -> T:
+    """The first truthy answer of `look`, polled. Raises Wrong with the last one seen."""
+    began = time.monotonic()
+    last: object = "nothing"
+    while time.monotonic() - began < within * slow():
+        try:
+            if last := look():
+                return last
+        except (httpx.HTTPError, OSError, ValueError) as error:
+            last = f"{type(error).__name__}: {error}"
+        time.sleep(0.05)
+    raise Wrong(
+        f"waited for {what}",
+        f"it within {within * slow():g} s",
+        f"last: {last}",
+        "It did not happen in time.",
+    )
+
+
+@contextmanager
+def stopped(unit: str) -> Iterator[None]:
+    """Stop a unit on purpose; it runs and answers again afterwards, whatever happens."""
+    backend.stop_unit(unit)
+    try:
+        yield
+    finally:
+        backend.start_unit(unit)
+        heal()
+
+
+def heal() -> None:
+    """Wait until all servers answer. Raises NotGradable."""
+    deadline = time.monotonic() + HEAL_SECONDS * slow()
+    while dead := dead_servers():
+        if time.monotonic() > deadline:
+            raise NotGradable(f"{dead[0]} did not come back within {HEAL_SECONDS * slow():.0f} s")
+        with contextlib.suppress(LabError):
+            time.sleep(0.1)

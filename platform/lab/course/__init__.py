@@ -1,0 +1,1 @@
+"""The labs: exercises, their starters, which code runs, hints, checks and reports."""

@@ -1,0 +1,138 @@
+"""Which code runs: the platform's or the learner's, as the units' own logs say."""
+
+import json
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from civildiy.learner.finder import fingerprint
+from civildiy.learner.incidents import MARK
+from lab import overrides
+from lab.backend import Backend
+from lab.course.exercise import LABS, Exercise, exercises
+from lab.errors import LabError
+from lab.home import Home
+from lab.readiness import slow
+
+LOADED_SECONDS = 20.0
+LOG_LINES = 4000
+
+
+@dataclass(frozen=True)
+class Incident:
+    """Something that the learner's code did; `time` in Unix seconds, `line` counts from 1."""
+
+    unit: str
+    time: float
+    kind: str
+    file: str
+    line: int
+    source: str
+    text: str
+
+    @property
+    def not_attempted(self) -> bool:
+        """Whether it is the starter's own raise."""
+        return self.text.startswith("NotImplementedError: Lab ")
+
+    def __str__(self) -> str:
+        said = {"blocked": "does not return", "ended": "ended the process"}.get(self.kind, "raised")
+        return f"labs/{self.file}, line {self.line} {said}: {self.text}\n    {self.source}"
+
+
+def entries(backend: Backend, unit: str) -> list[dict[str, Any]]:
+    """What a unit's log says about the learner's code, oldest first."""
+    command = backend.log_command(unit, False, LOG_LINES)
+    # By bytes: what a learner prints need not be text.
+    output = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False).stdout
+    found = []
+    for line in output.decode(errors="replace").splitlines():
+        _, mark, rest = line.partition(MARK)
+        if mark:
+            try:
+                found.append(json.loads(rest))
+            except ValueError:
+                continue  # cut off by the end of the log, or printed by the learner's code
+    return [entry for entry in found if isinstance(entry, dict) and "kind" in entry and "time" in entry]
+
+
+def incidents(backend: Backend, units: tuple[str, ...], since: float) -> list[Incident]:
+    """Incidents of these units since a Unix time, oldest first."""
+    found = [
+        Incident(unit, e["time"], e["kind"], e["file"], e["line"], e["source"], e["text"])
+        for unit in units
+        for e in entries(backend, unit)
+        if e["time"] >= since and e["kind"] != "started"
+    ]
+    return sorted(found, key=lambda incident: incident.time)
+
+
+def code_of(home: Home, unit: str) -> dict[str, str]:
+    """The learner's modules that `unit` is told to run: module to file below labs/."""
+    pairs = overrides.read(home, unit).get("LAB_CODE", "").split(",")
+    return dict(pair.split("=", 1) for pair in pairs if "=" in pair)
+
+
+def is_active(home: Home, lab: Exercise) -> bool:
+    """Whether the running system is told to use this lab's code."""
+    return all(piece.module in code_of(home, unit) for piece in lab.pieces for unit in piece.units)
+
+
+def active(home: Home) -> list[Exercise]:
+    """All labs whose code the learner's is."""
+    return [lab for lab in exercises() if is_active(home, lab)]
+
+
+def use(home: Home, backend: Backend, lab: Exercise, files: dict[str, str] | None) -> None:
+    """Make the lab's units run `files` (module to file below labs/); None: the platform's own."""
+    began = time.time()
+    for unit in lab.units:
+        code = code_of(home, unit)
+        for piece in lab.pieces:
+            code.pop(piece.module, None)
+            if files and unit in piece.units:
+                code[piece.module] = files[piece.module]
+        settings = overrides.read(home, unit)
+        settings.pop("LAB_CODE", None)
+        if code:
+            settings["LAB_CODE"] = ",".join(f"{module}={file}" for module, file in code.items())
+        backend.override(unit, settings)
+    if backend.running():
+        for unit in lab.units:
+            wait_until_loaded(home, backend, unit, began)
+
+
+def wait_until_loaded(home: Home, backend: Backend, unit: str, since: float = 0) -> float:
+    """Block until `unit` runs exactly the files as they are now; returns when it began (Unix time).
+
+    Raises LabError with the last state seen.
+    """
+    wanted = {module: fingerprint(LABS / file) for module, file in code_of(home, unit).items()}
+    deadline = time.monotonic() + LOADED_SECONDS * slow()
+    while True:
+        begun = [e for e in entries(backend, unit) if e["kind"] == "started"]
+        if begun and begun[-1]["files"] == wanted and begun[-1]["time"] >= since:
+            return float(begun[-1]["time"])
+        if time.monotonic() > deadline:
+            seen = begun[-1]["files"] if begun else "no start at all"
+            raise LabError(
+                f"Waited {LOADED_SECONDS * slow():.0f} s for {unit} to begin with {wanted or 'its own code'};"
+                f" its log shows {seen}.\nLook: ./lab logs {unit}"
+            )
+        time.sleep(0.1)
+
+
+def files_of(lab: Exercise) -> dict[str, str]:
+    """The learner's files: module to file below labs/."""
+    return {piece.module: piece.file.relative_to(LABS).as_posix() for piece in lab.pieces}
+
+
+def keep_copy(home: Home, file: Path) -> Path:
+    """Copy a learner's file aside before it is replaced; returns the copy."""
+    folder = home.root / "attempts" / file.parent.name
+    folder.mkdir(parents=True, exist_ok=True)
+    copy = folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{time.time_ns() % 1000:03d}-{file.name}"
+    copy.write_bytes(file.read_bytes())
+    return copy
