@@ -1,9 +1,9 @@
 """From what a check raised, and the state of the system, to one of four outcomes."""
 
 import httpx
+
 from grading.outcome import NotGradable, Outcome, Wrong
 from grading.system import ENDPOINTS, backend, dead_servers, home
-
 from lab.course.exercise import Exercise
 from lab.course.running import Incident, incidents, is_active
 
@@ -75,7 +75,7 @@ def _look(lab: Exercise, happened: list[Incident], mine: bool) -> list[tuple[str
 
 
 def silent_units(lab: Exercise) -> list[str]:
-    """Services of this lab that do not answer /health, each at its own address."""
+    """Services of this lab that do not answer at all, each asked at its own address."""
     silent = []
     for unit in lab.units:
         try:

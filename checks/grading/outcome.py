@@ -11,7 +11,7 @@ WIDTH = 80
 class Outcome(StrEnum):
     """Never two: a dead server must not look like a wrong answer."""
 
-    PASS = "pass"  # noqa: S105 - not a password
+    PASS = "pass"
     FAIL = "fail"
     NOT_GRADABLE = "not gradable"
     NOT_ATTEMPTED = "not attempted"

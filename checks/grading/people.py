@@ -5,6 +5,7 @@ from random import Random
 from typing import Any
 
 import httpx
+
 from grading.outcome import NotGradable
 from grading.system import ENDPOINTS
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from grading import judge, outcome
 from grading.outcome import NotGradable, Outcome, Verdict, from_dict, overall
 from grading.people import Person
 from grading.system import backend, home
-
 from lab.course.exercise import Exercise, exercise
 from lab.course.running import active, incidents, is_active, wait_until_loaded
 from lab.errors import LabError

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 import httpx
-from grading.outcome import NotGradable, Wrong
 
+from grading.outcome import NotGradable, Wrong
 from lab.errors import LabError
 from lab.home import Home
 from lab.native.backend import NativeBackend

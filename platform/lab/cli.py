@@ -14,6 +14,7 @@ from rich.table import Table
 
 from lab.backend import UNITS, Unit
 from lab.bench import TARGETS, measure
+from lab.course.commands import register, reset_lab
 from lab.demo import story
 from lab.doctor import examine
 from lab.errors import LabError
@@ -148,9 +149,13 @@ def find(name: str) -> Unit:
 
 
 @cli.command()
+@click.argument("number", required=False)
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def reset(yes: bool) -> None:
-    """Stop the system and delete its data."""
+def reset(number: str | None, yes: bool) -> None:
+    """Delete the system's data; with a lab's NUMBER: put that lab's starter back."""
+    if number:
+        reset_lab(home, console, number, yes)
+        return
     if not yes:
         click.confirm(f"Delete all data of the system ({home.stack})?", abort=True)
     backend.stop()
@@ -215,6 +220,9 @@ def bench(rounds: int, file: str) -> None:
     console.print(table)
     Path(file).write_text(json.dumps(figures, indent=1) + "\n")
     console.print(f"Written to {file}.")
+
+
+register(cli, home, backend, console)
 
 
 def main() -> None:

@@ -42,7 +42,7 @@ def create_service(
     settings: ServiceSettings,
     *,
     router: APIRouter,
-    dependencies: Mapping[str, ReadinessCheck],
+    dependencies: Mapping[str, ReadinessCheck] | None,
     drivers: Mapping[type[Exception], str],
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
     description: str,
@@ -50,7 +50,8 @@ def create_service(
     """The FastAPI application of service `name`.
 
     `prefix` is the service's path at the gateway, such as '/api/posts'; `dependencies` maps a
-    unit's name to the check that /ready runs, `drivers` a driver's root error to the
+    unit's name to the check that /ready runs (None: `router` has /health and /ready of its own),
+    `drivers` a driver's root error to the
     unit that is away when it is raised.
     """
     app = FastAPI(
@@ -65,12 +66,14 @@ def create_service(
     install_problem_handlers(app, drivers)
     app.add_middleware(BodyLimit)
     app.add_middleware(RequestMetrics)
-    app.include_router(_operations(name, prefix, dependencies))
+    if dependencies is not None:
+        app.include_router(_health(name, prefix, dependencies))
+    app.include_router(_operations())
     app.include_router(router)
     return app
 
 
-def _operations(name: str, prefix: str, dependencies: Mapping[str, ReadinessCheck]) -> APIRouter:
+def _health(name: str, prefix: str, dependencies: Mapping[str, ReadinessCheck]) -> APIRouter:
     router = APIRouter(tags=["operations"])
 
     @router.get(f"{prefix}/health", summary="Liveness, through the gateway")
@@ -86,6 +89,12 @@ def _operations(name: str, prefix: str, dependencies: Mapping[str, ReadinessChec
         if failed:
             raise Unavailable(", ".join(failed))
         return Readiness(service=name, dependencies=list(dependencies))
+
+    return router
+
+
+def _operations() -> APIRouter:
+    router = APIRouter(tags=["operations"])
 
     @router.api_route(AWAY + "/{service}{path:path}", methods=METHODS, include_in_schema=False)
     async def away(service: str, path: str) -> None:

@@ -2,15 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, status
+from fastapi import APIRouter, Depends, Request, Response, status
 
+from civildiy.chassis.app import Health, Readiness, failing
 from civildiy.chassis.identity import CurrentUser
-from civildiy.chassis.problems import documented
+from civildiy.chassis.problems import Unavailable, documented
 from civildiy.profile.schemas import Deleted, Profile, ProfileInput
 from civildiy.profile.store import ProfileStore
 
 PREFIX = "/api/profile"
-router = APIRouter(prefix=PREFIX, tags=["profile"])
+router = APIRouter()
 
 
 async def _store(request: Request) -> ProfileStore:
@@ -21,25 +22,51 @@ async def _store(request: Request) -> ProfileStore:
 Store = Annotated[ProfileStore, Depends(_store)]
 
 
-@router.post("", status_code=status.HTTP_201_CREATED, responses=documented(400, 401, 409, 413, 422, 503))
-async def create(new: ProfileInput, user: CurrentUser, store: Store) -> Profile:
-    """Make one's own profile."""
+@router.get(f"{PREFIX}/health", tags=["operations"], summary="Liveness, through the gateway")
+@router.get("/health", tags=["operations"], summary="Liveness")
+async def health() -> Health:
+    """The process runs and answers. It asks nobody: a restart does not cure a database that is away."""
+    return Health(service="profile")
+
+
+@router.get("/ready", tags=["operations"], summary="Readiness", responses=documented(503))
+async def ready(request: Request) -> Readiness:
+    """Whether requests can be served now; 503 names every dependency that does not answer.
+
+    `request.app.state.postgresql_answers()` asks the database something small and raises when it
+    does not answer.
+    """
+    dependencies = {"postgresql": request.app.state.postgresql_answers}
+    if failed := await failing(dependencies):
+        raise Unavailable(", ".join(failed))
+    return Readiness(service="profile", dependencies=list(dependencies))
+
+
+@router.post(
+    PREFIX,
+    tags=["profile"],
+    status_code=status.HTTP_201_CREATED,
+    responses=documented(400, 401, 409, 413, 422, 503),
+)
+async def create(new: ProfileInput, user: CurrentUser, store: Store, response: Response) -> Profile:
+    """Make one's own profile; `Location` says where it is."""
+    response.headers["Location"] = PREFIX
     return await store.create(user, new.model_dump())
 
 
-@router.get("", responses=documented(401, 404, 503))
+@router.get(PREFIX, tags=["profile"], responses=documented(401, 404, 503))
 async def read(user: CurrentUser, store: Store) -> Profile:
     """Read one's own profile."""
     return await store.get(user)
 
 
-@router.put("", responses=documented(400, 401, 404, 409, 413, 422, 503))
+@router.put(PREFIX, tags=["profile"], responses=documented(400, 401, 404, 409, 413, 422, 503))
 async def update(change: ProfileInput, user: CurrentUser, store: Store) -> Profile:
     """Change the fields that are sent; null empties a field."""
     return await store.update(user, change.model_dump(exclude_unset=True))
 
 
-@router.delete("", responses=documented(401, 404, 409, 503))
+@router.delete(PREFIX, tags=["profile"], responses=documented(401, 404, 409, 503))
 async def delete(user: CurrentUser, store: Store) -> Deleted:
     """Remove one's own profile."""
     await store.delete(user)

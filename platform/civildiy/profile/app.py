@@ -77,6 +77,7 @@ def service() -> Service:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.store = ProfileStore(engine)
+        app.state.postgresql_answers = postgresql_answers
         preparing = asyncio.create_task(ensure_tables(engine))
         yield
         preparing.cancel()
@@ -91,7 +92,7 @@ def service() -> Service:
         PREFIX,
         settings,
         router=router,
-        dependencies={"postgresql": postgresql_answers},
+        dependencies=None,  # the router answers /health and /ready
         drivers={SQLAlchemyError: "postgresql"},
         lifespan=lifespan,
         description="Profiles of users: each sees and changes their own.",

@@ -1,0 +1,238 @@
+"""Lab 01: what the profile service answers, through the gateway and at its own address."""
+
+import httpx
+import pytest
+from grading.outcome import require
+from grading.people import Person, said
+from grading.plugin import check
+from grading.system import ENDPOINTS, eventually, stopped
+
+PATH = "/api/profile"
+OWN = ENDPOINTS["profile"]
+
+
+def at_service(path: str) -> httpx.Response:
+    return httpx.get(OWN + path, trust_env=False, timeout=8)
+
+
+def made(person: Person, **fields: object) -> dict[str, object]:
+    """A profile that exists; its creation must be accepted."""
+    answer = person.http.post(PATH, json=fields)
+    require(
+        answer.status_code == 201,
+        f"POST {PATH} with {fields}",
+        expected="201 Created",
+        saw=said(answer),
+        means="Something new was made, so the answer is 201; 200 says that it was there already.",
+    )
+    found: dict[str, object] = answer.json()
+    return found
+
+
+def problem(answer: httpx.Response, status: int, did: str, names: str, means: str) -> None:
+    """The answer is a problem document of this status that names `names`."""
+    kind = answer.headers.get("content-type", "")
+    good = answer.status_code == status and kind.startswith("application/problem+json")
+    require(
+        good and names in answer.text,
+        did,
+        expected=f"{status} application/problem+json" + (f" that names '{names}'" if names else ""),
+        saw=f"{kind}: {said(answer)}",
+        means=means,
+    )
+
+
+@check(points=1)
+def test_created_with_location(ada: Person) -> None:
+    """A new profile is answered 201 and says where it is"""
+    answer = ada.http.post(PATH, json={"first_name": "Ada"})
+    did = f"POST {PATH} with a first name"
+    means = "Something new was made, so the answer is 201; 200 says that it was there already."
+    require(answer.status_code == 201, did, expected="201 Created", saw=said(answer), means=means)
+    location = answer.headers.get("location", "")
+    require(
+        location.endswith(PATH) and ada.http.get(PATH).json().get("first_name") == "Ada",
+        did,
+        expected=f"a header Location: {PATH} under which the profile can be read",
+        saw=f"Location: {location!r}",
+        means="Location tells a client where the new thing is.",
+    )
+
+
+@check(points=1)
+def test_second_profile_is_a_conflict(ada: Person) -> None:
+    """A second profile is refused with 409, and the first one stays"""
+    made(ada, city="London")
+    answer = ada.http.post(PATH, json={"city": "Paris"})
+    problem(answer, 409, f"POST {PATH} twice", "", "The client's wish clashes with what is stored: 409.")
+    city = ada.http.get(PATH).json()["city"]
+    means = "A refused request must change nothing."
+    require(city == "London", f"GET {PATH} afterwards", expected="London", saw=city, means=means)
+
+
+@check(points=1)
+def test_missing_profile_is_404(ada: Person) -> None:
+    """What is not there is answered 404, for reading, changing and deleting"""
+    for method in ("GET", "PUT", "DELETE"):
+        answer = ada.http.request(method, PATH, json={"city": "x"} if method == "PUT" else None)
+        did = f"{method} {PATH} without having a profile"
+        problem(answer, 404, did, "", "There is nothing yet; 404 says so.")
+
+
+@check(points=2)
+def test_put_leaves_the_rest(ada: Person) -> None:
+    """PUT changes what was sent and leaves the rest; null empties a field"""
+    made(ada, first_name="Ada", city="London", phone="1")
+    answer = ada.http.put(PATH, json={"city": "Paris", "phone": None})
+    seen = {name: answer.json().get(name, "?") for name in ("first_name", "city", "phone")}
+    stored = {name: ada.http.get(PATH).json().get(name, "?") for name in seen}
+    wanted = {"first_name": "Ada", "city": "Paris", "phone": None}
+    require(
+        answer.status_code == 200 and seen == wanted == stored,
+        f"PUT {PATH} with city and phone of a profile that has a first name too",
+        expected=str(wanted),
+        saw=f"{answer.status_code}, answered {seen}, stored {stored}",
+        means="A field that was not sent is not the same as a field that was sent as null.",
+    )
+
+
+@check(points=1)
+def test_delete(ada: Person) -> None:
+    """A deleted profile is gone, and can be made anew"""
+    made(ada)
+    answer = ada.http.delete(PATH)
+    after = ada.http.get(PATH).status_code
+    require(
+        answer.status_code == 200 and after == 404,
+        f"DELETE {PATH}, then GET {PATH}",
+        expected="200, then 404",
+        saw=f"{said(answer)}, then {after}",
+        means="After a delete nothing is left to read.",
+    )
+    made(ada)
+
+
+@check(points=2)
+def test_own_profile_only(ada: Person, bob: Person) -> None:
+    """Nobody sees or writes another's profile, whatever the request claims"""
+    made(ada, first_name="Ada")
+    forged = {"X-User-ID": str(ada.id)}
+    # A service that takes the owner from the body makes a profile for Ada here.
+    bob.http.post(PATH, json={"first_name": "Bob", "user_id": ada.id}, headers=forged)
+    mine = bob.http.post(PATH, json={"first_name": "Bob"}, params={"user_id": ada.id}, headers=forged)
+    theirs = ada.http.get(PATH).json().get("first_name")
+    own = bob.http.get(PATH, headers=forged).json()
+    require(
+        theirs == "Ada" and own.get("user_id") == bob.id and mine.status_code in (201, 409),
+        "as Bob: POST and GET with Ada's id in body, query and header",
+        expected=f"Bob's own profile (user_id {bob.id}); Ada's stays",
+        saw=f"user_id {own.get('user_id')}, Ada's first name is {theirs!r}",
+        means="Who calls is said by the gateway. A body can claim anything.",
+    )
+
+
+@check(points=2)
+def test_unknown_fields_are_refused(ada: Person) -> None:
+    """A field that nobody knows is refused by its name"""
+    for method in ("POST", "PUT"):
+        answer = ada.http.request(method, PATH, json={"frist_name": "Ada"})
+        did = f"{method} {PATH} with the mistyped field 'frist_name'"
+        means = "A field that is dropped without a word looks stored to the client."
+        problem(answer, 422, did, "frist_name", means)
+        if method == "POST":
+            made(ada)
+
+
+@check(points=2)
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("first_name", 7), ("city", "x" * 101), ("dob", 0), ("dob", "1500-01-01"), ("dob", "31.12.1990"),
+     ("preferences", []), ("bio", "a\x00b")],
+    ids=["number", "long", "timestamp", "past", "format", "list", "nul"],
+)  # fmt: skip
+def test_bad_field_is_named(ada: Person, field: str, value: object) -> None:
+    """A field that cannot be taken is answered 422 and named"""
+    answer = ada.http.post(PATH, json={field: value})
+    did = f"POST {PATH} with {field} = {str(value)[:20]!r}"
+    problem(answer, 422, did, field, "The client can only mend what the answer names.")
+
+
+@check(points=1)
+def test_nothing_is_a_500(ada: Person) -> None:
+    """Garbage is answered with 4xx, never with 500"""
+    made(ada)
+    for body in (
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b'"x"',
+        b"\xff\xfe",
+        b'{"a":' * 500,
+        b'{"preferences": {"a": NaN}}',
+    ):
+        for method in ("POST", "PUT"):
+            headers = {"Content-Type": "application/json"}
+            answer = ada.http.request(method, PATH, content=body, headers=headers)
+            require(
+                400 <= answer.status_code < 500,
+                f"{method} {PATH} with the body {body[:20]!r}",
+                expected="an answer from 400 to 499",
+                saw=said(answer),
+                means="A 5xx says that the service is broken; here the client is.",
+            )
+
+
+@check(points=1)
+def test_openapi_tells_every_answer(ada: Person) -> None:
+    """The OpenAPI document knows every status that is answered"""
+    paths = at_service("/openapi.json").json()["paths"]
+    wanted = {
+        ("/ready", "get"): {"200", "503"},
+        (PATH, "post"): {"201", "401", "409", "422"},
+        (PATH, "get"): {"200", "401", "404"},
+        (PATH, "put"): {"200", "401", "404", "422"},
+        (PATH, "delete"): {"200", "401", "404"},
+    }
+    for (path, method), statuses in wanted.items():
+        told = set(paths.get(path, {}).get(method, {}).get("responses", {}))
+        require(
+            statuses <= told,
+            f"read {method.upper()} {path} in /openapi.json",
+            expected=", ".join(sorted(statuses)),
+            saw=", ".join(sorted(told)) or "nothing",
+            means="Clients are written from this document.",
+        )
+
+
+@check(points=3)
+@pytest.mark.disturbs
+def test_health_and_ready_without_database() -> None:
+    """Without its database the service lives, and says that it is not ready"""
+    before = at_service("/ready")
+    require(
+        before.status_code == 200,
+        "GET /ready while everything runs",
+        expected="200",
+        saw=said(before),
+        means="All dependencies answer, so the service can work.",
+    )
+    with stopped("postgresql"):
+        answer = eventually(
+            lambda: found if (found := at_service("/ready")).status_code != 200 else None,
+            within=6,
+            what="/ready to turn 503 after PostgreSQL was stopped",
+        )
+        did = "GET /ready while PostgreSQL is stopped"
+        problem(answer, 503, did, "postgresql", "Whoever is paged wants to know what is away.")
+        alive = at_service("/health")
+        require(
+            alive.status_code == 200 and alive.elapsed.total_seconds() < 1,
+            "GET /health while PostgreSQL is stopped",
+            expected="200 at once",
+            saw=f"{said(alive)} after {alive.elapsed.total_seconds():.1f} s",
+            means="Liveness asks nobody: restarting this process would not bring the database back.",
+        )
+    eventually(
+        lambda: at_service("/ready").status_code == 200, within=10, what="/ready to be 200 again by itself"
+    )

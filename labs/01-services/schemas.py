@@ -1,0 +1,90 @@
+"""What profile takes and answers."""
+
+import datetime
+from typing import Annotated, Any
+
+import orjson
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+)
+
+from civildiy.chassis.text import Text, storable_json
+
+MAX_PREFERENCES_BYTES = 64 * 1024
+
+
+Line = Annotated[Text, StringConstraints(max_length=100)] | None
+Address = Annotated[Text, StringConstraints(max_length=300)] | None
+Biography = Annotated[Text, StringConstraints(max_length=5000)] | None
+
+
+def _preferences(value: dict[str, Any]) -> dict[str, Any]:
+    storable_json(value)
+    if len(orjson.dumps(value)) > MAX_PREFERENCES_BYTES:
+        raise ValueError(f"must not take more than {MAX_PREFERENCES_BYTES} bytes as JSON")
+    return value
+
+
+class ProfileInput(BaseModel):
+    """The fields of a profile as its owner sends them; what is not sent stays empty or as it is."""
+
+    # Lab 01, step 5: model_config
+
+    first_name: Line = None
+    last_name: Line = None
+    dob: Annotated[datetime.date | None, Field(strict=False, description="date of birth")] = None
+    address: Address = None
+    city: Line = None
+    state: Line = None
+    zip_code: Line = None
+    country: Line = None
+    phone: Line = None
+    bio: Biography = None
+    preferences: Annotated[dict[str, Any], AfterValidator(_preferences)] = {}
+
+    @field_validator("dob", mode="before")
+    @classmethod
+    def _iso_date(cls, value: object) -> object:
+        raise NotImplementedError("Lab 01, step 5: write ProfileInput._iso_date")
+
+    @field_validator("dob", mode="after")
+    @classmethod
+    def _plausible(cls, value: datetime.date | None) -> datetime.date | None:
+        raise NotImplementedError("Lab 01, step 5: write ProfileInput._plausible")
+
+
+def _tomorrow() -> datetime.date:
+    """Today somewhere on Earth is tomorrow in UTC."""
+    return datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=1)
+
+
+class Profile(BaseModel):
+    """A profile as its owner sees it."""
+
+    id: int
+    user_id: int
+    first_name: str | None
+    last_name: str | None
+    dob: datetime.date | None
+    address: str | None
+    city: str | None
+    state: str | None
+    zip_code: str | None
+    country: str | None
+    phone: str | None
+    bio: str | None
+    preferences: dict[str, Any]
+    created_at: datetime.datetime
+    updated_at: datetime.datetime
+
+
+class Deleted(BaseModel):
+    """The profile is gone."""
+
+    deleted: bool = True
+    user_id: int

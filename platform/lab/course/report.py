@@ -1,0 +1,60 @@
+"""The last verdicts as JUnit XML, for other tools, and as a page, for people."""
+
+import html
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as Xml
+
+Results = dict[str, dict[str, Any]]
+
+
+def write_junit(file: Path, results: Results) -> None:
+    """One test suite for each lab that was checked."""
+    root = Xml.Element("testsuites", name="CivilDIY Lab")
+    for number, known in results.items():
+        verdicts = known.get("verdicts", [])
+        suite = Xml.SubElement(root, "testsuite", name=f"lab {number}", tests=str(len(verdicts)))
+        for verdict in verdicts:
+            case = Xml.SubElement(
+                suite,
+                "testcase",
+                name=verdict["check"],
+                classname=f"lab{number}",
+                time=f"{verdict['seconds']:.3f}",
+            )
+            kind = {"fail": "failure", "not gradable": "error", "not attempted": "skipped"}.get(
+                verdict["outcome"]
+            )
+            if kind:
+                text = _clean("\n".join(f"{label}: {said}" for label, said in verdict["lines"]))
+                Xml.SubElement(case, kind, message=_clean(verdict["title"])).text = text
+    Xml.ElementTree(root).write(file, encoding="utf-8", xml_declaration=True)
+
+
+def write_html(file: Path, results: Results) -> None:
+    """A page without scripts that reads well in dark and light."""
+    rows = []
+    for number, known in results.items():
+        outcome, points = (
+            known.get("outcome", "not checked"),
+            f"{known.get('points', 0)}/{known.get('of', '?')}",
+        )
+        rows.append(f"<h2>Lab {number}: {html.escape(outcome)}, {points} points</h2>")
+        for verdict in known.get("verdicts", []):
+            said = "".join(
+                f"<dt>{html.escape(label)}</dt><dd>{html.escape(text)}</dd>"
+                for label, text in verdict["lines"]
+            )
+            head = f"{verdict['outcome'].upper()}: {html.escape(verdict['title'])}"
+            rows.append(f"<h3>{head}</h3><dl>{said}</dl>" if said else f"<p>{head}</p>")
+    style = ":root{color-scheme:light dark}body{font:16px/1.5 system-ui;max-width:50em;margin:2em auto}"
+    file.write_text(
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Report</title><style>{style}</style>'
+        f"<h1>CivilDIY Lab: report</h1>{''.join(rows)}</html>\n",
+        encoding="utf-8",
+    )
+
+
+def _clean(text: str) -> str:
+    """Without the characters that XML cannot hold."""
+    return "".join(c for c in text if c in "\t\n" or (c >= " " and c not in "\ufffe\uffff"))
