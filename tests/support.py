@@ -20,7 +20,8 @@ from lab.readiness import slow
 
 T = TypeVar("T")
 
-backend = NativeBackend(Home.from_environment())
+home = Home.from_environment()
+backend = NativeBackend(home)
 ENDPOINTS = backend.endpoints()
 GATEWAY = ENDPOINTS["gateway"]
 

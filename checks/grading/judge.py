@@ -74,16 +74,12 @@ def _look(lab: Exercise, happened: list[Incident], mine: bool) -> list[tuple[str
     return [("look at", where), ("next", f"./lab hint {lab.number}")]
 
 
-def silent_units(lab: Exercise) -> list[str]:
-    """Services of this lab that do not answer at all, each asked at its own address."""
-    silent = []
+def absent_units(lab: Exercise) -> list[str]:
+    """Services of this lab that Consul does not see as healthy; workers have no check."""
+    absent = []
     for unit in lab.units:
-        try:
-            if (
-                unit in ENDPOINTS
-                and not httpx.get(f"{ENDPOINTS[unit]}/docs", trust_env=False, timeout=2).is_success
-            ):
-                silent.append(unit)
-        except httpx.HTTPError:
-            silent.append(unit)
-    return silent
+        if unit in ENDPOINTS:
+            url = f"{ENDPOINTS['consul']}/v1/health/service/{unit}?passing=true"
+            if not httpx.get(url, trust_env=False, timeout=5).json():
+                absent.append(unit)
+    return absent

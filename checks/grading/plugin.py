@@ -18,10 +18,17 @@ from grading.system import backend, home
 from lab.course.exercise import Exercise, exercise
 from lab.course.running import active, incidents, is_active, wait_until_loaded
 from lab.errors import LabError
+from lab.readiness import slow
 
 VERDICT = "verdict"
+SETTLE_SECONDS = 6.0
+settled_key = pytest.StashKey[dict[str, float]]()
 verdicts_key = pytest.StashKey[dict[str, Verdict]]()
 began_key = pytest.StashKey[float]()
+
+
+class OwnCodeFailed(Exception):
+    """The unit that runs the learner's code does not take part in the system."""
 
 
 def check(points: int) -> pytest.MarkDecorator:
@@ -39,6 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "check(points): one thing a lab is graded for")
     config.addinivalue_line("markers", "disturbs: stops parts of the system; runs alone")
     config.stash[verdicts_key] = {}
+    config.stash[settled_key] = {}
     given = config.getoption("--seed")
     worker: dict[str, Any] = getattr(config, "workerinput", {})
     config.option.seed = worker.get("seed", secrets.randbelow(10**6) if given is None else given)
@@ -104,17 +112,22 @@ def gradable(request: pytest.FixtureRequest, lab: Exercise) -> Iterator[None]:
 
 
 def _wait_for_own_code(item: pytest.Item, lab: Exercise) -> None:
-    """The saved files are loaded and their units answer, or the learner's code said why not."""
+    """The saved files are loaded and their units take part, or the learner's code said why not."""
     loaded = min(wait_until_loaded(home, backend, unit) for unit in lab.units)
-    deadline = time.monotonic() + 15
-    while time.monotonic() < deadline:
-        if not judge.silent_units(lab):
-            return
-        if incidents(backend, lab.units, loaded):
-            item.stash[began_key] = loaded
-            raise RuntimeError("the unit did not start")
+    settled = item.config.stash[settled_key]
+    deadline = time.monotonic() + SETTLE_SECONDS * slow()
+    while absent := judge.absent_units(lab):
+        happened = incidents(backend, lab.units, loaded)
+        if happened and not happened[-1].not_attempted and happened[-1].kind != "raised":
+            break
+        late = time.monotonic() > deadline or settled.get(lab.number) == loaded
+        if late or len(happened) > 1:
+            break
         time.sleep(0.05)
-    item.stash[began_key] = loaded
+    settled[lab.number] = loaded
+    if absent and incidents(backend, lab.units, loaded):
+        item.stash[began_key] = loaded
+        raise OwnCodeFailed(f"{absent[0]} does not take part: its code failed")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+import bson
 import httpx
 
 from grading.outcome import NotGradable, Wrong
@@ -30,17 +31,13 @@ def http() -> httpx.Client:
     return httpx.Client(trust_env=False, timeout=10)
 
 
+_HELLO = bson.encode({"hello": 1, "$db": "admin"})
 # The shortest honest question in each protocol, and how its answer begins.
 _QUESTIONS = {
     "postgresql": (struct.pack("!ii", 8, 80877103), b""),  # SSLRequest
     "redis": (b"PING\r\n", b"+PONG"),
     "kafka": (struct.pack("!ihhih", 10, 18, 0, 7, 0), b""),  # ApiVersions v0, client id ""
-    "mongodb": (
-        struct.pack("<iiii", 57, 1, 0, 2013)
-        + struct.pack("<iB", 0, 0)
-        + b"\x24\x00\x00\x00\x10hello\x00\x01\x00\x00\x00\x02$db\x00\x06\x00\x00\x00admin\x00\x00",
-        b"",
-    ),
+    "mongodb": (struct.pack("<iiiiIB", 21 + len(_HELLO), 1, 0, 2013, 0, 0) + _HELLO, b""),  # OP_MSG
 }
 
 

@@ -10,10 +10,12 @@ import sys
 import time
 import traceback
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType, TracebackType
 
 MARK = "LAB-CODE "
+NOTED = "_lab_incident_noted"
 
 
 class Incidents:
@@ -21,7 +23,6 @@ class Incidents:
 
     def __init__(self, files: Mapping[str, Path]) -> None:
         self._names = {str(file): _short(file) for file in files.values()}
-        self._last: tuple[object, ...] = ()
 
     def started(self, fingerprints: Mapping[str, str]) -> None:
         """This process begins with these files: module name to fingerprint."""
@@ -32,6 +33,9 @@ class Incidents:
         if isinstance(error, SyntaxError) and error.filename in self._names:
             self._say("raised", error.filename, error.lineno or 0, f"{type(error).__name__}: {error.msg}")
             return True
+        # The same error passes through several hooks on its way out; it is one incident.
+        if getattr(error, NOTED, False):
+            return True
         seen: set[int] = set()
         cause: BaseException | None = error
         while cause is not None and id(cause) not in seen:
@@ -39,6 +43,8 @@ class Incidents:
             if place := self._place(cause.__traceback__):
                 kind = "ended" if isinstance(cause, SystemExit) else "raised"
                 self._say(kind, *place, f"{type(cause).__name__}: {cause}")
+                with suppress(AttributeError):  # a class with __slots__ keeps no note
+                    setattr(error, NOTED, True)
                 return True
             cause = cause.__cause__ or cause.__context__
         return False
@@ -60,10 +66,6 @@ class Incidents:
         return next(((name, line) for name, line in reversed(ours) if name in self._names), None)
 
     def _say(self, kind: str, file: str, line: int, text: str) -> None:
-        # The same error passes through several hooks on its way out; it is one incident.
-        if self._last[:4] == (kind, file, line, text) and time.monotonic() - float(str(self._last[4])) < 0.2:
-            return
-        self._last = (kind, file, line, text, time.monotonic())
         source = linecache.getline(file, line).strip()
         _write(kind=kind, file=self._names[file], line=line, source=source, text=text[:500])
 

@@ -59,8 +59,9 @@ class Course:
         first = next((v["title"] for v in verdicts if v["outcome"] != "pass"), "")
         outcome = {0: "pass", 1: "fail", 2: "not gradable", 3: "not attempted"}[done.returncode]
         mine = running.is_active(self.home, lab)
+        when = time.strftime("%F %T")
         facts = {"outcome": outcome, "points": passed, "of": sum(v["points"] for v in verdicts),
-                 "first": first, "mine": mine, "when": time.strftime("%F %T"), "verdicts": verdicts}  # fmt: skip
+                 "first": first, "mine": mine, "when": when, "verdicts": verdicts}  # fmt: skip
         if outcome == "pass" and mine:
             facts["passed_once"] = True
         self.record.note(lab.number, **facts)
@@ -198,8 +199,9 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
             write_html(html_file, results)
         for lab in exercises():
             known = results[lab.number]
-            course.say(f"{lab.number} {lab.title}: {known.get('outcome', 'not checked yet')}"
-                       f" {known.get('points', 0)}/{known.get('of', '?')} {known.get('when', '')}")  # fmt: skip
+            points = f"{known.get('points', 0)}/{known.get('of', '?')}"
+            outcome = known.get("outcome", "not checked yet")
+            course.say(f"{lab.number} {lab.title}: {outcome} {points} {known.get('when', '')}")
 
 
 def reset_lab(home: Home, console: Console, number: str, yes: bool) -> None:

@@ -1,0 +1,96 @@
+"""Known wrong and known different right solutions: the graders are graded with them.
+
+`checks/mutants/NN-name/NAME.patch` is a difference to the platform's modules. Its first lines say
+`check: test_…` (the check that must catch it) or `right: …` (what is different and still right).
+`NAME.txt` beside it keeps the words of the verdict, so that a change of wording is reviewed.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab.backend import Backend
+from lab.course import running
+from lab.course.exercise import CHECKS, LABS, Exercise, exercises
+from lab.errors import LabError
+from lab.home import REPO, Home
+
+WORK = LABS / ".mutants"
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One changed solution. `check` is empty when it is right."""
+
+    lab: Exercise
+    patch: Path
+    check: str
+
+    @property
+    def name(self) -> str:
+        """'01-services/null-on-put'."""
+        return f"{self.patch.parent.name}/{self.patch.stem}"
+
+    @property
+    def wording(self) -> Path:
+        """Where the words of its verdict are kept."""
+        return self.patch.with_suffix(".txt")
+
+
+def mutants() -> list[Mutant]:
+    """All mutants of all labs."""
+    found = []
+    for lab in exercises():
+        for patch in sorted((CHECKS / "mutants" / lab.folder.name).glob("*.patch")):
+            kind, _, value = patch.read_text(encoding="utf-8").partition("\n")[0].partition(": ")
+            if kind not in ("check", "right"):
+                raise LabError(f"{patch.name}: the first line is neither 'check: …' nor 'right: …'")
+            found.append(Mutant(lab, patch, value if kind == "check" else ""))
+    return found
+
+
+class Stage:
+    """The lab's units run what is put here; saving is enough, as it is for a learner."""
+
+    def __init__(self, home: Home, backend: Backend, lab: Exercise) -> None:
+        self._home, self._backend, self._lab = home, backend, lab
+        self.folder = WORK / lab.folder.name
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.reference()
+        files = {p.module: (self.folder / p.file.name).relative_to(LABS).as_posix() for p in lab.pieces}
+        running.use(home, backend, lab, files)
+
+    def reference(self) -> None:
+        """The platform's own text."""
+        for piece in self._lab.pieces:
+            (self.folder / piece.file.name).write_bytes(piece.source.read_bytes())
+
+    def play(self, mutant: Mutant) -> None:
+        """The platform's text with the mutant's change."""
+        self.reference()
+        env = {**os.environ, "GIT_CEILING_DIRECTORIES": str(WORK.parent)}
+        command = ["git", "apply", "-p1", str(mutant.patch)]
+        done = subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise LabError(f"{mutant.name} does not fit the platform any more: {done.stderr.strip()}")
+
+    def grade(self, *options: str) -> tuple[int, list[dict[str, Any]]]:
+        """Exit code and verdicts of the lab's checks."""
+        file = self.folder / "verdicts.json"
+        file.unlink(missing_ok=True)
+        command = [sys.executable, "-m", "pytest", "-q", "--seed=1", f"--verdicts={file}", *options,
+                   str(self._lab.checks)]  # fmt: skip
+        # Not inside the surrounding pytest's environment: this is a run of its own.
+        env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+        done = subprocess.run(command, cwd=REPO, env=env, capture_output=True, text=True, check=False)
+        if not file.exists():
+            raise LabError(f"The checks of lab {self._lab.number} did not run:\n{done.stdout}{done.stderr}")
+        return done.returncode, json.loads(file.read_text())
+
+    def close(self) -> None:
+        """Back to the platform's own code."""
+        running.use(self._home, self._backend, self._lab, None)

@@ -1,0 +1,30 @@
+"""Starters are what the generator makes of the platform."""
+
+import subprocess
+
+import pytest
+
+from lab.course.exercise import REPO, Exercise, Piece, exercises
+from lab.course.starter import starter
+
+PIECES = [(lab, piece) for lab in exercises() for piece in lab.pieces]
+
+
+@pytest.mark.parametrize(("lab", "piece"), PIECES, ids=[piece.module for _, piece in PIECES])
+def test_starter_is_generated(lab: Exercise, piece: Piece) -> None:
+    # The committed file: a learner's own work in the folder is none of this test's business.
+    name = piece.file.relative_to(REPO).as_posix()
+    shown = subprocess.run(
+        ["git", "show", f"HEAD:{name}"], cwd=REPO, capture_output=True, text=True, check=False
+    )
+    committed = shown.stdout if shown.returncode == 0 else piece.file.read_text()
+    assert committed == starter(lab, piece)
+
+
+@pytest.mark.parametrize("lab", exercises(), ids=lambda lab: lab.number)
+def test_each_step_has_work_and_hints(lab: Exercise) -> None:
+    steps = set(range(1, len(lab.steps) + 1))
+    assert {step for piece in lab.pieces for step in piece.left_out.values()} == steps
+    assert {hint.step for hint in lab.hints} == steps
+    for name in ("README.md", "instructor.md", "exercise.toml"):
+        assert (lab.folder / name).exists()
