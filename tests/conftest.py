@@ -7,12 +7,12 @@ from support import ENDPOINTS, Person, client, eventually
 
 from lab.readiness import waiting_for
 
-LIVE = {Path(__file__).parent / name for name in ("live", "course")}
+LIVE = Path(__file__).parent / "live"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if LIVE & set(item.path.parents):
+        if LIVE in item.path.parents:
             item.add_marker(pytest.mark.live)
             item.fixturenames.insert(0, "healthy")  # type: ignore[attr-defined]
 

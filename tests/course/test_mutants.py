@@ -76,10 +76,3 @@ def test_starter_is_not_attempted(stages: dict[str, Stage], number: str) -> None
     code, verdicts = stage.grade()
     assert code in (1, 3)
     assert {v["outcome"] for v in verdicts} <= {"pass", "fail", "not attempted"}
-
-
-@pytest.mark.parametrize("number", LABS)
-def test_enough_mutants(number: str) -> None:
-    mine = [mutant for mutant in ALL if mutant.lab.number == number]
-    assert sum(bool(mutant.check) for mutant in mine) >= 6
-    assert sum(not mutant.check for mutant in mine) >= 2

@@ -5,6 +5,7 @@ import subprocess
 import pytest
 
 from lab.course.exercise import REPO, Exercise, Piece, exercises
+from lab.course.mutants import mutants
 from lab.course.starter import starter
 
 PIECES = [(lab, piece) for lab in exercises() for piece in lab.pieces]
@@ -28,3 +29,10 @@ def test_each_step_has_work_and_hints(lab: Exercise) -> None:
     assert {hint.step for hint in lab.hints} == steps
     for name in ("README.md", "instructor.md", "exercise.toml"):
         assert (lab.folder / name).exists()
+
+
+@pytest.mark.parametrize("lab", exercises(), ids=lambda lab: lab.number)
+def test_enough_mutants(lab: Exercise) -> None:
+    mine = [mutant for mutant in mutants() if mutant.lab.number == lab.number]
+    assert sum(bool(mutant.check) for mutant in mine) >= 6
+    assert sum(not mutant.check for mutant in mine) >= 2

@@ -1,0 +1,78 @@
+"""The learner's module may do anything: there is a verdict that shows the line, and a way back."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from support import ENDPOINTS, backend, eventually, home
+
+from lab.course.exercise import exercise
+from lab.course.mutants import Stage
+from lab.course.running import incidents, is_active
+
+LAB = exercise("01")
+BODY = "    return await store.get(user)\n"
+CASES = {
+    "raises-at-import": (
+        "router = APIRouter()\n",
+        'router = APIRouter()\nraise KeyError("mine")\n',
+        "KeyError",
+    ),
+    "does-not-compile": ("router = APIRouter()\n", "router = APIRouter(\n", "SyntaxError"),
+    "loops-at-import": (
+        "router = APIRouter()\n",
+        "router = APIRouter()\nwhile True:\n    pass\n",
+        "not returned",
+    ),
+    "exits-at-import": (
+        "router = APIRouter()\n",
+        "router = APIRouter()\nraise SystemExit(7)\n",
+        "SystemExit",
+    ),
+    "raises": (BODY, '    raise KeyError("mine")\n', "KeyError"),
+    "loops": (BODY, "    while True:\n        pass\n", "not returned"),
+    "exits": (BODY, "    raise SystemExit(7)\n", "SystemExit"),
+    "ends-at-once": (BODY, "    import os\n\n    os._exit(3)\n", "os._exit"),
+    "leaks": (
+        BODY,
+        "    hoard = []\n    while True:\n        hoard.append(bytearray(10**8))\n",
+        "MemoryError",
+    ),
+    "prints": (BODY, '    while True:\n        print("x" * 10**6)\n', "File too large"),
+}
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    found = Stage(home, backend, LAB)
+    yield found
+    found.close()
+    assert not is_active(home, LAB)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_verdict_shows_the_line(stage: Stage, case: str) -> None:
+    old, new, said = CASES[case]
+    stage.reference()
+    eventually(lambda: httpx.get(f"{ENDPOINTS['profile']}/ready", trust_env=False).is_success, within=20,
+               what="profile to run the reference")  # fmt: skip
+    text = (stage.folder / "api.py").read_text()
+    assert old in text
+    (stage.folder / "api.py").write_text(text.replace(old, new))
+    code, verdicts = stage.grade("-k", "test_missing_profile or test_delete")
+    assert code == 1, verdicts
+    shown = "\n".join(text for v in verdicts for label, text in v["lines"] if label == "look at")
+    assert "01-services/api.py, line" in shown, verdicts
+    assert said in shown
+    assert incidents(backend, LAB.units, 0)
+    for service in ("auth", "posts", "feed"):
+        assert httpx.get(f"{ENDPOINTS[service]}/ready", trust_env=False).is_success
+
+
+def test_the_way_back(stage: Stage) -> None:
+    (stage.folder / "api.py").write_text("while True:\n    pass\n")
+    stage.close()
+    ready = f"{ENDPOINTS['profile']}/ready"
+    eventually(
+        lambda: httpx.get(ready, trust_env=False).is_success, within=20, what="the reference to be back"
+    )
