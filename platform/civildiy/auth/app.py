@@ -87,7 +87,7 @@ async def prepare(pool: Pool, ring: KeyRing) -> None:
             if not said:
                 log.warning("PostgreSQL does not answer, trying until it does: %s", error)
             said = True
-        await asyncio.sleep(2 * keys.RELOAD_SECONDS if ring.public else 0.2)
+        await asyncio.sleep(keys.REFRESH_SECONDS if ring.public else 0.2)
 
 
 def service() -> Service:

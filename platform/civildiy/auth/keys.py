@@ -34,6 +34,9 @@ LOCK = 0x6B657973
 RELOAD_SECONDS = 5.0
 """Least time between two looks, so that tokens with invented key ids cost no database work."""
 
+REFRESH_SECONDS = 2.0
+"""A renewed key is in use everywhere after this."""
+
 Connection = AsyncConnection[Any]
 
 

@@ -6,6 +6,7 @@ One line of JSON behind a mark. Kinds: `started` (which files run, by fingerprin
 
 import json
 import linecache
+import os
 import sys
 import time
 import traceback
@@ -78,5 +79,9 @@ def _short(file: Path) -> str:
 def _write(**fields: object) -> None:
     # One write, so that lines of several threads do not mix; what the code printed last may
     # have left the cursor in the middle of a line.
-    sys.stderr.write("\n" + MARK + json.dumps({"time": time.time(), **fields}) + "\n")
-    sys.stderr.flush()
+    line = ("\n" + MARK + json.dumps({"time": time.time(), **fields}) + "\n").encode()
+    try:
+        os.write(sys.stderr.fileno(), line)
+    except OSError:  # the log is full of what the learner's code printed
+        os.ftruncate(sys.stderr.fileno(), 0)
+        os.write(sys.stderr.fileno(), line)

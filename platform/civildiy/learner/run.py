@@ -25,8 +25,8 @@ def prepare(*, blocked_ends: bool) -> None:
         _incidents.started({})
         return
     _watch = guards.Watch(files, _incidents, blocked_ends=blocked_ends)
+    guards.limit_resources()  # first: this also makes room in a full log
     _incidents.started(_watch.loaded)
-    guards.limit_resources()
     guards.report_errors(_incidents)
     sys.meta_path.insert(0, LearnerFinder(files))
     _watch.start()
