@@ -23,11 +23,13 @@ class Incidents:
     """Writes incidents of the given files to stderr."""
 
     def __init__(self, files: Mapping[str, Path]) -> None:
+        self._started = b""
         self._names = {str(file): _short(file) for file in files.values()}
 
     def started(self, fingerprints: Mapping[str, str]) -> None:
         """This process begins with these files: module name to fingerprint."""
-        _write(kind="started", files=dict(fingerprints))
+        self._started = _line(kind="started", files=dict(fingerprints))
+        os.write(sys.stderr.fileno(), self._started)
 
     def raised(self, error: BaseException) -> bool:
         """Note an exception that passed through the learner's code; says whether it did."""
@@ -68,7 +70,12 @@ class Incidents:
 
     def _say(self, kind: str, file: str, line: int, text: str) -> None:
         source = linecache.getline(file, line).strip()
-        _write(kind=kind, file=self._names[file], line=line, source=source, text=text[:500])
+        said = _line(kind=kind, file=self._names[file], line=line, source=source, text=text[:500])
+        try:
+            os.write(sys.stderr.fileno(), said)
+        except OSError:  # the log is full of what the learner's code printed
+            os.ftruncate(sys.stderr.fileno(), 0)
+            os.write(sys.stderr.fileno(), self._started + said)
 
 
 def _short(file: Path) -> str:
@@ -76,12 +83,7 @@ def _short(file: Path) -> str:
     return "/".join(file.parts[-2:])
 
 
-def _write(**fields: object) -> None:
-    # One write, so that lines of several threads do not mix; what the code printed last may
-    # have left the cursor in the middle of a line.
-    line = ("\n" + MARK + json.dumps({"time": time.time(), **fields}) + "\n").encode()
-    try:
-        os.write(sys.stderr.fileno(), line)
-    except OSError:  # the log is full of what the learner's code printed
-        os.ftruncate(sys.stderr.fileno(), 0)
-        os.write(sys.stderr.fileno(), line)
+def _line(**fields: object) -> bytes:
+    # One write for each line, so that threads do not mix; what the code printed last may have left
+    # the cursor in the middle of a line.
+    return ("\n" + MARK + json.dumps({"time": time.time(), **fields}) + "\n").encode()

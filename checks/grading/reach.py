@@ -1,0 +1,118 @@
+"""What checks can reach besides the services: Consul's API, auth's keys, the learner's own module."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import httpx
+import psycopg
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from grading.system import ENDPOINTS, home
+
+from lab.course.exercise import LABS, Exercise
+from lab.course.running import code_of
+from lab.home import PLATFORM
+from lab.native import network
+from lab.settings import ensure_secrets, read
+
+
+def consul(method: str, path: str, **options: Any) -> Any:
+    """Consul's answer as JSON. Raises httpx.HTTPStatusError."""
+    answer = httpx.request(method, ENDPOINTS["consul"] + path, trust_env=False, timeout=10, **options)
+    answer.raise_for_status()
+    return answer.json() if answer.content else None
+
+
+def environment(service: str) -> dict[str, str]:
+    """The settings that a service runs with."""
+    values = network.variables() | ensure_secrets(home.secrets)
+    return read("common", values) | read(service, values)
+
+
+def rows(service: str, statement: str, *values: object) -> list[tuple[Any, ...]]:
+    """Rows from the service's own PostgreSQL database, as its own role."""
+    s = environment(service)
+    with psycopg.connect(
+        host=s["POSTGRES_HOST"], port=s["POSTGRES_PORT"], dbname=s["POSTGRES_DATABASE"],
+        user=s["POSTGRES_USER"], password=s["POSTGRES_PASSWORD"], connect_timeout=5,
+    ) as connection:  # fmt: skip
+        return connection.execute(statement, values).fetchall()  # type: ignore[arg-type]
+
+
+def signing_key() -> tuple[str, Ed25519PrivateKey]:
+    """Id and private half of the newest key of auth: with it a check makes almost-good tokens."""
+    kid, pem = rows("auth", "SELECT kid, private_pem FROM signing_keys ORDER BY created_at DESC LIMIT 1")[0]
+    key = serialization.load_pem_private_key(
+        bytes(pem), environment("auth")["SIGNING_KEY_PASSPHRASE"].encode()
+    )
+    assert isinstance(key, Ed25519PrivateKey)
+    return kid, key
+
+
+def run_module(lab: Exercise, service: str, program: str, *arguments: str) -> subprocess.Popen[str]:
+    """A Python program beside the system, with the same code as `service` and its settings."""
+    code = ",".join(f"{module}={file}" for module, file in code_of(home, service).items())
+    env = {
+        **os.environ, **environment(service), "PYTHONPATH": str(PLATFORM), "PYTHONUNBUFFERED": "1",
+        "LAB_CODE_FOLDER": str(LABS), "LAB_CODE": code,
+    }  # fmt: skip
+    lead = "import sys; from civildiy.learner.finder import *; sys.meta_path.insert(0, LearnerFinder(learner_files()))\n"
+    return subprocess.Popen(
+        [sys.executable, "-P", "-c", lead + program, *arguments], env=env, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+class Recorder:
+    """An instance of a service that only writes down what reaches it."""
+
+    def __init__(self, service: str, host: str) -> None:
+        self.service, self.host = service, host
+        self.id = f"{service}-recorder"
+        self.seen: list[tuple[str, str, list[tuple[str, str]]]] = []
+
+
+@contextmanager
+def recorder(service: str) -> Iterator[Recorder]:
+    """Another healthy instance of `service` in the catalog; it answers 200 to everything."""
+    found = Recorder(service, f"{network.BASE}.41")
+
+    class Handler(BaseHTTPRequestHandler):
+        def _note(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            if self.path != "/health":
+                found.seen.append((self.command, self.path, list(self.headers.items())))
+            body = json.dumps({"recorded": True}).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(body)
+
+        do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = _note  # noqa: N815
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Quiet."""
+
+    server = ThreadingHTTPServer((found.host, 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    port = server.server_address[1]
+    entry = {
+        "Name": service, "ID": found.id, "Address": found.host, "Port": port, "Tags": ["traefik.enable=true"],
+        "Check": {"HTTP": f"http://{found.host}:{port}/health", "Interval": "1s", "Status": "passing"},
+    }  # fmt: skip
+    consul("PUT", "/v1/agent/service/register", json=entry)
+    try:
+        yield found
+    finally:
+        consul("PUT", f"/v1/agent/service/deregister/{found.id}")
+        server.shutdown()
+        server.server_close()

@@ -1,0 +1,293 @@
+"""Lab 04: passwords, tokens, keys, and the answer to the gateway."""
+
+import base64
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from random import Random
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+from grading.outcome import require, wrong
+from grading.people import Person, said
+from grading.plugin import check
+from grading.reach import environment, rows, signing_key
+from grading.system import ENDPOINTS, eventually
+
+from lab.home import PLATFORM
+
+GUARDED = "/api/profile"
+JWKS = "/api/auth/.well-known/jwks.json"
+ISSUER, AUDIENCE = "civildiy-auth", "civildiy"
+
+
+def login(person: Person, password: str | None = None) -> httpx.Response:
+    body = {"email": person.email, "password": password or person.password}
+    # At the service itself: the gateway limits how often one may try.
+    return httpx.post(f"{ENDPOINTS['auth']}/api/auth/login", json=body, trust_env=False, timeout=10)
+
+
+@check(points=2)
+def test_password_hashes(ada: Person, bob: Person) -> None:
+    """Passwords are kept as Argon2id, each with a salt of its own"""
+    for person in (ada, bob):
+        answer = person.http.post(
+            "/api/auth/register",
+            json={
+                "email": f"x{person.email}",
+                "username": f"x{person.name}",
+                "password": "the same for both",
+            },
+        )
+        require(
+            answer.status_code in (201, 409),
+            "register",
+            expected="201",
+            saw=said(answer),
+            means="No account.",
+        )
+    found = rows(
+        "auth", "SELECT password_hash FROM users WHERE email = ANY(%s)", [f"x{ada.email}", f"x{bob.email}"]
+    )
+    hashes = [str(row[0]) for row in found]
+    did = "registered two people with the same password and read the table users"
+    require(
+        all(h.startswith("$argon2id$") for h in hashes),
+        did,
+        expected="hashes that begin with $argon2id$",
+        saw=[h[:20] for h in hashes],
+        means="A fast or reversible hash gives all passwords away once the table is stolen.",
+    )
+    salts = [h.split("$")[4] for h in hashes]
+    require(
+        len(set(salts)) == 2,
+        did,
+        expected="two different salts",
+        saw=f"salts {salts}",
+        means="With one salt for all, equal passwords show, and one table of guesses fits everybody.",
+    )
+
+
+@check(points=2)
+def test_token_says_what_it_must(ada: Person) -> None:
+    """A token is signed with a private key, names it, and says for whom and until when"""
+    token = ada.token
+    did = "took the token of a login apart"
+    header: dict[str, Any] = jwt.get_unverified_header(token)
+    require(
+        header.get("alg") in ("EdDSA", "RS256") and header.get("kid"),
+        did,
+        expected="alg EdDSA or RS256, and a kid",
+        saw=header,
+        means="With a shared secret (HS256) everybody who can check tokens can also make them.",
+    )
+    claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    missing = {"iss", "aud", "sub", "iat", "exp", "jti"} - claims.keys()
+    require(
+        not missing,
+        did,
+        expected="iss, aud, sub, iat, exp and jti",
+        saw=f"missing: {', '.join(sorted(missing))}",
+        means="A token without an end is good for ever; one without audience is good everywhere.",
+    )
+    second = jwt.decode(str(login(ada).json()["access_token"]), options={"verify_signature": False})
+    good = claims["sub"] == str(ada.id) and 0 < claims["exp"] - claims["iat"] <= 86400
+    require(
+        good and second["jti"] != claims["jti"],
+        did,
+        expected=f"sub '{ada.id}', at most a day to live, another jti for each token",
+        saw=claims,
+        means="sub says who, exp until when, jti tells two tokens apart.",
+    )
+
+
+@check(points=1)
+def test_jwks_is_usable(ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody can check a token with the published keys (PyJWT's own client does)"""
+    monkeypatch.setenv("no_proxy", "*")
+    client = jwt.PyJWKClient(ENDPOINTS["gateway"] + JWKS)
+    did = f"jwt.PyJWKClient with {JWKS}, then jwt.decode with the key it found"
+    try:
+        key = client.get_signing_key_from_jwt(ada.token)
+        claims = jwt.decode(ada.token, key, algorithms=["EdDSA", "RS256"], audience=AUDIENCE, issuer=ISSUER)
+    except jwt.PyJWTError as error:
+        wrong(
+            did,
+            expected="the claims",
+            saw=f"{type(error).__name__}: {error}",
+            means="Others cannot check tokens.",
+        )
+    require(
+        claims["sub"] == str(ada.id), did, expected=ada.id, saw=claims["sub"], means="sub is the user's id."
+    )
+    published = httpx.get(ENDPOINTS["auth"] + JWKS, trust_env=False).json()["keys"]
+    private = [key for key in published if {"d", "p", "q", "k"} & key.keys()]
+    require(
+        not private, f"GET {JWKS}", expected="public halves only", saw="private parts", means="All is lost."
+    )
+
+
+def _forged(kind: str, ada: Person, bob: Person) -> str:
+    """A token that must be refused; everything but the named fault is right."""
+    kid, key = signing_key()
+    now = int(time.time())
+    claims: dict[str, Any] = {
+        "iss": ISSUER, "aud": AUDIENCE, "sub": str(bob.id), "iat": now, "nbf": now, "exp": now + 600, "jti": "1",
+    }  # fmt: skip
+    headers = {"kid": kid}
+    raw = key.public_key().public_bytes_raw()
+    match kind:
+        case "none":
+            return jwt.encode(claims, None, algorithm="none", headers=headers)
+        case "hmac-with-public-key":
+            return jwt.encode(claims, raw, algorithm="HS256", headers=headers)
+        case "shared-secret":
+            return jwt.encode(claims, b"secret" * 8, algorithm="HS256", headers=headers)
+        case "tampered":
+            head, _, signature = ada.token.split(".")
+            body = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+            return f"{head}.{body}.{signature}"
+        case "expired":
+            claims |= {"iat": now - 900, "nbf": now - 900, "exp": now - 300}
+        case "not-yet-valid":
+            claims |= {"nbf": now + 600, "exp": now + 1200}
+        case "wrong-issuer":
+            claims["iss"] = "somebody"
+        case "wrong-audience":
+            claims["aud"] = "another-system"
+        case "unknown-kid":
+            headers = {"kid": "nobody"}
+        case "no-end":
+            del claims["exp"]
+    return jwt.encode(claims, key, algorithm="EdDSA", headers=headers)
+
+
+FORGERIES = (
+    "none", "hmac-with-public-key", "shared-secret", "tampered", "expired", "not-yet-valid", "wrong-issuer",
+    "wrong-audience", "unknown-kid", "no-end",
+)  # fmt: skip
+
+
+@check(points=3)
+@pytest.mark.parametrize("kind", FORGERIES)
+def test_forged_token_is_refused(ada: Person, bob: Person, kind: str) -> None:
+    """A token with one fault is refused at the gateway with 401 and WWW-Authenticate"""
+    bearer = {"Authorization": f"Bearer {_forged(kind, ada, bob)}"}
+    answer = httpx.get(ENDPOINTS["gateway"] + GUARDED, headers=bearer, trust_env=False, timeout=10)
+    _refused(answer, f"GET {GUARDED} with a token of the kind '{kind}'")
+
+
+def _refused(answer: httpx.Response, did: str) -> None:
+    require(
+        answer.status_code == 401 and "bearer" in answer.headers.get("www-authenticate", "").lower(),
+        did,
+        expected="401 with WWW-Authenticate: Bearer …",
+        saw=f"{said(answer)}, WWW-Authenticate: {answer.headers.get('www-authenticate')}",
+        means="Whoever gets through here acts as anybody they like.",
+    )
+
+
+@check(points=2)
+def test_token_in_the_wrong_place(ada: Person) -> None:
+    """A token in the query, two Authorization headers or another scheme is refused"""
+    url = ENDPOINTS["gateway"] + GUARDED
+    with httpx.Client(trust_env=False, timeout=10) as http:
+        query = http.get(url, params={"access_token": ada.token, "token": ada.token})
+        _refused(query, f"GET {GUARDED} with a good token in the query")
+        twice = http.get(url, headers=[("Authorization", f"Bearer {ada.token}")] * 2)
+        _refused(twice, f"GET {GUARDED} with two Authorization headers")
+        _refused(
+            http.get(url, headers={"Authorization": f"Basic {ada.token}"}), f"GET {GUARDED} with scheme Basic"
+        )
+    good = ada.http.get(GUARDED)
+    means = "A good token must go on working."
+    require(
+        good.status_code in (200, 404),
+        f"GET {GUARDED} as Ada",
+        expected="200 or 404",
+        saw=said(good),
+        means=means,
+    )
+
+
+@check(points=2)
+def test_gateway_learns_the_user(ada: Person) -> None:
+    """The answer to the gateway carries X-User-ID, equal to sub"""
+    url = f"{ENDPOINTS['auth']}/api/auth/validate"
+    answer = httpx.get(url, headers={"Authorization": f"Bearer {ada.token}"}, trust_env=False, timeout=10)
+    seen = answer.headers.get("x-user-id")
+    require(
+        answer.status_code == 200 and seen == str(ada.id),
+        "GET /api/auth/validate at the auth service, with Ada's token",
+        expected=f"200 with X-User-ID: {ada.id}",
+        saw=f"{said(answer)}, X-User-ID: {seen}",
+        means="The gateway passes this header on; all services act on it.",
+    )
+
+
+@check(points=2)
+def test_unknown_user_and_wrong_password_look_the_same(ada: Person) -> None:
+    """Unknown user and wrong password: the same answer after about the same time"""
+    times: dict[str, list[float]] = {"wrong password": [], "unknown user": []}
+    answers: dict[str, httpx.Response] = {}
+    url = f"{ENDPOINTS['auth']}/api/auth/login"
+    with httpx.Client(trust_env=False, timeout=10) as http:
+        for _ in range(9):  # interleaved: both meet the same noise
+            for kind, email in (("wrong password", ada.email), ("unknown user", f"nobody{ada.email}")):
+                began = time.perf_counter()
+                answers[kind] = http.post(url, json={"email": email, "password": "wrong-password"})
+                times[kind].append(time.perf_counter() - began)
+    bodies = {answer.text for answer in answers.values()}
+    statuses = {answer.status_code for answer in answers.values()}
+    did = "logged in nine times with a wrong password and nine times as an unknown user"
+    require(
+        statuses == {401} and len(bodies) == 1,
+        did,
+        expected="401 and the same text for both",
+        saw=[said(answer) for answer in answers.values()],
+        means="Two different answers tell a stranger who has an account.",
+    )
+    known, unknown = (statistics.median(times[kind]) for kind in times)
+    require(
+        0.5 < unknown / known < 2,
+        did,
+        expected="about the same time for both (ratio 0.5 to 2)",
+        saw=f"{known * 1000:.1f} ms and {unknown * 1000:.1f} ms, ratio {unknown / known:.2f}",
+        means="An early answer for unknown users tells a stranger who has an account.",
+    )
+
+
+@check(points=3)
+def test_rotation(ada: Person, rng: Random) -> None:
+    """After a new key, old tokens go on working and new ones name the new key"""
+    old = jwt.get_unverified_header(ada.token)["kid"]
+    env = {**os.environ, **environment("auth"), "PYTHONPATH": str(PLATFORM)}
+    command = [sys.executable, "-P", "-m", "civildiy.auth.keys", "rotate"]
+    subprocess.run(command, env=env, check=True, capture_output=True, timeout=30)
+
+    def renewed() -> str:
+        kid = str(jwt.get_unverified_header(str(login(ada).json()["access_token"]))["kid"])
+        return kid if kid != old else ""
+
+    new = eventually(renewed, within=12, what="new tokens to name the new key after a rotation")
+    answer = ada.http.get(GUARDED)
+    did = "made a new signing key; then used a token of the old one"
+    require(
+        answer.status_code in (200, 404),
+        did,
+        expected="the old token works until it expires",
+        saw=said(answer),
+        means="Forgetting the old key logs everybody out at once.",
+    )
+    fresh = {"Authorization": f"Bearer {jwt.encode({'sub': '1'}, 'x' * 32, headers={'kid': old})}"}
+    _refused(
+        httpx.get(ENDPOINTS["gateway"] + GUARDED, headers=fresh, trust_env=False), "used a forged old token"
+    )
+    kids = {key["kid"] for key in httpx.get(ENDPOINTS["auth"] + JWKS, trust_env=False).json()["keys"]}
+    means = "Others check old tokens with the old key."
+    require({old, new} <= kids, f"GET {JWKS}", expected="the old and the new kid", saw=kids, means=means)
