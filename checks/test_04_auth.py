@@ -137,7 +137,8 @@ def _forged(kind: str, ada: Person, bob: Person) -> str:
     kid, key = signing_key()
     now = int(time.time())
     claims: dict[str, Any] = {
-        "iss": ISSUER, "aud": AUDIENCE, "sub": str(bob.id), "iat": now, "nbf": now, "exp": now + 600, "jti": "1",
+        "iss": ISSUER, "aud": AUDIENCE, "sub": str(bob.id), "jti": "1",
+        "iat": now, "nbf": now, "exp": now + 600,
     }  # fmt: skip
     headers = {"kid": kid}
     raw = key.public_key().public_bytes_raw()

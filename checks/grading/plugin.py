@@ -22,6 +22,7 @@ from lab.readiness import slow
 
 VERDICT = "verdict"
 SETTLE_SECONDS = 6.0
+CONSUL_SEES_SECONDS = 1.5
 settled_key = pytest.StashKey[dict[str, float]]()
 verdicts_key = pytest.StashKey[dict[str, Verdict]]()
 began_key = pytest.StashKey[float]()
@@ -116,7 +117,8 @@ def _wait_for_own_code(item: pytest.Item, lab: Exercise) -> None:
     loaded = min(wait_until_loaded(home, backend, unit) for unit in lab.units)
     settled = item.config.stash[settled_key]
     deadline = time.monotonic() + SETTLE_SECONDS * slow()
-    while absent := judge.absent_units(lab):
+    # Consul still believes the process that was there before until it has asked once more.
+    while (absent := judge.absent_units(lab)) or time.time() - loaded < CONSUL_SEES_SECONDS:
         happened = incidents(backend, lab.units, loaded)
         if happened and not happened[-1].not_attempted and happened[-1].kind != "raised":
             break

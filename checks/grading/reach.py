@@ -14,8 +14,8 @@ import httpx
 import psycopg
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from grading.system import ENDPOINTS, home
 
+from grading.system import ENDPOINTS, home
 from lab.course.exercise import LABS, Exercise
 from lab.course.running import code_of
 from lab.home import PLATFORM
@@ -63,7 +63,10 @@ def run_module(lab: Exercise, service: str, program: str, *arguments: str) -> su
         **os.environ, **environment(service), "PYTHONPATH": str(PLATFORM), "PYTHONUNBUFFERED": "1",
         "LAB_CODE_FOLDER": str(LABS), "LAB_CODE": code,
     }  # fmt: skip
-    lead = "import sys; from civildiy.learner.finder import *; sys.meta_path.insert(0, LearnerFinder(learner_files()))\n"
+    lead = (
+        "import sys; from civildiy.learner.finder import *\n"
+        "sys.meta_path.insert(0, LearnerFinder(learner_files()))\n"
+    )
     return subprocess.Popen(
         [sys.executable, "-P", "-c", lead + program, *arguments], env=env, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -97,7 +100,7 @@ def recorder(service: str) -> Iterator[Recorder]:
             if self.command != "HEAD":
                 self.wfile.write(body)
 
-        do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = _note  # noqa: N815
+        do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = _note
 
         def log_message(self, format: str, *args: Any) -> None:
             """Quiet."""

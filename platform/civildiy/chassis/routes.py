@@ -21,6 +21,7 @@ ROOT = "traefik/http"
 MAX_OPERATIONS = 128
 """Consul's limit for one transaction."""
 MAX_AUTH_ANSWER_BYTES = 64 * 1024
+RETRIES = "3"
 
 
 class RulesRefused(ValueError):
@@ -83,7 +84,7 @@ def rule_set(service: str, routes: Sequence[Route], *, secret: str, auth_check_u
     Raises RulesRefused when a route is not usable.
     """
     _validate(service, routes)
-    clean, auth = f"{service}-clean", f"{service}-auth"
+    clean, auth, again = f"{service}-clean", f"{service}-auth", f"{service}-again"
     keys: dict[str, str] = {}
 
     def middleware(name: str, **options: str) -> None:
@@ -93,6 +94,9 @@ def rule_set(service: str, routes: Sequence[Route], *, secret: str, auth_check_u
     # On every router, public ones too: what came from outside as identity or proof is replaced.
     headers = "headers__customRequestHeaders__"
     middleware(clean, **{headers + USER_HEADER: "", headers + PROOF_HEADER: secret})
+    # Between the death of an instance and Consul's notice: the next instance is asked. Traefik does so
+    # only when no connection came about, so no request is carried out twice.
+    middleware(again, retry__attempts=RETRIES)
     if any(route.needs_user for route in routes):
         middleware(
             auth,
@@ -104,13 +108,13 @@ def rule_set(service: str, routes: Sequence[Route], *, secret: str, auth_check_u
         )
     for route in routes:
         name = f"{service}-{route.name}"
-        chain = [clean]
+        chain = [clean, again]
         if route.limit:
             average, burst = route.limit
             middleware(f"{name}-limit", rateLimit__average=str(average), rateLimit__burst=str(burst))
             chain.insert(0, f"{name}-limit")
         if route.needs_user:
-            chain.append(auth)
+            chain.insert(-1, auth)
         if route.add_prefix:
             middleware(f"{name}-prefix", addPrefix__prefix=route.add_prefix)
             chain.append(f"{name}-prefix")

@@ -1,0 +1,282 @@
+"""Lab 02: what stands in the catalog, and when."""
+
+import queue
+import signal
+import threading
+import time
+from random import Random
+from typing import Any
+
+import httpx
+import pytest
+from grading.outcome import require
+from grading.plugin import check
+from grading.reach import consul, run_module
+from grading.system import ENDPOINTS, backend, eventually
+
+from lab.course.exercise import Exercise
+from lab.native import network
+
+HOST = network.host("profile")
+
+
+def entries(passing: bool = False) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = consul("GET", "/v1/health/service/profile" + "?passing=true" * passing)
+    return found
+
+
+def ids() -> list[str]:
+    return sorted(entry["Service"]["ID"] for entry in entries())
+
+
+def answering() -> bool:
+    return (
+        httpx.get(f"{ENDPOINTS['gateway']}/api/profile/health", trust_env=False, timeout=5).status_code == 200
+    )
+
+
+def back() -> None:
+    """Profile is in the catalog, healthy, and reached by the gateway."""
+    eventually(lambda: entries(True) and answering(), within=15, what="profile to be healthy in the catalog")
+
+
+@check(points=3)
+def test_registered_with_a_check() -> None:
+    """The service is registered under its own address, with an HTTP check that can fail"""
+    did = "looked for profile in Consul's catalog"
+    found = eventually(entries, within=8, what="profile in Consul's catalog")
+    service = found[0]["Service"]
+    require(
+        len(found) == 1 and (service["Address"], service["Port"]) == (HOST, 5000),
+        did,
+        expected=f"one instance at {HOST}:5000",
+        saw=[f"{e['Service']['ID']} at {e['Service']['Address']}:{e['Service']['Port']}" for e in found],
+        means="Others use this address; 127.0.0.1 is another machine for each of them.",
+    )
+    checks = [c for c in consul("GET", "/v1/agent/checks").values() if c["ServiceID"] == service["ID"]]
+    http = [c for c in checks if c["Type"] == "http"]
+    require(
+        http,
+        did,
+        expected="an HTTP check",
+        saw=[c["Type"] for c in checks] or "no check",
+        means="Without a check Consul believes that the instance lives for ever.",
+    )
+    seconds = float(http[0]["Interval"].rstrip("s")) if http[0]["Interval"].endswith("s") else 999.0
+    require(
+        "m" not in http[0]["Interval"] and seconds <= 10,
+        did,
+        expected="a check at least every 10 s",
+        saw=http[0]["Interval"],
+        means="Until the next check, clients are sent to a dead instance.",
+    )
+
+
+@check(points=2)
+@pytest.mark.disturbs
+def test_frozen_instance_is_critical() -> None:
+    """An instance that does not answer any more is critical within 15 s"""
+    back()
+    backend.signal("profile", signal.SIGSTOP)
+    try:
+        eventually(
+            lambda: not entries(True) and entries(),
+            within=15,
+            what="the frozen profile to be critical, not gone",
+        )
+        answer = httpx.get(f"{ENDPOINTS['gateway']}/api/profile/health", trust_env=False, timeout=12)
+        require(
+            answer.status_code == 503 and answer.elapsed.total_seconds() < 1,
+            "GET /api/profile/health while the only instance is critical",
+            expected="503 at once: nobody is sent to it",
+            saw=f"{answer.status_code} after {answer.elapsed.total_seconds():.1f} s",
+            means="The check asks something that says nothing about this instance.",
+        )
+    finally:
+        backend.signal("profile", signal.SIGCONT)
+    back()
+
+
+@check(points=3)
+@pytest.mark.disturbs
+def test_no_ghosts_after_five_kills() -> None:
+    """After five times kill -9 there is one entry, the same as before"""
+    back()
+    before = ids()
+    for _ in range(5):
+        pid = pid_of("profile")
+        backend.signal("profile", signal.SIGKILL)
+        restarted(pid)
+    back()
+    after = ids()
+    require(
+        after == before,
+        "killed profile five times and looked into the catalog",
+        expected="the one entry that was there before, with the same id",
+        saw=f"{len(after)} entries: {', '.join(after)}; before: {', '.join(before)}",
+        means="A new id at each start leaves the old entry behind, and clients are sent there.",
+    )
+
+
+def restarted(old: int) -> None:
+    """The supervisor has started profile anew, and it listens (a start that is cut short enters nothing)."""
+    eventually(
+        lambda: (
+            pid_of("profile") not in (0, old) and httpx.get(f"{ENDPOINTS['profile']}/docs", trust_env=False)
+        ),
+        within=15,
+        what="the supervisor to restart profile",
+    )
+
+
+def pid_of(name: str) -> int:
+    return next((unit.pid or 0 for unit in backend.units() if unit.name == name), 0)
+
+
+@check(points=2)
+@pytest.mark.disturbs
+def test_leaves_on_sigterm() -> None:
+    """On SIGTERM the instance is gone from the catalog within 2 s, before its port closes"""
+    back()
+    backend.signal("profile", signal.SIGTERM)
+    try:
+        eventually(lambda: not ids(), within=2, what="profile to leave the catalog after SIGTERM")
+    finally:
+        eventually(lambda: pid_of("profile"), within=15, what="the supervisor to restart it")
+    back()
+
+
+@check(points=2)
+@pytest.mark.disturbs
+def test_second_instance_gets_traffic() -> None:
+    """A second instance is found and gets its share; after a kill nobody is sent to it"""
+    back()
+    backend.start_unit("profile-2")
+    try:
+        eventually(lambda: len(entries(True)) == 2, within=15, what="two healthy instances of profile")
+        second = network.host("profile-2")
+        before = requests_at(second)
+        eventually(
+            lambda: all(answering() for _ in range(10)) and requests_at(second) - before >= 5,
+            within=8,
+            what="the second instance to get a share of the requests",
+        )
+        hosts = {entry["Service"]["Address"] for entry in entries(True)}
+        require(
+            hosts == {HOST, second}, "looked for both instances", expected={HOST, second}, saw=hosts,
+            means="Two instances that register one address are one instance.",
+        )  # fmt: skip
+    finally:
+        backend.stop_unit("profile-2")
+    back()
+
+
+def requests_at(host: str) -> int:
+    """Requests through the gateway that an instance has answered, by its own count."""
+    text = httpx.get(f"http://{host}:5000/metrics", trust_env=False, timeout=5).text
+    lines = [line for line in text.splitlines() if "_count{" in line and "/api/profile/health" in line]
+    return int(sum(float(line.rsplit(" ", 1)[1]) for line in lines))
+
+
+@check(points=3)
+@pytest.mark.disturbs
+def test_comes_back_after_consul_lost_everything() -> None:
+    """After Consul restarted with an empty catalog the service is back within 15 s"""
+    back()
+    backend.forget("consul")
+    try:
+        eventually(lambda: consul("GET", "/v1/status/leader"), within=20, what="Consul to be back")
+        eventually(
+            lambda: len(entries(True)) == 1, within=15, what="profile to register again with the empty Consul"
+        )
+    finally:
+        eventually(everybody_back, within=30, what="all services to be back")
+
+
+def everybody_back() -> bool:
+    names = ("auth", "posts", "feed")
+    return all(consul("GET", f"/v1/health/service/{name}?passing=true") for name in names)
+
+
+PROBE = """
+import consul, json, os, sys, threading, time
+from civildiy.chassis.registry import Registry
+name = sys.argv[1]
+def registry():
+    return Registry(consul.Consul(host=os.environ["CONSUL_HOST"], port=int(os.environ["CONSUL_PORT"])))
+print("healthy", json.dumps(sorted(i.id for i in registry().healthy(name))))
+for found in registry().watch(name):
+    print("watch", json.dumps(sorted(i.id for i in found)), flush=True)
+"""
+
+
+@check(points=3)
+def test_lookup_and_watch(lab: Exercise, rng: Random) -> None:
+    """Lookup returns passing instances only; watch sees a change in less than a second"""
+    name = f"probe-{rng.getrandbits(40):x}"
+    for number, status in ((1, "passing"), (2, "critical")):
+        put(name, number, status)
+    process = run_module(lab, "profile", PROBE, name)
+    lines: queue.Queue[tuple[float, str]] = queue.Queue()
+
+    def read() -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.put((time.monotonic(), line.strip()))
+
+    threading.Thread(target=read, daemon=True).start()
+    try:
+        did = "your registry beside the system, with one passing and one critical instance"
+        means = "Who is sent to a critical instance waits for nothing."
+        said = next_line(lines, "healthy()")
+        require(
+            said == f'healthy ["{name}-1"]',
+            f"{did}: healthy()",
+            expected=f"only {name}-1",
+            saw=said,
+            means=means,
+        )
+        said = next_line(lines, "the first list of watch()")
+        require(
+            said == f'watch ["{name}-1"]', f"{did}: watch()", expected=f"only {name}-1", saw=said, means=means
+        )
+        for change in ("passing", "critical"):
+            time.sleep(0.3)  # the watcher has gone back to wait; a change before that would prove nothing
+            began = time.monotonic()
+            put(name, 2, change)
+            seen = next_line(lines, "watch() to see a change", 12)
+            late = time.monotonic() - began
+            wanted = [f"{name}-1"] + [f"{name}-2"] * (change == "passing")
+            require(
+                seen == "watch " + str(wanted).replace("'", '"') and late < 1,
+                f"{did}: watch() while one instance turns {change}",
+                expected=f"{len(wanted)} instance(s) within 1 s",
+                saw=f"{seen} after {late:.1f} s",
+                means="A blocking query returns at once; polling waits for its next turn.",
+            )
+    finally:
+        process.kill()
+        process.communicate()
+        for number in (1, 2):
+            consul("PUT", f"/v1/agent/service/deregister/{name}-{number}")
+
+
+def put(name: str, number: int, status: str) -> None:
+    entry = {
+        "Name": name,
+        "ID": f"{name}-{number}",
+        "Address": HOST,
+        "Port": 9,
+        "Check": {"TTL": "10m", "Status": status},
+    }
+    consul("PUT", "/v1/agent/service/register", json=entry)
+
+
+def next_line(lines: "queue.Queue[tuple[float, str]]", what: str, within: float = 10) -> str:
+    def look() -> str:
+        try:
+            return lines.get_nowait()[1]
+        except queue.Empty:
+            return ""
+
+    return eventually(look, within=within, what=what)

@@ -1,0 +1,348 @@
+"""Lab 03: what the gateway lets through to posts, and how its rules come to stand in Consul KV."""
+
+import base64
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from random import Random
+
+import httpx
+import pytest
+from grading.outcome import require, wrong
+from grading.people import Person, said
+from grading.plugin import check
+from grading.reach import Recorder, consul, environment, recorder, run_module
+from grading.system import ENDPOINTS, backend, eventually
+
+from lab.course.exercise import Exercise
+from lab.native import network
+
+GATEWAY = ENDPOINTS["gateway"]
+POSTS = "/api/posts"
+ROOT = "traefik/http"
+SPELLINGS = ("X-User-ID", "x-user-id", "X_User_ID", "X-USER_ID", "X-User-Id")
+
+
+def keys_of(service: str) -> dict[str, tuple[str, int]]:
+    """Value and ModifyIndex of each key of the service's routers and middlewares."""
+    found = {}
+    for kind in ("routers", "middlewares"):
+        try:
+            entries = consul("GET", f"/v1/kv/{ROOT}/{kind}/{service}-?recurse=true")
+        except httpx.HTTPStatusError:
+            continue  # 404: there are none
+        for entry in entries:
+            found[entry["Key"]] = (base64.b64decode(entry["Value"] or "").decode(), entry["ModifyIndex"])
+    return found
+
+
+@contextmanager
+def recorded() -> Iterator[Recorder]:
+    """A recording instance of posts that already gets its share of the requests."""
+    with httpx.Client(base_url=GATEWAY, trust_env=False, timeout=10) as http, recorder("posts") as found:
+        eventually(
+            lambda: [http.get(POSTS, params={"limit": 1}) for _ in range(4)] and found.seen,
+            within=8,
+            what="a second instance of posts in the catalog to get requests from the gateway",
+        )
+        found.seen.clear()
+        yield found
+
+    def forgotten() -> bool:
+        answers = [httpx.get(GATEWAY + POSTS, params={"limit": 1}, trust_env=False) for _ in range(4)]
+        return all(b"recorded" not in answer.content for answer in answers)
+
+    eventually(forgotten, within=8, what="the gateway to forget the recording instance")
+
+
+@check(points=3)
+@pytest.mark.disturbs
+def test_writes_need_a_token() -> None:
+    """Reads are public; a write without a token gets 401 from the gateway and never reaches posts"""
+    with recorded() as posts, httpx.Client(base_url=GATEWAY, trust_env=False, timeout=10) as http:
+        path = f"{POSTS}/{'0' * 24}"
+        for method, where in (("POST", POSTS), ("PUT", path), ("DELETE", path), ("PATCH", path)):
+            for _ in range(4):
+                answer = http.request(method, where, json={})
+                require(
+                    answer.status_code == 401,
+                    f"{method} {where} without a token",
+                    expected="401",
+                    saw=said(answer),
+                    means="Anybody can write. Protect every method that is not a read.",
+                )
+        reached = [(method, path) for method, path, _ in posts.seen]
+        means = "The gateway must ask auth before it passes anything on."
+        require(not reached, "writes without a token", expected="nothing at posts", saw=reached, means=means)
+        for _ in range(4):
+            answer = http.get(POSTS, params={"limit": 1})
+            means = "Posts are public to read."
+            require(answer.status_code == 200, f"GET {POSTS}", expected="200", saw=said(answer), means=means)
+
+
+@check(points=3)
+@pytest.mark.disturbs
+def test_forged_identity_never_arrives(ada: Person) -> None:
+    """X-User-ID and the gateway's proof from outside never reach the service, however spelled"""
+    secret = environment("posts")["GATEWAY_SECRET"]
+    with recorded() as posts:
+        for spelling in SPELLINGS:
+            forged = {spelling: "424242", "X-Gateway-Secret": "guess", "x_gateway_secret": "guess"}
+            with httpx.Client(base_url=GATEWAY, trust_env=False, timeout=10) as http:
+                for _ in range(4):
+                    http.get(POSTS, params={"limit": 1}, headers=forged)
+            for _ in range(4):
+                ada.http.post(POSTS, json={"title": "t", "content": "c"}, headers=forged)
+        for method, path, headers in posts.seen:
+            same = [(n, v) for n, v in headers if n.lower().replace("_", "-") == "x-user-id" and v]
+            proof = [v for n, v in headers if n.lower().replace("_", "-") == "x-gateway-secret"]
+            wanted = [str(ada.id)] if method == "POST" else []
+            require(
+                [v for _, v in same] == wanted and proof == [secret],
+                f"{method} {path} with forged X-User-ID and X-Gateway-Secret in five spellings",
+                expected=f"X-User-ID {wanted or 'absent'} and the gateway's own proof",
+                saw=f"{same}, {'the proof' if proof == [secret] else 'a wrong proof'}",
+                means="A header that a client can set proves nothing. Clean it on every route.",
+            )
+        methods = {method for method, _, _ in posts.seen}
+        means = "Half of the requests should reach each of two instances."
+        require(
+            methods >= {"GET", "POST"}, "reads and writes", expected="both arrive", saw=methods, means=means
+        )
+
+
+@check(points=2)
+@pytest.mark.disturbs
+def test_neighbours_are_not_caught() -> None:
+    """A path that only begins alike is not routed to posts"""
+    with recorded() as posts, httpx.Client(base_url=GATEWAY, trust_env=False, timeout=10) as http:
+        for path in ("/api/postscript", "/api/posts2", "/api/posts.bak", "/api/posts-old/1"):
+            answers = [http.get(path).status_code for _ in range(4)]
+            reached = [seen for _, seen, _ in posts.seen if seen.startswith(path)]
+            require(
+                set(answers) == {404} and not reached,
+                f"GET {path}",
+                expected="404, and nothing at posts",
+                saw=f"{answers}, {len(reached)} reached posts",
+                means="PathPrefix compares characters, not parts of a path.",
+            )
+        for path in (POSTS, f"{POSTS}/{'0' * 24}", f"{POSTS}/"):
+            for _ in range(4):
+                http.get(path)
+        seen = {path for _, path, _ in posts.seen}
+        means = "The path itself and all below it belong to posts."
+        require(len(seen) == 3, f"GET {POSTS} and below", expected="at posts", saw=seen, means=means)
+
+
+@check(points=3)
+@pytest.mark.disturbs
+def test_one_transaction() -> None:
+    """All rules of posts are written in one transaction"""
+    eventually(lambda: keys_of("posts"), within=8, what="rules of posts in Consul KV")
+    for kind in ("routers", "middlewares"):
+        consul("DELETE", f"/v1/kv/{ROOT}/{kind}/posts-?recurse=true")
+    eventually(
+        lambda: keys_of("posts"), within=8, what="the rules of posts to come back after they were deleted"
+    )
+    time.sleep(0.5)  # a writer that goes key by key gets the time to go on
+    indexes = {index for _, index in keys_of("posts").values()}
+    require(
+        len(indexes) == 1,
+        "deleted all rules of posts and looked at how they came back",
+        expected="one ModifyIndex for all keys: one transaction",
+        saw=f"{len(indexes)} transactions for {len(keys_of('posts'))} keys",
+        means="Between two writes the gateway may see a router without its protection.",
+    )
+    eventually(
+        lambda: httpx.get(f"{GATEWAY}{POSTS}", trust_env=False).status_code == 200, within=8, what="routes"
+    )
+
+
+@check(points=2)
+def test_stale_keys_go() -> None:
+    """Keys that are no longer wanted are removed"""
+    stale = f"{ROOT}/routers/posts-of-last-year/"
+    for key, value in (
+        ("rule", "Path(`/api/last-year`)"),
+        ("service", "posts@consulcatalog"),
+        ("priority", "50"),
+    ):
+        consul("PUT", f"/v1/kv/{stale}{key}", content=value.encode())
+    try:
+        eventually(
+            lambda: not [key for key in keys_of("posts") if key.startswith(stale)],
+            within=8,
+            what="a router that posts does not want any more to be removed from KV",
+        )
+    finally:
+        consul("DELETE", f"/v1/kv/{stale}?recurse=true")
+
+
+PUBLISH = """
+import consul, os, sys
+from civildiy.chassis.routes import *
+name, case = sys.argv[1:3]
+good = [
+    Route("open", f"Path(`/{name}/open`)", 100, needs_user=False),
+    Route("login", f"Path(`/{name}/login`)", 200, needs_user=False, limit=(1, 3)),
+]
+bad = {
+    "no routes": [],
+    "two of one name": [good[0], good[0]],
+    "bracket missing": [Route("a", "(Path(`/a`)", 10)],
+    "no quotes": [Route("a", "Path(/a)", 10)],
+    "operator at the end": [Route("a", "Path(`/a`) &&", 10)],
+    "not a matcher": [Route("a", "Paht(`/a`)", 10)],
+    "priority 0": [Route("a", "Path(`/a`)", 0)],
+    "name with a slash": [Route("a/b", "Path(`/a`)", 10)],
+    "limit 0": [Route("a", "Path(`/a`)", 10, limit=(0, 5))],
+}
+client = consul.Consul(host=os.environ["CONSUL_HOST"], port=int(os.environ["CONSUL_PORT"]))
+routes = good if case == "good" else bad[case]
+try:
+    keys = rule_set(name, routes, secret="s" * 20, auth_check_url=os.environ["AUTH_CHECK_URL"])
+    RouteStore(client, name).publish(keys)
+except RulesRefused as refused:
+    print("refused", refused)
+else:
+    print("published")
+"""
+BAD = ("no routes", "two of one name", "bracket missing", "no quotes", "operator at the end", "not a matcher",
+       "priority 0", "name with a slash", "limit 0")  # fmt: skip
+
+
+def publish(lab: Exercise, name: str, case: str) -> str:
+    """What the learner's module says when it is given a rule set; empty when it broke."""
+    process = run_module(lab, "posts", PUBLISH, name, case)
+    out, error = process.communicate(timeout=30)
+    if process.returncode:
+        if "NotImplementedError: Lab " in error:
+            raise NotImplementedError(error.strip().splitlines()[-1])
+        last = error.strip().splitlines()[-1] if error.strip() else f"exit code {process.returncode}"
+        wrong(f"rule_set and publish with the rule set '{case}'", expected="RulesRefused or a published set",
+              saw=last, means="Your module broke instead of saying what is wrong.")  # fmt: skip
+    return out.strip()
+
+
+@contextmanager
+def probe(rng: Random) -> Iterator[str]:
+    """Name of a service of its own; its keys are removed afterwards."""
+    name = f"probe{rng.getrandbits(40):x}"
+    try:
+        yield name
+    finally:
+        for kind in ("routers", "middlewares"):
+            consul("DELETE", f"/v1/kv/{ROOT}/{kind}/{name}-?recurse=true")
+
+
+@check(points=3)
+def test_broken_rules_are_refused(lab: Exercise, rng: Random) -> None:
+    """A broken rule set is refused before it reaches KV, and the old one stays in force"""
+    with probe(rng) as name:
+        said = publish(lab, name, "good")
+        before = keys_of(name)
+        did = "rule_set and publish with a good rule set"
+        require(
+            said == "published" and before,
+            did,
+            expected="keys in KV",
+            saw=said,
+            means="Nothing to protect yet.",
+        )
+        for case in BAD:
+            said = publish(lab, name, case)
+            after = keys_of(name)
+            require(
+                said.startswith("refused") and after == before,
+                f"rule_set and publish with the rule set '{case}'",
+                expected="RulesRefused, and KV as it was",
+                saw=f"{said}; KV {'as it was' if after == before else 'changed'}",
+                means="One rule that Traefik cannot read can stop all later changes.",
+            )
+
+
+@check(points=3)
+def test_limit_where_it_belongs(lab: Exercise, rng: Random) -> None:
+    """A limited route answers 429 with Retry-After; other routes and other clients are not limited"""
+    with (
+        probe(rng) as name,
+        recorder(name),
+        httpx.Client(base_url=GATEWAY, trust_env=False, timeout=10) as http,
+    ):
+        publish(lab, name, "good")
+        eventually(
+            lambda: http.get(f"/{name}/open").status_code == 200, within=8, what="the new route to be live"
+        )
+        answers = [http.get(f"/{name}/login") for _ in range(12)]
+        limited = [answer for answer in answers if answer.status_code == 429]
+        require(
+            limited and limited[-1].headers.get("retry-after"),
+            "12 requests at once to a route with the limit (1 per second, burst 3)",
+            expected="some 429 with Retry-After",
+            saw=[answer.status_code for answer in answers],
+            means="Without a limit passwords can be guessed as fast as the network allows.",
+        )
+        free = {http.get(f"/{name}/open").status_code for _ in range(150)}
+        free |= {http.get(POSTS, params={"limit": 1}).status_code for _ in range(150)}
+        means = "A limit meant for the login must not slow down everything else."
+        require(
+            free == {200},
+            "150 requests each to routes without a limit",
+            expected="200",
+            saw=free,
+            means=means,
+        )
+        other = httpx.HTTPTransport(local_address=f"{network.BASE}.42")
+        with httpx.Client(transport=other, base_url=GATEWAY, trust_env=False) as neighbour:
+            answer = neighbour.get(f"/{name}/login")
+        require(
+            answer.status_code == 200,
+            "the same route from another address",
+            expected="200",
+            saw=said(answer),
+            means="The limit counts for each client address.",
+        )
+
+
+@check(points=3)
+@pytest.mark.disturbs
+def test_two_instances_share_and_one_may_die() -> None:
+    """Two instances share the load; killing one loses at most the requests in flight"""
+    backend.start_unit("posts-2")
+    workers = 4
+    try:
+        second = network.host("posts-2")
+        eventually(
+            lambda: ask(20) and counted(second) >= 5,
+            within=15,
+            what="a second instance of posts to get a share",
+        )
+        with ThreadPoolExecutor(workers) as pool:
+            running = [pool.submit(ask, 60) for _ in range(workers)]
+            backend.signal("posts-2", signal.SIGKILL)
+            lost = sum(60 - future.result() for future in running)
+        require(
+            lost <= workers,
+            f"{60 * workers} reads by {workers} clients while one of two instances was killed",
+            expected=f"at most {workers} failed: those in flight",
+            saw=f"{lost} failed",
+            means="Until Consul notices, the gateway has to try the next instance.",
+        )
+    finally:
+        backend.stop_unit("posts-2")
+    eventually(lambda: ask(10) == 10, within=10, what="all reads to succeed with one instance")
+
+
+def ask(times: int) -> int:
+    """How many of so many reads succeed."""
+    with httpx.Client(base_url=GATEWAY, trust_env=False, timeout=10) as http:
+        return sum(http.get(POSTS, params={"limit": 1}).status_code == 200 for _ in range(times))
+
+
+def counted(host: str) -> int:
+    """Reads that an instance has answered, by its own count."""
+    text = httpx.get(f"http://{host}:5000/metrics", trust_env=False, timeout=5).text
+    lines = [line for line in text.splitlines() if "_count{" in line and f'"{POSTS}"' in line]
+    return int(sum(float(line.rsplit(" ", 1)[1]) for line in lines))

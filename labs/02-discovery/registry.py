@@ -1,0 +1,95 @@
+"""Service discovery: tell Consul where this instance is, and ask it where others are.
+
+An instance registers itself with an HTTP check that Consul runs every second, deregisters on
+SIGTERM, and registers again when Consul has forgotten it. py-consul is a blocking client, so all
+of this runs in threads, never on the event loop.
+
+Source: https://developer.hashicorp.com/consul/api-docs/agent/service
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from threading import Event
+
+import consul
+
+CHECK_INTERVAL = "1s"
+CHECK_TIMEOUT = "2s"
+DEREGISTER_AFTER = "1m"
+"""Consul removes an instance that stayed critical this long; one minute is its minimum."""
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One running copy of a service, as the catalog knows it."""
+
+    service: str
+    id: str
+    host: str
+    port: int
+
+    @property
+    def health_url(self) -> str:
+        """Asked by Consul; it must lead to this very instance, never to the gateway."""
+        return f"http://{self.host}:{self.port}/health"
+
+
+class Registry:
+    """The catalog of one Consul agent."""
+
+    def __init__(self, client: consul.Consul) -> None:
+        self._client = client
+
+    def register(self, instance: Instance) -> None:
+        """Enter `instance` with its health check. Doing it twice changes nothing.
+
+        The id is the same after each restart, so a killed instance leaves no ghost behind.
+        """
+        raise NotImplementedError("Lab 02, step 1: write Registry.register")
+
+    def deregister(self, instance_id: str) -> None:
+        """Take the instance out of the catalog at once."""
+        raise NotImplementedError("Lab 02, step 2: write Registry.deregister")
+
+    def knows(self, instance: Instance) -> bool:
+        """Whether the agent still has this instance, at this address."""
+        raise NotImplementedError("Lab 02, step 3: write Registry.knows")
+
+    def healthy(self, service: str) -> list[Instance]:
+        """The instances of `service` whose checks pass, in order of their ids."""
+        raise NotImplementedError("Lab 02, step 4: write Registry.healthy")
+
+    def watch(self, service: str, *, wait: str = "30s") -> Iterator[list[Instance]]:
+        """Yield the healthy instances now, and again each time they change.
+
+        A blocking query: Consul holds the answer back until its index moves, so a change is
+        seen at once and costs no polling. The iterator does not end by itself.
+        """
+        raise NotImplementedError("Lab 02, step 5: write Registry.watch")
+
+
+def _instances(entries: list[dict[str, dict[str, object]]]) -> list[Instance]:
+    found = [
+        Instance(str(s["Service"]), str(s["ID"]), str(s["Address"]), int(str(s["Port"])))
+        for s in (entry["Service"] for entry in entries)
+    ]
+    return sorted(found, key=lambda instance: instance.id)
+
+
+def stay_registered(
+    registry: Registry,
+    instance: Instance,
+    left: Event,
+    *,
+    every: float = 2.0,
+    on_look: Callable[[], None],
+    on_missing: Callable[[], None],
+    on_error: Callable[[Exception], None],
+) -> None:
+    """Keep `instance` in the catalog until `left` is set; look every `every` seconds.
+
+    Calls `on_look` at each look while Consul answers, `on_missing` before each (new) registration,
+    and `on_error` when Consul does not answer.
+    Nothing is given up: a Consul that lost everything gets the registration back.
+    """
+    raise NotImplementedError("Lab 02, step 3: write stay_registered")
