@@ -243,7 +243,7 @@ def test_lookup_and_watch(lab: Exercise, rng: Random) -> None:
         for change in ("passing", "critical"):
             time.sleep(0.3)  # the watcher has gone back to wait; a change before that would prove nothing
             began = time.monotonic()
-            put(name, 2, change)
+            consul("PUT", f"/v1/agent/check/update/service:{name}-2", json={"Status": change})
             seen = next_line(lines, "watch() to see a change", 12)
             late = time.monotonic() - began
             wanted = [f"{name}-1"] + [f"{name}-2"] * (change == "passing")
