@@ -14,7 +14,7 @@ from grading.outcome import require, wrong
 from grading.people import Person, said
 from grading.plugin import check
 from grading.reach import Recorder, consul, environment, recorder, run_module
-from grading.system import ENDPOINTS, backend, eventually
+from grading.system import ENDPOINTS, backend, eventually, second_instance
 
 from lab.course.exercise import Exercise
 from lab.native import network
@@ -310,10 +310,8 @@ def test_limit_where_it_belongs(lab: Exercise, rng: Random) -> None:
 @pytest.mark.disturbs
 def test_two_instances_share_and_one_may_die() -> None:
     """Two instances share the load; killing one loses at most the requests in flight"""
-    backend.start_unit("posts-2")
     workers = 4
-    try:
-        second = network.host("posts-2")
+    with second_instance("posts") as second:
         eventually(
             lambda: ask(20) and counted(second) >= 5,
             within=15,
@@ -330,8 +328,6 @@ def test_two_instances_share_and_one_may_die() -> None:
             saw=f"{lost} failed",
             means="Until Consul notices, the gateway has to try the next instance.",
         )
-    finally:
-        backend.stop_unit("posts-2")
     eventually(lambda: ask(10) == 10, within=10, what="all reads to succeed with one instance")
 
 

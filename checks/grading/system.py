@@ -14,6 +14,7 @@ import httpx
 from grading.outcome import NotGradable, Wrong
 from lab.errors import LabError
 from lab.home import Home
+from lab.native import network
 from lab.native.backend import NativeBackend
 from lab.readiness import slow, waiting_for
 
@@ -109,3 +110,29 @@ def heal() -> None:
             raise NotGradable(f"{dead[0]} did not come back within {HEAL_SECONDS * slow():.0f} s")
         with contextlib.suppress(LabError):
             time.sleep(0.1)
+
+
+@contextmanager
+def second_instance(service: str) -> Iterator[str]:
+    """Run a second instance of a service; yields its address. Raises NotGradable."""
+    unit = f"{service}-2"
+
+    def runs() -> bool:
+        return any(found.name == unit and found.pid for found in backend.units())
+
+    _wait_until(lambda: not runs(), f"an earlier {unit} to end")
+    backend.start_unit(unit)
+    try:
+        _wait_until(runs, f"{unit} to start")
+        yield network.host(unit)
+    finally:
+        backend.stop_unit(unit)
+        _wait_until(lambda: not runs(), f"{unit} to end")
+
+
+def _wait_until(there: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + 15 * slow()
+    while not there():
+        if time.monotonic() > deadline:
+            raise NotGradable(f"waited {15 * slow():.0f} s for {what}")
+        time.sleep(0.05)
