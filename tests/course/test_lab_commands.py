@@ -1,0 +1,82 @@
+"""The commands of the labs, as a learner types them."""
+
+import json
+import os
+import subprocess
+import xml.etree.ElementTree as Xml
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support import home
+
+from lab.course.exercise import exercise
+from lab.course.running import is_active
+from lab.course.starter import starter
+from lab.home import REPO
+
+LAB = exercise("01")
+FILES = [piece.file for piece in LAB.pieces]
+
+
+def lab(*words: str, code: int = 0) -> str:
+    env = {**os.environ, "COLUMNS": "80"}
+    done = subprocess.run(["./lab", *words], cwd=REPO, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(autouse=True, scope="module")
+def learners_files() -> Iterator[None]:
+    """The learner's own files and progress are there again afterwards."""
+    kept = {file: file.read_bytes() for file in FILES}
+    record = home.root / "progress.json"
+    progress = record.read_bytes() if record.exists() else None
+    running = is_active(home, LAB)
+    yield
+    for file, content in kept.items():
+        file.write_bytes(content)
+    record.write_bytes(progress) if progress is not None else record.unlink(missing_ok=True)
+    lab("start" if running else "stop", "01")
+
+
+def test_a_learners_way(tmp_path: Path) -> None:
+    lab("reset", "01", "--yes")
+    assert [file.read_text() for file in FILES] == [starter(LAB, piece) for piece in LAB.pieces]
+    assert "profile runs labs/01-services/api.py" in lab("start", "01")
+    assert "your code" in lab("list")
+    seen = lab("check", "01", code=3)
+    assert "NOT ATTEMPTED" in seen
+    assert "Lab 01, step 1: write health" in seen
+    first, second = lab("hint", "01"), lab("hint", "01")
+    assert "Hint 1 of" in first
+    assert "Hint 2 of" in second
+    assert "Your code, just now: labs/01-services/api.py, line" in first
+    assert "--give-up" in lab("solution", "01", code=1)
+    assert "+    return Health" in lab("solution", "01", "--give-up")
+    for piece in LAB.pieces:
+        piece.file.write_bytes(piece.source.read_bytes())
+    seen = lab("check", "01", "--seed=7")
+    assert "PASS: 17 of 17 checks, 29 of 29 points, your code" in seen
+    assert max(len(line) for line in seen.splitlines()) <= 80
+    assert "no difference" in lab("solution", "01")
+    files = {kind: tmp_path / f"report.{kind}" for kind in ("json", "junit", "html")}
+    said = lab("report", *(word for kind, file in files.items() for word in (f"--{kind}", str(file))))
+    assert "pass 29/29" in said
+    assert json.loads(files["json"].read_text())["01"]["outcome"] == "pass"
+    assert len(Xml.parse(files["junit"]).findall(".//testcase")) == 17
+    assert "Lab 01: pass" in files["html"].read_text()
+    kept = lab("reset", "01", "--yes")
+    copies = [
+        Path(line.split(": ", 1)[1]) for line in kept.splitlines() if line.startswith("Your file is kept")
+    ]
+    assert [copy.read_bytes() for copy in copies] == [piece.source.read_bytes() for piece in LAB.pieces]
+    assert "platform's own code" in lab("stop", "01")
+    assert not is_active(home, LAB)
+
+
+def test_words_for_wrong_input() -> None:
+    assert "There is no lab 99" in lab("check", "99", code=1)
+    assert "There is no lab x" in lab("start", "x", code=1)
+    assert "Lab 01" in lab("task", "01")

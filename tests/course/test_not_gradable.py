@@ -1,0 +1,43 @@
+"""A dead server never looks like a wrong answer."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from support import ENDPOINTS, backend, eventually
+
+from lab.home import REPO
+from lab.readiness import waiting_for
+
+
+@contextmanager
+def stopped(unit: str) -> Iterator[None]:
+    backend.stop_unit(unit)
+    try:
+        yield
+    finally:
+        backend.start_unit(unit)
+        with httpx.Client(trust_env=False, timeout=3) as http:
+            eventually(lambda: not waiting_for(ENDPOINTS, http), within=60, what="a healthy system")
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("unit", ["kafka", "consul", "redis", "mongodb", "postgresql"])
+def test_every_check_says_not_gradable(unit: str, tmp_path: Path) -> None:
+    file = tmp_path / "verdicts.json"
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    with stopped(unit):
+        command = [sys.executable, "-m", "pytest", "-q", f"--verdicts={file}", "checks"]
+        done = subprocess.run(command, cwd=REPO, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stdout
+    verdicts = json.loads(file.read_text())
+    assert len(verdicts) > 40
+    assert {verdict["outcome"] for verdict in verdicts} == {"not gradable"}
+    assert all(["why", f"{unit} does not answer"] in verdict["lines"] for verdict in verdicts)
+    assert "Traceback" not in done.stdout
