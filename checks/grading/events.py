@@ -1,0 +1,114 @@
+"""Events that a check puts on the topic itself, and the view as Redis holds it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+
+import httpx
+from bson import ObjectId
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from redis import Redis
+
+from civildiy.events.clients import producer, reader
+from civildiy.events.envelope import DEAD_LETTER_TOPIC, POSTS_TOPIC, encode
+from civildiy.feed import keys
+from civildiy.posts.outbox import deleted_event, put_event
+from grading.system import ENDPOINTS, eventually
+
+TRACE = "00-" + "1" * 32 + "-" + "2" * 16 + "-01"
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class Post:
+    """A post that exists in events only; `body()` is the event of its present state."""
+
+    user: int
+    words: str
+    id: str = field(default_factory=lambda: str(ObjectId()))
+    version: int = 1
+    at: datetime = START
+
+    def body(self, removed: bool = False) -> bytes:
+        """The event as bytes: created, updated, or deleted."""
+        document = {
+            "_id": self.id, "user_id": self.user, "title": self.words, "content": f"about {self.words}",
+            "tags": [], "created_at": START, "updated_at": self.at, "expires_at": None,
+            "version": self.version,
+        }  # fmt: skip
+        if removed:
+            return encode(deleted_event(document, self.at, TRACE))
+        kind = "post.created" if self.version == 1 else "post.updated"
+        return encode(put_event(kind, document, self.at, TRACE))  # type: ignore[arg-type]
+
+    def changed(self, words: str) -> "Post":
+        """The next version of this post."""
+        return Post(self.user, words, self.id, self.version + 1, self.at + timedelta(seconds=1))
+
+
+def stranger(rng: Random) -> int:
+    """A user id that nobody has."""
+    return rng.randrange(10**12, 10**15)
+
+
+def publish(records: Iterable[tuple[str, bytes]]) -> int:
+    """Put (key, value) records on the topic; returns the offset after the last one."""
+    client: KafkaProducer = producer(ENDPOINTS["kafka"])
+    try:
+        futures = [client.send(POSTS_TOPIC, key=key.encode(), value=value) for key, value in records]
+        return max(int(future.get(20).offset) for future in futures) + 1
+    finally:
+        client.close(timeout=5)
+
+
+def settled(offset: int, within: float = 15) -> None:
+    """Wait until the projector has gone beyond `offset`."""
+    eventually(lambda: int(stats()["next_offset"] or 0) >= offset, within=within,
+               what=f"the projector to reach offset {offset} of the topic")  # fmt: skip
+
+
+def project(*records: tuple[Post, bytes]) -> None:
+    """Publish the records and wait until they are projected."""
+    settled(publish((post.id, body) for post, body in records))
+
+
+def stats() -> dict[str, Any]:
+    """The feed's own figures."""
+    url = f"{ENDPOINTS['feed']}/api/activity-stream/stats"
+    found: dict[str, Any] = httpx.get(url, trust_env=False, timeout=5).json()
+    return found
+
+
+def redis() -> Redis:
+    """A client of the view's Redis."""
+    host, _, port = ENDPOINTS["redis"].rpartition(":")
+    return Redis(host=host, port=int(port), socket_timeout=5)
+
+
+def titles(user: int | None = None) -> list[str]:
+    """The titles in one list of the view, first to last; None: everybody's."""
+    import orjson
+
+    with redis() as client:
+        raw = client.lrange(keys.GLOBAL if user is None else keys.of_user(user), 0, -1)
+    return [str(orjson.loads(item)["title"]) for item in raw]  # type: ignore[union-attr]
+
+
+def dead_letters() -> list[tuple[bytes, str]]:
+    """Value and reason of each dead letter."""
+    consumer: KafkaConsumer = reader(ENDPOINTS["kafka"])
+    partition = TopicPartition(DEAD_LETTER_TOPIC, 0)
+    found: list[tuple[bytes, str]] = []
+    try:
+        consumer.assign([partition])
+        end = consumer.end_offsets([partition])[partition]
+        consumer.seek_to_beginning(partition)
+        while consumer.position(partition) < end:
+            for record in consumer.poll(timeout_ms=1000).get(partition, []):
+                reason = dict(record.headers).get("reason", b"").decode()
+                found.append((record.value, reason))
+    finally:
+        consumer.close()
+    return found

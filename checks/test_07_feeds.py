@@ -1,0 +1,247 @@
+"""Lab 07: what the projector makes of events that the checks put on the topic."""
+
+import json
+import signal
+import time
+from datetime import timedelta
+from random import Random
+
+import pytest
+from grading.events import (
+    START,
+    Post,
+    dead_letters,
+    project,
+    publish,
+    redis,
+    settled,
+    stats,
+    stranger,
+    titles,
+)
+from grading.outcome import require
+from grading.people import Person
+from grading.plugin import check
+from grading.system import backend, eventually
+
+from civildiy.feed import keys
+
+
+@check(points=2)
+def test_newest_first_by_event_time(rng: Random) -> None:
+    """Newest first, by the time of the event and not by its arrival"""
+    user = stranger(rng)
+    posts = [Post(user, f"minute {n}", at=START + timedelta(minutes=n)) for n in range(6)]
+    rng.shuffle(posts)
+    project(*((post, post.body()) for post in posts))
+    wanted, seen = [f"minute {n}" for n in range(5, -1, -1)], titles(user)
+    require(
+        seen == wanted,
+        f"six events in the order {[post.words for post in posts]}",
+        expected=wanted,
+        saw=seen,
+        means="Events arrive late and in any order; readers want the order in which things happened.",
+    )
+
+
+@check(points=2)
+def test_lengths() -> None:
+    """A person's list holds 100 entries and everybody's 1000, and not one more"""
+    rng = Random()  # other users each time: these lists are looked at as a whole
+    one, others = stranger(rng), [stranger(rng) for _ in range(11)]
+    late = START + timedelta(days=300, seconds=rng.randrange(10**6))
+    mine = [Post(one, f"mine {n}", at=late + timedelta(milliseconds=n)) for n in range(103)]
+    theirs = [Post(user, f"{n}", at=late + timedelta(seconds=n)) for user in others for n in range(90)]
+    project(*((post, post.body()) for post in [*mine, *theirs]))
+    seen, everybody = titles(one), len(titles())
+    require(
+        len(seen) == 100 and seen[0] == "mine 102" and seen[-1] == "mine 3",
+        "103 posts of one person",
+        expected="the newest 100: 'mine 102' to 'mine 3'",
+        saw=f"{len(seen)} from {seen[:1]} to {seen[-1:]}",
+        means="LTRIM counts from 0 and keeps both ends.",
+    )
+    require(
+        everybody == 1000,
+        "1093 posts of twelve persons",
+        expected="1000 in everybody's list",
+        saw=everybody,
+        means="LTRIM counts from 0 and keeps both ends.",
+    )
+
+
+@check(points=3)
+def test_duplicate_and_late_events(rng: Random) -> None:
+    """Duplicated, late and out-of-order events change nothing"""
+    first = Post(stranger(rng), "first words")
+    second = first.changed("second words")
+    third = second.changed("third words")
+    bodies = {post.version: post.body() for post in (first, second, third)}
+    for order in ((1, 1, 2), (1, 3, 2), (3, 3, 1)):
+        project(*((first, bodies[version]) for version in order))
+        wanted = "second words" if order == (1, 1, 2) else "third words"
+        seen = titles(first.user)
+        require(
+            seen == [wanted],
+            f"versions {order} of one post, in this order",
+            expected=[wanted],
+            saw=seen,
+            means="Kafka delivers at least once. Only the version tells what is old.",
+        )
+
+
+@check(points=2)
+def test_update_and_delete(rng: Random) -> None:
+    """An update shows the new words; a delete removes the words everywhere"""
+    secret = f"secret{rng.getrandbits(60):x}"
+    post = Post(stranger(rng), secret)
+    project((post, post.body()))
+    new = post.changed("new words")
+    project((new, new.body()))
+    require(
+        titles(post.user) == ["new words"] and secret not in titles(),
+        "created a post and changed it",
+        expected="the new words once, the old ones nowhere",
+        saw=f"{titles(post.user)}; old words in everybody's list: {secret in titles()}",
+        means="An entry is a state of a post, not a message about it.",
+    )
+    gone = new.changed(secret)
+    project((gone, gone.body()))
+    last = gone.changed("")
+    project((last, last.body(removed=True)))
+    with redis() as client:
+        left = [
+            key
+            for key in (keys.GLOBAL, keys.of_user(post.user))
+            if secret in b"".join(client.lrange(key, 0, -1)).decode(errors="replace")
+        ]  # type: ignore[arg-type,union-attr]
+        for key in client.scan_iter(match=f"*{post.id}*", count=1000):
+            if (client.type(key) == b"hash" and secret in str(client.hgetall(key))) or (client.type(key) == b"string" and secret in str(client.get(key))):
+                left.append(key)
+    require(
+        not left,
+        "deleted the post and looked for its words in Redis",
+        expected="nowhere",
+        saw=left,
+        means="Who deletes a post wants its words gone, also from places nobody reads.",
+    )
+    project((gone, gone.body()))
+    means = "A late event must not bring a deleted post back."
+    seen = titles(post.user)
+    require(seen == [], "sent an older event after the delete", expected="nothing", saw=seen, means=means)
+
+
+@check(points=1)
+def test_lists_expire(rng: Random) -> None:
+    """Lists that nobody adds to expire"""
+    post = Post(stranger(rng), "words")
+    project((post, post.body()))
+    with redis() as client:
+        for key in (keys.GLOBAL, keys.of_user(post.user)):
+            seconds = int(str(client.ttl(key)))
+            require(
+                0 < seconds <= keys.LIST_SECONDS + 1,
+                f"TTL {key}",
+                expected=f"at most {keys.LIST_SECONDS} s",
+                saw=f"{seconds} s" if seconds >= 0 else "no expiry",
+                means="Without an expiry Redis keeps the lists of everybody who ever wrote.",
+            )
+
+
+@check(points=2)
+def test_lists_do_not_mix(ada: Person, bob: Person) -> None:
+    """Two people's lists never mix"""
+    mine, theirs = Post(ada.id, "of Ada"), Post(bob.id, "of Bob")
+    project((mine, mine.body()), (theirs, theirs.body()))
+    for person, wanted in ((ada, "of Ada"), (bob, "of Bob")):
+        items = person.http.get("/api/activity-stream/user").json()["items"]
+        seen = [item["title"] for item in items]
+        means = "A person's own stream holds that person's posts."
+        require(
+            seen == [wanted],
+            "read both streams through the gateway",
+            expected=[wanted],
+            saw=seen,
+            means=means,
+        )
+
+
+@check(points=3)
+@pytest.mark.disturbs
+def test_poison_and_unknown_events(rng: Random) -> None:
+    """Poison goes to the dead letters with its reason, unknown types are counted; the rest goes on"""
+    before = stats()["counters"]
+    mark = f"poison {rng.getrandbits(60):x}"
+    after = Post(stranger(rng), "after the poison")
+    unknown = json.loads(after.body()) | {"type": "post.applauded", "id": mark}
+    broken = json.loads(after.body()) | {"id": mark, "postversion": "many"}
+    records = [
+        (after.id, mark.encode()),
+        (after.id, json.dumps(broken).encode()),
+        (after.id, json.dumps(unknown).encode()),
+        (after.id, after.body()),
+    ]
+    settled(publish(records))
+    seen = titles(after.user)
+    did = "two events that cannot be read, one of an unknown type, then a good one"
+    means = "One bad event must not hold up all others."
+    require(seen == ["after the poison"], did, expected="the good one in the list", saw=seen, means=means)
+    buried = [reason for value, reason in dead_letters() if mark.encode() in value]
+    require(
+        len(buried) == 2 and all(buried),
+        did,
+        expected="two dead letters, each with a header 'reason'",
+        saw=buried,
+        means="Somebody has to find out later what was wrong, and send it again.",
+    )
+    now = stats()["counters"]
+    difference = {name: now[name] - before[name] for name in ("skipped", "dead")}
+    means = "What is left out has to show somewhere."
+    require(
+        difference == {"skipped": 1, "dead": 2},
+        did,
+        expected="1 skipped, 2 dead",
+        saw=difference,
+        means=means,
+    )
+
+
+@check(points=4)
+@pytest.mark.disturbs
+def test_killed_ten_times(rng: Random) -> None:
+    """The projector is killed ten times in the middle of its work: nothing is lost, nothing doubled"""
+    users = [stranger(rng) for _ in range(80)]
+    posts = [Post(user, f"{n}", at=START + timedelta(seconds=n)) for n in range(95) for user in users]
+    backend.stop_unit("feed-projector")
+    try:
+        end = publish((post.id, post.body()) for post in posts)
+        with redis() as client:
+            start = int(stats()["next_offset"] or 0)
+    finally:
+        backend.start_unit("feed-projector")
+    kills = 0
+    with redis() as client:
+        deadline = time.monotonic() + 90
+        noted = start
+        while kills < 10 and noted < end and time.monotonic() < deadline:
+            now = int(client.get(keys.OFFSET) or 0)  # type: ignore[arg-type]
+            if now == noted:
+                continue
+            time.sleep(rng.random() * 0.03)  # anywhere in the next batch
+            noted = now
+            if any(unit.name == "feed-projector" and unit.pid for unit in backend.units()):
+                backend.signal("feed-projector", signal.SIGKILL)
+                kills += 1
+    settled(end, within=40)
+    wanted = [f"{n}" for n in range(94, -1, -1)]
+    wrong = {user: seen for user in users if (seen := titles(user)) != wanted}
+    lost = sum(len(set(wanted) - set(seen)) for seen in wrong.values())
+    doubled = sum(len(seen) - len(set(seen)) for seen in wrong.values())
+    require(
+        not wrong,
+        f"{len(posts)} events; killed the projector {kills} times while it worked on them",
+        expected="every post once, in order",
+        saw=f"{lost} lost, {doubled} doubled, in {len(wrong)} of {len(users)} lists",
+        means="Effect first, then the offset; and each effect in one step that cannot be torn apart.",
+    )
+    eventually(lambda: stats()["consumer_state"] == "running", within=10, what="the projector to be back")
