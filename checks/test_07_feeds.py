@@ -110,14 +110,12 @@ def test_update_and_delete(rng: Random) -> None:
     last = gone.changed("")
     project((last, last.body(removed=True)))
     with redis() as client:
-        left = [
-            key
-            for key in (keys.GLOBAL, keys.of_user(post.user))
-            if secret in b"".join(client.lrange(key, 0, -1)).decode(errors="replace")
-        ]  # type: ignore[arg-type,union-attr]
+        lists = {key: client.lrange(key, 0, -1) for key in (keys.GLOBAL, keys.of_user(post.user))}
+        left = [key for key, items in lists.items() if secret in str(items)]
         for key in client.scan_iter(match=f"*{post.id}*", count=1000):
-            if (client.type(key) == b"hash" and secret in str(client.hgetall(key))) or (client.type(key) == b"string" and secret in str(client.get(key))):
-                left.append(key)
+            if client.type(key) in (b"hash", b"string"):
+                held = client.hgetall(key) if client.type(key) == b"hash" else client.get(key)
+                left += [key.decode()] if secret in str(held) else []
     require(
         not left,
         "deleted the post and looked for its words in Redis",
