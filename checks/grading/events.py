@@ -93,7 +93,7 @@ def titles(user: int | None = None) -> list[str]:
 
     with redis() as client:
         raw = client.lrange(keys.GLOBAL if user is None else keys.of_user(user), 0, -1)
-    return [str(orjson.loads(item)["title"]) for item in raw]  # type: ignore[union-attr]
+    return [str(orjson.loads(item)["title"]) for item in raw]
 
 
 def dead_letters() -> list[tuple[bytes, str]]:

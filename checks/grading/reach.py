@@ -43,7 +43,7 @@ def rows(service: str, statement: str, *values: object) -> list[tuple[Any, ...]]
         host=s["POSTGRES_HOST"], port=s["POSTGRES_PORT"], dbname=s["POSTGRES_DATABASE"],
         user=s["POSTGRES_USER"], password=s["POSTGRES_PASSWORD"], connect_timeout=5,
     ) as connection:  # fmt: skip
-        return connection.execute(statement, values).fetchall()  # type: ignore[arg-type]
+        return connection.execute(statement, values).fetchall()
 
 
 def signing_key() -> tuple[str, Ed25519PrivateKey]:

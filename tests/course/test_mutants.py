@@ -1,7 +1,7 @@
 """The graders are graded: each wrong solution is caught by its check, each right one passes."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 from support import backend, home
@@ -31,7 +31,7 @@ def stage_of(stages: dict[str, Stage], number: str) -> Stage:
     return stages[number]
 
 
-def cases() -> list[object]:
+def cases() -> Sequence[object]:
     """All mutants by lab, between starters; one wrong and one right of each lab is not a campaign."""
     found, seen = [], set()
     for mutant in ALL:

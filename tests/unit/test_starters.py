@@ -4,9 +4,10 @@ import subprocess
 
 import pytest
 
-from lab.course.exercise import REPO, Exercise, Piece, exercises
+from lab.course.exercise import Exercise, Piece, exercises
 from lab.course.mutants import mutants
 from lab.course.starter import starter
+from lab.home import REPO
 
 PIECES = [(lab, piece) for lab in exercises() for piece in lab.pieces]
 
