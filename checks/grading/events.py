@@ -15,7 +15,9 @@ from civildiy.events.clients import producer, reader
 from civildiy.events.envelope import DEAD_LETTER_TOPIC, POSTS_TOPIC, encode
 from civildiy.feed import keys
 from civildiy.posts.outbox import deleted_event, put_event
-from grading.system import ENDPOINTS, eventually
+from grading.outcome import wrong
+from grading.system import ENDPOINTS, backend, eventually
+from lab.course.running import is_waiting
 
 TRACE = "00-" + "1" * 32 + "-" + "2" * 16 + "-01"
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -65,8 +67,14 @@ def publish(records: Iterable[tuple[str, bytes]]) -> int:
 
 def settled(offset: int, within: float = 15) -> None:
     """Wait until the projector has gone beyond `offset`."""
-    eventually(lambda: int(stats()["next_offset"] or 0) >= offset, within=within,
-               what=f"the projector to reach offset {offset} of the topic")  # fmt: skip
+
+    def there() -> bool:
+        return int(stats()["next_offset"] or 0) >= offset or is_waiting(backend, "feed-projector")
+
+    eventually(there, within=within, what=f"the projector to reach offset {offset} of the topic")
+    if is_waiting(backend, "feed-projector"):
+        wrong("put events on the topic", expected="the projector to apply them", saw="it failed and waits",
+              means="What your code raises ends the projector.")  # fmt: skip
 
 
 def project(*records: tuple[Post, bytes]) -> None:

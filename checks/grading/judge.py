@@ -5,7 +5,7 @@ import httpx
 from grading.outcome import NotGradable, Outcome, Wrong
 from grading.system import ENDPOINTS, backend, dead_servers, home
 from lab.course.exercise import Exercise
-from lab.course.running import Incident, incidents, is_active
+from lab.course.running import Incident, incidents, is_active, is_waiting
 
 RESTART = "./lab up, then ./lab status"
 
@@ -75,11 +75,13 @@ def _look(lab: Exercise, happened: list[Incident], mine: bool) -> list[tuple[str
 
 
 def absent_units(lab: Exercise) -> list[str]:
-    """Services of this lab that Consul does not see as healthy; workers have no check."""
+    """Units of this lab that do not take part: Consul, or their own log, says so."""
     absent = []
     for unit in lab.units:
         if unit in ENDPOINTS:
             url = f"{ENDPOINTS['consul']}/v1/health/service/{unit}?passing=true"
             if not httpx.get(url, trust_env=False, timeout=5).json():
                 absent.append(unit)
+        elif is_waiting(backend, unit):
+            absent.append(unit)
     return absent

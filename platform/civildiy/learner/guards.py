@@ -92,6 +92,7 @@ class Watch(threading.Thread):
 
     def wait_for_change(self) -> NoReturn:
         """Do nothing until a file changes, then begin anew."""
+        self._incidents.waiting()
         while True:
             self._begin_anew_when_changed()
             time.sleep(LOOK_SECONDS)

@@ -1,7 +1,7 @@
 """What the learner's code did, as lines in the unit's log that the checks can read.
 
 One line of JSON behind a mark. Kinds: `started` (which files run, by fingerprint), `raised`,
-`blocked` (held up the process) and `ended` (ended it).
+`blocked` (held up the process), `ended` (ended it) and `waiting` (the process waits for the next save).
 """
 
 import json
@@ -30,6 +30,10 @@ class Incidents:
         """This process begins with these files: module name to fingerprint."""
         self._started = _line(kind="started", files=dict(fingerprints))
         os.write(sys.stderr.fileno(), self._started)
+
+    def waiting(self) -> None:
+        """The process does nothing more until a file changes."""
+        os.write(sys.stderr.fileno(), _line(kind="waiting"))
 
     def raised(self, error: BaseException) -> bool:
         """Note an exception that passed through the learner's code; says whether it did."""

@@ -64,9 +64,15 @@ def incidents(backend: Backend, units: tuple[str, ...], since: float) -> list[In
         Incident(unit, e["time"], e["kind"], e["file"], e["line"], e["source"], e["text"])
         for unit in units
         for e in entries(backend, unit)
-        if e["time"] >= since and e["kind"] != "started"
+        if e["time"] >= since and e["kind"] in ("raised", "blocked", "ended")
     ]
     return sorted(found, key=lambda incident: incident.time)
+
+
+def is_waiting(backend: Backend, unit: str) -> bool:
+    """Whether the learner's code failed for good in `unit`, which now waits for the next save."""
+    said = [entry["kind"] for entry in entries(backend, unit) if entry["kind"] in ("started", "waiting")]
+    return said[-1:] == ["waiting"]
 
 
 def code_of(home: Home, unit: str) -> dict[str, str]:
