@@ -31,21 +31,22 @@ def overall(outcomes: list[Outcome]) -> Outcome:
 class Wrong(AssertionError):
     """The system did not do what the task asks for."""
 
-    def __init__(self, did: str, expected: str, saw: str, means: str) -> None:
+    def __init__(self, did: str, expected: object, saw: object, means: str) -> None:
         super().__init__(f"{did}: expected {expected}, saw {saw}")
-        self.did, self.expected, self.saw, self.means = did, expected, saw, means
+        self.did, self.means = did, means
+        self.expected, self.saw = str(expected), " ".join(str(saw).split())[:600]
 
 
 class NotGradable(Exception):
     """The check could not find out; the text names the unit and what to do."""
 
 
-def wrong(did: str, *, expected: str, saw: object, means: str) -> NoReturn:
+def wrong(did: str, *, expected: object, saw: object, means: str) -> NoReturn:
     """Fail the check with the four things a learner needs to know."""
-    raise Wrong(did, expected, " ".join(str(saw).split())[:600], means)
+    raise Wrong(did, expected, saw, means)
 
 
-def require(good: object, did: str, *, expected: str, saw: object, means: str) -> None:
+def require(good: object, did: str, *, expected: object, saw: object, means: str) -> None:
     """Fail the check unless `good`."""
     if not good:
         wrong(did, expected=expected, saw=saw, means=means)

@@ -33,6 +33,7 @@ def learners_files() -> Iterator[None]:
     kept = {file: file.read_bytes() for file in FILES}
     record = home.root / "progress.json"
     progress = record.read_bytes() if record.exists() else None
+    record.unlink(missing_ok=True)
     running = is_active(home, LAB)
     yield
     for file, content in kept.items():
