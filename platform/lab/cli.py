@@ -14,6 +14,7 @@ from rich.table import Table
 
 from lab.backend import UNITS, Unit
 from lab.bench import TARGETS, measure
+from lab.course import running
 from lab.course.commands import register, reset_lab
 from lab.demo import story
 from lab.doctor import examine
@@ -45,6 +46,8 @@ def bring_up() -> None:
     if backend.running() and (other := backend.belongs_elsewhere()):
         console.print(f"The running system belongs to {other}; it is stopped, its data stays.")
         backend.stop()
+    for unit in running.forget_lost(home, backend):
+        console.print(f"{unit} runs the platform's code again: the files that it was told to run are gone.")
     with httpx.Client(trust_env=False, timeout=3) as client:
         if backend.running() and not waiting_for(backend.endpoints(), client):
             console.print("The system is up already. Addresses: ./lab endpoints")
@@ -168,6 +171,11 @@ def reset(number: str | None, yes: bool) -> None:
 @click.argument("pytest_options", nargs=-1, type=click.UNPROCESSED)
 def test(full: bool, pytest_options: tuple[str, ...]) -> None:
     """Pass the system's tests against the running system; starts it first if needed."""
+    if mine := ", ".join(lab.number for lab in running.active(home)):
+        raise LabError(
+            f"Your code of lab {mine} runs, and these tests are for the platform's own.\n"
+            f"Stop it first (./lab stop {mine}), or have it graded: ./lab check {mine}"
+        )
     bring_up()
     marks = [] if full else ["-m", "not campaign"]
     pytest = [sys.executable, "-m", "pytest"]

@@ -19,7 +19,7 @@ from lab.course.exercise import CHECKS, LABS, Exercise, exercises
 from lab.errors import LabError
 from lab.home import REPO, Home
 
-WORK = LABS / ".mutants"
+WORK = LABS / running.WORK
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ from lab.readiness import slow
 
 LOADED_SECONDS = 20.0
 LOG_LINES = 4000
+WORK = ".mutants"
+"""Folder below labs/ in which tests put solutions of their own."""
 
 
 @dataclass(frozen=True)
@@ -100,14 +102,33 @@ def use(home: Home, backend: Backend, lab: Exercise, files: dict[str, str] | Non
             code.pop(piece.module, None)
             if files and unit in piece.units:
                 code[piece.module] = files[piece.module]
-        settings = overrides.read(home, unit)
-        settings.pop("LAB_CODE", None)
-        if code:
-            settings["LAB_CODE"] = ",".join(f"{module}={file}" for module, file in code.items())
-        backend.override(unit, settings)
+        _set_code(backend, unit, overrides.read(home, unit), code)
     if backend.running():
         for unit in lab.units:
             wait_until_loaded(home, backend, unit, began)
+
+
+def forget_lost(home: Home, backend: Backend) -> list[str]:
+    """Let units run the platform's code again whose files are gone or were a test's own.
+
+    A test that was killed, or another clone that shares the home, leaves such settings behind.
+    Returns the units.
+    """
+    found = []
+    for unit, settings in overrides.everywhere(home).items():
+        code = code_of(home, unit)
+        kept = {m: f for m, f in code.items() if not f.startswith(WORK) and (LABS / f).is_file()}
+        if kept != code:
+            _set_code(backend, unit, settings, kept)
+            found.append(unit)
+    return found
+
+
+def _set_code(backend: Backend, unit: str, settings: dict[str, str], code: dict[str, str]) -> None:
+    settings.pop("LAB_CODE", None)
+    if code:
+        settings["LAB_CODE"] = ",".join(f"{module}={file}" for module, file in code.items())
+    backend.override(unit, settings)
 
 
 def wait_until_loaded(home: Home, backend: Backend, unit: str, since: float = 0) -> float:
