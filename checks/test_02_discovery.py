@@ -15,9 +15,8 @@ from grading.reach import consul, run_module
 from grading.system import ENDPOINTS, backend, eventually, second_instance
 
 from lab.course.exercise import Exercise
-from lab.native import network
 
-HOST = network.host("profile")
+HOST = backend.host("profile")
 
 
 def entries(passing: bool = False) -> list[dict[str, Any]]:
@@ -161,9 +160,9 @@ def test_second_instance_gets_traffic() -> None:
         eventually(lambda: len(entries(True)) == 2, within=15, what="two healthy instances of profile")
         hosts = {entry["Service"]["Address"] for entry in entries(True)}
         require(
-            hosts == {HOST, second},
+            hosts == {HOST, backend.host(second)},
             "looked for both instances in the catalog",
-            expected=f"{HOST} and {second}",
+            expected=f"{HOST} and {backend.host(second)}",
             saw=", ".join(sorted(hosts)),
             means="Two instances that register one address are one instance.",
         )
@@ -176,9 +175,9 @@ def test_second_instance_gets_traffic() -> None:
     back()
 
 
-def requests_at(host: str) -> int:
+def requests_at(unit: str) -> int:
     """Requests through the gateway that an instance has answered, by its own count."""
-    text = httpx.get(f"http://{host}:5000/metrics", trust_env=False, timeout=5).text
+    text = httpx.get(f"http://{backend.reach(unit)}:5000/metrics", trust_env=False, timeout=5).text
     lines = [line for line in text.splitlines() if "_count{" in line and "/api/profile/health" in line]
     return int(sum(float(line.rsplit(" ", 1)[1]) for line in lines))
 

@@ -18,7 +18,6 @@ from grading.reach import Recorder, consul, environment, recorder, run_module
 from grading.system import ENDPOINTS, backend, eventually, second_instance
 
 from lab.course.exercise import Exercise
-from lab.native import network
 
 GATEWAY = ENDPOINTS["gateway"]
 POSTS = "/api/posts"
@@ -295,8 +294,9 @@ def test_limit_where_it_belongs(lab: Exercise, rng: Random) -> None:
             saw=free,
             means=means,
         )
-        other = httpx.HTTPTransport(local_address=f"{network.BASE}.42")
-        with httpx.Client(transport=other, base_url=GATEWAY, trust_env=False) as neighbour:
+        gateway, address = backend.neighbour()
+        other = httpx.HTTPTransport(local_address=address)
+        with httpx.Client(transport=other, base_url=gateway, trust_env=False) as neighbour:
             answer = neighbour.get(f"/{name}/login")
         require(
             answer.status_code == 200,
@@ -347,8 +347,8 @@ def ask(times: int) -> Counter[str]:
     return seen
 
 
-def counted(host: str) -> int:
+def counted(unit: str) -> int:
     """Reads that an instance has answered, by its own count."""
-    text = httpx.get(f"http://{host}:5000/metrics", trust_env=False, timeout=5).text
+    text = httpx.get(f"http://{backend.reach(unit)}:5000/metrics", trust_env=False, timeout=5).text
     lines = [line for line in text.splitlines() if "_count{" in line and f'"{POSTS}"' in line]
     return int(sum(float(line.rsplit(" ", 1)[1]) for line in lines))

@@ -1,7 +1,6 @@
 """What the tests share: people who use the system, and waiting without sleeping blindly."""
 
 import json
-import os
 import secrets
 import signal
 import time
@@ -14,14 +13,14 @@ from kafka import KafkaConsumer, TopicPartition
 
 from civildiy.events.clients import reader
 from civildiy.events.envelope import POSTS_TOPIC
+from lab.choice import chosen
 from lab.home import Home
-from lab.native.backend import NativeBackend
 from lab.readiness import slow
 
 T = TypeVar("T")
 
 home = Home.from_environment()
-backend = NativeBackend(home)
+backend = chosen(home)
 ENDPOINTS = backend.endpoints()
 GATEWAY = ENDPOINTS["gateway"]
 
@@ -112,4 +111,5 @@ def pid_of(unit: str) -> int:
 
 def kill(unit: str) -> None:
     """kill -9 of one unit of the system under test."""
-    os.kill(pid_of(unit), signal.SIGKILL)
+    assert pid_of(unit)
+    backend.signal(unit, signal.SIGKILL)

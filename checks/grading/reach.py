@@ -15,12 +15,11 @@ import psycopg
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from grading.system import ENDPOINTS, home
+from grading.system import ENDPOINTS, backend, home
 from lab.course.exercise import LABS, Exercise
 from lab.course.running import code_of
 from lab.home import PLATFORM
-from lab.native import network
-from lab.settings import ensure_secrets, read
+from lab.settings import read
 
 
 def consul(method: str, path: str, **options: Any) -> Any:
@@ -32,7 +31,7 @@ def consul(method: str, path: str, **options: Any) -> Any:
 
 def environment(service: str) -> dict[str, str]:
     """The settings that a service runs with."""
-    values = network.variables() | ensure_secrets(home.secrets)
+    values = backend.variables()
     return read("common", values) | read(service, values)
 
 
@@ -85,7 +84,7 @@ class Recorder:
 @contextmanager
 def recorder(service: str) -> Iterator[Recorder]:
     """Another healthy instance of `service` in the catalog; it answers 200 to everything."""
-    found = Recorder(service, f"{network.BASE}.41")
+    found = Recorder(service, backend.listen_host())
 
     class Handler(BaseHTTPRequestHandler):
         def _note(self) -> None:

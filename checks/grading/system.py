@@ -12,16 +12,15 @@ import bson
 import httpx
 
 from grading.outcome import NotGradable, Wrong
+from lab.choice import chosen
 from lab.errors import LabError
 from lab.home import Home
-from lab.native import network
-from lab.native.backend import NativeBackend
 from lab.readiness import slow, waiting_for
 
 T = TypeVar("T")
 
 home = Home.from_environment()
-backend = NativeBackend(home)
+backend = chosen(home)
 ENDPOINTS = backend.endpoints()
 SERVERS = ("postgresql", "mongodb", "redis", "kafka", "consul", "traefik")
 HEAL_SECONDS = 60.0
@@ -114,7 +113,7 @@ def heal() -> None:
 
 @contextmanager
 def second_instance(service: str) -> Iterator[str]:
-    """Run a second instance of a service; yields its address. Raises NotGradable."""
+    """Run a second instance of a service; yields its unit. Raises NotGradable."""
     unit = f"{service}-2"
 
     def runs() -> bool:
@@ -124,7 +123,7 @@ def second_instance(service: str) -> Iterator[str]:
     backend.start_unit(unit)
     try:
         _wait_until(runs, f"{unit} to start")
-        yield network.host(unit)
+        yield unit
     finally:
         backend.stop_unit(unit)
         _wait_until(lambda: not runs(), f"{unit} to end")

@@ -1,5 +1,12 @@
 """`python -m lab`, which ./lab runs."""
 
-from lab.cli import main
+import sys
+
+from lab.errors import LabError
+
+try:
+    from lab.cli import main
+except LabError as error:  # the backend is chosen at import
+    sys.exit(str(error))
 
 main()

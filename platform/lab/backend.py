@@ -31,8 +31,14 @@ class Unit:
 class Backend(Protocol):
     """Start, stop, restart, logs, endpoints; the rest is written once on top."""
 
+    kind: str
+    """`compose` or `native`, as LAB_BACKEND names it."""
+
     def running(self) -> bool:
         """Whether a supervisor of this stack answers."""
+
+    def belongs_elsewhere(self) -> str:
+        """The other clone whose code the running stack uses; '' when it is this one."""
 
     def start(self, progress: Progress) -> None:
         """Start everything. Raises LabError."""
@@ -65,7 +71,22 @@ class Backend(Protocol):
         """The command that prints the last lines of a unit's log."""
 
     def endpoints(self) -> dict[str, str]:
-        """Addresses by name."""
+        """Addresses by name, as this process reaches them."""
+
+    def host(self, unit: str) -> str:
+        """Name or address under which the other units know `unit`, and the catalog lists it."""
+
+    def reach(self, unit: str) -> str:
+        """Address (no port) at which this process reaches `unit`; second instances as well."""
+
+    def variables(self) -> dict[str, str]:
+        """Values for platform/settings/*.env, secrets included, for a program of this machine."""
+
+    def listen_host(self) -> str:
+        """An address on which a program of this machine can listen so that units reach it."""
+
+    def neighbour(self) -> tuple[str, str]:
+        """The gateway's URL for a second client, and the local address that client must use."""
 
     def delete_data(self) -> None:
         """Delete what `stop` keeps."""

@@ -14,19 +14,19 @@ from rich.table import Table
 
 from lab.backend import UNITS, Unit
 from lab.bench import TARGETS, measure
+from lab.choice import chosen
 from lab.course import running
 from lab.course.commands import register, reset_lab
 from lab.demo import story
 from lab.doctor import examine
 from lab.errors import LabError
 from lab.home import REPO, Home
-from lab.native.backend import NativeBackend
 from lab.progress import Progress
 from lab.readiness import wait_until_up, waiting_for
 
 console = Console(highlight=False)
 home = Home.from_environment()
-backend = NativeBackend(home)
+backend = chosen(home)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

@@ -1,5 +1,6 @@
 """Killed processes: nothing that was accepted is lost, and nobody has to lend a hand."""
 
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from support import ENDPOINTS, Person, backend, client, eventually, kill, pid_of
+from support import ENDPOINTS, Person, backend, client, eventually, kill
 
 POSTS = 200
 
@@ -81,11 +82,7 @@ def stopped(unit: str) -> Iterator[None]:
 @pytest.mark.fault
 def test_killed_instance_is_critical_and_out_of_rotation(anybody: httpx.Client) -> None:
     # Frozen first, so that the supervisor cannot bring it back before Consul has looked.
-    import os
-    import signal
-
-    pid = pid_of("profile")
-    os.kill(pid, signal.SIGSTOP)
+    backend.signal("profile", signal.SIGSTOP)
     try:
         eventually(lambda: consul_states("profile") == ["critical"], within=15, what="critical")
         eventually(
@@ -94,7 +91,7 @@ def test_killed_instance_is_critical_and_out_of_rotation(anybody: httpx.Client) 
             what="the gateway's 503",
         )
     finally:
-        os.kill(pid, signal.SIGKILL)
+        backend.signal("profile", signal.SIGKILL)
     eventually(lambda: consul_states("profile") == ["passing"], within=20, what="passing again")
 
 
@@ -110,7 +107,7 @@ def test_restarted_consul_gets_everything_back() -> None:
 
 @pytest.mark.fault
 def test_consul_that_forgot_an_instance_gets_it_back() -> None:
-    url = f"{ENDPOINTS['consul']}/v1/agent/service/deregister/posts-127.0.0.13"
+    url = f"{ENDPOINTS['consul']}/v1/agent/service/deregister/posts-{backend.host('posts')}"
     httpx.put(url, trust_env=False).raise_for_status()
     eventually(lambda: consul_states("posts") == ["passing"], within=15, what="posts registered again")
 

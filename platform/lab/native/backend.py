@@ -29,6 +29,8 @@ OURS = ("postgres", "redis-server", "mongod", "traefik", "consul", "process-comp
 class NativeBackend:
     """One stack for each home."""
 
+    kind = "native"
+
     def __init__(self, home: Home) -> None:
         self._home = home
         self._socket = home.run / "supervisor.sock"
@@ -55,7 +57,7 @@ class NativeBackend:
             self._end_leftovers(progress)
             network.refuse_taken_ports()
             self._prepare(paths, progress)
-            config = processes.write(self._home, paths, self._values())
+            config = processes.write(self._home, paths, self.variables())
             (self._home.run / "repository").write_text(str(REPO))
             self._socket.unlink(missing_ok=True)
             with (self._home.logs / "supervisor.log").open("wb") as log:
@@ -128,14 +130,31 @@ class NativeBackend:
         """Addresses by name."""
         return network.endpoints()
 
+    def host(self, unit: str) -> str:
+        """A loopback address of its own."""
+        return network.host(unit)
+
+    def reach(self, unit: str) -> str:
+        """The same address: all is on one machine."""
+        return network.host(unit)
+
+    def variables(self) -> dict[str, str]:
+        """What the units themselves get."""
+        secrets = ensure_secrets(self._home.secrets)
+        return network.variables() | secrets | {"KAFKA_LOG_DIRS": str(self._home.data / "kafka")}
+
+    def listen_host(self) -> str:
+        """A loopback address that no unit has."""
+        return f"{network.BASE}.41"
+
+    def neighbour(self) -> tuple[str, str]:
+        """Another loopback address."""
+        return network.endpoints()["gateway"], f"{network.BASE}.42"
+
     def delete_data(self) -> None:
         """Delete data, logs and secrets."""
         shutil.rmtree(postgresql.data_folder(self._home).parent, ignore_errors=True)
         shutil.rmtree(self._home.stack, ignore_errors=True)
-
-    def _values(self) -> dict[str, str]:
-        secrets = ensure_secrets(self._home.secrets)
-        return network.variables() | secrets | {"KAFKA_LOG_DIRS": str(self._home.data / "kafka")}
 
     def _prepare(self, paths: ServerPaths, progress: Progress) -> None:
         for folder in (self._home.run, self._home.logs, *(self._home.data / n for n in ("mongodb", "redis"))):
@@ -143,7 +162,7 @@ class NativeBackend:
         for log in self._home.logs.glob("*.log"):
             if log.stat().st_size > LONGEST_LOG:
                 log.replace(log.with_suffix(".log.1"))
-        values = self._values()
+        values = self.variables()
         cluster = postgresql.ensure_cluster(
             self._home, paths.postgresql_bin, values["POSTGRES_SUPERUSER_PASSWORD"]
         )
