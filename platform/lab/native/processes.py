@@ -18,6 +18,10 @@ SERVICES = ("auth", "profile", "posts", "feed")
 OURS = ("provision", *SERVICES, "posts-relay", "feed-projector")
 
 
+NEVER = 1_000_000_000
+"""So many failed probes in a row end a process, and for good: a learner's /health may fail for hours."""
+
+
 def commands(home: Home, paths: ServerPaths, values: Mapping[str, str]) -> dict[str, list[str]]:
     """What each process runs."""
     data, python = home.data, [sys.executable, "-P", "-m"]
@@ -75,7 +79,7 @@ def _probe(name: str, values: Mapping[str, str]) -> dict[str, object]:
         "traefik": ("127.0.0.1", str(network.port("dashboard")), "/ping"),
         **{n: (network.host(n), values["PORT_SERVICES"], "/health") for n in (*SERVICES, *SECOND)},
     }
-    timing = {"period_seconds": 2, "timeout_seconds": 2, "failure_threshold": 30}
+    timing = {"period_seconds": 2, "timeout_seconds": 2, "failure_threshold": NEVER}
     if name in http:
         host, port, path = http[name]
         get = {"host": host, "port": port, "path": path, "scheme": "http"}
