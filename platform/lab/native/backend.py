@@ -3,6 +3,7 @@
 import fcntl
 import os
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -204,6 +205,12 @@ class NativeBackend:
             yield
 
     def _ask(self, method: str, path: str, timeout: float = 10) -> httpx.Response:
+        # First by hand: httpx leaves its socket open when nobody listens.
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(str(self._socket))
+            except OSError as error:
+                raise httpx.ConnectError(f"no supervisor: {error}") from error
         transport = httpx.HTTPTransport(uds=str(self._socket))
         with httpx.Client(transport=transport, trust_env=False, timeout=timeout) as client:
             return client.request(method, f"http://supervisor{path}")
