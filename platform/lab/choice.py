@@ -3,14 +3,22 @@
 import os
 
 from lab.backend import Backend
+from lab.compose import engine
+from lab.compose.backend import ComposeBackend
 from lab.errors import LabError
 from lab.home import Home
 from lab.native.backend import NativeBackend
 
 
 def chosen(home: Home) -> Backend:
-    """The backend of this machine. Raises LabError for a LAB_BACKEND that there is not."""
+    """The backend of this machine. Raises LabError for a LAB_BACKEND that there is not.
+
+    Unless told by hand: a native stack that runs stays in use; else Compose where an engine answers.
+    """
     wanted = os.environ.get("LAB_BACKEND", "")
-    if wanted not in ("", "native"):
-        raise LabError(f"LAB_BACKEND={wanted} is not a backend; give native, or leave it unset.")
-    return NativeBackend(home)
+    if wanted not in ("", "compose", "native"):
+        raise LabError(f"LAB_BACKEND={wanted} is not a backend; give compose or native, or leave it unset.")
+    native = NativeBackend(home)
+    if wanted == "native" or (not wanted and (native.running() or not engine.answers())):
+        return native
+    return ComposeBackend(home)

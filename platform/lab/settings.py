@@ -32,10 +32,15 @@ def read(name: str, variables: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
+def read_pairs(file: Path) -> dict[str, str]:
+    """NAME=value lines of a file, comments left out; empty when there is no file."""
+    lines = file.read_text().splitlines() if file.exists() else []
+    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+
+
 def ensure_secrets(file: Path) -> dict[str, str]:
     """The secrets in `file`; missing ones are made. Only the user may read it."""
-    lines = file.read_text().splitlines() if file.exists() else []
-    found = dict(line.split("=", 1) for line in lines if "=" in line)
+    found = read_pairs(file)
     if missing := [name for name in SECRETS if not found.get(name)]:
         found |= {name: secrets.token_hex(24) for name in missing}
         new = file.with_suffix(".new")

@@ -1,20 +1,43 @@
-"""For containers: ask this very instance for its liveness, without curl and without a shell."""
+"""For containers: is this instance alive, and does the gateway reach it? Without curl, without a shell.
+
+`python -m civildiy.chassis.healthcheck http://traefik/api/posts/health`: until the gateway has answered
+that once, the instance is still starting; from then on only its own liveness counts, so that a dead
+gateway does not make every service look dead.
+"""
 
 import os
 import sys
 from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from urllib.parse import urlsplit
+
+ROUTED = Path("/tmp/routed")  # noqa: S108 - a file system of the container's own, empty after each start
 
 
-def main() -> int:
-    """0 when /health answers 200 within two seconds."""
-    host = os.environ["SERVICE_HOST"]
-    connection = HTTPConnection(host, int(os.environ.get("SERVICE_PORT", "5000")), timeout=2)
+def answers(url: str) -> bool:
+    """Whether a GET is answered 200 within two seconds."""
+    parts = urlsplit(url)
+    connection = HTTPConnection(parts.hostname or "", parts.port or 80, timeout=2)
     try:
-        connection.request("GET", "/health")
-        return 0 if connection.getresponse().status == 200 else 1
+        connection.request("GET", parts.path)
+        return connection.getresponse().status == 200
     except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def main(gateway: str = "") -> int:
+    """Exit code: 0 when healthy."""
+    own = f"http://{os.environ['SERVICE_HOST']}:{os.environ.get('SERVICE_PORT', '5000')}/health"
+    if not answers(own):
         return 1
+    if gateway and not ROUTED.exists():
+        if not answers(gateway):
+            return 1
+        ROUTED.touch()
+    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:2]))

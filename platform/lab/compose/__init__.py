@@ -1,0 +1,1 @@
+"""The backend for machines with a container engine: Docker Compose runs the official images."""

@@ -1,0 +1,197 @@
+"""The Compose backend: official images under Docker Compose, as docker-compose.yml says."""
+
+import os
+import subprocess
+import time
+from collections.abc import Mapping
+
+from lab import overrides
+from lab.backend import SECOND, UNITS, Unit
+from lab.compose import containers, engine, images
+from lab.compose.network import Addresses, environment_with
+from lab.errors import LabError
+from lab.home import PLATFORM, REPO, Home
+from lab.progress import Progress
+from lab.readiness import slow
+from lab.settings import ensure_secrets, read_pairs
+
+FILES = (REPO / "docker-compose.yml", PLATFORM / "compose" / "second.yaml")
+PUBLISHED = PLATFORM / "compose" / "published.yaml"
+DOTENV = REPO / ".env"
+UP_SECONDS = 300.0
+STOP_SECONDS = "15"
+
+
+class ComposeBackend:
+    """One stack for each engine."""
+
+    kind = "compose"
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._addresses = Addresses(environment_with(read_pairs(DOTENV)))
+
+    def running(self) -> bool:
+        """Whether a container of the system runs."""
+        return containers.any_running()
+
+    def belongs_elsewhere(self) -> str:
+        """The other clone from which the containers were made; '' when it is this one."""
+        there = containers.folder()
+        return "" if there in ("", str(REPO)) else there
+
+    def start(self, progress: Progress) -> None:
+        """Make what is missing (secrets, images), then start all and wait until all is healthy."""
+        seen = engine.look()
+        engine.refuse_unfit(seen)
+        ensure_secrets(DOTENV)
+        if not self.running():
+            self._addresses.refuse_taken_ports()
+        images.ensure(self._command, self._environment(), progress)
+        progress.say("start", "starting containers")
+        command = self._command("up", "--detach", "--wait", "--wait-timeout", f"{UP_SECONDS * slow():.0f}")
+        child = subprocess.Popen(
+            command, env=self._environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        while child.poll() is None:
+            waiting = [unit.name for unit in self.units() if unit.state != "running"]
+            if waiting:
+                more = f" (+{len(waiting) - 1})" * (len(waiting) > 1)
+                progress.say("start", f"waiting for {waiting[0]}{more}")
+            time.sleep(1)
+        said = child.communicate()[0]
+        if child.returncode != 0:
+            raise LabError(_explained(said, [unit.name for unit in self.units() if unit.state != "running"]))
+
+    def stop(self) -> None:
+        """Stop and remove the containers; volumes stay."""
+        ensure_secrets(DOTENV)  # Compose reads the whole file, also to stop
+        self._compose("--profile", "second", "down", "--remove-orphans", "--timeout", STOP_SECONDS)
+
+    def restart(self, unit: str) -> None:
+        """Restart one unit."""
+        _known(unit)
+        engine.must("restart", "--time", STOP_SECONDS, containers.name(unit))
+
+    def stop_unit(self, unit: str) -> None:
+        """Stop one unit until it is started again."""
+        _known(unit)
+        engine.must("stop", "--time", STOP_SECONDS, containers.name(unit))
+
+    def start_unit(self, unit: str) -> None:
+        """Start one stopped unit."""
+        _known(unit)
+        if engine.run("start", containers.name(unit)).returncode != 0:
+            self._make(unit)
+
+    def units(self) -> list[Unit]:
+        """All units, by what the engine says; of the second instances those that run."""
+        found = containers.look((*UNITS, *SECOND))
+        return [unit for unit in found if unit.name in UNITS or unit.pid]
+
+    def signal(self, unit: str, number: int) -> None:
+        """Send a signal to the unit's main process."""
+        _known(unit)
+        containers.send(unit, number)
+
+    def forget(self, unit: str) -> None:
+        """Make the unit's container anew, without its volumes."""
+        _known(unit)
+        volumes = containers.volumes(unit)
+        engine.must("stop", "--time", STOP_SECONDS, containers.name(unit))
+        engine.must("rm", "--volumes", containers.name(unit))
+        if volumes:
+            engine.must("volume", "rm", "--force", *volumes)
+        self._make(unit)
+
+    def override(self, unit: str, settings: Mapping[str, str]) -> None:
+        """Settings on top of the unit's own, from now on: its container is made anew."""
+        if unit not in UNITS:
+            raise LabError(f"There is no unit {unit}. Units: {', '.join(UNITS)}.")
+        overrides.write(self._home, unit, settings)
+        if self.running():
+            self._make(unit, "--force-recreate")
+
+    def log_command(self, unit: str, follow: bool, lines: int = 200) -> list[str]:
+        """The engine keeps the logs; `supervisor` is what it said about all containers."""
+        options = ["--tail", str(lines), *(["--follow"] if follow else [])]
+        if unit == "supervisor":
+            return ["docker", "compose", "--project-name", engine.project(), "logs", *options]
+        return ["docker", "logs", *options, containers.name(unit)]
+
+    def endpoints(self) -> dict[str, str]:
+        """Addresses by name."""
+        return self._addresses.endpoints()
+
+    def host(self, unit: str) -> str:
+        """Containers know each other by name."""
+        return unit
+
+    def reach(self, unit: str) -> str:
+        """The container's own address, where this machine can reach it."""
+        return self._addresses.reach(unit)
+
+    def variables(self) -> dict[str, str]:
+        """Addresses as this machine reaches them, and the secrets."""
+        return self._addresses.variables() | ensure_secrets(DOTENV)
+
+    def listen_host(self) -> str:
+        """This machine's address in the project's network."""
+        return self._addresses.bridge()
+
+    def neighbour(self) -> tuple[str, str]:
+        """The gateway's own address, asked from outside the project's network."""
+        return self._addresses.neighbour()
+
+    def delete_data(self) -> None:
+        """Remove the volumes; .env stays, it is the user's."""
+        self._compose(
+            "--profile", "second", "down", "--volumes", "--remove-orphans", "--timeout", STOP_SECONDS
+        )
+
+    def _make(self, unit: str, *options: str) -> None:
+        self._compose("up", "--detach", "--no-deps", "--no-build", *options, unit)
+
+    def _command(self, *arguments: str) -> list[str]:
+        files = (*FILES, *((PUBLISHED,) if self._addresses.published else ()))
+        chosen = [word for file in files for word in ("--file", str(file))]
+        return ["docker", "compose", "--project-directory", str(REPO), *chosen, *arguments]
+
+    def _environment(self) -> dict[str, str]:
+        mine = {
+            "LAB_OVERRIDES": str(self._home.root / "overrides"),
+            "LAB_FINGERPRINT": images.service_fingerprint(),
+            "COMPOSE_PROGRESS": "plain",
+        }
+        if hasattr(os, "getuid"):
+            mine |= {"LAB_UID": str(os.getuid()), "LAB_GID": str(os.getgid())}
+        if self._addresses.published:
+            mine |= {"LAB_KAFKA_OUTSIDE": f"127.0.0.1:{self._addresses.port('kafka')}"}
+        return {**os.environ, **mine}
+
+    def _compose(self, *arguments: str) -> None:
+        done = subprocess.run(
+            self._command(*arguments), env=self._environment(), text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+        )  # fmt: skip
+        if done.returncode != 0:
+            raise LabError(_explained(done.stdout, []))
+
+
+def _known(unit: str) -> None:
+    if unit not in (*UNITS, *SECOND):
+        raise LabError(f"There is no unit {unit}. Units: {', '.join(UNITS)}.")
+
+
+def _explained(said: str, waiting: list[str]) -> str:
+    """Compose's words as a person can use them."""
+    if "Pool overlaps" in said:
+        return ("The network 172.30.41.0/24 is taken on this machine. Move the lab's:"
+                " LAB_NETWORK=172.30.42 ./lab up (three numbers), and keep it in .env.")  # fmt: skip
+    last = "\n".join(f"  {line}" for line in said.strip().splitlines()[-6:])
+    look = (
+        f"Not healthy: {', '.join(waiting)}. Look: ./lab logs {waiting[0]}"
+        if waiting
+        else "Look: ./lab doctor"
+    )
+    return f"Docker Compose did not succeed:\n{last}\n{look}"

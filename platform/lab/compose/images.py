@@ -1,0 +1,56 @@
+"""The images of our own: built when the code or the packages in them have changed."""
+
+import hashlib
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from lab.compose import engine
+from lab.errors import LabError
+from lab.home import PLATFORM, REPO
+from lab.progress import Progress
+
+DOCKERFILE = PLATFORM / "Dockerfile"
+SERVICE = "civildiy-lab:local"
+
+
+def service_fingerprint() -> str:
+    """What the image of the services is made of: recipe, packages, code."""
+    code = sorted((PLATFORM / "civildiy").rglob("*.py"))
+    return _fingerprint([DOCKERFILE, REPO / "requirements" / "services.lock", *code])
+
+
+def _fingerprint(files: list[Path]) -> str:
+    found = hashlib.sha256()
+    for file in files:
+        found.update(file.relative_to(REPO).as_posix().encode() + b"\0" + file.read_bytes())
+    return found.hexdigest()[:16]
+
+
+def is_current(image: str, fingerprint: str) -> bool:
+    """Whether the engine has the image, made from what is here now."""
+    label = '{{index .Config.Labels "civildiy.fingerprint"}}'
+    return engine.run("image", "inspect", "--format", label, image).stdout.strip() == fingerprint
+
+
+def ensure(command: Callable[..., list[str]], environment: Mapping[str, str], progress: Progress) -> None:
+    """Build what is not current. `command` makes a Compose command. Raises LabError."""
+    if is_current(SERVICE, service_fingerprint()):
+        return
+    progress.say("image", "building the image of the services")
+    child = subprocess.Popen(
+        command("build", "auth"), env=dict(environment), text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    assert child.stdout is not None
+    lines = []
+    for line in child.stdout:
+        lines.append(line.rstrip())
+        progress.say("image", lines[-1][:70])
+    if child.wait() != 0:
+        last = "\n".join(f"  {line}" for line in lines[-12:])
+        raise LabError(
+            f"The image could not be built:\n{last}\nBehind a proxy: set HTTPS_PROXY, and put its"
+            " certificates into certificates/. Then run ./lab up again."
+        )
+    progress.done("image", "built the image of the services")

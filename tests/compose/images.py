@@ -1,0 +1,162 @@
+"""Stand-in images: the native backend's servers under the official names and tags."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import yaml
+from compose.machine import Machine
+
+from lab.home import PLATFORM, REPO
+from lab.install.servers import ServerPaths
+
+HERE = Path(__file__).parent / "standins"
+BASE = "debian:bookworm-slim"
+CERTIFICATES = Path("/usr/local/share/ca-certificates")
+# What Python and Java can do without in an image.
+LEFT_OUT = ("test", "tests", "idlelib", "tkinter", "turtledemo", "site-packages", "jmods", "legal", "man",
+            "include", "docs", "*.a", "src.zip")  # fmt: skip
+OF_THE_BASE = ("libc.so", "libm.so", "ld-linux", "libpthread.so", "libdl.so", "librt.so", "linux-vdso")
+
+
+def wanted() -> dict[str, str]:
+    """Name and full tag of each image that somebody else publishes, by its short name."""
+    compose = yaml.safe_load((REPO / "docker-compose.yml").read_text())
+    named = {service["image"] for service in compose["services"].values() if "build" not in service}
+    named |= {line.split()[1] for line in (PLATFORM / "Dockerfile").read_text().splitlines()
+              if line.startswith("FROM ") and ":" in line}  # fmt: skip
+    return {name.partition(":")[0].rpartition("/")[2]: name for name in sorted(named)}
+
+
+def places(paths: ServerPaths) -> dict[str, Path]:
+    """Where the machine has what images.toml names in braces."""
+    return {
+        "python": Path(sys.base_prefix),
+        "postgresql": paths.postgresql_bin.parent,
+        "redis-server": paths.redis_server.resolve(),
+        "redis-cli": paths.redis_server.with_name("redis-cli").resolve(),
+        "mongod": paths.mongod,
+        "java": paths.java.resolve().parents[1],
+        "kafka-jars": paths.kafka_jars,
+        "consul": paths.consul,
+        "traefik": paths.traefik,
+    }
+
+
+class StandIns:
+    """Makes those images that the engine does not have yet."""
+
+    def __init__(self, machine: Machine, paths: ServerPaths) -> None:
+        self._machine = machine
+        self._places = places(paths)
+        self._recipes: dict[str, Any] = tomllib.loads((HERE / "images.toml").read_text())
+        self._tags = wanted()
+
+    def make(self) -> list[str]:
+        """Make what is missing; returns the names of what was made. Raises LabError."""
+        made = [] if self._is_there(BASE, "base") else [self._make_base()]
+        # Python first: another one is built on it.
+        for name in sorted(self._recipes, key=lambda name: name != "python"):
+            if not self._is_there(self._tags[name], self._fingerprint(name)):
+                self._make(name)
+                made.append(self._tags[name])
+        return made
+
+    def _fingerprint(self, name: str) -> str:
+        recipe = self._recipes[name]
+        said = repr((recipe, sorted(str(self._places[p]) for p in self._places))).encode()
+        scripts = [HERE / recipe.get("entry", ""), *(HERE / file for file in recipe["files"])]
+        for file in (*scripts, Path(__file__)):
+            said += file.read_bytes() if file.is_file() else b""
+        return hashlib.sha256(said).hexdigest()[:12]
+
+    def _is_there(self, tag: str, fingerprint: str) -> bool:
+        label = '{{index .Config.Labels "standin"}}'
+        asked = subprocess.run(
+            ["docker", "image", "inspect", "--format", label, tag],
+            env=self._machine.environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        return asked.stdout.strip() == fingerprint
+
+    def _make_base(self) -> str:
+        exclude = [f"--dpkgopt=path-exclude=/usr/share/{what}/*" for what in ("man", "doc", "locale")]
+        with tempfile.TemporaryDirectory(dir=self._machine.root) as folder:
+            tar = Path(folder) / "base.tar"
+            self._machine.run("mmdebstrap", "--variant=minbase", "--include=ca-certificates,netcat-openbsd",
+                              *exclude, "bookworm", tar)  # fmt: skip
+            self._machine.run("docker", "import", tar, "standin-bare")
+            # What signs this machine's downloads anew signs those of an image's build as well.
+            (Path(folder) / "own").mkdir()
+            for certificate in CERTIFICATES.glob("*.crt"):
+                shutil.copy(certificate, Path(folder) / "own")
+            lines = ["FROM standin-bare", f"COPY own/ {CERTIFICATES}/", "RUN update-ca-certificates",
+                     "LABEL standin=base", 'CMD ["bash"]']  # fmt: skip
+            (Path(folder) / "Dockerfile").write_text("\n".join(lines))
+            tar.unlink()
+            self._machine.run("docker", "build", "-t", BASE, folder)
+        return BASE
+
+    def _make(self, name: str) -> None:
+        recipe = self._recipes[name]
+        with tempfile.TemporaryDirectory(dir=self._machine.root) as folder:
+            root = Path(folder) / "root"
+            for source, target in recipe["files"].items():
+                found = HERE / source if (HERE / source).exists() else Path(source.format_map(self._places))
+                _copy(found, root / target.lstrip("/"))
+            _add_libraries(root)
+            base = self._tags[recipe["base"]] if "base" in recipe else BASE
+            lines = [
+                f"FROM {base}",
+                "COPY root/ /",
+                "RUN " + " && ".join(["ldconfig", *recipe.get("run", [])]),
+            ]
+            lines += [f"LABEL standin={self._fingerprint(name)}"]
+            lines += [f"ENV {key}={value}" for key, value in recipe.get("env", {}).items()]
+            lines += [f"WORKDIR {recipe['workdir']}"] if "workdir" in recipe else []
+            if "entry" in recipe:
+                shutil.copy(HERE / recipe["entry"], Path(folder) / "entry")
+                (Path(folder) / "entry").chmod(0o755)
+                lines += ["COPY entry /entry", 'ENTRYPOINT ["/entry"]']
+            lines += [f"STOPSIGNAL {recipe['signal']}"] if "signal" in recipe else []
+            lines += [f"USER {recipe['user']}"] if "user" in recipe else []
+            words = ", ".join(f'"{word}"' for word in recipe.get("command", ["sh"]))
+            lines += [f"CMD [{words}]"]
+            (Path(folder) / "Dockerfile").write_text("\n".join(lines))
+            self._machine.run("docker", "build", "-t", self._tags[name], folder)
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        # Links are followed: Debian keeps parts of Java in /etc.
+        shutil.copytree(
+            source, target, ignore=shutil.ignore_patterns(*LEFT_OUT), ignore_dangling_symlinks=True
+        )
+    else:
+        shutil.copy2(source, target)
+        target.chmod(0o755)
+
+
+def _add_libraries(root: Path) -> None:
+    """Copy the shared libraries that the programs below `root` need and the base has not."""
+    programs = [file for file in root.rglob("*") if file.is_file() and _is_elf(file)]
+    listed = subprocess.run(["ldd", *programs], capture_output=True, text=True, check=False).stdout
+    for line in listed.splitlines():
+        _, arrow, place = line.strip().partition(" => ")
+        path = Path(place.partition(" (")[0])
+        if arrow and path.is_absolute() and path.exists() and not path.name.startswith(OF_THE_BASE):
+            target = root / "usr/lib" / f"{os.uname().machine}-linux-gnu" / path.name
+            if not target.exists() and not path.is_relative_to(root):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(path, target)
+
+
+def _is_elf(file: Path) -> bool:
+    with file.open("rb") as opened:
+        return opened.read(4) == b"\x7fELF"
