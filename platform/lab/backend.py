@@ -73,6 +73,9 @@ class Backend(Protocol):
     def endpoints(self) -> dict[str, str]:
         """Addresses by name, as this process reaches them."""
 
+    def remarks(self) -> str:
+        """What a person should know once it is up; '' when there is nothing."""
+
     def host(self, unit: str) -> str:
         """Name or address under which the other units know `unit`, and the catalog lists it."""
 

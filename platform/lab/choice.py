@@ -5,6 +5,7 @@ import os
 from lab.backend import Backend
 from lab.compose import engine
 from lab.compose.backend import ComposeBackend
+from lab.compose.inside import InsideBackend
 from lab.errors import LabError
 from lab.home import Home
 from lab.native.backend import NativeBackend
@@ -16,6 +17,8 @@ def chosen(home: Home) -> Backend:
     Unless told by hand: a native stack that runs stays in use; else Compose where an engine answers.
     """
     wanted = os.environ.get("LAB_BACKEND", "")
+    if wanted == "inside":  # set in the image of JupyterLab
+        return InsideBackend()
     if wanted not in ("", "compose", "native"):
         raise LabError(f"LAB_BACKEND={wanted} is not a backend; give compose or native, or leave it unset.")
     native = NativeBackend(home)

@@ -15,6 +15,7 @@ from rich.table import Table
 from lab.backend import UNITS, Unit
 from lab.bench import TARGETS, measure
 from lab.choice import chosen
+from lab.compose import commands as compose_commands
 from lab.course import running
 from lab.course.commands import register, reset_lab
 from lab.demo import story
@@ -57,8 +58,8 @@ def bring_up() -> None:
         backend.start(progress)
         wait_until_up(backend.endpoints(), progress)
     print_endpoints()
-    if backend.endpoints()["gateway"].endswith(":8000"):
-        console.print("Port 80 cannot be bound by this user, so the gateway is on 8000 (LAB_PORT_HTTP).")
+    if backend.remarks():
+        console.print(backend.remarks())
     console.print(f"Up in {time.monotonic() - began:.1f} s. Next: ./lab status, ./lab test")
 
 
@@ -90,7 +91,7 @@ def status(as_json: bool) -> None:
         )
     console.print(table)
     console.print(f"{sum(unit.memory for unit in units) / 1e6:.0f} MB resident in all")
-    if not any(unit.pid for unit in units):
+    if not any(unit.state == "running" for unit in units):
         console.print("The system is not running. Start it: ./lab up")
 
 
@@ -160,7 +161,7 @@ def reset(number: str | None, yes: bool) -> None:
         reset_lab(home, console, number, yes)
         return
     if not yes:
-        click.confirm(f"Delete all data of the system ({home.stack})?", abort=True)
+        click.confirm("Delete all data of the system?", abort=True)
     backend.stop()
     backend.delete_data()
     console.print("The data is deleted. ./lab up begins anew.")
@@ -190,7 +191,7 @@ def test(full: bool, pytest_options: tuple[str, ...]) -> None:
 def doctor() -> None:
     """Look at what can go wrong before it does, and say what to do."""
     remedies = []
-    for finding in examine(home, backend.running()):
+    for finding in examine(home, backend):
         mark = "LOOK" if finding.remedy else "ok"
         console.print(f"{mark:<5} {finding.what}: {finding.seen}", markup=False)
         if finding.remedy:
@@ -235,6 +236,7 @@ def bench(rounds: int, file: str) -> None:
 
 
 register(cli, home, backend, console)
+compose_commands.register(cli, backend, console)
 
 
 def main() -> None:

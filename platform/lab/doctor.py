@@ -11,8 +11,11 @@ from pathlib import Path
 
 import psutil
 
+from lab.backend import Backend
+from lab.compose import engine
+from lab.compose.backend import ComposeBackend
 from lab.errors import LabError
-from lab.home import Home
+from lab.home import REPO, Home
 from lab.install import debian
 from lab.install.pins import pins
 from lab.install.servers import Installer
@@ -32,18 +35,38 @@ class Finding:
     remedy: str = ""
 
 
-def examine(home: Home, running: bool) -> Iterator[Finding]:
+def examine(home: Home, backend: Backend) -> Iterator[Finding]:
     """Everything that is looked at, one after the other."""
     version = ".".join(str(part) for part in sys.version_info[:3])
     yield Finding("Python", version, "" if sys.version_info >= (3, 11) else "install Python 3.11 or newer")
+    yield Finding("backend", backend.kind)
+    looked = _compose(backend) if isinstance(backend, ComposeBackend) else _native(home, backend.running())
+    yield from looked
+
+
+def _compose(backend: ComposeBackend) -> Iterator[Finding]:
+    yield _avx()
+    try:
+        seen = engine.look()
+        engine.refuse_unfit(seen)
+    except LabError as error:
+        yield Finding("container engine", "cannot run the system", str(error))
+        return
+    yield Finding("container engine", f"{seen.engine}, {seen.memory / GB:.1f} GB of memory")
+    yield Finding("Docker Compose", seen.compose)
+    yield _disk(REPO, RUN_DISK_GB)
+    yield from _ports(backend.running(), backend.refuse_taken_ports)
+
+
+def _native(home: Home, running: bool) -> Iterator[Finding]:
     yield _machine()
     yield _avx()
     installer = Installer(home, pins())
     complete = installer.is_complete()
-    yield from (_memory(), _disk(home, complete), _debian(complete))
+    yield from (_memory(), _disk(home.root, RUN_DISK_GB if complete else BUILD_DISK_GB), _debian(complete))
     java = debian.java_version()
     yield Finding("Java", str(java or "none"), "" if java or not complete else "apt-get install a JRE of 17+")
-    yield from _ports(running)
+    yield from _ports(running, network.refuse_taken_ports)
     if complete:
         yield Finding("servers", "installed, so no registry is needed")
     else:
@@ -58,8 +81,9 @@ def _machine() -> Finding:
 
 def _avx() -> Finding:
     file = Path("/proc/cpuinfo")
-    flags = file.read_text().split() if file.exists() else []
-    if "avx" in flags:
+    if not file.exists() or platform.machine() not in ("x86_64", "AMD64"):
+        return Finding("AVX", "cannot be seen or is not needed here")
+    if "avx" in file.read_text().split():
         return Finding("AVX", "yes")
     return Finding("AVX", "no", "MongoDB 5 and later needs a processor with AVX; choose another machine")
 
@@ -70,9 +94,9 @@ def _memory() -> Finding:
     return Finding("memory", f"{free:.1f} GB available", remedy)
 
 
-def _disk(home: Home, complete: bool) -> Finding:
-    place = next(path for path in (home.root, *home.root.parents) if path.exists())
-    free, needed = shutil.disk_usage(place).free / GB, RUN_DISK_GB if complete else BUILD_DISK_GB
+def _disk(folder: Path, needed: float) -> Finding:
+    place = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(place).free / GB
     remedy = "" if free >= needed else f"make {needed:.0f} GB free at {place}, or set LAB_HOME elsewhere"
     return Finding("disk", f"{free:.0f} GB free at {place}", remedy)
 
@@ -86,18 +110,18 @@ def _debian(complete: bool) -> Finding:
     return Finding("Debian packages", "missing: " + " ".join(missing), remedy)
 
 
-def _ports(running: bool) -> Iterator[Finding]:
+def _ports(running: bool, refuse_taken: Callable[[], None]) -> Iterator[Finding]:
     if running:
         yield Finding("ports", "in use by the running system")
         return
     try:
-        network.refuse_taken_ports()
+        refuse_taken()
     except LabError as taken:
         for line in str(taken).splitlines():
             seen, _, remedy = line.partition(". Stop")
             yield Finding("port", seen, "Stop" + remedy)
     else:
-        yield Finding("ports", f"all free; the gateway gets {network.port('http')}")
+        yield Finding("ports", "all free")
 
 
 def _registries() -> Iterator[Finding]:

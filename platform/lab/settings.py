@@ -3,7 +3,7 @@
 import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from lab.errors import LabError
@@ -11,7 +11,7 @@ from lab.home import SETTINGS
 
 SECRETS = (
     "GATEWAY_SECRET", "AUTH_DB_PASSWORD", "PROFILE_DB_PASSWORD", "SIGNING_KEY_PASSPHRASE",
-    "POSTGRES_SUPERUSER_PASSWORD",
+    "POSTGRES_SUPERUSER_PASSWORD", "JUPYTER_TOKEN",
 )  # fmt: skip
 
 
@@ -30,6 +30,11 @@ def read(name: str, variables: Mapping[str, str]) -> dict[str, str]:
             key, _, value = line.partition("=")
             found[key] = re.sub(r"\$\{(\w+)(:-([^}]*))?\}", fill, value)
     return found
+
+
+def from_environment(names: Iterable[str]) -> dict[str, str]:
+    """Those of the variables that this process has."""
+    return {name: os.environ[name] for name in names if name in os.environ}
 
 
 def read_pairs(file: Path) -> dict[str, str]:

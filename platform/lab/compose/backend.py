@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from lab import overrides
 from lab.backend import SECOND, UNITS, Unit
 from lab.compose import containers, engine, images
+from lab.compose.limits import memory_limit
 from lab.compose.network import Addresses, environment_with
 from lab.errors import LabError
 from lab.home import PLATFORM, REPO, Home
@@ -46,7 +47,7 @@ class ComposeBackend:
         engine.refuse_unfit(seen)
         ensure_secrets(DOTENV)
         if not self.running():
-            self._addresses.refuse_taken_ports()
+            self.refuse_taken_ports()
         images.ensure(self._command, self._environment(), progress)
         progress.say("start", "starting containers")
         command = self._command("up", "--detach", "--wait", "--wait-timeout", f"{UP_SECONDS * slow():.0f}")
@@ -123,6 +124,14 @@ class ComposeBackend:
         """Addresses by name."""
         return self._addresses.endpoints()
 
+    def remarks(self) -> str:
+        """What the containers may use at most, and where JupyterLab is."""
+        lab = f"http://127.0.0.1:{self._addresses.port('jupyter')}/lab"
+        token = read_pairs(DOTENV).get("JUPYTER_TOKEN", "")
+        return (
+            f"JupyterLab: {lab}?token={token}\nThe containers may use {memory_limit()} MiB of memory in all."
+        )
+
     def host(self, unit: str) -> str:
         """Containers know each other by name."""
         return unit
@@ -143,6 +152,10 @@ class ComposeBackend:
         """The gateway's own address, asked from outside the project's network."""
         return self._addresses.neighbour()
 
+    def refuse_taken_ports(self) -> None:
+        """Raise LabError for ports that another process holds."""
+        self._addresses.refuse_taken_ports()
+
     def delete_data(self) -> None:
         """Remove the volumes; .env stays, it is the user's."""
         self._compose(
@@ -158,9 +171,11 @@ class ComposeBackend:
         return ["docker", "compose", "--project-directory", str(REPO), *chosen, *arguments]
 
     def _environment(self) -> dict[str, str]:
+        made_of = images.fingerprints()
         mine = {
             "LAB_OVERRIDES": str(self._home.root / "overrides"),
-            "LAB_FINGERPRINT": images.service_fingerprint(),
+            "LAB_FINGERPRINT": made_of[images.SERVICE],
+            "LAB_JUPYTER_FINGERPRINT": made_of[images.JUPYTER],
             "COMPOSE_PROGRESS": "plain",
         }
         if hasattr(os, "getuid"):

@@ -94,9 +94,9 @@ def run(*arguments: str, timeout: float | None = 120) -> "subprocess.CompletedPr
         ) from error
 
 
-def must(*arguments: str) -> str:
+def must(*arguments: str, timeout: float | None = 120) -> str:
     """`docker …` that has to work; returns what it printed. Raises LabError with its words."""
-    done = run(*arguments)
+    done = run(*arguments, timeout=timeout)
     if done.returncode != 0:
         last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
         raise LabError(f"docker {arguments[0]}: {' '.join(last)}")

@@ -11,13 +11,19 @@ from lab.home import PLATFORM, REPO
 from lab.progress import Progress
 
 DOCKERFILE = PLATFORM / "Dockerfile"
-SERVICE = "civildiy-lab:local"
+SERVICE, JUPYTER = "civildiy-lab:local", "civildiy-lab-jupyter:local"
+BUILT_BY = {SERVICE: "auth", JUPYTER: "jupyterlab"}
+"""The service in docker-compose.yml that says how an image is built."""
 
 
-def service_fingerprint() -> str:
-    """What the image of the services is made of: recipe, packages, code."""
+def fingerprints() -> dict[str, str]:
+    """What each image is made of: recipe, packages, and the code that it holds."""
+    locks = REPO / "requirements"
     code = sorted((PLATFORM / "civildiy").rglob("*.py"))
-    return _fingerprint([DOCKERFILE, REPO / "requirements" / "services.lock", *code])
+    return {
+        SERVICE: _fingerprint([DOCKERFILE, locks / "services.lock", *code]),
+        JUPYTER: _fingerprint([DOCKERFILE, locks / "lab.lock"]),
+    }
 
 
 def _fingerprint(files: list[Path]) -> str:
@@ -35,22 +41,23 @@ def is_current(image: str, fingerprint: str) -> bool:
 
 def ensure(command: Callable[..., list[str]], environment: Mapping[str, str], progress: Progress) -> None:
     """Build what is not current. `command` makes a Compose command. Raises LabError."""
-    if is_current(SERVICE, service_fingerprint()):
+    old = [image for image, made_of in fingerprints().items() if not is_current(image, made_of)]
+    if not old:
         return
-    progress.say("image", "building the image of the services")
+    progress.say("images", f"building {', '.join(old)}")
     child = subprocess.Popen(
-        command("build", "auth"), env=dict(environment), text=True,
+        command("build", *(BUILT_BY[image] for image in old)), env=dict(environment), text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     assert child.stdout is not None
     lines = []
     for line in child.stdout:
         lines.append(line.rstrip())
-        progress.say("image", lines[-1][:70])
+        progress.say("images", lines[-1][:70])
     if child.wait() != 0:
         last = "\n".join(f"  {line}" for line in lines[-12:])
         raise LabError(
-            f"The image could not be built:\n{last}\nBehind a proxy: set HTTPS_PROXY, and put its"
+            f"The images could not be built:\n{last}\nBehind a proxy: set HTTPS_PROXY, and put its"
             " certificates into certificates/. Then run ./lab up again."
         )
-    progress.done("image", "built the image of the services")
+    progress.done("images", f"built {', '.join(old)}")

@@ -131,6 +131,12 @@ class NativeBackend:
         """Addresses by name."""
         return network.endpoints()
 
+    def remarks(self) -> str:
+        """Where the gateway is, when it is not on its usual port."""
+        if network.endpoints()["gateway"].endswith(":8000"):
+            return "Port 80 cannot be bound by this user, so the gateway is on 8000 (LAB_PORT_HTTP)."
+        return ""
+
     def host(self, unit: str) -> str:
         """A loopback address of its own."""
         return network.host(unit)

@@ -1,0 +1,75 @@
+"""Commands that only Compose needs: secrets for a plain `docker compose up`, and images without a network."""
+
+from pathlib import Path
+
+import click
+import yaml
+from rich.console import Console
+
+from lab.backend import Backend
+from lab.compose import engine
+from lab.compose.backend import DOTENV
+from lab.errors import LabError
+from lab.home import REPO
+from lab.settings import ensure_secrets
+
+BUNDLE = "civildiy-images.tar"
+
+
+def images() -> list[str]:
+    """The full names of all images that docker-compose.yml uses."""
+    services = yaml.safe_load((REPO / "docker-compose.yml").read_text())["services"]
+    return sorted({service["image"] for service in services.values()})
+
+
+def bundle(file: Path) -> None:
+    """Write all images into one archive. Raises LabError that names a missing one."""
+    missing = [name for name in images() if engine.run("image", "inspect", name).returncode != 0]
+    if missing:
+        raise LabError(f"These images are not here yet: {', '.join(missing)}. Run ./lab up once, then again.")
+    new = file.with_name(file.name + ".new")
+    try:
+        engine.must("save", "--output", str(new), *images(), timeout=None)
+        new.replace(file)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def unbundle(file: Path) -> list[str]:
+    """Load an archive that `bundle` wrote; returns what it held. Raises LabError."""
+    if not file.exists():
+        raise LabError(f"There is no {file}. Write it where there is a network: ./lab bundle {file.name}")
+    said = engine.must("load", "--input", str(file), timeout=None)
+    return [line.partition(": ")[2] for line in said.splitlines() if line.startswith("Loaded image: ")]
+
+
+def register(cli: click.Group, backend: Backend, console: Console) -> None:
+    """Add the commands to `cli`."""
+
+    @cli.command()
+    def secrets() -> None:
+        """Make the secrets in .env that `docker compose up` asks for; those that are there stay."""
+        ensure_secrets(DOTENV)
+        console.print("The secrets are in .env. Next: docker compose up -d --wait")
+
+    @cli.command("bundle")
+    @click.argument("file", default=BUNDLE, type=Path)
+    def write_bundle(file: Path) -> None:
+        """Write all images into one archive, for machines without a network."""
+        _need_compose(backend)
+        bundle(file)
+        console.print(f"{file}: {len(images())} images, {file.stat().st_size / 1e6:.0f} MB."
+                      f" There: ./lab unbundle {file.name}")  # fmt: skip
+
+    @cli.command("unbundle")
+    @click.argument("file", default=BUNDLE, type=Path)
+    def read_bundle(file: Path) -> None:
+        """Load the images of an archive, so that ./lab up needs no network."""
+        _need_compose(backend)
+        found = unbundle(file)
+        console.print(f"{len(found)} images loaded. Next: ./lab up")
+
+
+def _need_compose(backend: Backend) -> None:
+    if backend.kind != "compose":
+        raise LabError("This is for Docker Compose, and no container engine answers. Start Docker first.")

@@ -1,0 +1,116 @@
+"""The view from inside the project's network, which JupyterLab has: use the system, do not steer it."""
+
+import socket
+from collections.abc import Mapping
+
+from lab.backend import UNITS, Unit
+from lab.errors import LabError
+from lab.progress import Progress
+from lab.settings import SECRETS, from_environment
+
+PORTS = {"postgresql": 5432, "mongodb": 27017, "redis": 6379, "kafka": 9092, "consul": 8500, "traefik": 8080,
+         "auth": 5000, "profile": 5000, "posts": 5000, "feed": 5000}  # fmt: skip
+"""Units that listen; the workers are seen by what they do."""
+
+
+class InsideBackend:
+    """Names and ports of the project's network. Starting and stopping is for the machine outside."""
+
+    kind = "inside"
+
+    def running(self) -> bool:
+        """Whether the gateway listens."""
+        return _listens("traefik")
+
+    def belongs_elsewhere(self) -> str:
+        """This very system, always."""
+        return ""
+
+    def start(self, progress: Progress) -> None:
+        """It runs already, or this would not."""
+        raise _outside("./lab up")
+
+    def stop(self) -> None:
+        """Not from in here."""
+        raise _outside("./lab down")
+
+    def restart(self, unit: str) -> None:
+        """Not from in here."""
+        raise _outside(f"./lab restart {unit}")
+
+    def stop_unit(self, unit: str) -> None:
+        """Not from in here."""
+        raise _outside(f"docker compose stop {unit}")
+
+    def start_unit(self, unit: str) -> None:
+        """Not from in here."""
+        raise _outside(f"docker compose start {unit}")
+
+    def units(self) -> list[Unit]:
+        """Which units listen; nothing more is seen from in here."""
+        states = {unit: "running" if _listens(unit) else "stopped" for unit in PORTS}
+        return [Unit(unit, states.get(unit, "not seen"), None, None, 0, None) for unit in UNITS]
+
+    def signal(self, unit: str, number: int) -> None:
+        """Not from in here."""
+        raise _outside(f"docker compose kill {unit}")
+
+    def forget(self, unit: str) -> None:
+        """Not from in here."""
+        raise _outside(f"docker compose rm {unit}")
+
+    def override(self, unit: str, settings: Mapping[str, str]) -> None:
+        """Not from in here."""
+        raise _outside("./lab start NN")
+
+    def log_command(self, unit: str, follow: bool, lines: int = 200) -> list[str]:
+        """Not from in here."""
+        raise _outside(f"./lab logs {unit}")
+
+    def endpoints(self) -> dict[str, str]:
+        """The names that the services use as well."""
+        web = {"gateway": "http://traefik", "traefik": "http://traefik:8080", "consul": "http://consul:8500"}
+        servers = {unit: f"{unit}:{PORTS[unit]}" for unit in ("kafka", "redis", "mongodb", "postgresql")}
+        return web | servers | {unit: f"http://{unit}:5000" for unit in ("auth", "profile", "posts", "feed")}
+
+    def remarks(self) -> str:
+        """Nothing to add."""
+        return ""
+
+    def host(self, unit: str) -> str:
+        """Its name."""
+        return unit
+
+    def reach(self, unit: str) -> str:
+        """Its name."""
+        return unit
+
+    def variables(self) -> dict[str, str]:
+        """The defaults of platform/settings are the names in this network; secrets are in the environment."""
+        return from_environment(SECRETS)
+
+    def listen_host(self) -> str:
+        """This container's own address."""
+        return socket.gethostbyname(socket.gethostname())
+
+    def neighbour(self) -> tuple[str, str]:
+        """There is one address only."""
+        raise _outside("./lab check NN")
+
+    def delete_data(self) -> None:
+        """Not from in here."""
+        raise _outside("./lab reset")
+
+
+def _outside(command: str) -> LabError:
+    return LabError(
+        f"JupyterLab has no say over the containers. On your own machine, in this folder: {command}"
+    )
+
+
+def _listens(unit: str) -> bool:
+    try:
+        with socket.create_connection((unit, PORTS[unit]), 1):
+            return True
+    except OSError:
+        return False

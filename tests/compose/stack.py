@@ -1,0 +1,119 @@
+"""The system under Compose, for the tests of this folder: an engine, images, and what belongs to this run."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from compose.images import StandIns
+from compose.machine import Machine
+from rich.console import Console
+
+from lab.compose import engine
+from lab.errors import LabError
+from lab.home import REPO, Home
+from lab.install.pins import pins
+from lab.install.servers import Installer, ensure_servers
+from lab.native.backend import NativeBackend
+from lab.progress import Progress
+
+OWN = {
+    # Beside whatever else runs on this machine: other containers, network and ports.
+    "COMPOSE_PROJECT_NAME": "civildiy-test", "LAB_NETWORK": "172.30.43", "LAB_BACKEND": "compose",
+    "LAB_PORT_HTTP": "18000", "LAB_PORT_DASHBOARD": "18080", "LAB_PORT_CONSUL": "18500",
+    "LAB_PORT_JUPYTER": "18888",
+}  # fmt: skip
+
+
+class Stack:
+    """Runs commands against the engine; `seconds` and `figures` are reported at the end."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self.environment = environment | OWN
+        self.seconds: dict[str, float] = {}
+        self.figures: list[str] = []
+
+    def run(self, *command: object, code: int = 0) -> str:
+        """Run a command; returns what it printed. Fails when it ends otherwise than `code`."""
+        words = [str(part) for part in command]
+        done = subprocess.run(
+            words, cwd=REPO, env=self.environment, text=True, timeout=1500, check=False,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        assert done.returncode == code, (
+            f"{' '.join(words)} ended with {done.returncode}:\n{done.stdout[-6000:]}"
+        )
+        return done.stdout
+
+    def timed(self, what: str, *command: object) -> str:
+        """Run a command and keep how long it took."""
+        began = time.monotonic()
+        said = self.run(*command)
+        self.seconds[what] = time.monotonic() - began
+        return said
+
+    def compose(self, *arguments: object) -> str:
+        """`docker compose …` as a learner types it: the file as it is, nothing else."""
+        return self.run("docker", "compose", *arguments)
+
+    def remove(self) -> None:
+        """Containers, network and volumes of this project."""
+        self.lab("secrets")  # Compose reads the whole file, also to remove
+        self.compose("down", "--volumes", "--remove-orphans", "--timeout", 5)
+
+    def lab(self, *arguments: object, code: int = 0) -> str:
+        """`./lab …`."""
+        return self.run(sys.executable, "-P", "-m", "lab", *arguments, code=code)
+
+    def container(self, unit: str) -> dict[str, object]:
+        """What `docker inspect` says of a unit."""
+        found: dict[str, object] = json.loads(self.run("docker", "inspect", f"civildiy-test-{unit}-1"))[0]
+        return found
+
+
+@contextmanager
+def stack(home: Home) -> Iterator[Stack]:
+    """The machine's engine, or one made for the purpose; the native stack rests meanwhile.
+
+    Raises LabError when no engine can be had.
+    """
+    native = NativeBackend(home)
+    was_up = native.running()
+    if was_up:
+        native.stop()
+    try:
+        with _engine(home) as found:
+            # What an earlier run, cut off, left behind.
+            found.remove()
+            try:
+                yield found
+            finally:
+                found.remove()
+    finally:
+        if was_up:
+            command = [sys.executable, "-P", "-m", "lab", "up"]
+            subprocess.run(command, cwd=REPO, env={**os.environ, "LAB_BACKEND": "native"}, check=True)
+
+
+@contextmanager
+def _engine(home: Home) -> Iterator[Stack]:
+    if engine.answers():
+        yield Stack(dict(os.environ))
+        return
+    if sys.platform != "linux" or os.geteuid() != 0:
+        raise LabError("No container engine answers, and only root on Linux can start one for the tests.")
+    machine = Machine(home)
+    began = time.monotonic()
+    machine.install()
+    with Progress(Console()) as progress:
+        ensure_servers(home, progress)
+    with machine.engine():
+        found = Stack(machine.environment)
+        found.seconds["engine"] = time.monotonic() - began
+        began = time.monotonic()
+        StandIns(machine, Installer(home, pins()).paths()).make()
+        found.seconds["stand-in images"] = time.monotonic() - began
+        yield found

@@ -1,0 +1,186 @@
+"""The unmodified docker-compose.yml on a real engine: it comes up, passes the same tests, and recovers."""
+
+import json
+import socket
+import sys
+import time
+import xml.etree.ElementTree as Xml
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from compose.stack import Stack
+from support import eventually, home
+
+from lab.backend import UNITS
+from lab.compose.commands import images
+from lab.compose.limits import memory_limit
+from lab.home import REPO
+from lab.readiness import PATHS
+
+pytestmark = pytest.mark.campaign
+GATEWAY = "http://127.0.0.1:18000"
+OWN = ("auth", "profile", "posts", "posts-relay", "feed", "feed-projector")
+NOT_OURS = (
+    # The file is read from top to bottom like the architecture's picture, not like a dictionary.
+    "service-keys-order", "services-alphabetical-order", "service-dependencies-alphabetical-order",
+    "service-ports-alphabetical-order", "top-level-properties-order",
+    # In lists on one line quotes keep the colons together, and dclint does not see them.
+    "no-quotes-in-volumes", "require-quotes-in-ports",
+)  # fmt: skip
+OWN_LAYERS = 125_000_000
+"""Bytes on top of python:3.11-slim, which has 125 million: together less than 250."""
+
+
+def routed() -> dict[str, int]:
+    """What the gateway answers for each service."""
+    with httpx.Client(base_url=GATEWAY, trust_env=False, timeout=10) as http:
+        return {name: http.get(f"/api/{path}/health").status_code for name, path in PATHS.items()}
+
+
+def healthy() -> bool:
+    """Whether everything, the path of an event included, works."""
+    with httpx.Client(base_url=GATEWAY, trust_env=False, timeout=5) as http:
+        stats = http.get("/api/activity-stream/stats").json()
+    return (
+        set(routed().values()) == {200} and stats["lag_events"] == 0 and stats["consumer_state"] == "running"
+    )
+
+
+def test_a_missing_secret_is_named(on_compose: Stack) -> None:
+    said = on_compose.run("docker", "compose", "--env-file", "/dev/null", "config", "--quiet", code=1)
+    assert len(said.strip().splitlines()) == 1
+    assert "GATEWAY_SECRET" in said
+    assert "./lab secrets" in said
+
+
+def test_comes_up_as_it_is(on_compose: Stack) -> None:
+    on_compose.timed("build", "docker", "compose", "build")
+    on_compose.timed("up, images there, no data", "docker", "compose", "up", "--detach", "--wait")
+    assert routed() == dict.fromkeys(PATHS, 200)  # at once: --wait means that the gateway routes
+
+
+def test_config_is_clean(on_compose: Stack) -> None:
+    more = [*sorted((REPO / "platform" / "compose").glob("*.yaml")), *REPO.glob("compose.*.yaml")]
+    overlays = [[], *(["-f", "docker-compose.yml", "-f", str(file.relative_to(REPO))] for file in more)]
+    for files in overlays:
+        assert on_compose.compose(*files, "config", "--quiet") == ""
+
+
+def test_second_up_does_nothing(on_compose: Stack) -> None:
+    # The image was built by hand, so the first ./lab up makes it its own; nothing in it is new.
+    on_compose.lab("up")
+    before = {unit: on_compose.container(unit)["Id"] for unit in UNITS}
+    assert "up already" in on_compose.lab("up")
+    assert {unit: on_compose.container(unit)["Id"] for unit in UNITS} == before
+
+
+def test_linter_is_content(on_compose: Stack) -> None:
+    """dclint knows the schema of the Compose specification, and what goes wrong in practice."""
+    tool = home.root / "engine" / "dclint-3.1.0"
+    if not (tool / "node_modules").exists():
+        on_compose.run("npm", "install", "--no-fund", "--no-audit", "--prefix", tool, "dclint@3.1.0")
+    dclint = tool / "node_modules" / ".bin" / "dclint"
+    rules = [word for rule in NOT_OURS for word in ("--disable-rule", rule)]
+    on_compose.run(dclint, REPO / "docker-compose.yml", "--max-warnings", 0, *rules)
+
+
+@pytest.mark.parametrize("unit", OWN)
+def test_own_containers_are_closed(on_compose: Stack, unit: str) -> None:
+    seen: dict[str, Any] = on_compose.container(unit)
+    host = seen["HostConfig"]
+    assert host["ReadonlyRootfs"]
+    assert host["CapDrop"] == ["ALL"]
+    assert "no-new-privileges:true" in host["SecurityOpt"]
+    assert seen["Config"]["User"] == "10001:10001"
+    assert not host["PortBindings"]
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_every_container_is_bounded(on_compose: Stack, unit: str) -> None:
+    seen: dict[str, Any] = on_compose.container(unit)
+    assert seen["HostConfig"]["Memory"] > 0
+    assert seen["HostConfig"]["LogConfig"]["Config"]["max-size"] == "10m"
+    assert not seen["State"]["OOMKilled"]
+    assert not any("docker.sock" in bind for bind in seen["HostConfig"]["Binds"] or [])
+    bound = [b["HostIp"] for found in seen["HostConfig"]["PortBindings"].values() for b in found]
+    assert set(bound) <= {"127.0.0.1"}
+
+
+def suite(on_compose: Stack, name: str, file: Path, *arguments: str) -> list[str]:
+    """Run the project's own tests against Compose; returns the names of those that passed."""
+    began = time.monotonic()
+    on_compose.run(sys.executable, "-m", "pytest", "-q", f"--junit-xml={file}", *arguments)
+    on_compose.seconds[name] = time.monotonic() - began
+    cases = Xml.parse(file).findall(".//testcase")
+    assert not [case.get("name") for case in cases if case.find("skipped") is not None]
+    on_compose.figures.append(f"{len(cases)} tests passed: {name}")
+    return [str(case.get("name")) for case in cases]
+
+
+def test_live_tests(on_compose: Stack, tmp_path: Path) -> None:
+    """The same tests as on the native backend, all of them."""
+    passed = suite(on_compose, "tests/live", tmp_path / "live.xml", "tests/live")
+    assert "test_data_survives_down_and_up" in passed
+    assert len(passed) > 70
+
+
+def test_checks_of_the_labs(on_compose: Stack, tmp_path: Path) -> None:
+    passed = suite(on_compose, "checks", tmp_path / "checks.xml", "checks")
+    assert len(passed) > 50
+
+
+def test_learners_way(on_compose: Stack, tmp_path: Path) -> None:
+    file = "tests/course/test_lab_commands.py"
+    assert suite(on_compose, file, tmp_path / "course.xml", file)
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_killed_container_recovers(on_compose: Stack, unit: str) -> None:
+    before: dict[str, Any] = on_compose.container(unit)
+    pid = before["State"]["Pid"]
+    on_compose.run("kill", "-KILL", pid)
+
+    def again() -> bool:
+        state: dict[str, Any] = on_compose.container(unit)["State"]  # type: ignore[assignment]
+        return state["Running"] and state["Pid"] not in (0, pid) and healthy()
+
+    eventually(again, within=60, what=f"{unit} to be back and everything healthy")
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_paused_container_recovers(on_compose: Stack, unit: str) -> None:
+    on_compose.compose("pause", unit)
+    try:
+        eventually(lambda: on_compose.container(unit)["State"]["Paused"], within=10, what="the pause")  # type: ignore[index]
+    finally:
+        on_compose.compose("unpause", unit)
+    eventually(healthy, within=60, what=f"everything to be healthy after the pause of {unit}")
+
+
+def test_a_taken_port_is_named(on_compose: Stack) -> None:
+    on_compose.lab("down")
+    with socket.create_server(("127.0.0.1", 18000)):
+        said = on_compose.lab("up", code=1)
+    assert "127.0.0.1:18000" in said
+    assert "LAB_PORT_HTTP" in said
+    assert "Traceback" not in said
+
+
+def test_warm_start_and_figures(on_compose: Stack) -> None:
+    on_compose.timed("up, warm", "docker", "compose", "up", "--detach", "--wait")
+    eventually(healthy, within=60, what="a healthy system")
+    units = json.loads(on_compose.lab("status", "--json"))
+    on_compose.figures += [f"{unit['name']}: {unit['memory'] / 1e6:.0f} MB" for unit in units]
+    total = sum(unit["memory"] for unit in units)
+    on_compose.figures.append(f"all containers: {total / 1e6:.0f} MB; their limits: {memory_limit()} MiB")
+    assert total < memory_limit() * 2**20
+    for name in images():
+        size = int(on_compose.run("docker", "image", "inspect", "--format", "{{.Size}}", name))
+        on_compose.figures.append(f"{name}: {size / 1e6:.0f} MB")
+    base = next(line.split()[1] for line in (REPO / "platform/Dockerfile").read_text().splitlines()
+                if line.startswith("FROM python"))  # fmt: skip
+    sizes = [int(on_compose.run("docker", "image", "inspect", "--format", "{{.Size}}", image))
+             for image in ("civildiy-lab:local", base)]  # fmt: skip
+    assert sizes[0] - sizes[1] < OWN_LAYERS
