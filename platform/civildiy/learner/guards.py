@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -18,6 +19,10 @@ LOOK_SECONDS = 0.2
 BLOCKED_SECONDS = 4.0
 MOST_MEMORY = 1024**3
 LONGEST_LOG = 64 * 1024**2
+CONTAINER_LIMITS = (
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),  # cgroups of version 1
+)
 
 
 def begin_anew() -> NoReturn:
@@ -25,11 +30,25 @@ def begin_anew() -> NoReturn:
     os.execv(sys.executable, sys.orig_argv)  # noqa: S606
 
 
+def container_memory() -> int:
+    """Bytes that the container around this process may use; a very large number outside of one."""
+    for file in CONTAINER_LIMITS:
+        with suppress(OSError, ValueError):
+            return int(file.read_text())
+    return 2**62
+
+
 def limit_resources() -> None:
     """Bound memory, and the log when it is a file: a leak or a print in a loop ends here."""
     import resource  # there is none on Windows; services run on Linux
 
-    resource.setrlimit(resource.RLIMIT_DATA, (MOST_MEMORY, resource.getrlimit(resource.RLIMIT_DATA)[1]))
+    most = MOST_MEMORY
+    if (container := container_memory()) < MOST_MEMORY:
+        # The kernel ends a container that takes too much, without a word. This error names the line.
+        # Stacks of threads count although they are hardly used, so they are made smaller.
+        most = container * 95 // 100
+        threading.stack_size(1024**2)
+    resource.setrlimit(resource.RLIMIT_DATA, (most, resource.getrlimit(resource.RLIMIT_DATA)[1]))
     if stat.S_ISREG(os.fstat(sys.stderr.fileno()).st_mode):
         if os.fstat(sys.stderr.fileno()).st_size > LONGEST_LOG // 2:
             os.ftruncate(sys.stderr.fileno(), 0)
