@@ -10,7 +10,7 @@ from lab.errors import LabError
 WITHOUT = "LAB_CI_WITHOUT_DOCKER"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # the native stack is needed again afterwards
 def on_compose(pytestconfig: pytest.Config) -> Iterator[Stack]:
     """The system under Compose; without an engine this fails, unless somebody allowed it by hand."""
     try:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from compose.images import StandIns
 from compose.machine import Machine
@@ -68,9 +69,20 @@ class Stack:
         """`./lab …`."""
         return self.run(sys.executable, "-P", "-m", "lab", *arguments, code=code)
 
-    def container(self, unit: str) -> dict[str, object]:
+    def kill(self, unit: str) -> None:
+        """kill -9 of a unit's main process, through the backend that the tests are about."""
+        program = "import sys; from support import kill; kill(sys.argv[1])"
+        paths = os.pathsep.join(str(REPO / part) for part in ("platform", "tests", "checks"))
+        self.run("env", f"PYTHONPATH={paths}", sys.executable, "-c", program, unit)
+
+    def state(self, unit: str) -> dict[str, Any]:
+        """The engine's view of a unit: Pid, Paused, Running, OOMKilled."""
+        found: dict[str, Any] = self.container(unit)["State"]
+        return found
+
+    def container(self, unit: str) -> dict[str, Any]:
         """What `docker inspect` says of a unit."""
-        found: dict[str, object] = json.loads(self.run("docker", "inspect", f"civildiy-test-{unit}-1"))[0]
+        found: dict[str, Any] = json.loads(self.run("docker", "inspect", f"civildiy-test-{unit}-1"))[0]
         return found
 
 
