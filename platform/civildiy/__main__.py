@@ -14,20 +14,25 @@ WORKERS = {
     "posts-relay": "civildiy.posts.relay",
     "feed-projector": "civildiy.feed.projector",
 }
+TOOLS = ("feed-verify", "feed-rebuild", "feed-redrive")
+"""Short-lived, started by hand; `./lab verify` and its like run them with `feed-tool.env`."""
 
 
 def main(unit: str) -> None:
-    """Serve or work until SIGTERM."""
-    prepare(blocked_ends=unit in SERVICES)
+    """Serve or work until SIGTERM; a tool ends by itself."""
+    prepare(blocked_ends=unit in SERVICES, stays=unit not in TOOLS)
     with reported():
         if unit in SERVICES:
             importlib.import_module("civildiy.chassis.serve").main(unit)
+        elif unit in TOOLS:
+            sys.exit(importlib.import_module("civildiy.feed.tools").main(unit, sys.argv[2:]))
         else:
             importlib.import_module(WORKERS[unit]).main()
 
 
 if __name__ == "__main__":
-    units = [*SERVICES, *WORKERS]
-    if len(sys.argv) != 2 or sys.argv[1] not in units:
+    units = [*SERVICES, *WORKERS, *TOOLS]
+    known = sys.argv[1:2] and sys.argv[1] in units
+    if not known or (len(sys.argv) > 2 and sys.argv[1] not in TOOLS):
         sys.exit(f"usage: python -m civildiy {{{','.join(units)}}}")
     main(sys.argv[1])

@@ -70,6 +70,12 @@ class Backend(Protocol):
     def log_command(self, unit: str, follow: bool, lines: int = 200) -> list[str]:
         """The command that prints the last lines of a unit's log."""
 
+    def tool_command(self, tool: str, *arguments: str) -> list[str]:
+        """The command that runs `python -m civildiy TOOL` once, with the settings of the feed's tools.
+
+        It runs the code that `feed` is told to run, writes its answer to stdout and ends by itself.
+        """
+
     def endpoints(self) -> dict[str, str]:
         """Addresses by name, as this process reaches them."""
 

@@ -12,6 +12,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
+from lab import view
 from lab.backend import UNITS, Unit
 from lab.bench import TARGETS, measure
 from lab.choice import chosen
@@ -237,6 +238,7 @@ def bench(rounds: int, file: str) -> None:
 
 register(cli, home, backend, console)
 compose_commands.register(cli, backend, console)
+view.register(cli, backend, console)
 
 
 def main() -> None:

@@ -12,13 +12,19 @@ POST_SECONDS = 8 * DAY_SECONDS
 
 OFFSET = "feed:offset"
 """Next offset to apply: written in the same step as the effects before it."""
+GENERATION = "feed:generation"
+"""Names the view as a whole: a rebuilt view has another one, so that writers notice the switch."""
+REBUILD = "feed:rebuild"
+"""Who makes the view anew right now; expires when that process dies."""
+BESIDE = 1
+"""Number of the Redis database in which a view is made anew; readers are in 0."""
 COUNTERS = "feed:counters"
 """Hash: applied, stale, skipped, dead."""
 PROJECTOR = "feed:projector"
 """The projector's own word that it lives; expires when it stops saying so."""
 
 
-def of_user(user_id: int) -> str:
+def of_user(user_id: int | str) -> str:
     """List of one user's entries."""
     return f"feed:activity:user:{user_id}"
 

@@ -76,6 +76,26 @@ redis.call('EXPIRE', post, ARGV[6])
 return 'applied'
 """
 
+NOTE = """
+-- Note what a batch did, unless the view was switched for a rebuilt one in between.
+-- KEYS: generation, offset, counters
+-- ARGV: generation before the batch, next offset, then name and number of each counter
+-- Returns 1, or 0 when the effects went to a view that is no longer read.
+
+if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then
+  return 0
+end
+redis.call('SET', KEYS[2], ARGV[2])
+for n = 3, #ARGV, 2 do
+  redis.call('HINCRBY', KEYS[3], ARGV[n], ARGV[n + 1])
+end
+return 1
+"""
+
+
+class ViewSwitched(Exception):
+    """A rebuilt view took the place of this one during a batch: go on at the offset noted there."""
+
 
 def timestamp(time: datetime) -> str:
     """UTC with microseconds, always 27 characters, so that text order is time order."""
@@ -108,9 +128,10 @@ class Projection:
         self._sha = ""
 
     def apply(self, events: Sequence[PostEvent], next_offset: int, skipped: int, dead: int) -> None:
-        """Apply `events` in order, then note `next_offset` and the counts, in one round trip.
+        """Apply `events` in order, then note `next_offset` and the counts.
 
-        Raises redis.exceptions.RedisError; applying the same events again is then safe.
+        Raises redis.exceptions.RedisError, and ViewSwitched when the view was rebuilt meanwhile;
+        applying the same events again is then safe.
         """
         try:
             self._send(events, next_offset, skipped, dead)
@@ -121,6 +142,7 @@ class Projection:
 
     def _send(self, events: Sequence[PostEvent], next_offset: int, skipped: int, dead: int) -> None:
         pipeline = self._redis.pipeline(transaction=False)
+        pipeline.get(keys.GENERATION)
         for event in events:
             data = event.data
             pipeline.evalsha(
@@ -136,15 +158,13 @@ class Projection:
                 keys.LIST_SECONDS,
                 keys.POST_SECONDS,
             )
-        outcomes = pipeline.execute()
-        done = self._redis.pipeline(transaction=True)
-        done.set(keys.OFFSET, next_offset)
+        generation, *outcomes = pipeline.execute()
         applied = outcomes.count(b"applied")
-        done.hincrby(keys.COUNTERS, "applied", applied)
-        done.hincrby(keys.COUNTERS, "stale", len(outcomes) - applied)
-        done.hincrby(keys.COUNTERS, "skipped", skipped)
-        done.hincrby(keys.COUNTERS, "dead", dead)
-        done.execute()
+        stale = len(outcomes) - applied
+        counts = ("applied", applied, "stale", stale, "skipped", skipped, "dead", dead)
+        names = (keys.GENERATION, keys.OFFSET, keys.COUNTERS)
+        if not self._redis.eval(NOTE, len(names), *names, generation or b"", next_offset, *counts):
+            raise ViewSwitched
 
     def next_offset(self) -> int | None:
         """Where to go on, as noted with the last effects; None in an empty Redis."""

@@ -23,3 +23,16 @@ class ProjectorSettings(BaseSettings):
     kafka_bootstrap: str
     projector_id: str
     log_level: str = "INFO"
+
+
+class ToolSettings(BaseSettings):
+    """For the tools that check, repair and feed the view: short-lived processes, started by hand."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+
+    redis_host: str
+    redis_port: int = 6379
+    kafka_bootstrap: str
+    mongodb_url: str
+    mongodb_database: str = "posts"
+    log_level: str = "INFO"

@@ -12,11 +12,12 @@ _watch: guards.Watch | None = None
 _incidents: Incidents | None = None
 
 
-def prepare(*, blocked_ends: bool) -> None:
+def prepare(*, blocked_ends: bool, stays: bool = True) -> None:
     """Install finder, limits and watches if LAB_CODE names files; else only say that none run.
 
     `blocked_ends`: code that holds up the main thread makes the process begin anew as soon as the
     file changes (a service cannot answer meanwhile); else it is only noted (a worker may wait).
+    `stays`: false for a tool, which ends by itself and neither reloads nor waits.
     """
     global _watch, _incidents  # one process, one learner
     files = learner_files()
@@ -24,12 +25,14 @@ def prepare(*, blocked_ends: bool) -> None:
     if not files:
         _incidents.started({})
         return
-    _watch = guards.Watch(files, _incidents, blocked_ends=blocked_ends)
+    watch = guards.Watch(files, _incidents, blocked_ends=blocked_ends)
     guards.limit_resources()  # first: this also makes room in a full log
-    _incidents.started(_watch.loaded)
+    _incidents.started(watch.loaded)
     guards.report_errors(_incidents)
     sys.meta_path.insert(0, LearnerFinder(files))
-    _watch.start()
+    if stays:
+        _watch = watch
+        watch.start()
 
 
 @contextmanager
@@ -41,7 +44,7 @@ def reported() -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        if _watch is None or _incidents is None or not _incidents.raised(error):
+        if _incidents is None or not _incidents.raised(error) or _watch is None:
             raise
         sys.excepthook(type(error), error, error.__traceback__)
         _watch.wait_for_change()

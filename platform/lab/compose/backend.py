@@ -16,7 +16,7 @@ from lab.progress import Progress
 from lab.readiness import slow
 from lab.settings import ensure_secrets, read_pairs
 
-FILES = (REPO / "docker-compose.yml", PLATFORM / "compose" / "second.yaml")
+FILES = (REPO / "docker-compose.yml", PLATFORM / "compose" / "more.yaml")
 PUBLISHED = PLATFORM / "compose" / "published.yaml"
 DOTENV = REPO / ".env"
 UP_SECONDS = 300.0
@@ -120,6 +120,15 @@ class ComposeBackend:
             return ["docker", "compose", "--project-name", engine.project(), "logs", *options]
         return ["docker", "logs", *options, containers.name(unit)]
 
+    def tool_command(self, tool: str, *arguments: str) -> list[str]:
+        """A container of its own, removed when it ends."""
+        settings = [f"{name}={value}" for name, value in self._own_environment().items()]
+        return [
+            "env",
+            *settings,
+            *self._command("run", "--rm", "--no-deps", "-T", "feed-tool", tool, *arguments),
+        ]
+
     def endpoints(self) -> dict[str, str]:
         """Addresses by name."""
         return self._addresses.endpoints()
@@ -171,6 +180,10 @@ class ComposeBackend:
         return ["docker", "compose", "--project-directory", str(REPO), *chosen, *arguments]
 
     def _environment(self) -> dict[str, str]:
+        return {**os.environ, **self._own_environment()}
+
+    def _own_environment(self) -> dict[str, str]:
+        """What the Compose files ask of the environment besides .env."""
         made_of = images.fingerprints()
         mine = {
             "LAB_OVERRIDES": str(self._home.root / "overrides"),
@@ -182,7 +195,7 @@ class ComposeBackend:
             mine |= {"LAB_UID": str(os.getuid()), "LAB_GID": str(os.getgid())}
         if self._addresses.published:
             mine |= {"LAB_KAFKA_OUTSIDE": f"127.0.0.1:{self._addresses.port('kafka')}"}
-        return {**os.environ, **mine}
+        return mine
 
     def _compose(self, *arguments: str) -> None:
         done = subprocess.run(

@@ -67,6 +67,10 @@ class InsideBackend:
         """Not from in here."""
         raise _outside(f"./lab logs {unit}")
 
+    def tool_command(self, tool: str, *arguments: str) -> list[str]:
+        """Not from in here: the tools' settings are not this container's."""
+        raise _outside(f"./lab {tool}")
+
     def endpoints(self) -> dict[str, str]:
         """The names that the services use as well."""
         web = {"gateway": "http://traefik", "traefik": "http://traefik:8080", "consul": "http://consul:8500"}

@@ -127,6 +127,10 @@ class NativeBackend:
         """Logs are files."""
         return ["tail", "-n", str(lines), *(["-F"] if follow else []), str(self._home.logs / f"{unit}.log")]
 
+    def tool_command(self, tool: str, *arguments: str) -> list[str]:
+        """A script that `start` wrote."""
+        return ["sh", str(self._home.run / f"{processes.TOOL}.sh"), tool, *arguments]
+
     def endpoints(self) -> dict[str, str]:
         """Addresses by name."""
         return network.endpoints()

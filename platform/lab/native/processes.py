@@ -16,6 +16,9 @@ from lab.settings import read
 
 SERVICES = ("auth", "profile", "posts", "feed")
 OURS = ("provision", *SERVICES, "posts-relay", "feed-projector")
+TOOL = "feed-tool"
+"""Not a unit: the settings and the script with which the feed's tools run."""
+TOOL_RUNS_CODE_OF = "feed"
 
 
 NEVER = 1_000_000_000
@@ -63,10 +66,10 @@ def commands(home: Home, paths: ServerPaths, values: Mapping[str, str]) -> dict[
 def _environment(name: str, values: Mapping[str, str]) -> dict[str, str]:
     first = name.removesuffix("-2")
     common = read("common", values) if first in SERVICES else {}
-    mine = common | (read(first, values) if first in ("traefik", *OURS) else {})
+    mine = common | (read(first, values) if first in ("traefik", TOOL, *OURS) else {})
     if name in SECOND:
         mine |= {"SERVICE_HOST": network.host(name)}
-    if first not in OURS:
+    if first not in (TOOL, *OURS):
         return mine
     code = {"PYTHONPATH": str(PLATFORM), "PYTHONUNBUFFERED": "1", "LAB_CODE_FOLDER": str(REPO / "labs")}
     return mine | code
@@ -104,24 +107,30 @@ NEEDS |= {name: NEEDS[name.removesuffix("-2")] for name in SECOND}
 """Who is stopped before whom, and started after. `started` is enough: all wait for what they need."""
 
 
+def _script(home: Home, name: str, code_of: str, values: Mapping[str, str], command: str) -> Path:
+    """Write the script that runs `command` with the settings of `name` and the overrides of `code_of`."""
+    script = home.run / f"{name}.sh"
+    script.touch(mode=0o600)
+    override = shlex.quote(str(overrides.file(home, code_of)))
+    exports = [f"export {k}={shlex.quote(v)}" for k, v in _environment(name, values).items()]
+    lines = ["# Written by ./lab up.", *exports]
+    lines += [f"if [ -f {override} ]; then set -a; . {override}; fi", f"exec {command}", ""]
+    script.write_text("\n".join(lines))
+    return script
+
+
 def write(home: Home, paths: ServerPaths, values: Mapping[str, str]) -> Path:
     """Write scripts, Kafka's properties and the configuration; returns the latter's path."""
     (home.run / "server.properties").write_text(kafka.properties_from(read("kafka", values)))
+    _script(
+        home, TOOL, TOOL_RUNS_CODE_OF, values, shlex.join([sys.executable, "-P", "-m", "civildiy"]) + ' "$@"'
+    )
     processes: dict[str, object] = {}
     for name, command in commands(home, paths, values).items():
         work = home.run / "work" / name
         work.mkdir(parents=True, exist_ok=True)
-        script = home.run / f"{name}.sh"
-        script.touch(mode=0o600)
-        exports = [f"export {k}={shlex.quote(v)}" for k, v in _environment(name, values).items()]
-        override = overrides.file(home, name.removesuffix("-2"))
-        lines = ["# Written by ./lab up.", *exports]
-        lines += [f"if [ -f {shlex.quote(str(override))} ]; then set -a; . {shlex.quote(str(override))}; fi"]
-        script.write_text(
-            "\n".join(
-                [*lines, f"exec {shlex.join(command)} >> {shlex.quote(str(home.logs / name))}.log 2>&1", ""]
-            )
-        )
+        redirect = f" >> {shlex.quote(str(home.logs / name))}.log 2>&1"
+        script = _script(home, name, name.removesuffix("-2"), values, shlex.join(command) + redirect)
         once = name == "provision"
         processes[name] = {
             "command": f"exec sh {shlex.quote(str(script))}",

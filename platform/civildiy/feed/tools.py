@@ -1,0 +1,137 @@
+"""The feed's tools: `python -m civildiy feed-verify`, `feed-rebuild` and `feed-redrive`.
+
+Each writes one JSON document to stdout and what it is doing to stderr. Exit code 0: all is well.
+1: it is not, and the document says what. 2: it could not be found out; the last line says why.
+"""
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from typing import Any
+
+import orjson
+from kafka.errors import KafkaError
+from pymongo import MongoClient
+from pymongo.errors import PyMongoError
+from redis import Redis
+from redis.exceptions import RedisError
+
+from civildiy.chassis.log import configure_logging
+from civildiy.chassis.settings import load_settings
+from civildiy.events.clients import group_consumer, producer
+from civildiy.events.envelope import DEAD_LETTER_TOPIC
+from civildiy.events.topic import RecordsGone, Topic
+from civildiy.feed import keys
+from civildiy.feed.settings import ToolSettings
+from civildiy.posts.outbox import Document
+from civildiy.posts.snapshot import post_states
+from civildiy.posts.store import COLLECTION
+
+log = logging.getLogger(__name__)
+
+Answer = tuple[int, dict[str, Any]]
+AWAY_MS = 5_000
+
+
+class Tools:
+    """The connections that the tools share; each is made when a tool asks for it."""
+
+    def __init__(self, settings: ToolSettings, patience: float, stack: ExitStack) -> None:
+        self._settings = settings
+        self._stack = stack
+        self._patience = patience
+
+    def verify(self, options: argparse.Namespace) -> Answer:
+        """Compare MongoDB, the topic and Redis."""
+        from civildiy.feed.consistency import CheckUp  # after the others: it may be a learner's
+
+        posts = self._posts()
+        checkup = CheckUp(lambda: post_states(posts), self._topic(), self._redis(), self._patience)
+        report = checkup.run()
+        return (1 if report.findings else 0), report.as_dict()
+
+    def rebuild(self, options: argparse.Namespace) -> Answer:
+        """Make the view anew and switch to it."""
+        from civildiy.feed.rebuild import Rebuild, RebuildFailed
+
+        rebuild = Rebuild(self._redis(), self._redis(keys.BESIDE), self._topic(), self._patience)
+        try:
+            summary = rebuild.run(post_states(self._posts()))
+        except (RebuildFailed, RecordsGone) as error:
+            return 1, {"switched": False, "why": str(error)}
+        return 0, {"switched": True, **asdict(summary)}
+
+    def redrive(self, options: argparse.Namespace) -> Answer:
+        """Send dead letters back, or only list them."""
+        from civildiy.feed.redrive import GROUP, Redrive
+
+        bootstrap = self._settings.kafka_bootstrap
+        committed = group_consumer(bootstrap, GROUP, GROUP)
+        self._stack.callback(committed.close)
+        sender = producer(bootstrap)
+        self._stack.callback(sender.close, timeout=5)
+        redrive = Redrive(self._topic(DEAD_LETTER_TOPIC), committed, sender, self._redis())
+
+        def listed(letters: Sequence[Any]) -> list[dict[str, object]]:
+            return [{"offset": one.offset, "reason": one.reason, "value": one.shown} for one in letters]
+
+        if options.dry_run:
+            return 0, {"waiting": listed(redrive.waiting())}
+        done = redrive.run(self._patience)
+        code = 1 if done.dead_again or not done.applied else 0
+        return code, {
+            "sent": listed(done.sent),
+            "dead_again": listed(done.dead_again),
+            "applied": done.applied,
+        }
+
+    def _redis(self, database: int = 0) -> Redis:
+        settings = self._settings
+        redis = Redis(host=settings.redis_host, port=settings.redis_port, db=database, socket_timeout=10)
+        self._stack.callback(redis.close)
+        return redis
+
+    def _topic(self, *name: str) -> Topic:
+        return self._stack.enter_context(Topic(self._settings.kafka_bootstrap, *name))
+
+    def _posts(self) -> Any:
+        client: MongoClient[Document] = MongoClient(
+            self._settings.mongodb_url, tz_aware=True, serverSelectionTimeoutMS=AWAY_MS
+        )
+        self._stack.callback(client.close)
+        return client[self._settings.mongodb_database][COLLECTION]
+
+
+@contextmanager
+def _tools(patience: float) -> Iterator[Tools]:
+    with ExitStack() as stack:
+        yield Tools(load_settings(ToolSettings), patience, stack)
+
+
+def main(name: str, arguments: Sequence[str]) -> int:
+    """Run one tool; returns its exit code."""
+    parser = argparse.ArgumentParser(prog=name)
+    parser.add_argument("--patience", type=float, default=15.0, help="seconds to wait for the projector")
+    if name == "feed-redrive":
+        parser.add_argument("--dry-run", action="store_true", help="list them, send nothing")
+    options = parser.parse_args(arguments)
+    configure_logging("INFO")
+    run: Callable[[Tools, argparse.Namespace], Answer] = {
+        "feed-verify": Tools.verify,
+        "feed-rebuild": Tools.rebuild,
+        "feed-redrive": Tools.redrive,
+    }[name]
+    try:
+        with _tools(options.patience) as tools:
+            code, answer = run(tools, options)
+    except (KafkaError, PyMongoError, RedisError) as error:
+        unit = {"kafka": "kafka", "pymongo": "mongodb", "redis": "redis"}[
+            type(error).__module__.split(".")[0]
+        ]
+        log.error("%s does not answer: %s: %s", unit, type(error).__name__, error)
+        return 2
+    sys.stdout.buffer.write(orjson.dumps(answer) + b"\n")
+    return code
