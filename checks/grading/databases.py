@@ -1,12 +1,14 @@
 """The databases seen from their own side: plans, sessions, and what a service makes of an empty one."""
 
 import signal
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, LiteralString, TypeVar
 
 import psycopg
+from psycopg import sql
 from pymongo import MongoClient
 
 from grading.reach import environment
@@ -23,6 +25,26 @@ def at_once(count: int, act: Callable[[int], T]) -> list[T]:
     """The results of `act(0)` to `act(count - 1)`, all begun at the same moment."""
     with ThreadPoolExecutor(count) as threads:
         return list(threads.map(act, range(count)))
+
+
+def inserts_at_once(service: str, table: LiteralString, count: int, act: Callable[[int], T]) -> list[T]:
+    """Like `at_once`, but nobody's insert into `table` goes on before three wait at it.
+
+    So whoever looked before writing has looked before anybody wrote.
+    """
+    with postgresql(service) as holder, ThreadPoolExecutor(count) as threads:
+        holder.execute(sql.SQL("LOCK TABLE {} IN SHARE MODE").format(sql.Identifier(table)))
+        running = [threads.submit(act, number) for number in range(count)]
+        # Not for long: others wait for a connection meanwhile, and give up after two seconds.
+        deadline = time.monotonic() + 1
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = %s::regclass"
+        while time.monotonic() < deadline:
+            found = holder.execute(waiting, (table,)).fetchone()
+            if found and found[0] >= 3:
+                break
+            time.sleep(0.01)
+        holder.commit()
+        return [future.result() for future in running]
 
 
 @contextmanager

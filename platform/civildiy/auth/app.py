@@ -92,7 +92,7 @@ async def prepare(pool: Pool, ring: KeyRing) -> None:
         except Exception as error:  # whatever it is, tokens are still checked and the log says what
             if not said:
                 mistake = not isinstance(error, AWAY)
-                log.warning("no tables yet, trying until it works: %s", error, exc_info=mistake)
+                log.warning("tables and keys: trying until it works: %s", error, exc_info=mistake)
             said = True
         await asyncio.sleep(keys.REFRESH_SECONDS if prepared and ring.public else 0.2)
 
