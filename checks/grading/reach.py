@@ -67,7 +67,7 @@ def run_module(lab: Exercise, service: str, program: str, *arguments: str) -> su
         "sys.meta_path.insert(0, LearnerFinder(learner_files()))\n"
     )
     return subprocess.Popen(
-        [sys.executable, "-P", "-c", lead + program, *arguments], env=env, text=True,
+        [sys.executable, "-P", "-c", lead + program, *arguments], env=env, text=True, stdin=subprocess.PIPE,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
 

@@ -51,6 +51,9 @@ ROUTES = (
 
 TIMEOUT_SECONDS = 2.0
 
+AWAY = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError, PoolTimeout)
+"""PostgreSQL cannot serve now. Other errors of the driver are mistakes in our own statements."""
+
 
 def connection_info(settings: AuthSettings) -> str:
     """How to reach auth's own database."""
@@ -78,16 +81,20 @@ async def prepare(pool: Pool, ring: KeyRing) -> None:
                 async with pool.connection() as connection:
                     # Two instances that create the same table at once would get in each other's way.
                     await connection.execute("SELECT pg_advisory_xact_lock(%s)", (keys.LOCK,))
-                    await connection.execute(users.SCHEMA)
                     await connection.execute(keys.SCHEMA)
                     await ring.ensure(connection)
+                await ring.load(pool)  # from here on tokens can be checked
+                async with pool.connection() as connection:
+                    await connection.execute("SELECT pg_advisory_xact_lock(%s)", (keys.LOCK,))
+                    await users.ensure_table(connection)
                 prepared = True
             await ring.load(pool)
-        except (psycopg.Error, PoolTimeout) as error:
+        except Exception as error:  # whatever it is, tokens are still checked and the log says what
             if not said:
-                log.warning("PostgreSQL does not answer, trying until it does: %s", error)
+                mistake = not isinstance(error, AWAY)
+                log.warning("tables and keys: trying until it works: %s", error, exc_info=mistake)
             said = True
-        await asyncio.sleep(keys.REFRESH_SECONDS if ring.public else 0.2)
+        await asyncio.sleep(keys.REFRESH_SECONDS if prepared and ring.public else 0.2)
 
 
 def service() -> Service:
@@ -126,7 +133,7 @@ def service() -> Service:
         settings,
         router=router,
         dependencies={"postgresql": postgresql_answers},
-        drivers={psycopg.Error: "postgresql", PoolTimeout: "postgresql"},
+        drivers=dict.fromkeys(AWAY, "postgresql"),
         lifespan=lifespan,
         description="Accounts and tokens. The gateway asks here who a request acts for.",
     )

@@ -16,17 +16,26 @@ from civildiy.auth.schemas import User
 
 Pool = AsyncConnectionPool[AsyncConnection[Any]]
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS users (
-    id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    email         text NOT NULL,
-    username      text NOT NULL,
-    password_hash text NOT NULL,
-    created_at    timestamptz NOT NULL DEFAULT now()
-);
-CREATE UNIQUE INDEX IF NOT EXISTS users_email ON users (lower(email));
-CREATE UNIQUE INDEX IF NOT EXISTS users_username ON users (lower(username));
-"""
+
+async def ensure_table(connection: AsyncConnection[Any]) -> None:
+    """Make the table `users` and the indexes that guard it; doing it twice changes nothing.
+
+    Its columns: id (given by the database), email, username, password_hash, created_at. The indexes
+    `users_email` and `users_username` let no two rows differ in letter case only.
+    """
+    await connection.execute(
+        """
+        CREATE TABLE IF NOT EXISTS users (
+            id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+            email         text NOT NULL,
+            username      text NOT NULL,
+            password_hash text NOT NULL,
+            created_at    timestamptz NOT NULL DEFAULT now()
+        )
+        """
+    )
+    await connection.execute("CREATE UNIQUE INDEX IF NOT EXISTS users_email ON users (lower(email))")
+    await connection.execute("CREATE UNIQUE INDEX IF NOT EXISTS users_username ON users (lower(username))")
 
 
 class Taken(Exception):

@@ -22,6 +22,10 @@ from civildiy.chassis.settings import ServiceSettings
 DRAIN_SECONDS = 0.5
 """Time for the gateway to see the deregistration (measured: 0.3 s) before the port closes."""
 
+KEEP_ALIVE_SECONDS = 120
+"""Longer than the gateway's 90: who closes an idle connection first must be the one who sends on it.
+Else a request that meets the closing is lost, and its client reads 502."""
+
 
 @dataclass(frozen=True)
 class Service:
@@ -66,6 +70,7 @@ def main(name: str) -> None:
         log_config=None,
         server_header=False,
         timeout_graceful_shutdown=5,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )
     server = RegisteredServer(config, Membership(service.name, service.routes, settings))
     logging.getLogger(__name__).info("%s on %s:%s", name, config.host, config.port)

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response, status
 from civildiy.chassis.identity import CurrentUser
 from civildiy.chassis.problems import documented
 from civildiy.chassis.trace import continued_trace
+from civildiy.posts.commands import Commands
 from civildiy.posts.schemas import Deleted, NewPost, PageQuery, Post, PostChange, PostId, PostPage
 from civildiy.posts.store import PostStore
 
@@ -19,18 +20,24 @@ async def _store(request: Request) -> PostStore:
     return store
 
 
+async def _commands(request: Request) -> Commands:
+    commands: Commands = request.app.state.commands
+    return commands
+
+
 async def _trace(traceparent: Annotated[str | None, Header()] = None) -> str:
     return continued_trace(traceparent)
 
 
 Store = Annotated[PostStore, Depends(_store)]
+Writes = Annotated[Commands, Depends(_commands)]
 Trace = Annotated[str, Depends(_trace)]
 
 
 @router.post("", status_code=status.HTTP_201_CREATED, responses=documented(400, 401, 413, 422, 503))
-async def create(new: NewPost, user: CurrentUser, store: Store, trace: Trace, response: Response) -> Post:
+async def create(new: NewPost, user: CurrentUser, commands: Writes, trace: Trace, response: Response) -> Post:
     """Write a post."""
-    post = await store.create(user, new, trace)
+    post = await commands.create(user, new, trace)
     response.headers["Location"] = f"{PREFIX}/{post.id}"
     return post
 
@@ -48,13 +55,15 @@ async def read(post_id: PostId, store: Store) -> Post:
 
 
 @router.put("/{post_id}", responses=documented(400, 401, 403, 404, 409, 413, 422, 503))
-async def update(post_id: PostId, change: PostChange, user: CurrentUser, store: Store, trace: Trace) -> Post:
+async def update(
+    post_id: PostId, change: PostChange, user: CurrentUser, commands: Writes, trace: Trace
+) -> Post:
     """Change the fields that are sent; the author only."""
-    return await store.update(post_id, user, change.model_dump(exclude_unset=True), trace)
+    return await commands.update(post_id, user, change.model_dump(exclude_unset=True), trace)
 
 
 @router.delete("/{post_id}", responses=documented(401, 403, 404, 409, 422, 503))
-async def delete(post_id: PostId, user: CurrentUser, store: Store, trace: Trace) -> Deleted:
+async def delete(post_id: PostId, user: CurrentUser, commands: Writes, trace: Trace) -> Deleted:
     """Delete a post; the author only."""
-    await store.delete(post_id, user, trace)
+    await commands.delete(post_id, user, trace)
     return Deleted(id=post_id)

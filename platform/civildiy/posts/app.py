@@ -6,13 +6,14 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from pymongo import AsyncMongoClient
-from pymongo.errors import PyMongoError
+from pymongo.errors import ConnectionFailure, ExecutionTimeout
 
 from civildiy.chassis.app import create_service
 from civildiy.chassis.routes import READ_ONLY, Route, away, under
 from civildiy.chassis.serve import Service
 from civildiy.chassis.settings import load_settings
 from civildiy.posts.api import PREFIX, router
+from civildiy.posts.commands import Commands
 from civildiy.posts.outbox import Document
 from civildiy.posts.settings import PostsSettings
 from civildiy.posts.store import PostStore, ensure_collection_until_done
@@ -25,6 +26,9 @@ ROUTES = (
 )
 
 TIMEOUT_MS = 2000
+
+AWAY = (ConnectionFailure, ExecutionTimeout)
+"""MongoDB cannot serve now. Other errors are mistakes in what we ask of it."""
 
 
 def service() -> Service:
@@ -42,6 +46,7 @@ def service() -> Service:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.store = PostStore(database)
+        app.state.commands = Commands(app.state.store)
         preparing = asyncio.create_task(ensure_collection_until_done(database))
         yield
         preparing.cancel()
@@ -56,7 +61,7 @@ def service() -> Service:
         settings,
         router=router,
         dependencies={"mongodb": mongodb_answers},
-        drivers={PyMongoError: "mongodb"},
+        drivers=dict.fromkeys(AWAY, "mongodb"),
         lifespan=lifespan,
         description="Posts, and the events that each change of a post causes.",
     )

@@ -72,8 +72,10 @@ def expired_event(post: Mapping[str, Any], traceparent: str) -> PostRemoved:
     """
     post_id = str(post["_id"])
     event_id = str(uuid5(NAMESPACE_URL, f"{SOURCE}/{post_id}/expired"))
+    # Without an expiry somebody removed it by hand in the database: readers lose it all the same.
+    time = post["expires_at"] or post["updated_at"]
     return PostRemoved(
-        **_attributes(event_id, post_id, post["expires_at"], post["version"] + 1, traceparent),
+        **_attributes(event_id, post_id, time, post["version"] + 1, traceparent),
         type="post.expired",
         schemaversion=SCHEMA_VERSION,
         data=Data(post_id=post_id, user_id=post["user_id"]),
@@ -83,6 +85,7 @@ def expired_event(post: Mapping[str, Any], traceparent: str) -> PostRemoved:
 def _attributes(
     event_id: str, post_id: str, time: datetime, version: int, traceparent: str
 ) -> dict[str, Any]:
+    """The attributes of the envelope; `version` is the post's own number of changes."""
     return {
         "specversion": "1.0",
         "id": event_id,
@@ -98,6 +101,21 @@ def _attributes(
 def entry(event: PostEvent) -> Document:
     """How an event waits in its post's document: encoded once, sent as it stands."""
     return {"id": event.id, "body": encode(event)}
+
+
+def new_with_event(post: Document, event: PostEvent) -> Document:
+    """The document to insert: a new post together with its first event."""
+    return {**post, **_owing(event), "outbox": [entry(event)]}
+
+
+def change_with_event(fields: Document, event: PostEvent) -> Document:
+    """The update to apply: new values of some fields together with the event that says so."""
+    return {"$set": {**fields, **_owing(event)}, "$push": {"outbox": entry(event)}}
+
+
+def _owing(event: PostEvent) -> Document:
+    last = {"id": event.id, "type": event.type, "time": event.time}
+    return {"settled": False, "last_event": last}
 
 
 @dataclass(frozen=True)
@@ -138,7 +156,10 @@ class Outbox:
         self._posts.delete_many({"_id": {"$in": [w.post_id for w in sent]}, "deleted": True, "settled": True})
 
     def park(self, poison: Waiting, reason: str) -> None:
-        """Set an event aside that the broker will never take, so that it holds up nothing."""
+        """Set an event aside that the broker will never take, so that it holds up nothing.
+
+        The document keeps it in the list `parked`: id, body and the reason.
+        """
         parked = {"id": poison.event_id, "body": poison.body, "reason": reason}
         self._posts.bulk_write([_taken_out(poison, [{"$set": {"parked": _appended(parked)}}])])
 

@@ -64,12 +64,16 @@ class Post(BaseModel):
 
 
 class PostPage(BaseModel):
-    """Some posts, newest first; `total` counts all that the query matches."""
+    """Some posts, newest first; `total` counts all that the query matches, whatever the page.
+
+    `next` is what to send as `before` for the page after this one; null when there is none.
+    """
 
     items: list[Post]
     total: int
     limit: int
     skip: int
+    next: str | None
 
 
 class Deleted(BaseModel):
@@ -80,10 +84,15 @@ class Deleted(BaseModel):
 
 
 class PageQuery(BaseModel):
-    """Which posts to list."""
+    """Which posts to list.
+
+    `before` is the id of the last post that was seen: pages by it stay in step while posts are
+    added, which pages by `skip` do not.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     user_id: Annotated[int | None, Field(ge=1, le=2**63 - 1)] = None
+    before: PostId | None = None
     limit: Annotated[int, Field(ge=1, le=100)] = 20
     skip: Annotated[int, Field(ge=0, le=1_000_000)] = 0

@@ -9,6 +9,7 @@ its last event waits.
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,17 +17,23 @@ from bson import ObjectId
 from pymongo import ReturnDocument
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import PyMongoError
+from pymongo.errors import ConnectionFailure, OperationFailure
 
-from civildiy.chassis.problems import Conflict, Forbidden, NotFound, Unavailable
-from civildiy.posts.outbox import MAX_WAITING, Document, deleted_event, entry, put_event
-from civildiy.posts.schemas import NewPost, PageQuery, Post, PostPage
+from civildiy.chassis.problems import Conflict, NotFound
+from civildiy.events.envelope import PostEvent
+from civildiy.posts.outbox import Document, change_with_event, new_with_event
+from civildiy.posts.schemas import PageQuery, Post, PostPage
 
 log = logging.getLogger(__name__)
 
 COLLECTION = "posts"
 ATTEMPTS = 20
 """How often a change is tried again when somebody else changed the post in between."""
+
+
+Keys = list[tuple[str, int]]
+INDEX_CONFLICTS = (85, 86)
+"""MongoDB's codes for an index that is there already, but not the same."""
 
 
 def now() -> datetime:
@@ -42,30 +49,56 @@ async def ensure_collection(database: AsyncDatabase[Document]) -> None:
     # A removal by TTL shows the removed post in the change stream only with this.
     await database.command("collMod", COLLECTION, changeStreamPreAndPostImages={"enabled": True})
     posts = database[COLLECTION]
-    await posts.create_index([("user_id", 1), ("_id", -1)], name="user_id")
-    await posts.create_index(
-        "expires_at",
-        name="expiry",
+    await ensure_index(posts, "user_id", [("user_id", 1), ("_id", -1)])
+    await ensure_index(
+        posts,
+        "expiry",
+        [("expires_at", 1)],
         expireAfterSeconds=0,
         partialFilterExpression={"settled": True},
     )
-    await posts.create_index("updated_at", name="outbox", partialFilterExpression={"settled": False})
+    await ensure_index(posts, "outbox", [("updated_at", 1)], partialFilterExpression={"settled": False})
+
+
+async def ensure_index(posts: AsyncCollection[Document], name: str, keys: Keys, **options: Any) -> None:
+    """Create an index; another one of the same name or the same keys gives way."""
+    try:
+        await posts.create_index(keys, name=name, **options)
+    except OperationFailure as error:
+        if error.code not in INDEX_CONFLICTS:
+            raise
+        for other, known in (await posts.index_information()).items():
+            if other == name or known["key"] == keys:
+                await posts.drop_index(other)
+        await posts.create_index(keys, name=name, **options)
 
 
 async def ensure_collection_until_done(database: AsyncDatabase[Document]) -> None:
-    """Try until MongoDB answers: a service may start before its database."""
+    """Try until it works: a service may start before its database."""
+    said = False
     while True:
         try:
             await ensure_collection(database)
-        except PyMongoError as error:
-            log.warning("MongoDB does not answer yet: %s", error)
+        except Exception as error:  # whatever it is, the service goes on and the log says what
+            if not said:
+                away = isinstance(error, ConnectionFailure)
+                log.warning("no collection yet, trying until it works: %s", error, exc_info=not away)
+            said = True
             await asyncio.sleep(0.5)
         else:
             return
 
 
-Change = Callable[[Document, datetime], Document]
-"""From a post as it is and the time to the post as it shall be, with its new event."""
+@dataclass(frozen=True)
+class Change:
+    """What a change writes: fields with their new values, and the event that says so."""
+
+    fields: Document
+    event: PostEvent
+
+
+Decide = Callable[[Document, datetime], Change]
+"""From a post as it is and the time to what shall change. Raises Problem to refuse."""
 
 
 class PostStore:
@@ -74,101 +107,61 @@ class PostStore:
     def __init__(self, database: AsyncDatabase[Document]) -> None:
         self._posts: AsyncCollection[Document] = database[COLLECTION]
 
-    async def create(self, author: int, new: NewPost, traceparent: str) -> Post:
-        """Store a post and its `post.created` event in one document."""
-        time = now()
-        document: Document = {
-            "_id": ObjectId(),
-            "user_id": author,
-            **new.model_dump(),
-            "created_at": time,
-            "updated_at": time,
-            "version": 1,
-            "deleted": False,
-        }
-        event = put_event("post.created", document, time, traceparent)
-        document |= {
-            "outbox": [entry(event)],
-            "settled": False,
-            "last_event": {"id": event.id, "type": event.type, "time": time},
-        }
-        await self._posts.insert_one(document)
-        return _as_post(document)
+    async def add(self, post: Document, event: PostEvent) -> Post:
+        """Store a new post and its first event, in one document."""
+        await self._posts.insert_one(new_with_event(post, event))
+        return _as_post(post)
 
     async def get(self, post_id: str) -> Post:
         """One post. Raises NotFound."""
-        document = await self._posts.find_one({"_id": ObjectId(post_id), **_visible()})
+        document = await self._posts.find_one({"_id": ObjectId(post_id), **visible()})
         if document is None:
             raise NotFound(f"There is no post {post_id}.")
         return _as_post(document)
 
     async def page(self, query: PageQuery) -> PostPage:
-        """Posts of one author or of everybody, newest first."""
-        wanted = _visible()
+        """Posts of one author or of everybody, newest first (ids rise with time).
+
+        `query.before` is the id of the last post seen: older ones follow. So a page stays the same
+        while posts are added in front of it.
+        """
+        wanted = visible()
         if query.user_id is not None:
             wanted["user_id"] = query.user_id
-        found = self._posts.find(wanted, sort=[("_id", -1)], skip=query.skip, limit=query.limit)
-        items = [_as_post(document) async for document in found]
         total = await self._posts.count_documents(wanted)
-        return PostPage(items=items, total=total, limit=query.limit, skip=query.skip)
+        if query.before is not None:
+            wanted["_id"] = {"$lt": ObjectId(query.before)}
+        # One more than asked for tells whether anything follows.
+        found = self._posts.find(wanted, sort=[("_id", -1)], skip=query.skip, limit=query.limit + 1)
+        items = [_as_post(document) async for document in found]
+        following = items[query.limit - 1].id if len(items) > query.limit else None
+        return PostPage(
+            items=items[: query.limit], total=total, limit=query.limit, skip=query.skip, next=following
+        )
 
-    async def update(self, post_id: str, user: int, changes: Mapping[str, Any], traceparent: str) -> Post:
-        """Change some fields of one's own post, and add the `post.updated` event.
+    async def change(self, post_id: str, decide: Decide) -> Post:
+        """Read the post, ask `decide`, and write if nobody else wrote in between; else begin anew.
 
-        Raises NotFound, Forbidden, and Unavailable when too many events wait already.
+        Raises NotFound, Conflict after ATTEMPTS, and what `decide` raises.
         """
-
-        def apply(post: Document, time: datetime) -> Document:
-            after = {**post, **changes, "updated_at": time, "version": post["version"] + 1}
-            event = put_event("post.updated", after, time, traceparent)
-            last = {"id": event.id, "type": event.type, "time": time}
-            return after | {"outbox": entry(event), "last_event": last}
-
-        return _as_post(await self._change(post_id, user, [*changes], apply))
-
-    async def delete(self, post_id: str, user: int, traceparent: str) -> None:
-        """Remove one's own post: its words go at once, the rest when the event is published.
-
-        Raises NotFound, Forbidden, and Unavailable when too many events wait already.
-        """
-
-        def apply(post: Document, time: datetime) -> Document:
-            after = {**post, "updated_at": time, "version": post["version"] + 1}
-            event = deleted_event(after, time, traceparent)
-            last = {"id": event.id, "type": event.type, "time": time}
-            emptied = {"title": "", "content": "", "tags": [], "deleted": True, "expires_at": None}
-            return after | emptied | {"outbox": entry(event), "last_event": last}
-
-        fields = ["title", "content", "tags", "deleted", "expires_at"]
-        await self._change(post_id, user, fields, apply)
-
-    async def _change(self, post_id: str, user: int, fields: list[str], apply: Change) -> Document:
-        """Read, apply, write if nobody else wrote in between; else read again."""
         key = ObjectId(post_id)
         for _ in range(ATTEMPTS):
-            post = await self._posts.find_one({"_id": key, **_visible()})
+            post = await self._posts.find_one({"_id": key, **visible()})
             if post is None:
                 raise NotFound(f"There is no post {post_id}.")
-            if post["user_id"] != user:
-                raise Forbidden("Only the author may change or delete a post.")
-            if len(post["outbox"]) >= MAX_WAITING:
-                raise Unavailable("kafka", "Too many changes of this post wait to be published.")
-            after = apply(post, max(now(), post["updated_at"]))
-            names = [*fields, "updated_at", "version", "last_event"]
+            change = decide(post, max(now(), post["updated_at"]))
             written = await self._posts.find_one_and_update(
                 {"_id": key, "version": post["version"], "deleted": False},
-                {
-                    "$set": {name: after[name] for name in names} | {"settled": False},
-                    "$push": {"outbox": after["outbox"]},
-                },
+                change_with_event(change.fields, change.event),
                 return_document=ReturnDocument.AFTER,
             )
             if written is not None:
-                return written
+                return _as_post(written)
         raise Conflict("Others keep changing this post; try again.")
 
 
-def _visible() -> Document:
+def visible() -> Document:
+    """Part of a query: not deleted, and not expired, even if MongoDB has not removed it yet."""
     return {
         "deleted": False,
         "$or": [{"expires_at": None}, {"expires_at": {"$gt": datetime.now(UTC)}}],

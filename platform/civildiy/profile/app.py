@@ -6,8 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from sqlalchemy import URL, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import URL, exc, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from civildiy.chassis.app import create_service
@@ -27,6 +26,9 @@ ROUTES = (
 )
 
 TIMEOUT_SECONDS = 2
+AWAY = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError)
+"""PostgreSQL cannot serve now. Other errors are mistakes in our own statements."""
+
 TABLE_LOCK = 0x70726F66
 """Number of the advisory lock under which the table is made."""
 
@@ -40,9 +42,10 @@ async def ensure_tables(engine: AsyncEngine) -> None:
                 lock = text("SELECT pg_advisory_xact_lock(:lock)")
                 await connection.execute(lock, {"lock": TABLE_LOCK})
                 await connection.run_sync(Base.metadata.create_all)
-        except SQLAlchemyError as error:
+        except exc.SQLAlchemyError as error:
             if not said:
-                log.warning("PostgreSQL does not answer, trying until it does: %s", error)
+                mistake = not isinstance(error, AWAY)
+                log.warning("no table yet, trying until it works: %s", error, exc_info=mistake)
             said = True
             await asyncio.sleep(0.2)
         else:
@@ -93,7 +96,7 @@ def service() -> Service:
         settings,
         router=router,
         dependencies=None,  # the router answers /health and /ready
-        drivers={SQLAlchemyError: "postgresql"},
+        drivers=dict.fromkeys(AWAY, "postgresql"),
         lifespan=lifespan,
         description="Profiles of users: each sees and changes their own.",
     )

@@ -1,0 +1,156 @@
+"""The databases seen from their own side: plans, sessions, and what a service makes of an empty one."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, LiteralString, TypeVar
+
+import psycopg
+from psycopg import sql
+from pymongo import MongoClient
+
+from grading.reach import environment
+from grading.system import ENDPOINTS, backend, eventually, home, missing
+from lab.course.running import wait_until_loaded
+
+Document = dict[str, Any]
+T = TypeVar("T")
+
+POSTS = "posts"
+
+
+def at_once(count: int, act: Callable[[int], T]) -> list[T]:
+    """The results of `act(0)` to `act(count - 1)`, all begun at the same moment."""
+    with ThreadPoolExecutor(count) as threads:
+        return list(threads.map(act, range(count)))
+
+
+def inserts_at_once(service: str, table: LiteralString, count: int, act: Callable[[int], T]) -> list[T]:
+    """Like `at_once`, but nobody's insert into `table` goes on before three wait at it.
+
+    So whoever looked before writing has looked before anybody wrote.
+    """
+    with postgresql(service) as holder, ThreadPoolExecutor(count) as threads:
+        holder.execute(sql.SQL("LOCK TABLE {} IN SHARE MODE").format(sql.Identifier(table)))
+        running = [threads.submit(act, number) for number in range(count)]
+        # Not for long: others wait for a connection meanwhile, and give up after two seconds.
+        deadline = time.monotonic() + 1
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = %s::regclass"
+        while time.monotonic() < deadline:
+            found = holder.execute(waiting, (table,)).fetchone()
+            if found and found[0] >= 3:
+                break
+            time.sleep(0.01)
+        holder.commit()
+        return [future.result() for future in running]
+
+
+@contextmanager
+def mongodb() -> Iterator[MongoClient[Document]]:
+    """A client of the posts' MongoDB."""
+    with MongoClient[Document](
+        f"mongodb://{ENDPOINTS['mongodb']}", directConnection=True, tz_aware=True,
+        serverSelectionTimeoutMS=5000,
+    ) as client:  # fmt: skip
+        yield client
+
+
+@contextmanager
+def postgresql(service: str, database: str = "") -> Iterator[psycopg.Connection[Any]]:
+    """A connection with the role of `service`, to its own database or another one."""
+    s = environment(service)
+    host, _, port = ENDPOINTS["postgresql"].rpartition(":")
+    with psycopg.connect(
+        host=host, port=int(port), dbname=database or s["POSTGRES_DATABASE"],
+        user=s["POSTGRES_USER"], password=s["POSTGRES_PASSWORD"], connect_timeout=5,
+    ) as connection:  # fmt: skip
+        yield connection
+
+
+def begin_anew(unit: str) -> float:
+    """End a service's process; returns when its successor, which serves now, began (Unix time)."""
+    before = _began(unit)
+    backend.signal(unit, signal.SIGKILL)
+    eventually(lambda: _began(unit) > before, within=20, what=f"{unit} to start again")
+    eventually(lambda: not missing(), within=30, what=f"{unit} to be ready after its restart")
+    return _began(unit)
+
+
+def _began(unit: str) -> float:
+    return wait_until_loaded(home, backend, unit)
+
+
+TABLE_AWAY: tuple[LiteralString, ...] = (
+    "CREATE SCHEMA kept",
+    "ALTER TABLE users SET SCHEMA kept",
+)
+TABLE_BACK: tuple[LiteralString, ...] = (
+    "DROP TABLE IF EXISTS public.users",
+    "ALTER TABLE kept.users SET SCHEMA public",
+    "DROP SCHEMA kept",
+)
+
+
+@contextmanager
+def without_users() -> Iterator[None]:
+    """Auth's database without its table `users`; afterwards the old one is there again."""
+    _put_back()  # an earlier run may have been killed in between
+    with postgresql("auth") as connection:
+        for statement in TABLE_AWAY:
+            connection.execute(statement)
+    try:
+        yield
+    finally:
+        _put_back()
+
+
+def _put_back() -> None:
+    with postgresql("auth") as connection:  # one transaction: nobody sees anything in between
+        found = connection.execute("SELECT to_regclass('kept.users')").fetchone()
+        if found and found[0]:
+            for statement in TABLE_BACK:
+                connection.execute(statement)
+
+
+def index_names() -> set[str]:
+    """The indexes of the posts, without the one that MongoDB makes itself."""
+    with mongodb() as client:
+        return {str(name) for name in client[POSTS][POSTS].index_information()} - {"_id_"}
+
+
+def plans_of(value: object, act: Callable[[], object]) -> list[Document]:
+    """What MongoDB's profiler noted while `act` ran, of queries of posts that hold `value`."""
+    with mongodb() as client:
+        database = client[POSTS]
+        database.command("profile", 0)
+        database.drop_collection("system.profile")
+        database.command("profile", 1, filter={"ns": f"{POSTS}.{POSTS}"})
+        try:
+            act()
+        finally:
+            database.command("profile", 0)
+        found = list(database["system.profile"].find({"op": {"$in": ["query", "command", "getmore"]}}))
+        database.drop_collection("system.profile")
+    return [entry for entry in found if _holds(entry.get("command"), value)]
+
+
+def _holds(document: object, value: object) -> bool:
+    if isinstance(document, dict):
+        return any(_holds(inner, value) for inner in document.values())
+    if isinstance(document, list):
+        return any(_holds(inner, value) for inner in document)
+    return document == value
+
+
+def connections_opened() -> dict[str, int]:
+    """How many connections each database has accepted since its server began."""
+    opened = {}
+    with postgresql("auth") as connection:
+        for name, count in connection.execute("SELECT datname, sessions FROM pg_stat_database"):
+            if name in ("auth", "profile"):
+                opened[str(name)] = int(count)
+    with mongodb() as client:
+        opened[POSTS] = int(client.admin.command("serverStatus")["connections"]["totalCreated"])
+    return opened

@@ -1,0 +1,217 @@
+"""What stands on the topic of the posts' events, and relays that a check runs by itself."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from subprocess import Popen, TimeoutExpired
+from typing import Any
+
+import psutil
+from kafka import KafkaConsumer, TopicPartition
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+
+from civildiy.events.clients import reader
+from civildiy.events.envelope import POSTS_TOPIC
+from grading.outcome import NotGradable, require
+from grading.reach import run_module
+from grading.system import ENDPOINTS, backend, eventually
+from lab.course.exercise import Exercise
+from lab.course.running import is_waiting
+
+RELAY = "posts-relay"
+PARTITION = TopicPartition(POSTS_TOPIC, 0)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One event as it stands on the topic."""
+
+    key: str
+    body: dict[str, Any]
+
+    @property
+    def version(self) -> int:
+        """The post's version that the event tells of."""
+        return int(self.body.get("postversion") or 0)
+
+    @property
+    def id(self) -> str:
+        """The event's id."""
+        return str(self.body.get("id"))
+
+
+class Listener:
+    """Reads the topic from where it ended when the listener was made (or from `start`)."""
+
+    def __init__(self, start: int | None = None) -> None:
+        self._consumer: KafkaConsumer = reader(ENDPOINTS["kafka"])
+        self._consumer.assign([PARTITION])
+        self.start = self.end() if start is None else start
+        self._consumer.seek(PARTITION, self.start)
+        self._seen: list[Seen] = []
+
+    def end(self) -> int:
+        """The offset after the last record."""
+        return int(self._consumer.end_offsets([PARTITION])[PARTITION])
+
+    def all(self) -> list[Seen]:
+        """All events since the beginning; what is not JSON is left out."""
+        end = self.end()
+        while self._consumer.position(PARTITION) < end:
+            for record in self._consumer.poll(timeout_ms=500).get(PARTITION, []):
+                with suppress(ValueError):
+                    self._seen.append(Seen((record.key or b"").decode(), json.loads(record.value)))
+        return self._seen
+
+    def of(self, post: str) -> list[Seen]:
+        """The events of one post, by their subject."""
+        return [seen for seen in self.all() if seen.body.get("subject") == post]
+
+    def wait(self, wanted: dict[str, int], within: float = 10) -> None:
+        """Block until each post's event of the given version is there."""
+
+        def late() -> list[str]:
+            there = {(seen.body.get("subject"), seen.version) for seen in self.all()}
+            return [f"{post} v{version}" for post, version in wanted.items() if (post, version) not in there]
+
+        what = f"the last event of each of {len(wanted)} posts on the topic"
+        eventually(lambda: not late() or is_waiting(backend, RELAY), within=within, what=what)
+
+    def close(self) -> None:
+        """Close the consumer."""
+        self._consumer.close()
+
+
+@contextmanager
+def listening(start: int | None = None) -> Iterator[Listener]:
+    """A listener from now on, or from `start`."""
+    listener = Listener(start)
+    try:
+        yield listener
+    finally:
+        listener.close()
+
+
+def nothing_lost_or_mixed_up(listener: Listener, wanted: dict[str, int], did: str) -> None:
+    """Each post's events are versions 1 to n, first seen in this order, each with one id."""
+    lost, order, ids = [], [], []
+    for post, last in wanted.items():
+        seen = listener.of(post)
+        first = list(dict.fromkeys(event.version for event in seen))
+        lost += [f"{post} v{n}" for n in range(1, last + 1) if n not in first]
+        order += [f"{post}: {first}"] if first != sorted(first) else []
+        ids += [f"{post} v{n}" for n in first if len({event.id for event in seen if event.version == n}) > 1]
+    require(
+        not lost,
+        did,
+        expected=f"all {sum(wanted.values())} events on the topic",
+        saw=f"{len(lost)} lost: {', '.join(lost[:5])}",
+        means="An event may leave the outbox only when the broker has acknowledged it.",
+    )
+    require(
+        not order,
+        did,
+        expected="the events of each post in the order of its versions",
+        saw="; ".join(order[:3]),
+        means="Only the oldest event of a post may be on its way, and only one relay may send.",
+    )
+    require(
+        not ids,
+        did,
+        expected="one id for each change, also when it is sent again",
+        saw=f"several ids for {', '.join(ids[:5])}",
+        means="Readers know a repeated event by its id. It is made with the change, never when sending.",
+    )
+
+
+class OwnRelays:
+    """Relays run by the check, with the same code and settings as the unit's."""
+
+    def __init__(self, lab: Exercise, name: str = "") -> None:
+        self._lab, self._name = lab, name
+        self._next = self._prepare()
+        self.running: Popen[str] | None = None
+
+    def _prepare(self) -> Popen[str]:
+        # Loads everything, then waits for a word: so the next one can begin at once.
+        lead = f"import os; os.environ['RELAY_ID'] = {self._name!r}\n" if self._name else ""
+        program = f"{lead}from civildiy.posts.relay import main\nimport sys\nsys.stdin.readline()\nmain()\n"
+        return run_module(self._lab, RELAY, program)
+
+    def begin(self) -> None:
+        """Let the next one work."""
+        self.running, self._next = self._next, self._prepare()
+        assert self.running.stdin
+        with suppress(BrokenPipeError):
+            self.running.stdin.write("\n")
+            self.running.stdin.flush()
+
+    def connected(self) -> bool:
+        """Whether the one that works now speaks to Kafka (and so, before that, to MongoDB)."""
+        _, _, port = ENDPOINTS["kafka"].rpartition(":")
+        if self.running is None or self.running.poll() is not None:
+            return False
+        connections = psutil.Process(self.running.pid).net_connections("tcp")
+        return any(c.raddr and c.raddr[1] == int(port) and c.status == "ESTABLISHED" for c in connections)
+
+    def kill(self) -> None:
+        """kill -9."""
+        if self.running:
+            _end(self.running)
+        self.running = None
+
+    def close(self) -> None:
+        """End all."""
+        self.kill()
+        _end(self._next)
+
+
+def _end(process: "Popen[str]") -> None:
+    process.kill()
+    try:
+        process.communicate(timeout=10)
+    except TimeoutExpired as error:
+        raise NotGradable("a relay of the check cannot be ended") from error
+
+
+@contextmanager
+def own_relays(lab: Exercise) -> Iterator[OwnRelays]:
+    """The unit's relay is stopped, and the check runs relays of its own; then the unit's again."""
+    backend.stop_unit(RELAY)
+    relays = OwnRelays(lab)
+    try:
+        yield relays
+    finally:
+        relays.close()
+        backend.start_unit(RELAY)
+
+
+@contextmanager
+def second_relay(lab: Exercise) -> Iterator[OwnRelays]:
+    """Another relay beside the unit's, under a name of its own."""
+    relays = OwnRelays(lab, "second-relay")
+    try:
+        relays.begin()
+        yield relays
+    finally:
+        relays.close()
+
+
+@contextmanager
+def refusing(size: int) -> Iterator[None]:
+    """Kafka refuses records of more than `size` bytes on the topic."""
+    _largest(str(size))
+    try:
+        yield
+    finally:
+        _largest("1048588")
+
+
+def _largest(value: str) -> None:
+    admin = KafkaAdminClient(bootstrap_servers=ENDPOINTS["kafka"], bootstrap_timeout_ms=5000)
+    try:
+        resource = ConfigResource(ConfigResourceType.TOPIC, POSTS_TOPIC, {"max.message.bytes": value})
+        admin.alter_configs([resource])
+    finally:
+        admin.close()

@@ -1,0 +1,442 @@
+"""Lab 05: what accounts, profiles and posts do when many want the same, and what the databases say."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from bson import ObjectId
+from grading.databases import (
+    POSTS,
+    at_once,
+    begin_anew,
+    connections_opened,
+    index_names,
+    inserts_at_once,
+    mongodb,
+    plans_of,
+    postgresql,
+    without_users,
+)
+from grading.outcome import require
+from grading.people import Person, said
+from grading.plugin import check
+from grading.system import ENDPOINTS, backend, eventually, http
+
+from lab.course.running import incidents
+
+HOSTILE = {
+    "SQL": "'; DROP TABLE users;--",
+    "an operator": '{"$gt": ""}',
+    "a variable": "$title ${jndi} %s %(x)s :name {0} \\' \\",
+    "signs": "\U0001f469\u200d\U0001f680 e\u0301 \u202eabc \u0645\u0631\u062d\u0628\u0627 \ufeff",
+}
+POSTS_BEGAN = pytest.StashKey[float]()
+
+
+def register(client: httpx.Client, email: str, username: str) -> httpx.Response:
+    new = {"email": email, "username": username, "password": "long enough"}
+    return client.post(f"{ENDPOINTS['gateway']}/api/auth/register", json=new)
+
+
+def mixed(word: str, rng: Random) -> str:
+    return "".join(rng.choice((letter.lower(), letter.upper())) for letter in word)
+
+
+def race(what: str, rng: Random, where: str) -> None:
+    """Twenty registrations that agree in `what`, but for letter case; one may win."""
+    name = f"r{rng.getrandbits(40):010x}{datetime.now(UTC):%f}"
+    emails, names = [], []
+    for number in range(20):
+        emails.append(mixed(f"{name}@example.org", rng) if what == "email" else f"{name}{number}@example.org")
+        names.append(mixed(name, rng) if what == "username" else f"{name}-{number}")
+    with http() as client:
+        answers = inserts_at_once("auth", "users", 20, lambda n: register(client, emails[n], names[n]))
+    seen = sorted(answer.status_code for answer in answers)
+    require(
+        seen == [201] + [409] * 19,
+        f"registered twenty people with one {what} (in different letter case) at once{where}",
+        expected="one 201 and nineteen 409",
+        saw={status: seen.count(status) for status in seen},
+        means="A look before the insert proves nothing: all twenty look before the first one writes.",
+    )
+    refused = next(answer for answer in answers if answer.status_code == 409)
+    named = [error["field"] for error in refused.json().get("errors") or []]
+    require(
+        named == [what],
+        f"read a 409 of the twenty{where}",
+        expected=f"an error that names '{what}'",
+        saw=said(refused),
+        means="The name of the index that refused says which field it was.",
+    )
+
+
+@check(points=3)
+@pytest.mark.parametrize("what", ["email", "username"])
+def test_parallel_registrations(what: str, rng: Random) -> None:
+    """Of twenty who want one name at the same moment one gets it, in any letter case"""
+    race(what, rng, "")
+
+
+@check(points=2)
+@pytest.mark.disturbs
+def test_empty_database(rng: Random) -> None:
+    """In an empty database auth makes a table that guards itself"""
+    with without_users():
+        begin_anew("auth")
+
+        def made() -> bool:
+            with postgresql("auth") as connection:
+                found = connection.execute("SELECT to_regclass('public.users')").fetchone()
+            return bool(found and found[0])
+
+        eventually(made, within=15, what="auth to make the table users")
+        for what in ("email", "username"):
+            race(what, rng, ", in a table that auth had just made")
+
+
+@check(points=2)
+def test_hostile_words_at_login(rng: Random) -> None:
+    """Words that look like SQL are words: as an email, and at the login"""
+    name = f"o{rng.getrandbits(40):010x}{datetime.now(UTC):%f}"
+    email, did = f"o'hara--{name}@example.org", "registered and logged in with an email that holds ' and --"
+    with http() as client:
+        new = register(client, email, name)
+        login = f"{ENDPOINTS['auth']}/api/auth/login"
+        good = client.post(login, json={"email": email, "password": "long enough"})
+        require(
+            (new.status_code, good.status_code) == (201, 200),
+            did,
+            expected="201 and 200",
+            saw=f"{said(new)} and {said(good)}",
+            means="Text inside a statement becomes part of it. Send it beside the statement, as a parameter.",
+        )
+        words = [*HOSTILE.values(), "' OR '1'='1", f"{email}' OR 'a'='a", "x\0y"]
+        answers = [client.post(login, json={"email": w, "password": "long enough"}) for w in words]
+        for word, answer in zip(words, answers, strict=True):
+            require(
+                answer.status_code == 401,
+                f"logged in as {word!r}",
+                expected="401",
+                saw=said(answer),
+                means="Whoever can write into a statement can log in as anybody.",
+            )
+        again = client.post(login, json={"email": email, "password": "long enough"})
+    require(again.status_code == 200, did, expected="still 200", saw=said(again), means="Nothing is gone.")
+
+
+@check(points=1)
+@pytest.mark.parametrize(("role", "other"), [("auth", "profile"), ("profile", "auth")])
+def test_roles_are_apart(role: str, other: str) -> None:
+    """The role of one service may not look into the database of another"""
+    with postgresql(role) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+    try:
+        with postgresql(role, other) as connection:
+            seen = str(connection.execute("SELECT current_database()").fetchone())
+    except psycopg.OperationalError as error:
+        seen = str(error)
+    require(
+        "permission denied" in seen,
+        f"connected to the database {other} as the role {role}",
+        expected="permission denied",
+        saw=seen,
+        means="Who can read another service's tables soon depends on them; then neither can change.",
+    )
+
+
+@check(points=2)
+def test_first_profile_once(ada: Person) -> None:
+    """Of ten first profiles at the same moment one is stored"""
+    answers = inserts_at_once(
+        "profile", "user_profiles", 10, lambda n: ada.http.post("/api/profile", json={"city": str(n)})
+    )
+    seen = sorted(answer.status_code for answer in answers)
+    require(
+        seen == [201] + [409] * 9,
+        "sent ten first profiles of one person at once",
+        expected="one 201 and nine 409",
+        saw={status: seen.count(status) for status in seen},
+        means="The unique column decides; its refusal is an answer (409), not an error of ours (500).",
+    )
+    winner = next(answer.json() for answer in answers if answer.status_code == 201)
+    kept = ada.http.get("/api/profile").json()
+    means = "Who reads 201 relies on it."
+    require(kept == winner, "read the profile", expected=winner, saw=kept, means=means)
+
+
+@check(points=3)
+def test_profile_changes_at_once(ada: Person) -> None:
+    """Changes of one profile at the same moment lose nothing"""
+    fields = ["first_name", "last_name", "address", "city", "state", "country", "phone", "bio"]
+    ada.http.post("/api/profile", json={})
+    for turn in range(4):
+        answers = at_once(8, lambda n, t=turn: ada.http.put("/api/profile", json={fields[n]: f"{n} {t}"}))  # type: ignore[misc]
+        require(
+            {answer.status_code for answer in answers} <= {200, 409},
+            "changed eight fields of one profile at once",
+            expected="200 for each, or 409 'try again'",
+            saw=[answer.status_code for answer in answers],
+            means="Somebody was quicker: read again, and apply the change to what is there now.",
+        )
+        accepted = {f: f"{n} {turn}" for n, f in enumerate(fields) if answers[n].status_code == 200}
+        profile = ada.http.get("/api/profile").json()
+        lost = [field for field, value in accepted.items() if profile[field] != value]
+        require(
+            accepted and not lost,
+            "changed eight fields of one profile at once",
+            expected="every change that was answered 200 in the profile",
+            saw=f"lost: {', '.join(lost) or 'none'}; accepted: {len(accepted)}",
+            means="A write that carries what it read earlier puts old values back.",
+        )
+
+
+@check(points=1)
+def test_profile_words(ada: Person) -> None:
+    """Any words come back from a profile as they went in, or are refused by name"""
+    ada.http.post("/api/profile", json={})
+    for kind, words in HOSTILE.items():
+        sent = {"bio": words, "city": words, "preferences": {words: [words, {"a.b": None}]}}
+        answer = ada.http.put("/api/profile", json=sent)
+        kept = ada.http.get("/api/profile").json()
+        require(
+            answer.status_code == 200 and {name: kept[name] for name in sent} == sent,
+            f"kept words that hold {kind} in a profile",
+            expected=sent,
+            saw=said(answer) if answer.status_code != 200 else {name: kept[name] for name in sent},
+            means="Text is data. No store may read it as anything else.",
+        )
+    _nul_is_refused(ada, "PUT", "/api/profile", "bio")
+
+
+@check(points=1)
+def test_post_words(ada: Person) -> None:
+    """Any words come back from a post as they went in, or are refused by name"""
+    for kind, words in HOSTILE.items():
+        sent = {"title": words, "content": words, "tags": [words]}
+        answer = ada.http.post("/api/posts", json=sent)
+        kept = ada.http.get(answer.headers.get("Location", "/api/posts/none")).json()
+        require(
+            answer.status_code == 201 and {name: kept.get(name) for name in sent} == sent,
+            f"kept words that hold {kind} in a post",
+            expected=sent,
+            saw=said(answer) if answer.status_code != 201 else kept,
+            means="Text is data. No store may read it as anything else.",
+        )
+    query = ada.http.get("/api/posts", params={"user_id": '{"$gt": 0}'})
+    means = "A query that takes operators from outside gives everything away."
+    require(
+        query.status_code == 422,
+        "asked for the posts of user_id {$gt: 0}",
+        expected="422",
+        saw=said(query),
+        means=means,
+    )
+    _nul_is_refused(ada, "POST", "/api/posts", "content")
+
+
+def _nul_is_refused(person: Person, method: str, path: str, field: str) -> None:
+    answer = person.http.request(method, path, json={"title": "t", field: "a\0b"})
+    named = field in json.dumps(answer.json().get("errors")) if answer.status_code == 422 else False
+    require(
+        named,
+        f"{method} {path} with the character NUL in {field}",
+        expected=f"422 that names {field}",
+        saw=said(answer),
+        means="PostgreSQL keeps no NUL in a text; who does not say so early answers 500.",
+    )
+
+
+@pytest.fixture
+def built_anew(request: pytest.FixtureRequest, gradable: None) -> float:
+    """The indexes are the ones that the running code made: all others were taken away before."""
+    stash = request.config.stash
+    if POSTS_BEGAN not in stash:
+        with mongodb() as client:
+            client[POSTS][POSTS].drop_indexes()
+        stash[POSTS_BEGAN] = begin_anew("posts")
+
+        def built() -> bool:
+            return len(index_names()) >= 3 or bool(incidents(backend, ("posts",), stash[POSTS_BEGAN]))
+
+        eventually(built, within=15, what="three indexes of the posts after a restart of posts")
+    return stash[POSTS_BEGAN]
+
+
+@check(points=3)
+@pytest.mark.disturbs
+def test_posts_of_an_author_by_index(ada: Person, bob: Person, built_anew: float) -> None:
+    """The posts of one author are found by an index, as MongoDB's own plan says"""
+    for person in (ada, ada, ada, *[bob] * 20):
+        person.http.post("/api/posts", json={"title": "t", "content": "c"})
+    plans = plans_of(ada.id, lambda: ada.http.get("/api/posts", params={"user_id": ada.id, "limit": 2}))
+    seen = [f"{p['command'].get('planSummary') or p.get('planSummary')}, looked at {p.get('docsExamined')}"
+            for p in plans]  # fmt: skip
+    good = all("user_id" in str(p.get("planSummary")) and p.get("docsExamined", 0) <= 3 for p in plans)
+    require(
+        plans and good,
+        "asked for two posts of an author who has three, and read MongoDB's profiler",
+        expected="IXSCAN by user_id, at most 3 posts looked at",
+        saw="; ".join(seen) or "no query that holds the author's id",
+        means="Without an index MongoDB looks at every post of everybody, and the more there are the longer.",
+    )
+
+
+@check(points=3)
+@pytest.mark.disturbs
+def test_expired_posts_are_deleted(ada: Person, built_anew: float) -> None:
+    """A post is hidden when its time is over, and MongoDB itself deletes it"""
+    now = datetime.now(UTC)
+    ids = {}
+    for name, expires in (
+        ("soon", now + timedelta(seconds=2)),
+        ("later", now + timedelta(hours=1)),
+        ("", None),
+    ):
+        new = {"title": "t", "content": "c", "expires_at": expires and expires.isoformat()}
+        ids[name] = ObjectId(ada.http.post("/api/posts", json=new).json()["id"])
+    with mongodb() as client:
+        posts, before = client[POSTS][POSTS], _deleted_by_ttl(client)
+        eventually(
+            lambda: ada.http.get(f"/api/posts/{ids['soon']}").status_code == 404,
+            within=5,
+            what="the expired post to be hidden",
+        )
+        eventually(
+            lambda: posts.count_documents({"_id": ids["soon"]}) == 0,
+            within=8,
+            what="MongoDB to delete the post after its time",
+        )
+        eventually(
+            lambda: _deleted_by_ttl(client) > before, within=3, what="MongoDB to count it as a TTL deletion"
+        )
+        left = posts.count_documents({"_id": {"$in": [ids["later"], ids[""]]}})
+    require(
+        left == 2,
+        "let one post expire; another has an hour left, a third no end",
+        expected="both others still there",
+        saw=f"{left} of 2",
+        means="The TTL index belongs on expires_at, and on nothing else.",
+    )
+
+
+def _deleted_by_ttl(client: Any) -> int:
+    return int(client.admin.command("serverStatus")["metrics"]["ttl"]["deletedDocuments"])
+
+
+@check(points=3)
+def test_post_changes_at_once(ada: Person) -> None:
+    """Changes of one post at the same moment lose nothing"""
+    path = ada.http.post("/api/posts", json={"title": "t", "content": "c"}).headers["Location"]
+    made = 0
+    for turn in range(4):
+        changes: list[dict[str, Any]] = [
+            {"title": f"title {turn}"}, {"content": f"content {turn}"}, {"tags": [f"tag {turn}"]},
+        ]  # fmt: skip
+        answers = at_once(3, lambda n, c=changes: ada.http.put(path, json=c[n]))  # type: ignore[misc]
+        require(
+            {answer.status_code for answer in answers} <= {200, 409},
+            "changed three fields of one post at once",
+            expected="200 for each, or 409 'try again'",
+            saw=[answer.status_code for answer in answers],
+            means="Somebody was quicker: read again, and apply the change to what is there now.",
+        )
+        accepted: dict[str, Any] = {}
+        for change, answer in zip(changes, answers, strict=True):
+            accepted |= change if answer.status_code == 200 else {}
+        made += len(accepted)
+        post = ada.http.get(path).json()
+        lost = [field for field, value in accepted.items() if post[field] != value]
+        require(
+            accepted and not lost and post["version"] == made + 1,
+            "changed three fields of one post at once, and again",
+            expected="every change that was answered 200, and one version more for each",
+            saw=f"lost: {', '.join(lost) or 'none'}; version {post['version']} after {made} changes",
+            means="Write only if the version is still the one that you read, and only what you change.",
+        )
+
+
+@check(points=3)
+def test_pages_while_posts_are_added(ada: Person) -> None:
+    """Turning pages shows each post once, newest first, while posts are added"""
+
+    def write(count: int) -> list[str]:
+        new = {"title": "t", "content": "c"}
+        return [str(ada.http.post("/api/posts", json=new).json()["id"]) for _ in range(count)]
+
+    wanted = write(11)[::-1]
+    front = ada.http.get("/api/posts", params={"limit": 100}).json()["items"]
+    mine = [post["id"] for post in front if post["user_id"] == ada.id]
+    require(
+        mine == wanted,
+        "read everybody's first page right after writing eleven posts",
+        expected="the eleven, newest first",
+        saw=f"{len(mine)} of them{', in another order' if len(mine) == 11 else ''}",
+        means="Without a sort MongoDB gives any order it likes; today's luck is not a promise.",
+    )
+    seen: list[str] = []
+    query: dict[str, Any] = {"user_id": ada.id, "limit": 4}
+    for _ in range(5):
+        page = ada.http.get("/api/posts", params=query).json()
+        seen += [post["id"] for post in page["items"]]
+        if page["next"] is None:
+            break
+        query["before"] = page["next"]
+        write(2)
+    require(
+        seen == wanted,
+        "read eleven posts in pages of four (by `next`), writing two more after each page",
+        expected="the eleven, each once, newest first, then an end",
+        saw=f"{len(seen)} posts, {len(set(seen))} different, {len(set(wanted) - set(seen))} missed",
+        means="Who counts from the front sees a post twice for each one that is added there.",
+    )
+
+
+@check(points=2)
+@pytest.mark.disturbs
+def test_connections_are_kept(ada: Person) -> None:
+    """Sixty requests open a handful of connections"""
+    ada.http.post("/api/profile", json={})
+    login = {"email": ada.email, "password": ada.password}
+    before = connections_opened()
+    with http() as client:
+        at_once(12, lambda n: [ada.http.get("/api/profile") for _ in range(5)])
+        at_once(12, lambda n: [ada.http.get("/api/posts", params={"limit": 1}) for _ in range(5)])
+        at_once(
+            12, lambda n: [client.post(f"{ENDPOINTS['auth']}/api/auth/login", json=login) for _ in range(5)]
+        )
+    opened = {name: count - before[name] for name, count in connections_opened().items()}
+    require(
+        all(count <= 25 for count in opened.values()),
+        "sixty requests to each of auth, profile and posts, twelve at a time",
+        expected="at most 25 new connections to each database",
+        saw=opened,
+        means="A new connection costs more than the query, and PostgreSQL takes only a hundred.",
+    )
+
+
+@check(points=2)
+@pytest.mark.disturbs
+def test_cut_connections_heal(ada: Person) -> None:
+    """When all connections to PostgreSQL are cut, nobody has to restart anything"""
+    ada.http.post("/api/profile", json={})
+    pids = {unit.name: unit.pid for unit in backend.units()}
+    cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"  # noqa: E501
+    for service in ("auth", "profile"):
+        with postgresql(service) as connection:
+            connection.execute(cut)
+    login = {"email": ada.email, "password": ada.password}
+
+    def healed() -> bool:
+        with http() as client:
+            entered = client.post(f"{ENDPOINTS['auth']}/api/auth/login", json=login).status_code
+        return (entered, ada.http.get("/api/profile").status_code) == (200, 200)
+
+    eventually(healed, within=5, what="auth and profile to answer after their connections were cut")
+    now = {unit.name: unit.pid for unit in backend.units()}
+    same = [name for name in ("auth", "profile") if now[name] != pids[name]]
+    means = "A restart drops everybody's requests."
+    require(not same, "cut all connections", expected="the same processes", saw=same, means=means)

@@ -1,0 +1,90 @@
+"""Profiles in PostgreSQL, by SQLAlchemy's ORM."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Identity, func, select
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm.exc import StaleDataError
+
+from civildiy.chassis.problems import Conflict, NotFound
+from civildiy.profile.schemas import Profile
+
+ATTEMPTS = 20
+"""How often a change is tried again when another one of the same profile was quicker."""
+
+
+class Base(DeclarativeBase):
+    """Root of the mapped classes."""
+
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own way
+        datetime: TIMESTAMP(timezone=True),
+        dict[str, Any]: JSONB,
+        int: BigInteger,
+    }
+
+
+class UserProfile(Base):
+    """One row for each user who made a profile.
+
+    `version` is checked at each write (optimistic locking), so of two changes at once neither
+    overwrites the other unseen.
+    """
+
+    __tablename__ = "user_profiles"
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    user_id: Mapped[int] = mapped_column(unique=True)
+    first_name: Mapped[str | None]
+    last_name: Mapped[str | None]
+    dob: Mapped[date | None]
+    address: Mapped[str | None]
+    city: Mapped[str | None]
+    state: Mapped[str | None]
+    zip_code: Mapped[str | None]
+    country: Mapped[str | None]
+    phone: Mapped[str | None]
+    bio: Mapped[str | None]
+    preferences: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
+    version: Mapped[int] = mapped_column()
+
+    # Lab 05, step 2: __mapper_args__
+
+
+class ProfileStore:
+    """All reads and writes of profiles. SQLAlchemy's errors mean that PostgreSQL is away."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._session = async_sessionmaker(engine, expire_on_commit=False)
+
+    async def create(self, user_id: int, fields: Mapping[str, Any]) -> Profile:
+        """Store the first profile of a user. Raises Conflict when there is one."""
+        raise NotImplementedError("Lab 05, step 2: write ProfileStore.create")
+
+    async def get(self, user_id: int) -> Profile:
+        """The profile of a user. Raises NotFound."""
+        raise NotImplementedError("Lab 05, step 2: write ProfileStore.get")
+
+    async def update(self, user_id: int, changes: Mapping[str, Any]) -> Profile:
+        """Change some fields, and only these. Raises NotFound."""
+        raise NotImplementedError("Lab 05, step 2: write ProfileStore.update")
+
+    async def delete(self, user_id: int) -> None:
+        """Remove the profile. Raises NotFound."""
+        raise NotImplementedError("Lab 05, step 2: write ProfileStore.delete")
+
+    async def _row(self, session: AsyncSession, user_id: int) -> UserProfile:
+        row = await session.scalar(select(UserProfile).where(UserProfile.user_id == user_id))
+        if row is None:
+            raise NotFound("You have no profile yet; create it with POST.")
+        return row
+
+
+def _as_profile(row: UserProfile) -> Profile:
+    return Profile(**{name: getattr(row, name) for name in Profile.model_fields})
