@@ -211,7 +211,8 @@ def reset_lab(home: Home, console: Console, number: str, yes: bool) -> None:
         click.confirm(f"Replace your files of lab {lab.number} by the starter?", abort=True)
     for piece in lab.pieces:
         if piece.file.exists():
-            console.print(f"Your file is kept: {running.keep_copy(home, piece.file)}", markup=False)
+            kept = running.keep_copy(home, piece.file)
+            console.print(f"Your file is kept: {kept}", markup=False, soft_wrap=True)  # to copy and paste
         piece.file.write_text(starter(lab, piece), encoding="utf-8")
     Record(home).note(lab.number, hints=0)
     console.print(f"Lab {lab.number} begins anew.")
