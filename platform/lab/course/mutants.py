@@ -78,12 +78,12 @@ class Stage:
         if done.returncode:
             raise LabError(f"{mutant.name} does not fit the platform any more: {done.stderr.strip()}")
 
-    def grade(self, *options: str) -> tuple[int, list[dict[str, Any]]]:
-        """Exit code and verdicts of the lab's checks."""
+    def grade(self, *options: str, only: str = "") -> tuple[int, list[dict[str, Any]]]:
+        """Exit code and verdicts of the lab's checks, or of the check called `only`."""
         file = self.folder / "verdicts.json"
         file.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "pytest", "-q", "--seed=1", f"--verdicts={file}", *options,
-                   str(self._lab.checks)]  # fmt: skip
+        checks = f"{self._lab.checks}::{only}" if only else str(self._lab.checks)
+        command = [sys.executable, "-m", "pytest", "-q", "--seed=1", f"--verdicts={file}", *options, checks]
         # Not inside the surrounding pytest's environment: this is a run of its own.
         env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
         done = subprocess.run(command, cwd=REPO, env=env, capture_output=True, text=True, check=False)
