@@ -24,6 +24,8 @@ def judge(lab: Exercise, error: BaseException, since: float) -> tuple[Outcome, l
     number = lab.number
     mine = is_active(home, lab)
     happened = incidents(backend, lab.units, since) if mine else []
+    # A tool that ran the learner's code is no unit; whoever ran it brings what it said.
+    happened += getattr(error, "incidents", [])
     starters = [incident for incident in happened if incident.not_attempted]
     if starters and not isinstance(error, NotGradable):
         what = starters[-1].text.partition(": ")[2]

@@ -7,6 +7,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from threading import Timer
 from typing import Any
 
 import click
@@ -37,10 +38,12 @@ def run_tool(
     tool: str,
     arguments: Sequence[str] = (),
     on_line: Callable[[str], None] = lambda line: None,
+    within: float = 1800.0,
 ) -> Ran:
     """Run one of the feed's tools to its end; `on_line` gets each line as it is said.
 
-    Raises LabError when the system is down.
+    A tool that runs longer than `within` seconds is killed (code -9). Raises LabError when the system
+    is down.
     """
     if not backend.running():
         raise LabError("The system is not running. Start it: ./lab up")
@@ -51,10 +54,15 @@ def run_tool(
         # By bytes: what a learner's code prints need not be text.
         with subprocess.Popen(command, stdout=out, stderr=subprocess.PIPE) as process:
             assert process.stderr is not None
-            for raw in process.stderr:
-                line = raw.decode(errors="replace").rstrip()
-                said.append(line)
-                on_line(line)
+            ending = Timer(within, process.kill)
+            ending.start()
+            try:
+                for raw in process.stderr:
+                    line = raw.decode(errors="replace").rstrip()
+                    said.append(line)
+                    on_line(line)
+            finally:
+                ending.cancel()
         out.seek(0)
         answers = out.read().decode(errors="replace").strip().splitlines()
     try:

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from civildiy.chassis.app import create_service
@@ -13,6 +12,7 @@ from civildiy.chassis.serve import Service
 from civildiy.chassis.settings import load_settings
 from civildiy.feed.api import PREFIX, router
 from civildiy.feed.lag import LagMeter
+from civildiy.feed.line import Line
 from civildiy.feed.settings import FeedSettings
 
 ROUTES = (
@@ -27,13 +27,7 @@ TIMEOUT_SECONDS = 2.0
 def service() -> Service:
     """The feed service, ready to serve."""
     settings = load_settings(FeedSettings)
-    redis: Redis = Redis(
-        host=settings.redis_host,
-        port=settings.redis_port,
-        socket_timeout=TIMEOUT_SECONDS,
-        socket_connect_timeout=TIMEOUT_SECONDS,
-        max_connections=64,
-    )
+    redis = Line(settings.redis_host, settings.redis_port, TIMEOUT_SECONDS)
     meter = LagMeter(settings.kafka_bootstrap)
 
     @asynccontextmanager
@@ -41,11 +35,11 @@ def service() -> Service:
         app.state.redis = redis
         app.state.lag_meter = meter
         yield
-        await redis.aclose()
+        redis.close()
         meter.close()
 
     async def redis_answers() -> None:
-        await redis.ping()
+        await redis.ask("PING")
 
     app = create_service(
         "feed",

@@ -1,0 +1,43 @@
+"""The feed's tools, run by a check: they run the learner's code when `feed` does."""
+
+import json
+from typing import Any
+
+from grading.outcome import NotGradable
+from grading.system import backend
+from lab.course.running import Incident
+from lab.readiness import slow
+from lab.view import Ran, run_tool
+
+TOOL_SECONDS = 40.0
+
+
+class ToolFailed(Exception):
+    """A tool ended without an answer; `incidents` is what the learner's code did in it."""
+
+    def __init__(self, tool: str, ran: Ran) -> None:
+        last = next((line for line in reversed(ran.said) if line.strip()), "nothing")
+        super().__init__(f"{tool} ended with code {ran.code}; it said last: {last}")
+        self.incidents = _incidents(ran)
+
+
+def tool(name: str) -> dict[str, Any]:
+    """The answer of one tool. Raises ToolFailed, and NotGradable when a server was away."""
+    ran = run_tool(backend, name, within=TOOL_SECONDS * slow())
+    if ran.code == 2 and not _incidents(ran):
+        raise NotGradable(ran.said[-1] if ran.said else f"{name} could not do its work")
+    if not ran.answer:
+        raise ToolFailed(name, ran)
+    return ran.answer
+
+
+def _incidents(ran: Ran) -> list[Incident]:
+    from civildiy.learner.incidents import MARK
+
+    found = []
+    for line in ran.said:
+        _, mark, rest = line.partition(MARK)
+        if mark and (entry := json.loads(rest))["kind"] in ("raised", "ended"):
+            words = (entry[name] for name in ("kind", "file", "line", "source", "text"))
+            found.append(Incident("feed", entry["time"], *words))
+    return found
