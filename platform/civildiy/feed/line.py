@@ -2,7 +2,7 @@
 
 Questions are sent as they come and answers arrive in the same order, so nobody waits for a connection
 and nothing is locked. It does a third of the work of a pool of connections, and on the read path that
-work is most of an answer's time; see docs/decisions/0012-a-line-to-redis.md.
+work is most of an answer's time; see docs/decisions/0016-a-line-to-redis.md.
 """
 
 import asyncio
