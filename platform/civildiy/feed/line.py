@@ -9,8 +9,8 @@ import asyncio
 from collections import deque
 from typing import Any, cast
 
-from hiredis import ReplyError, pack_command
 from hiredis import Reader as ReplyReader
+from hiredis import ReplyError, pack_command
 from redis.exceptions import ConnectionError as RedisAway
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisSilent
