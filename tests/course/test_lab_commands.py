@@ -2,18 +2,21 @@
 
 import json
 import os
+import signal
 import subprocess
+import time
 import xml.etree.ElementTree as Xml
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support import home
+from support import eventually, home
 
 from lab.course.exercise import exercise
 from lab.course.running import is_active
 from lab.course.starter import starter
 from lab.home import REPO
+from lab.readiness import slow
 
 LAB = exercise("01")
 FILES = [piece.file for piece in LAB.pieces]
@@ -75,6 +78,46 @@ def test_a_learners_way(tmp_path: Path) -> None:
     assert [copy.read_bytes() for copy in copies] == [piece.source.read_bytes() for piece in LAB.pieces]
     assert "platform's own code" in lab("stop", "01")
     assert not is_active(home, LAB)
+
+
+def test_watch_answers_each_save(tmp_path: Path) -> None:
+    lab("start", "01")
+    api = next(piece for piece in LAB.pieces if piece.module.endswith(".api"))
+    for piece in LAB.pieces:
+        piece.file.write_bytes(piece.source.read_bytes())
+    good = api.source.read_text()
+    line = "    response.headers["
+    assert line in good
+    heard = tmp_path / "heard"
+    with heard.open("w") as out:
+        watching = subprocess.Popen(["./lab", "check", "01", "--watch"], cwd=REPO, stdout=out, stderr=out)
+    try:
+        for number, text in enumerate(
+            ("", good.replace(line, "    if False:\n        response.headers["), good)
+        ):
+            if text:
+                began = time.monotonic()
+                api.file.write_text(text)
+            eventually(
+                lambda n=number: heard.read_text().count("Waiting for a save") > n,  # type: ignore[misc]
+                within=60,
+                what=f"verdict {number + 1}",
+            )
+            if number == 1:
+                assert time.monotonic() - began < 6 * slow(), heard.read_text()
+    finally:
+        watching.send_signal(signal.SIGINT)
+        watching.wait(20)
+    first, wrong, right = heard.read_text().split("Waiting for a save")[:3]
+    assert "PASS: 17 of 17" in first
+    assert "stopped at the first check that does not pass" in wrong
+    assert "test_created_with_location" in wrong
+    assert "PASS: 17 of 17" in right
+
+
+def test_a_part_of_the_checks_is_no_pass() -> None:
+    lab("check", "01", "-k", "test_delete")
+    assert json.loads((home.root / "progress.json").read_text())["01"]["of"] == 29
 
 
 def test_words_for_wrong_input() -> None:
