@@ -38,9 +38,9 @@ def test_newest_first_by_event_time(rng: Random) -> None:
     wanted, seen = [f"minute {n}" for n in range(5, -1, -1)], titles(user)
     require(
         seen == wanted,
-        f"six events in the order {[post.words for post in posts]}",
+        "six events, in another order than they happened",
         expected=wanted,
-        saw=seen,
+        saw=f"{seen} from {[post.words for post in posts]}",
         means="Events arrive late and in any order; readers want the order in which things happened.",
     )
 
@@ -136,11 +136,11 @@ def test_lists_expire(rng: Random) -> None:
     post = Post(stranger(rng), "words")
     project((post, post.body()))
     with redis() as client:
-        for key in (keys.GLOBAL, keys.of_user(post.user)):
+        for key, name in ((keys.GLOBAL, "everybody's list"), (keys.of_user(post.user), "one person's list")):
             seconds = int(str(client.ttl(key)))
             require(
                 0 < seconds <= keys.LIST_SECONDS + 1,
-                f"TTL {key}",
+                f"asked Redis for the TTL of {name}",
                 expected=f"at most {keys.LIST_SECONDS} s",
                 saw=f"{seconds} s" if seconds >= 0 else "no expiry",
                 means="Without an expiry Redis keeps the lists of everybody who ever wrote.",

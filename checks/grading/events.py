@@ -74,7 +74,7 @@ def settled(offset: int, within: float = 15) -> None:
     def there() -> bool:
         return int(stats()["next_offset"] or 0) >= offset or is_waiting(backend, "feed-projector")
 
-    eventually(there, within=within, what=f"the projector to reach offset {offset} of the topic")
+    eventually(there, within=within, what="the projector to come to the end of these events")
     if is_waiting(backend, "feed-projector"):
         wrong("put events on the topic", expected="the projector to apply them", saw="it failed and waits",
               means="What your code raises ends the projector.")  # fmt: skip
@@ -88,7 +88,7 @@ def project(*records: tuple[Post, bytes]) -> None:
 def stats() -> dict[str, Any]:
     """The feed's own figures."""
     url = f"{ENDPOINTS['feed']}/api/activity-stream/stats"
-    found: dict[str, Any] = httpx.get(url, trust_env=False, timeout=5).json()
+    found: dict[str, Any] = httpx.get(url, trust_env=False, timeout=10).raise_for_status().json()
     return found
 
 
