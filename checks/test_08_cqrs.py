@@ -187,7 +187,7 @@ def test_lag(ada: Person) -> None:
             first is not None and first + 0.3 <= second <= passed + 0.5,
             did,
             expected="the age of the oldest post that waits, and growing",
-            saw=f"{first} s, and half a second later {second} s; the projector was stopped {passed:.1f} s ago",
+            saw=f"{first} s, and half a second later {second} s; it was stopped {passed:.1f} s ago",
             means="Five events may be five seconds or five hours behind: readers feel the seconds.",
         )
     finally:
