@@ -3,6 +3,7 @@
 import json
 import signal
 import time
+from collections.abc import Iterator
 from datetime import timedelta
 from random import Random
 
@@ -10,6 +11,7 @@ import pytest
 from grading.events import (
     START,
     Post,
+    bury,
     dead_letters,
     project,
     publish,
@@ -17,15 +19,30 @@ from grading.events import (
     settled,
     stats,
     stranger,
+    take_back,
     titles,
 )
 from grading.outcome import require
 from grading.people import Person
 from grading.plugin import check
 from grading.system import backend, eventually
+from grading.tools import tool
 
+from civildiy.events.envelope import decode
 from civildiy.feed import keys
 from lab.course.running import is_waiting
+
+RATE = 5_000
+"""Events per second that a projector has to manage on a machine that has nothing else to do …"""
+TIMES = 20
+"""… or so many times as long as this machine now takes to decode the same events."""
+
+
+@pytest.fixture(autouse=True)
+def tidy(gradable: None) -> Iterator[None]:
+    """The posts of these checks are in no database: they leave the view as well."""
+    yield
+    take_back()
 
 
 @check(points=2)
@@ -38,9 +55,9 @@ def test_newest_first_by_event_time(rng: Random) -> None:
     wanted, seen = [f"minute {n}" for n in range(5, -1, -1)], titles(user)
     require(
         seen == wanted,
-        f"six events in the order {[post.words for post in posts]}",
+        "six events, in another order than they happened",
         expected=wanted,
-        saw=seen,
+        saw=f"{seen} from {[post.words for post in posts]}",
         means="Events arrive late and in any order; readers want the order in which things happened.",
     )
 
@@ -136,11 +153,11 @@ def test_lists_expire(rng: Random) -> None:
     post = Post(stranger(rng), "words")
     project((post, post.body()))
     with redis() as client:
-        for key in (keys.GLOBAL, keys.of_user(post.user)):
+        for key, name in ((keys.GLOBAL, "everybody's list"), (keys.of_user(post.user), "one person's list")):
             seconds = int(str(client.ttl(key)))
             require(
                 0 < seconds <= keys.LIST_SECONDS + 1,
-                f"TTL {key}",
+                f"asked Redis for the TTL of {name}",
                 expected=f"at most {keys.LIST_SECONDS} s",
                 saw=f"{seconds} s" if seconds >= 0 else "no expiry",
                 means="Without an expiry Redis keeps the lists of everybody who ever wrote.",
@@ -202,6 +219,84 @@ def test_poison_and_unknown_events(rng: Random) -> None:
         expected="1 skipped, 2 dead",
         saw=difference,
         means=means,
+    )
+
+
+@check(points=2)
+@pytest.mark.disturbs
+def test_redrive(rng: Random) -> None:
+    """A dead letter that can be read by now is applied after ./lab redrive; poison is dead again"""
+    tool("feed-redrive")  # what others left
+    good = Post(stranger(rng), "back to life")
+    poison = f"poison {time.time_ns()}".encode()
+    bury(good.id, good.body(), "a fault that is mended by now")
+    bury(good.id, poison, "not JSON")
+    answer = tool("feed-redrive")
+    did = "put an event that can be read and one that cannot among the dead letters, then ./lab redrive"
+    means = "After a fix the dead letters are events like all others, and poison has to end up there again."
+    require(
+        titles(good.user) == ["back to life"],
+        did,
+        expected="the first one in the list",
+        saw=titles(good.user),
+        means=means,
+    )
+    again = [letter["reason"] for letter in answer["dead_again"]]
+    buried = [reason for value, reason in dead_letters() if value == poison]
+    require(
+        len(again) == 1 and len(buried) == 2 and all(buried),
+        did,
+        expected="the second one dead again, once, with a reason",
+        saw=f"{len(again)} dead again; reasons of this poison: {buried}",
+        means=means,
+    )
+    tool("feed-redrive")  # the poison stays dead: nobody sends it back for ever
+
+
+@check(points=3)
+@pytest.mark.disturbs
+def test_backlog(rng: Random) -> None:
+    """A backlog of 20,000 events is caught up with at 5,000 events per second"""
+    posts = [Post(stranger(rng), "version 1") for _ in range(100)]
+    records: list[tuple[str, bytes]] = []
+    for number in range(1, 201):
+        posts = posts if number == 1 else [post.changed(f"version {number}") for post in posts]
+        records += [(post.id, post.body()) for post in posts]
+    backend.stop_unit("feed-projector")
+    try:
+        end = publish(records)
+        began = time.perf_counter()
+        for _, body in records:
+            decode(body)
+        reference = time.perf_counter() - began
+        with redis() as client:
+            start = int(client.get(keys.OFFSET) or 0)  # type: ignore[arg-type]
+    finally:
+        backend.start_unit("feed-projector")
+    with redis() as client:
+
+        def offset() -> int:
+            return int(client.get(keys.OFFSET) or 0)  # type: ignore[arg-type]
+
+        eventually(lambda: offset() > start, within=30, what="the projector to begin with the backlog")
+        began, begun_at = time.perf_counter(), offset()
+        settled(end, within=60)
+        seconds, events = time.perf_counter() - began, end - begun_at
+    enough = seconds <= max(events / RATE, TIMES * reference * events / len(records))
+    require(
+        enough,
+        "stopped the projector, put 20,000 events on the topic, and started it again",
+        expected="5,000 events per second, or 20 times the time it takes just to decode them here",
+        saw=f"{events} events in {seconds:.1f} s; decoding takes {reference:.1f} s",
+        means="A projector that is no faster than the writers never catches up after a failure.",
+    )
+    wrong = [post.user for post in posts if titles(post.user) != ["version 200"]]
+    require(
+        not wrong,
+        "200 versions of each of 100 posts",
+        expected="the last version in each list",
+        saw=f"{len(wrong)} lists show something else",
+        means="Fast and wrong is not faster.",
     )
 
 

@@ -21,6 +21,8 @@ from lab.course.running import is_waiting
 
 TRACE = "00-" + "1" * 32 + "-" + "2" * 16 + "-01"
 START = datetime(2026, 1, 1, tzinfo=UTC)
+LAST = 10**6
+"""Version of the event that takes a check's post back: beyond all others."""
 
 
 @dataclass
@@ -35,6 +37,7 @@ class Post:
 
     def body(self, removed: bool = False) -> bytes:
         """The event as bytes: created, updated, or deleted."""
+        _made[self.id] = self.user
         document = {
             "_id": self.id, "user_id": self.user, "title": self.words, "content": f"about {self.words}",
             "tags": [], "created_at": START, "updated_at": self.at, "expires_at": None,
@@ -48,6 +51,18 @@ class Post:
     def changed(self, words: str) -> "Post":
         """The next version of this post."""
         return Post(self.user, words, self.id, self.version + 1, self.at + timedelta(seconds=1))
+
+
+_made: dict[str, int] = {}
+"""Posts that were spoken of, with their users: MongoDB knows none of them."""
+
+
+def take_back() -> None:
+    """Remove all posts that exist in events only, so that nothing is in the view that is not in MongoDB."""
+    gone = [Post(user, "", post_id, LAST) for post_id, user in _made.items()]
+    if gone:
+        publish((post.id, post.body(removed=True)) for post in gone)
+    _made.clear()
 
 
 def stranger(rng: Random) -> int:
@@ -74,7 +89,7 @@ def settled(offset: int, within: float = 15) -> None:
     def there() -> bool:
         return int(stats()["next_offset"] or 0) >= offset or is_waiting(backend, "feed-projector")
 
-    eventually(there, within=within, what=f"the projector to reach offset {offset} of the topic")
+    eventually(there, within=within, what="the projector to come to the end of these events")
     if is_waiting(backend, "feed-projector"):
         wrong("put events on the topic", expected="the projector to apply them", saw="it failed and waits",
               means="What your code raises ends the projector.")  # fmt: skip
@@ -88,7 +103,7 @@ def project(*records: tuple[Post, bytes]) -> None:
 def stats() -> dict[str, Any]:
     """The feed's own figures."""
     url = f"{ENDPOINTS['feed']}/api/activity-stream/stats"
-    found: dict[str, Any] = httpx.get(url, trust_env=False, timeout=5).json()
+    found: dict[str, Any] = httpx.get(url, trust_env=False, timeout=10).raise_for_status().json()
     return found
 
 
@@ -105,6 +120,16 @@ def titles(user: int | None = None) -> list[str]:
     with redis() as client:
         raw = client.lrange(keys.GLOBAL if user is None else keys.of_user(user), 0, -1)
     return [str(orjson.loads(item)["title"]) for item in raw]
+
+
+def bury(key: str, value: bytes, reason: str) -> None:
+    """Put a dead letter where the projector puts them."""
+    client: KafkaProducer = producer(ENDPOINTS["kafka"])
+    try:
+        headers = [("reason", reason.encode())]
+        client.send(DEAD_LETTER_TOPIC, key=key.encode(), value=value, headers=headers).get(20)
+    finally:
+        client.close(timeout=5)
 
 
 def dead_letters() -> list[tuple[bytes, str]]:

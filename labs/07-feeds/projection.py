@@ -16,6 +16,26 @@ from civildiy.feed import keys
 
 # Lab 07, step 2: SCRIPT
 
+NOTE = """
+-- Note what a batch did, unless the view was switched for a rebuilt one in between.
+-- KEYS: generation, offset, counters
+-- ARGV: generation before the batch, next offset, then name and number of each counter
+-- Returns 1, or 0 when the effects went to a view that is no longer read.
+
+if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then
+  return 0
+end
+redis.call('SET', KEYS[2], ARGV[2])
+for n = 3, #ARGV, 2 do
+  redis.call('HINCRBY', KEYS[3], ARGV[n], ARGV[n + 1])
+end
+return 1
+"""
+
+
+class ViewSwitched(Exception):
+    """A rebuilt view took the place of this one during a batch: go on at the offset noted there."""
+
 
 def timestamp(time: datetime) -> str:
     """UTC with microseconds, always 27 characters, so that text order is time order."""
@@ -35,9 +55,10 @@ class Projection:
         self._sha = ""
 
     def apply(self, events: Sequence[PostEvent], next_offset: int, skipped: int, dead: int) -> None:
-        """Apply `events` in order, then note `next_offset` and the counts, in one round trip.
+        """Apply `events` in order, then note `next_offset` and the counts.
 
-        Raises redis.exceptions.RedisError; applying the same events again is then safe.
+        Raises redis.exceptions.RedisError, and ViewSwitched when the view was rebuilt meanwhile;
+        applying the same events again is then safe.
         """
         raise NotImplementedError("Lab 07, step 3: write Projection.apply")
 

@@ -36,7 +36,7 @@ from civildiy.events.envelope import (
     decode,
 )
 from civildiy.feed import keys
-from civildiy.feed.projection import Projection
+from civildiy.feed.projection import Projection, ViewSwitched
 from civildiy.feed.settings import ProjectorSettings
 
 log = logging.getLogger(__name__)
@@ -95,7 +95,11 @@ class Projector(ConsumerRebalanceListener):  # type: ignore[misc]
             self._seek()
             return
         if records:
-            self._apply(records)
+            try:
+                self._apply(records)
+            except ViewSwitched:
+                log.info("the view was made anew: going on where it ends")
+                self._must_seek = True
         self._redis.set(keys.PROJECTOR, "running", ex=ALIVE_SECONDS)
 
     def _seek(self) -> None:

@@ -14,7 +14,7 @@ WORKERS = {
     "posts-relay": "civildiy.posts.relay",
     "feed-projector": "civildiy.feed.projector",
 }
-TOOLS = ("feed-verify", "feed-rebuild", "feed-redrive")
+TOOLS = ("feed-verify", "feed-rebuild", "feed-redrive", "feed-costs")
 """Short-lived, started by hand; `./lab verify` and its like run them with `feed-tool.env`."""
 
 

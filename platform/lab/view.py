@@ -1,4 +1,4 @@
-"""The commands about the feed's view: verify, rebuild, redrive, lag."""
+"""The commands about the feed's view: verify, rebuild, redrive, lag, costs."""
 
 import json
 import subprocess
@@ -151,6 +151,24 @@ def register(cli: click.Group, backend: Backend, console: Console) -> None:
         if not ran.answer["applied"]:
             console.print("The projector has not come to them yet. Look: ./lab lag")
         sys.exit(ran.code)
+
+    @cli.command()
+    @for_scripts
+    @click.argument("sizes", nargs=-1, type=click.IntRange(1, 1_000_000))
+    def costs(as_json: bool, sizes: tuple[int, ...]) -> None:
+        """Measure a page of the feed from Redis beside the same page worked out by MongoDB.
+
+        SIZES are numbers of posts; 100, 1000, 10000 and 100000 by default.
+        """
+        ran = told("feed-costs", as_json, *map(str, sizes))
+        table = Table(box=None, pad_edge=False)
+        for column in ("posts", "Redis ms", "MongoDB ms", "times"):
+            table.add_column(column, justify="right")
+        for cost in ran.answer["costs"]:
+            mine, theirs = cost["redis_ms"], cost["mongodb_ms"]
+            table.add_row(f"{cost['posts']:,}", f"{mine:.2f}", f"{theirs:.2f}", f"{theirs / mine:.1f}")
+        console.print(table)
+        console.print("Median of one page of 20, read by one client; both databases were made for this.")
 
     @cli.command()
     @for_scripts

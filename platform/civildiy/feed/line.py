@@ -40,7 +40,7 @@ class Line:
                 connection = self._connection
                 if connection is None or connection.lost:
                     connection = await self._connected()
-                return await connection.ask(pack_command(words))
+                return await connection.ask(pack_command(words))  # type: ignore[arg-type] # its stub knows one word only
         except TimeoutError as error:
             self.close()  # what comes late must not be taken for the answer to something else
             raise RedisSilent(f"no answer within {self._timeout:g} s") from error

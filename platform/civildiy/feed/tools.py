@@ -1,4 +1,4 @@
-"""The feed's tools: `python -m civildiy feed-verify`, `feed-rebuild` and `feed-redrive`.
+"""The feed's tools: `python -m civildiy feed-verify`, `feed-rebuild`, `feed-redrive`, `feed-costs`.
 
 Each writes one JSON document to stdout and what it is doing to stderr. Exit code 0: all is well.
 1: it is not, and the document says what. 2: it could not be found out; the last line says why.
@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 from kafka.errors import KafkaError
 from pymongo import MongoClient
+from pymongo.collection import Collection
 from pymongo.errors import PyMongoError
 from redis import Redis
 from redis.exceptions import RedisError
@@ -88,6 +89,14 @@ class Tools:
             "applied": done.applied,
         }
 
+    def costs(self, options: argparse.Namespace) -> Answer:
+        """Measure a page from the view beside one worked out on demand."""
+        from civildiy.feed.costs import SIZES, measure
+        from civildiy.feed.line import Line
+
+        line = Line(self._settings.redis_host, self._settings.redis_port, 30.0)
+        return 0, {"costs": [asdict(cost) for cost in measure(self._mongodb(), line, options.sizes or SIZES)]}
+
     def _redis(self, database: int = 0) -> Redis:
         settings = self._settings
         redis = Redis(host=settings.redis_host, port=settings.redis_port, db=database, socket_timeout=10)
@@ -97,12 +106,15 @@ class Tools:
     def _topic(self, *name: str) -> Topic:
         return self._stack.enter_context(Topic(self._settings.kafka_bootstrap, *name))
 
-    def _posts(self) -> Any:
+    def _mongodb(self) -> MongoClient[Document]:
         client: MongoClient[Document] = MongoClient(
             self._settings.mongodb_url, tz_aware=True, serverSelectionTimeoutMS=AWAY_MS
         )
         self._stack.callback(client.close)
-        return client[self._settings.mongodb_database][COLLECTION]
+        return client
+
+    def _posts(self) -> Collection[Document]:
+        return self._mongodb()[self._settings.mongodb_database][COLLECTION]
 
 
 @contextmanager
@@ -117,12 +129,15 @@ def main(name: str, arguments: Sequence[str]) -> int:
     parser.add_argument("--patience", type=float, default=15.0, help="seconds to wait for the projector")
     if name == "feed-redrive":
         parser.add_argument("--dry-run", action="store_true", help="list them, send nothing")
+    if name == "feed-costs":
+        parser.add_argument("sizes", type=int, nargs="*", help="numbers of posts")
     options = parser.parse_args(arguments)
     configure_logging("INFO")
     run: Callable[[Tools, argparse.Namespace], Answer] = {
         "feed-verify": Tools.verify,
         "feed-rebuild": Tools.rebuild,
         "feed-redrive": Tools.redrive,
+        "feed-costs": Tools.costs,
     }[name]
     try:
         with _tools(options.patience) as tools:

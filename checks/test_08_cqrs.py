@@ -1,0 +1,361 @@
+"""Lab 08: the read side: what a read costs, how far it is behind, made anew, and compared."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from random import Random
+from typing import Any
+
+import httpx
+import pytest
+from grading.events import redis, stats
+from grading.outcome import require
+from grading.people import Person, said
+from grading.plugin import check
+from grading.system import ENDPOINTS, backend, eventually, heal
+from grading.tools import tool
+from kafka import TopicPartition
+from kafka.admin import KafkaAdminClient
+from pymongo import MongoClient
+
+from civildiy.events.envelope import POSTS_TOPIC
+from civildiy.feed import keys
+from lab.readiness import slow
+
+STREAM = "/api/activity-stream"
+
+
+def write(person: Person, *titles: str) -> list[str]:
+    """Write posts that must be accepted; returns their ids."""
+    answers = [person.http.post("/api/posts", json={"title": t, "content": t}) for t in titles]
+    return [str(answer.raise_for_status().json()["id"]) for answer in answers]
+
+
+def own(person: Person, **query: int) -> dict[str, Any]:
+    """A page of a person's own stream."""
+    answer = person.http.get(f"{STREAM}/user", params={"limit": 100, **query})
+    require(
+        answer.status_code == 200,
+        f"GET {STREAM}/user {query or ''}",
+        expected="200",
+        saw=said(answer),
+        means="A read must be answered.",
+    )
+    page: dict[str, Any] = answer.json()
+    return page
+
+
+def filled(person: Person, count: int) -> list[str]:
+    """A person with posts 0, 1, … in the view; returns the ids as in the list, newest first."""
+    ids = write(person, *(f"{n}" for n in range(count)))[::-1]
+    with redis() as client:
+        key = keys.of_user(person.id)
+        eventually(lambda: client.llen(key) == count, within=20, what=f"{count} posts in {key}")
+    return ids
+
+
+@check(points=2)
+@pytest.mark.disturbs
+def test_one_command_per_read(ada: Person) -> None:
+    """A read is one command to Redis, and MongoDB does not hear of it"""
+    filled(ada, 5)
+    reads = 40
+    own(ada)  # connections are made, scripts are loaded
+    key = keys.of_user(ada.id).encode()
+    host, _, port = ENDPOINTS["mongodb"].rpartition(":")
+    with (
+        MongoClient[dict[str, Any]](host, int(port), directConnection=True) as mongo,
+        redis() as client,
+        redis() as watcher,
+        watcher.monitor() as monitor,
+    ):
+
+        def asked() -> int:
+            return int(mongo.admin.command("top")["totals"]["posts.posts"]["queries"]["count"])
+
+        mark, before, began = f"end {time.time_ns()}", asked(), time.monotonic()
+        for _ in range(reads):
+            own(ada, limit=5)
+        queries, seconds = asked() - before, time.monotonic() - began
+        client.echo(mark)
+        seen = _until(monitor, mark)
+    sent = [one for one in seen if one["client_type"] != "lua"]
+    feed = {one["client_port"] for one in sent if key.decode() in one["command"]}
+    commands = Counter(one["command"].split()[0].upper() for one in sent if one["client_port"] in feed)
+    total = sum(commands.values())
+    require(
+        total == reads,
+        f"read {reads} pages of 5 entries and watched Redis (MONITOR)",
+        expected=f"{reads} commands",
+        saw=f"{total}: {dict(commands)}",
+        means="Each command is a round trip, and between two of them the list may change.",
+    )
+    # The relay looks into the outbox about once a second.
+    require(
+        queries < reads / 2 + 3 * seconds,
+        f"read {reads} pages and asked MongoDB how often posts were queried (top)",
+        expected="no query for a read",
+        saw=f"{queries} queries",
+        means="The view is there so that a read need not ask the write side.",
+    )
+
+
+def _until(monitor: Any, mark: str) -> list[dict[str, Any]]:
+    seen: list[dict[str, Any]] = []
+    while True:
+        command = monitor.next_command()
+        if mark in command["command"]:
+            return seen
+        seen.append(command)
+
+
+@check(points=2)
+@pytest.mark.disturbs
+def test_reads_without_the_write_side(ada: Person) -> None:
+    """Reads work while MongoDB and Kafka are away"""
+    ids = filled(ada, 3)
+    try:
+        backend.stop_unit("mongodb")
+        backend.stop_unit("kafka")
+        seen = [item["post_id"] for item in own(ada)["items"]]
+        public = ada.http.get(STREAM, params={"limit": 3})
+    finally:
+        backend.start_unit("mongodb")
+        backend.start_unit("kafka")
+        heal()
+    require(
+        seen == ids and public.status_code == 200,
+        "stopped MongoDB and Kafka, then read both streams",
+        expected="the same entries as before",
+        saw=f"{len(seen)} entries of one's own; everybody's: {said(public)[:80]}",
+        means="A read side that needs the write side fails with it.",
+    )
+    eventually(lambda: stats()["lag_events"] == 0, within=30, what="Kafka to be back and the lag to be 0")
+
+
+@check(points=2)
+def test_pages_and_bounds(ada: Person) -> None:
+    """limit and skip: every page is the right one, and what is outside is refused by name"""
+    ids = filled(ada, 7)
+    for limit, skip in ((3, 0), (3, 3), (3, 6), (1, 1), (100, 0), (5, 7), (5, 1000)):
+        page = own(ada, limit=limit, skip=skip)
+        seen = [item["post_id"] for item in page["items"]]
+        wanted = ids[skip : skip + limit]
+        figures = {name: page.get(name) for name in ("total", "limit", "skip")}
+        require(
+            seen == wanted and figures == {"total": 7, "limit": limit, "skip": skip},
+            f"limit={limit} and skip={skip} of 7 posts",
+            expected=f"posts {skip + 1} to {skip + len(wanted)} of 7" if wanted else "no items, total 7",
+            saw=f"places {[ids.index(one) + 1 if one in ids else '?' for one in seen]}, {figures}",
+            means="LRANGE counts from 0 and includes both ends.",
+        )
+    for name, value in (("limit", "0"), ("limit", "101"), ("skip", "-1"), ("limit", "many"), ("skip", "1.5")):
+        answer = ada.http.get(STREAM, params={name: value})
+        require(
+            answer.status_code == 422 and name in answer.text,
+            f"GET {STREAM}?{name}={value}",
+            expected=f"422 that names {name}",
+            saw=said(answer),
+            means="Whoever asks for a page that cannot be has to be told.",
+        )
+
+
+@check(points=3)
+@pytest.mark.disturbs
+def test_lag(ada: Person) -> None:
+    """Lag is right while the projector runs, stands still, and is back"""
+    filled(ada, 1)
+    eventually(lambda: stats()["lag_events"] == 0, within=20, what="a lag of 0 while nothing waits")
+    did = "stopped the projector and wrote posts"
+    means = "The view cannot know what it has not read: ask the topic."
+    backend.stop_unit("feed-projector")
+    try:
+        began = time.time()
+        for written in (4, 7):
+            write(ada, *["waits"] * (4 if written == 4 else 3))
+            deadline = time.monotonic() + 10 * slow()
+            while (lag := stats())["lag_events"] != written and time.monotonic() < deadline:
+                time.sleep(0.1)
+            saw = f"{lag['lag_events']} events"
+            require(lag["lag_events"] == written, did, expected=f"{written} events", saw=saw, means=means)
+        first = stats()["lag_seconds"]
+        time.sleep(0.5)  # what is measured is that time passes
+        second, passed = stats()["lag_seconds"], time.time() - began
+        require(
+            first is not None and first + 0.3 <= second <= passed + 0.5,
+            did,
+            expected="the age of the oldest post that waits, and growing",
+            saw=f"{first} s, and half a second later {second} s; it was stopped {passed:.1f} s ago",
+            means="Five events may be five seconds or five hours behind: readers feel the seconds.",
+        )
+    finally:
+        backend.start_unit("feed-projector")
+    caught_up = "the lag to be 0 events and 0 s after the projector is back"
+    eventually(lambda: (s := stats())["lag_events"] == 0 and s["lag_seconds"] == 0, within=30, what=caught_up)
+
+
+@contextmanager
+def reader(person: Person, least: int) -> Iterator[list[str]]:
+    """Reads a person's stream all the time; what is yielded fills with what went wrong."""
+    wrong: list[str] = []
+    ended = threading.Event()
+
+    def read() -> None:
+        most = least
+        with httpx.Client(base_url=ENDPOINTS["gateway"], trust_env=False, timeout=20) as http:
+            http.headers["Authorization"] = f"Bearer {person.token}"
+            while not ended.is_set():
+                answer = http.get(f"{STREAM}/user", params={"limit": 1})
+                total = answer.json()["total"] if answer.status_code == 200 else -1
+                if total < most:
+                    wrong.append(f"{total} entries after {most}" if total >= 0 else said(answer))
+                most = max(most, total)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    try:
+        yield wrong
+    finally:
+        ended.set()
+        thread.join()
+
+
+def rebuilt() -> None:
+    """Run the rebuild, which must say that it switched."""
+    answer = tool("feed-rebuild")
+    require(
+        answer.get("switched"),
+        "./lab rebuild",
+        expected="that it switches to the new view",
+        saw=answer.get("why", answer),
+        means="The live view stays as it is when a rebuild gives up.",
+    )
+
+
+@check(points=4)
+@pytest.mark.disturbs
+def test_rebuild_under_way(ada: Person, bob: Person) -> None:
+    """A rebuild gives the same view, loses nothing written meanwhile, and no read fails or shrinks"""
+    ids = filled(ada, 20)
+    ada.http.put(f"/api/posts/{ids[12]}", json={"title": "changed"}).raise_for_status()
+    with redis() as client:
+        mine = keys.of_user(ada.id)
+        eventually(lambda: b"changed" in client.lrange(mine, 0, 0)[0], within=20, what="the change")
+        before = client.lrange(mine, 0, -1)
+        client.lset(mine, 7, before[7].replace(b'"title"', b'"Title"'))  # a fault to be mended
+    written: list[str] = []
+    ended = threading.Event()
+
+    def keep_writing() -> None:
+        while not ended.is_set():
+            written.extend(write(bob, "meanwhile"))
+
+    writer = threading.Thread(target=keep_writing)
+    writer.start()
+    try:
+        with reader(ada, 20) as problems:
+            rebuilt()
+    finally:
+        ended.set()
+        writer.join()
+    require(
+        not problems,
+        "read one's own stream of 20 posts all the time during ./lab rebuild",
+        expected="20 entries in each answer",
+        saw=f"{len(problems)} answers were wrong, such as: {problems[:1]}",
+        means="The new view has to be whole before anybody reads it.",
+    )
+    wanted = written[::-1][: keys.USER_MAX]
+    deadline = time.monotonic() + 10 * slow()
+    while (seen := [i["post_id"] for i in own(bob)["items"]]) != wanted and time.monotonic() < deadline:
+        time.sleep(0.1)
+    require(
+        seen == wanted,
+        f"wrote {len(written)} posts during ./lab rebuild",
+        expected="all of them in the stream, newest first",
+        saw=f"{len(set(wanted) - set(seen))} are missing, {len(seen) - len(set(seen))} are there twice",
+        means="What is published between reading the posts and the switch has to be applied as well.",
+    )
+    with redis() as client:
+        after = client.lrange(mine, 0, -1)
+    require(
+        after == before,
+        "compared the list before, spoilt by hand in one entry, with the one after ./lab rebuild",
+        expected="the same entries in the same order, the spoilt one mended",
+        saw=f"{len(set(before) - set(after))} are other or missing; {len(after)} instead of {len(before)}",
+        means="A rebuild that does not say the same as the projector makes a second truth.",
+    )
+
+
+@check(points=3)
+@pytest.mark.disturbs
+def test_rebuild_without_old_records(ada: Person) -> None:
+    """A rebuild works when Kafka has deleted the old records"""
+    ids = filled(ada, 5)
+    eventually(lambda: stats()["lag_events"] == 0, within=20, what="a lag of 0")
+    admin = KafkaAdminClient(bootstrap_servers=ENDPOINTS["kafka"])
+    try:
+        admin.delete_records({TopicPartition(POSTS_TOPIC, 0): int(stats()["next_offset"])})
+    finally:
+        admin.close()
+    rebuilt()
+    seen = [item["post_id"] for item in own(ada)["items"]]
+    require(
+        seen == ids,
+        "deleted all records from the topic, then ./lab rebuild",
+        expected="the five posts that MongoDB has",
+        saw=f"{len(seen)} of them",
+        means="Kafka forgets after a week. Posts do not.",
+    )
+    new = write(ada, "after")
+    what = "the next post in the rebuilt view"
+    eventually(lambda: own(ada)["items"][0]["post_id"] == new[0], within=20, what=what)
+
+
+@check(points=4)
+@pytest.mark.disturbs
+def test_verify_finds_what_is_planted(ada: Person, rng: Random) -> None:
+    """verify names each planted fault, and nothing that is right"""
+    ids = filled(ada, 8)
+    mine = keys.of_user(ada.id)
+
+    def found() -> set[tuple[str, str]]:
+        """Kind and post of what verify says of this person's list and posts."""
+        findings = tool("feed-verify")["findings"]
+        about = [f for f in findings if f["place"] == mine or f["post_id"] in ids]
+        return {(f["kind"], f["post_id"]) for f in about}
+
+    clean = found()
+    require(
+        not clean,
+        "./lab verify while all is well",
+        expected="nothing about this person's posts",
+        saw=clean,
+        means="Who cries wolf is not heard when it matters.",
+    )
+    ghost = f"{rng.getrandbits(96):024x}"
+    with redis() as client:
+        good = client.lrange(mine, 0, -1)
+        spoilt = [*good]
+        spoilt[6] = good[6].replace(b'"title":"1"', b'"title":"0"')  # stale words
+        spoilt[2] = good[2].replace(ids[2].encode(), ghost.encode())  # one missing, one too many
+        spoilt.insert(1, spoilt.pop(5))  # at the wrong place
+        wanted = {("stale", ids[6]), ("missing", ids[2]), ("surplus", ghost), ("misplaced", ids[5])}
+        try:
+            client.delete(mine)
+            client.rpush(mine, *spoilt)
+            seen = found()
+        finally:
+            client.delete(mine)
+            client.rpush(mine, *good)
+            client.expire(mine, keys.LIST_SECONDS)
+    require(
+        seen == wanted,
+        "planted a stale, a missing, a surplus and a misplaced entry in a list of 8, then ./lab verify",
+        expected="these four, by kind and post",
+        saw=f"not found: {sorted(kind for kind, _ in wanted - seen)};"
+        f" found besides: {sorted(kind for kind, _ in seen - wanted)}",
+        means="The list has as many entries as before, and every one of four readers is served wrong words.",
+    )

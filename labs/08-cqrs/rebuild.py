@@ -1,0 +1,143 @@
+"""Makes the view anew beside the live one, and puts it in its place in one step.
+
+Kafka forgets after a week, so the posts' own database says what there is, and the topic only what
+happened since the copy began. The new view grows in a Redis database of its own under the same
+keys; at the end SWAPDB makes it the one that is read. Readers notice nothing, the projector goes on
+by itself, and a rebuild that dies leaves nothing behind that anybody reads.
+"""
+
+import logging
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TypeVar
+from uuid import uuid4
+
+from redis import Redis
+
+from civildiy.events.envelope import PoisonEvent, PostEvent, UnknownType, decode
+from civildiy.events.topic import Topic
+from civildiy.feed import keys
+from civildiy.feed.projection import Projection
+from civildiy.posts.snapshot import PostState
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+BATCH = 500
+LOCK_SECONDS = 20
+FOLLOW_MS = 200
+
+# Lab 08, step 3: SWITCH
+
+KEEP_LOCK = """
+-- KEYS: lock  ARGV: owner, seconds
+return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('EXPIRE', KEYS[1], ARGV[2])
+"""
+
+
+class RebuildFailed(Exception):
+    """The live view is as it was; the text says why, and what to do."""
+
+
+@dataclass
+class Summary:
+    """What a rebuild did."""
+
+    posts: int = 0
+    """Posts that MongoDB named."""
+    followed: int = 0
+    """Events that were applied on top."""
+    seconds: float = 0.0
+
+
+class Rebuild:
+    """One rebuild. `live` and `beside` are database 0 and keys.BESIDE of the same Redis."""
+
+    def __init__(self, live: Redis, beside: Redis, topic: Topic, patience: float = 60.0) -> None:
+        self._live = live
+        self._beside = beside
+        self._topic = topic
+        self._patience = patience
+        self._owner = str(uuid4())
+        self._new = Projection(beside)
+
+    def run(self, posts: Iterable[PostState]) -> Summary:
+        """Make the view of `posts` and of all later events, and switch to it.
+
+        `posts` must not look at the database before it is iterated. Raises RebuildFailed, and the
+        errors of Redis, Kafka and of `posts`; the live view is untouched then.
+        """
+        raise NotImplementedError("Lab 08, step 3: write Rebuild.run")
+
+    def _load(self, posts: Iterable[PostState]) -> int:
+        """Apply the last event of each post to the new view; returns the number of posts."""
+        raise NotImplementedError("Lab 08, step 3: write Rebuild._load")
+
+    def _keep_removals(self) -> None:
+        """Take over which posts were removed: MongoDB no longer knows, and late events may come.
+
+        Only posts without an entry: the version of a post that is still there would make the new
+        view refuse the events that it has yet to read.
+        """
+        for names in batches(self._live.scan_iter(keys.of_post("*"), count=1000), BATCH):
+            self._keep_lock()
+            pipeline = self._live.pipeline(transaction=False)
+            for name in names:
+                pipeline.hmget(name, "version", "entry")
+            known = pipeline.execute()
+            removed = {n: v for n, (v, entry) in zip(names, known, strict=True) if v and entry is None}
+            pipeline = self._beside.pipeline(transaction=False)
+            for name, version in removed.items():
+                pipeline.hsetnx(name, "version", version)
+                pipeline.expire(name, keys.POST_SECONDS)
+            pipeline.execute()
+
+    def _follow(self) -> int:
+        """Apply what was published meanwhile, until the switch; returns the number of events."""
+        raise NotImplementedError("Lab 08, step 3: write Rebuild._follow")
+
+    def _switch(self) -> bool:
+        """Swap the databases in one step; False when the live view is ahead again."""
+        raise NotImplementedError("Lab 08, step 3: write Rebuild._switch")
+
+    def _lock(self) -> None:
+        """Be the only one. A rebuild that was killed holds the lock until it expires."""
+        deadline = time.monotonic() + LOCK_SECONDS + 5
+        while not self._live.set(keys.REBUILD, self._owner, nx=True, ex=LOCK_SECONDS):
+            if time.monotonic() > deadline:
+                raise RebuildFailed("Another rebuild is running. Wait until it has ended.")
+            time.sleep(0.2)
+
+    def _keep_lock(self) -> None:
+        if not self._live.eval(KEEP_LOCK, 1, keys.REBUILD, self._owner, LOCK_SECONDS):
+            raise RebuildFailed("This rebuild stood still for too long and lost its lock. Run it again.")
+
+    def _forget_another_topic(self) -> None:
+        """An offset beyond the end belongs to a topic that was made anew: nothing can catch up with it."""
+        noted = int(self._live.get(keys.OFFSET) or 0)  # before the end is asked for, which moves
+        if noted > self._topic.end():
+            self._live.delete(keys.OFFSET)
+
+    def _empty(self) -> None:
+        """Begin with nothing but a name for the new view; a killed rebuild may have left its data."""
+        self._beside.flushdb(asynchronous=True)
+        self._beside.set(keys.GENERATION, self._owner)
+
+
+def _usable(values: Iterable[bytes | None]) -> Iterator[PostEvent]:
+    """The events that can be applied; the projector deals with the others."""
+    for value in values:
+        try:
+            yield decode(value)
+        except (UnknownType, PoisonEvent):
+            continue
+
+
+def batches(items: Iterable[T], size: int) -> Iterator[Sequence[T]]:
+    """`items` in lists of at most `size`."""
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch

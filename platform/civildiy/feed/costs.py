@@ -1,0 +1,96 @@
+"""Measures what a page costs: read from the view, and worked out by MongoDB on demand.
+
+Both have a place of their own for this, which is deleted at the end: database `costs` in MongoDB and
+database 2 in Redis. The page from Redis is read by civildiy.feed.queries, as the service does.
+"""
+
+import asyncio
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+from pymongo import DESCENDING, MongoClient
+
+from civildiy.feed import keys, queries
+from civildiy.feed.line import Line
+from civildiy.feed.schemas import PageQuery
+
+SIZES = (100, 1_000, 10_000, 100_000)
+DATABASE = "costs"
+REDIS_DATABASE = 2
+PAGE = PageQuery(limit=20)
+READS = 300
+SECONDS = 1.5
+"""A way of reading is measured that often, or that long, whichever comes first; at least three times."""
+BATCH = 5_000
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Median milliseconds for one page when there are `posts` posts."""
+
+    posts: int
+    redis_ms: float
+    mongodb_ms: float
+
+
+def measure(mongo: MongoClient[dict[str, Any]], redis: Line, sizes: Sequence[int] = SIZES) -> list[Cost]:
+    """The costs at each size, smallest first. Raises PyMongoError and RedisError."""
+    posts = mongo[DATABASE]["posts"]
+    mongo.drop_database(DATABASE)
+    with asyncio.Runner() as runner:
+
+        def ask(*words: str | bytes | int) -> Any:
+            return runner.run(redis.ask(*words))
+
+        def from_redis() -> None:
+            runner.run(queries.page(redis, keys.GLOBAL, PAGE))
+
+        def from_mongodb() -> None:
+            newest = posts.find({}, {"_id": 0}).sort("updated_at", DESCENDING).limit(PAGE.limit)
+            orjson.dumps({"items": list(newest), "total": posts.count_documents({})})
+
+        try:
+            ask("SELECT", REDIS_DATABASE)
+            ask("FLUSHDB")
+            found, there = [], 0
+            for size in sorted(sizes):
+                for batch in _documents(there, size):
+                    posts.insert_many(batch)
+                    entries = [orjson.dumps({k: v for k, v in one.items() if k != "_id"}) for one in batch]
+                    ask("LPUSH", keys.GLOBAL, *entries)
+                    ask("LTRIM", keys.GLOBAL, 0, keys.GLOBAL_MAX - 1)
+                there = size
+                found.append(Cost(size, _median_ms(from_redis), _median_ms(from_mongodb)))
+            return found
+        finally:
+            mongo.drop_database(DATABASE)
+            ask("FLUSHDB", "ASYNC")
+            redis.close()
+
+
+def _documents(first: int, end: int) -> Iterator[list[dict[str, Any]]]:
+    for begin in range(first, end, BATCH):
+        yield [
+            {
+                "user_id": number % 500, "title": f"post {number}", "content": "x" * 300, "tags": [],
+                "updated_at": START + timedelta(seconds=number),
+            }
+            for number in range(begin, min(begin + BATCH, end))
+        ]  # fmt: skip
+
+
+def _median_ms(read: Callable[[], None]) -> float:
+    read()
+    taken: list[float] = []
+    ending = time.perf_counter() + SECONDS
+    while len(taken) < READS and (len(taken) < 3 or time.perf_counter() < ending):
+        began = time.perf_counter()
+        read()
+        taken.append((time.perf_counter() - began) * 1000)
+    return round(statistics.median(taken), 3)
