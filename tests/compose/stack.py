@@ -13,7 +13,7 @@ from compose.images import StandIns
 from compose.machine import Machine
 from rich.console import Console
 
-from lab.compose import engine
+from lab.compose import engine, images
 from lab.errors import LabError
 from lab.home import REPO, Home
 from lab.install.pins import pins
@@ -33,7 +33,15 @@ class Stack:
     """Runs commands against the engine; `seconds` and `figures` are reported at the end."""
 
     def __init__(self, environment: dict[str, str]) -> None:
-        self.environment = environment | OWN
+        # Not inside the surrounding pytest's environment: what it starts are runs of their own.
+        outside = {name: value for name, value in environment.items() if not name.startswith("PYTEST_")}
+        made_of = images.fingerprints()
+        # So that ./lab takes the images for its own, which `docker compose build` has made.
+        labels = {
+            "LAB_FINGERPRINT": made_of[images.SERVICE],
+            "LAB_JUPYTER_FINGERPRINT": made_of[images.JUPYTER],
+        }
+        self.environment = outside | OWN | labels
         self.seconds: dict[str, float] = {}
         self.figures: list[str] = []
 

@@ -8,10 +8,13 @@ from support import Person, client, eventually, pid_of
 
 from lab.backend import UNITS
 from lab.home import REPO
+from lab.readiness import slow
 
 
 def lab(*arguments: str) -> str:
-    ran = subprocess.run([REPO / "lab", *arguments], capture_output=True, text=True, check=False, timeout=120)
+    ran = subprocess.run(
+        [REPO / "lab", *arguments], capture_output=True, text=True, check=False, timeout=120 * slow()
+    )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return ran.stdout
 
