@@ -48,8 +48,7 @@ def bring_up() -> None:
     if backend.running() and (other := backend.belongs_elsewhere()):
         console.print(f"The running system belongs to {other}; it is stopped, its data stays.")
         backend.stop()
-    for unit in running.forget_lost(home, backend):
-        console.print(f"{unit} runs the platform's code again: the files that it was told to run are gone.")
+    forget_lost()
     with httpx.Client(trust_env=False, timeout=3) as client:
         if backend.running() and not waiting_for(backend.endpoints(), client):
             console.print("The system is up already. Addresses: ./lab endpoints")
@@ -62,6 +61,12 @@ def bring_up() -> None:
     if backend.remarks():
         console.print(backend.remarks())
     console.print(f"Up in {time.monotonic() - began:.1f} s. Next: ./lab status, ./lab test")
+
+
+def forget_lost() -> None:
+    """Nobody runs files that are gone, or that a killed test left behind."""
+    for unit in running.forget_lost(home, backend):
+        console.print(f"{unit} runs the platform's code again: the files that it was told to run are gone.")
 
 
 @cli.command()
@@ -173,6 +178,7 @@ def reset(number: str | None, yes: bool) -> None:
 @click.argument("pytest_options", nargs=-1, type=click.UNPROCESSED)
 def test(full: bool, pytest_options: tuple[str, ...]) -> None:
     """Pass the system's tests against the running system; starts it first if needed."""
+    forget_lost()
     if mine := ", ".join(lab.number for lab in running.active(home)):
         raise LabError(
             f"Your code of lab {mine} runs, and these tests are for the platform's own.\n"
