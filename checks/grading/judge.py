@@ -27,7 +27,7 @@ def judge(lab: Exercise, error: BaseException, since: float) -> tuple[Outcome, l
     # A tool that ran the learner's code is no unit; whoever ran it brings what it said.
     happened += getattr(error, "incidents", [])
     starters = [incident for incident in happened if incident.not_attempted]
-    if starters and not isinstance(error, NotGradable):
+    if starters and not (isinstance(error, NotGradable) and unable(lab)):
         what = starters[-1].text.partition(": ")[2]
         return Outcome.NOT_ATTEMPTED, [("saw", what), ("next", f"./lab task {number}")]
     if isinstance(error, Wrong):

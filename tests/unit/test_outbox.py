@@ -1,0 +1,43 @@
+"""Events as the outbox makes them."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from bson import ObjectId
+
+from civildiy.events.envelope import decode, encode
+from civildiy.posts.outbox import change_with_event, expired_event, new_with_event, put_event
+
+TRACE = "00-" + "1" * 32 + "-" + "2" * 16 + "-01"
+TIME = datetime(2026, 1, 1, tzinfo=UTC)
+POST: dict[str, Any] = {
+    "_id": ObjectId(), "user_id": 7, "title": "t", "content": "c", "tags": [], "created_at": TIME,
+    "updated_at": TIME, "expires_at": None, "version": 1, "deleted": False,
+}  # fmt: skip
+
+
+def test_a_new_post_owes_its_first_event() -> None:
+    event = put_event("post.created", POST, TIME, TRACE)
+    document = new_with_event(POST, event)
+    assert document["settled"] is False
+    assert [waiting["id"] for waiting in document["outbox"]] == [event.id]
+    assert decode(document["outbox"][0]["body"]) == event
+
+
+def test_a_change_adds_its_event_in_the_same_update() -> None:
+    event = put_event("post.updated", POST | {"version": 2}, TIME, TRACE)
+    update = change_with_event({"version": 2}, event)
+    assert update["$set"]["version"] == 2
+    assert update["$set"]["settled"] is False
+    assert update["$push"]["outbox"]["id"] == event.id
+
+
+def test_the_same_removal_noticed_twice_is_one_event() -> None:
+    expiring = POST | {"expires_at": TIME}
+    assert expired_event(expiring, TRACE) == expired_event(expiring, TRACE)
+
+
+def test_a_post_removed_by_hand_leaves_the_feed_too() -> None:
+    event = expired_event(POST, TRACE)
+    assert (event.type, event.postversion, event.time) == ("post.expired", 2, TIME)
+    assert decode(encode(event)) == event
