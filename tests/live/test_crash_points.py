@@ -1,9 +1,13 @@
 """A process dies exactly at a seam of the event path: nothing is lost, doubled or out of order."""
 
-import pytest
-from support import backend, home
+import os
+import signal
+import subprocess
 
-from civildiy.chassis.crashpoints import POINTS
+import pytest
+from support import backend, eventually, home
+
+from civildiy.chassis.crashpoints import MARK, POINTS
 from lab.faults import crash
 from lab.storm.run import Load, Storm
 
@@ -40,7 +44,12 @@ class Crashing:
 
 @pytest.mark.fault
 @pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[] if n in DAILY else [pytest.mark.campaign]) for n in POINTS]
+    "name",
+    [
+        pytest.param(name, marks=[] if name in DAILY else [pytest.mark.campaign])
+        for name, point in POINTS.items()
+        if point.unit != "feed-tool"
+    ],
 )
 def test_crash(name: str) -> None:
     crashing = Crashing(name, 2)
@@ -51,3 +60,29 @@ def test_crash(name: str) -> None:
         crash.disarm(home, backend, name)
     assert crashing.died >= 2, f"{POINTS[name].unit} did not die at {name}"
     assert report.passed, report.violations or "it did not recover in time"
+
+
+@pytest.mark.fault
+@pytest.mark.campaign
+@pytest.mark.parametrize("name", ["rebuild.before-switch", "rebuild.after-switch"])
+def test_crash_in_a_rebuild(name: str) -> None:
+    """The rebuild dies under load; no read fails, and the next one works."""
+    died: list[int] = []
+
+    def look(storm: Storm) -> None:
+        if len(storm.history.writes) > 20 and not died:
+            command = backend.tool_command("feed-rebuild")
+            environment = {**os.environ, crash.VARIABLE: name}
+            done = subprocess.run(command, env=environment, capture_output=True, check=False, timeout=120)
+            died.append(done.returncode)
+            assert f"{MARK}{name}".encode() in done.stdout + done.stderr
+
+    report = Storm(home, backend, 1, 12, [], Load(writes=10, reads=10, people=3)).run(look)
+    assert died == [-signal.SIGKILL]
+    assert report.passed, report.violations or "it did not recover in time"
+    assert all(read.status == 200 for read in report.history.reads)
+
+    def rebuilt() -> bool:
+        return subprocess.run(backend.tool_command("feed-rebuild"), check=False, timeout=120).returncode == 0
+
+    eventually(rebuilt, within=60, what="a rebuild that works")

@@ -1,7 +1,6 @@
 """Projection and outbox against simple models, on the real servers in databases of their own."""
 
 import secrets
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,7 +9,13 @@ import pytest
 from bson import ObjectId
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from pymongo import MongoClient
 from redis import Redis
 from support import ENDPOINTS
@@ -164,10 +169,8 @@ class OutboxMachine(RuleBasedStateMachine):
             assert found["settled"] is (waiting == [])
 
 
-def play(machine: Callable[[], RuleBasedStateMachine]) -> None:
-    from hypothesis.stateful import run_state_machine_as_test
-
-    run_state_machine_as_test(machine, settings=BOUNDS)  # type: ignore[no-untyped-call]
+def play(machine: type[RuleBasedStateMachine]) -> None:
+    run_state_machine_as_test(machine, settings=BOUNDS)
 
 
 def test_projection() -> None:
@@ -195,5 +198,3 @@ def test_projection_cuts_its_lists(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_outbox() -> None:
     play(OutboxMachine)
-
-

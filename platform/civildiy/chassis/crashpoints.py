@@ -32,10 +32,12 @@ class Point:
 
 POINTS: dict[str, Point] = {
     "posts.before-document": Point(
-        "posts", "before", "pymongo.asynchronous.collection", "AsyncCollection.insert_one", "accepted, nothing is stored"
+        "posts", "before", "pymongo.asynchronous.collection", "AsyncCollection.insert_one",
+        "accepted, nothing is stored"
     ),
     "posts.after-document": Point(
-        "posts", "after", "pymongo.asynchronous.collection", "AsyncCollection.insert_one", "stored, nobody was told"
+        "posts", "after", "pymongo.asynchronous.collection", "AsyncCollection.insert_one",
+        "stored, nobody was told"
     ),
     "relay.before-publish": Point(
         "posts-relay", "before", "civildiy.posts.relay", "Relay._publish", "read, not on the topic"
@@ -58,6 +60,13 @@ POINTS: dict[str, Point] = {
     "projector.in-rebalance": Point(
         "feed-projector", "before", "civildiy.feed.projector", "Projector.on_partitions_assigned",
         "it has the partition and has not looked where to go on",
+    ),
+    "rebuild.before-switch": Point(
+        "feed-tool", "before", "civildiy.feed.rebuild", "Rebuild._follow",
+        "half of a new view beside the live one"
+    ),
+    "rebuild.after-switch": Point(
+        "feed-tool", "after", "civildiy.feed.rebuild", "Rebuild._switch", "switched over, nobody was told"
     ),
 }  # fmt: skip
 

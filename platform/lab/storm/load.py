@@ -155,7 +155,13 @@ class Reader(Paced):
     """Reads everybody's stream, or one person's own, and looks at each page."""
 
     def __init__(
-        self, gateway: str, account: Account | None, history: History, rate: float, kept: float, over: Event,
+        self,
+        gateway: str,
+        account: Account | None,
+        history: History,
+        rate: float,
+        kept: float,
+        over: Event,
     ) -> None:
         super().__init__(rate, over)
         self._caller = Caller(gateway, account.token if account else "")

@@ -68,7 +68,13 @@ class Storm:
     """One storm over the running system."""
 
     def __init__(
-        self, home: Home, backend: Backend, seed: int, seconds: float, planned: list[Planned], load: Load,
+        self,
+        home: Home,
+        backend: Backend,
+        seed: int,
+        seconds: float,
+        planned: list[Planned],
+        load: Load,
         patience: float = RECOVERY_SECONDS,
     ) -> None:
         self._home, self._backend = home, backend

@@ -165,7 +165,10 @@ class _Timeline:
 
 
 def _judge_read(
-    read: Read, page: list[Entry], timelines: Mapping[str, _Timeline], ours: Mapping[int, list[str]],
+    read: Read,
+    page: list[Entry],
+    timelines: Mapping[str, _Timeline],
+    ours: Mapping[int, list[str]],
     limit: int,
 ) -> Violations:
     found: Violations = []
