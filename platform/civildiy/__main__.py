@@ -6,6 +6,7 @@ This is the one place where a learner's code comes in: before anything else is i
 import importlib
 import sys
 
+from civildiy.chassis import crashpoints
 from civildiy.learner.run import prepare, reported
 
 SERVICES = ("auth", "profile", "posts", "feed")
@@ -22,6 +23,7 @@ def main(unit: str) -> None:
     """Serve or work until SIGTERM; a tool ends by itself."""
     prepare(blocked_ends=unit in SERVICES, stays=unit not in TOOLS)
     with reported():
+        crashpoints.arm()
         if unit in SERVICES:
             importlib.import_module("civildiy.chassis.serve").main(unit)
         elif unit in TOOLS:

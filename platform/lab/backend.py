@@ -12,8 +12,8 @@ UNITS = (
 )  # fmt: skip
 
 
-SECOND = tuple(f"{service}-2" for service in ("auth", "profile", "posts", "feed"))
-"""A second instance of each service; it runs only while somebody asks for it."""
+SECOND = tuple(f"{name}-2" for name in ("auth", "profile", "posts", "feed", "posts-relay", "feed-projector"))
+"""A second instance of each of our own; it runs only while somebody asks for it."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,27 @@ class Backend(Protocol):
 
     def override(self, unit: str, settings: Mapping[str, str]) -> None:
         """Settings on top of the unit's own, from now on (it restarts); empty removes them."""
+
+    def freeze(self, unit: str) -> None:
+        """Stop all processes of `unit` where they stand. Raises LabError when it does not run."""
+
+    def thaw(self, unit: str) -> None:
+        """Let what was frozen go on; nothing happens when nothing is frozen."""
+
+    def cut_off(self, unit: str) -> None:
+        """From now on no packet reaches or leaves `unit`. Raises LabError where this cannot be done."""
+
+    def reconnect(self, unit: str) -> None:
+        """End `cut_off`; nothing happens when the unit is not cut off."""
+
+    def fill_disk(self, unit: str) -> None:
+        """From now on what `unit` appends to its files is refused. Raises LabError."""
+
+    def free_disk(self, unit: str) -> None:
+        """End `fill_disk`; nothing happens when there is room."""
+
+    def skew_clock(self, unit: str, seconds: int) -> None:
+        """Restart `unit` with a clock that is off by `seconds`; 0 is the true time. Raises LabError."""
 
     def log_command(self, unit: str, follow: bool, lines: int = 200) -> list[str]:
         """The command that prints the last lines of a unit's log."""

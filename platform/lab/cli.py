@@ -22,9 +22,12 @@ from lab.course.commands import register, reset_lab
 from lab.demo import story
 from lab.doctor import examine
 from lab.errors import LabError
+from lab.faults.commands import heal_now
+from lab.faults.commands import register as register_faults
 from lab.home import REPO, Home
 from lab.progress import Progress
 from lab.readiness import wait_until_up, waiting_for
+from lab.storm.commands import register as register_storm
 
 console = Console(highlight=False)
 home = Home.from_environment()
@@ -48,6 +51,8 @@ def bring_up() -> None:
     if backend.running() and (other := backend.belongs_elsewhere()):
         console.print(f"The running system belongs to {other}; it is stopped, its data stays.")
         backend.stop()
+    if healed := heal_now(home, backend):
+        console.print(healed)
     forget_lost()
     with httpx.Client(trust_env=False, timeout=3) as client:
         if backend.running() and not waiting_for(backend.endpoints(), client):
@@ -72,6 +77,7 @@ def forget_lost() -> None:
 @cli.command()
 def down() -> None:
     """Stop the system; its data stays."""
+    heal_now(home, backend)
     backend.stop()
     console.print("The system is down; its data stays. (./lab reset deletes it)")
 
@@ -245,6 +251,8 @@ def bench(rounds: int, file: str) -> None:
 register(cli, home, backend, console)
 compose_commands.register(cli, backend, console)
 view.register(cli, backend, console)
+register_faults(cli, home, backend, console)
+register_storm(cli, home, backend, console)
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from lab import overrides
 from lab.backend import SECOND, UNITS, Unit
 from lab.compose import containers, engine, images
+from lab.compose.faults import ComposeFaults
 from lab.compose.limits import memory_limit
 from lab.compose.network import Addresses, environment_with
 from lab.errors import LabError
@@ -23,7 +24,7 @@ UP_SECONDS = 300.0
 STOP_SECONDS = "15"
 
 
-class ComposeBackend:
+class ComposeBackend(ComposeFaults):
     """One stack for each engine."""
 
     kind = "compose"

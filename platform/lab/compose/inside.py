@@ -63,6 +63,31 @@ class InsideBackend:
         """Not from in here."""
         raise _outside("./lab start NN")
 
+    def freeze(self, unit: str) -> None:
+        """Not from in here."""
+        raise _outside(f"./lab break pause {unit}")
+
+    def cut_off(self, unit: str) -> None:
+        """Not from in here."""
+        raise _outside(f"./lab break cut-off {unit}")
+
+    def fill_disk(self, unit: str) -> None:
+        """Not from in here."""
+        raise _outside(f"./lab break full-disk {unit}")
+
+    def skew_clock(self, unit: str, seconds: int) -> None:
+        """Not from in here."""
+        raise _outside(f"./lab break clock-skew {unit}")
+
+    def thaw(self, unit: str) -> None:
+        """Nothing can be broken from in here, so there is nothing to heal."""
+
+    def reconnect(self, unit: str) -> None:
+        """Nothing can be broken from in here, so there is nothing to heal."""
+
+    def free_disk(self, unit: str) -> None:
+        """Nothing can be broken from in here, so there is nothing to heal."""
+
     def log_command(self, unit: str, follow: bool, lines: int = 200) -> list[str]:
         """Not from in here."""
         raise _outside(f"./lab logs {unit}")

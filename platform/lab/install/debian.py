@@ -31,6 +31,11 @@ def redis_version() -> int | None:
     return int(found[1]) if found else None
 
 
+def faketime_library() -> Path | None:
+    """The library that gives a process another clock; None where it is not installed."""
+    return next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))), None)
+
+
 def missing(packages: dict[str, str], *, kafka_is_there: bool) -> list[str]:
     """The Debian packages that have to be installed, out of those in versions.toml."""
     present = {
@@ -41,6 +46,9 @@ def missing(packages: dict[str, str], *, kafka_is_there: bool) -> list[str]:
         # Only needed to fetch Kafka.
         "maven": kafka_is_there or shutil.which("mvn") is not None,
         "setpriv": shutil.which("setpriv") is not None,
+        # Two kinds of faults need these, and root to use them.
+        "nftables": os.geteuid() != 0 or shutil.which("nft") is not None,
+        "faketime": os.geteuid() != 0 or faketime_library() is not None,
     }
     return [package for name, package in packages.items() if not present[name]]
 

@@ -13,11 +13,14 @@ from lab.home import Home
 SHARED = Path("/var/lib/civildiy-lab")
 
 
-def as_owner() -> list[str]:
-    """PostgreSQL refuses root: as root it runs as the user that Debian's package made."""
+def as_owner(group: int | None = None) -> list[str]:
+    """PostgreSQL refuses root: as root it runs as the user that Debian's package made.
+
+    `group`: a group id instead of that user's own.
+    """
     if os.geteuid() != 0:
         return []
-    return ["setpriv", "--reuid", "postgres", "--regid", "postgres", "--clear-groups"]
+    return ["setpriv", "--reuid", "postgres", "--regid", str(group or "postgres"), "--clear-groups"]
 
 
 def data_folder(home: Home) -> Path:

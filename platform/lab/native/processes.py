@@ -1,5 +1,6 @@
 """The processes of the native backend: one script each, and the supervisor's configuration."""
 
+import os
 import shlex
 import sys
 from collections.abc import Mapping
@@ -25,6 +26,14 @@ NEVER = 1_000_000_000
 """So many failed probes in a row end a process, and for good: a learner's /health may fail for hours."""
 
 
+def as_group(home: Home, unit: str) -> list[str]:
+    """As root each unit has a group of its own: by it the kernel knows whose packets these are."""
+    # PostgreSQL changes its user and group by itself; provision is no unit.
+    if os.geteuid() != 0 or unit in ("postgresql", "provision"):
+        return []
+    return ["setpriv", "--regid", str(network.group(home, unit)), "--keep-groups"]
+
+
 def commands(home: Home, paths: ServerPaths, values: Mapping[str, str]) -> dict[str, list[str]]:
     """What each process runs."""
     data, python = home.data, [sys.executable, "-P", "-m"]
@@ -32,7 +41,7 @@ def commands(home: Home, paths: ServerPaths, values: Mapping[str, str]) -> dict[
     archive = [f"-XX:SharedArchiveFile={paths.kafka_archive}"] if paths.kafka_archive else []
     return {
         "postgresql": [
-            *postgresql.as_owner(), f"{paths.postgresql_bin}/postgres",
+            *postgresql.as_owner(network.group(home, "postgresql")), f"{paths.postgresql_bin}/postgres",
             "-D", f"{postgresql.data_folder(home)}", "-h", values["HOST_POSTGRESQL"],
             "-p", values["PORT_POSTGRESQL"], "-c", "unix_socket_directories=",
             "-c", "shared_buffers=32MB", "-c", "max_connections=60",
@@ -68,7 +77,8 @@ def _environment(name: str, values: Mapping[str, str]) -> dict[str, str]:
     common = read("common", values) if first in SERVICES else {}
     mine = common | (read(first, values) if first in ("traefik", TOOL, *OURS) else {})
     if name in SECOND:
-        mine |= {"SERVICE_HOST": network.host(name)}
+        mine |= {"SERVICE_HOST": network.host(name)} if first in SERVICES else {}
+        mine |= {owner: name for owner in ("RELAY_ID", "PROJECTOR_ID") if owner in mine}
     if first not in (TOOL, *OURS):
         return mine
     code = {"PYTHONPATH": str(PLATFORM), "PYTHONUNBUFFERED": "1", "LAB_CODE_FOLDER": str(REPO / "labs")}
@@ -80,7 +90,11 @@ def _probe(name: str, values: Mapping[str, str]) -> dict[str, object]:
     http = {
         "consul": ("127.0.0.1", values["PORT_CONSUL"], "/v1/status/leader"),
         "traefik": ("127.0.0.1", str(network.port("dashboard")), "/ping"),
-        **{n: (network.host(n), values["PORT_SERVICES"], "/health") for n in (*SERVICES, *SECOND)},
+        **{
+            n: (network.host(n), values["PORT_SERVICES"], "/health")
+            for n in (*SERVICES, *SECOND)
+            if n.removesuffix("-2") in SERVICES
+        },
     }
     timing = {"period_seconds": 2, "timeout_seconds": 2, "failure_threshold": NEVER}
     if name in http:
@@ -113,7 +127,8 @@ def _script(home: Home, name: str, code_of: str, values: Mapping[str, str], comm
     script.touch(mode=0o600)
     override = shlex.quote(str(overrides.file(home, code_of)))
     exports = [f"export {k}={shlex.quote(v)}" for k, v in _environment(name, values).items()]
-    lines = ["# Written by ./lab up.", *exports]
+    # A file that may not grow is an error for the writer (EFBIG), not the end of the process.
+    lines = ["# Written by ./lab up.", "trap '' XFSZ", *exports]
     lines += [f"if [ -f {override} ]; then set -a; . {override}; fi", f"exec {command}", ""]
     script.write_text("\n".join(lines))
     return script
@@ -130,7 +145,8 @@ def write(home: Home, paths: ServerPaths, values: Mapping[str, str]) -> Path:
         work = home.run / "work" / name
         work.mkdir(parents=True, exist_ok=True)
         redirect = f" >> {shlex.quote(str(home.logs / name))}.log 2>&1"
-        script = _script(home, name, name.removesuffix("-2"), values, shlex.join(command) + redirect)
+        run = shlex.join([*as_group(home, name), *command]) + redirect
+        script = _script(home, name, name.removesuffix("-2"), values, run)
         once = name == "provision"
         processes[name] = {
             "command": f"exec sh {shlex.quote(str(script))}",

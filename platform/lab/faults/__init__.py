@@ -1,0 +1,1 @@
+"""Faults on demand. Each is declared once (catalog), and ends by itself (guardian)."""

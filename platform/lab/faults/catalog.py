@@ -1,0 +1,126 @@
+"""All faults in one table: what each does, how it ends, and what one learns from it."""
+
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lab.backend import UNITS, Backend
+from lab.errors import LabError
+from lab.faults import gateway, topic
+
+Step = Callable[[Backend, str], None]
+
+SKEW_SECONDS = -900
+
+
+def _nothing(backend: Backend, unit: str) -> None:
+    """A fault that is over as soon as it has happened."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault. `units` are those it can be done to; one alone is the default.
+
+    `inject` and `heal` get the backend and the unit; `heal` may be called twice, and when nothing is wrong.
+    `pulse`: (seconds on, seconds off); inject and heal then alternate until the end.
+    """
+
+    name: str
+    units: tuple[str, ...]
+    does: str
+    teaches: str
+    inject: Step
+    heal: Step = _nothing
+    pulse: tuple[float, float] | None = None
+
+    @property
+    def lasts(self) -> bool:
+        """Whether it goes on until it is healed."""
+        return self.heal is not _nothing
+
+
+def _kill(backend: Backend, unit: str) -> None:
+    backend.signal(unit, signal.SIGKILL)
+
+
+def _second(unit: str) -> str:
+    return f"{unit}-2"
+
+
+def _add_second(backend: Backend, unit: str) -> None:
+    backend.start_unit(_second(unit))
+
+
+def _remove_second(backend: Backend, unit: str) -> None:
+    if any(found.name == _second(unit) for found in backend.units()):
+        backend.stop_unit(_second(unit))
+
+
+def _at(unit: str, act: Callable[[str], None]) -> Step:
+    """A step that needs only the address of `unit`."""
+
+    def step(backend: Backend, _: str) -> None:
+        act(backend.endpoints()[unit])
+
+    return step
+
+
+FAULTS = (
+    Fault("kill", UNITS, "kill -9; the supervisor starts it again",
+          "nothing that was accepted may live in memory only", _kill),
+    Fault("restart", UNITS, "stop it in order and start it again",
+          "leaving in order costs nobody an error", lambda backend, unit: backend.restart(unit)),
+    Fault("pause", UNITS, "freeze all its processes",
+          "silence is not death: only a deadline tells them apart",
+          lambda backend, unit: backend.freeze(unit), lambda backend, unit: backend.thaw(unit)),
+    Fault("slow", UNITS, "add up to 200 ms to what it does",
+          "queues grow in front of what is slow; callers need limits",
+          lambda backend, unit: backend.freeze(unit), lambda backend, unit: backend.thaw(unit), (0.2, 0.05)),
+    Fault("cut-off", UNITS, "drop every packet to it and from it",
+          "the caller cannot know whether its request was carried out",
+          lambda backend, unit: backend.cut_off(unit), lambda backend, unit: backend.reconnect(unit)),
+    Fault("full-disk", ("redis",), "refuse what it appends to its files",
+          "reads go on while writes are refused; the projector waits",
+          lambda backend, unit: backend.fill_disk(unit), lambda backend, unit: backend.free_disk(unit)),
+    Fault("clock-skew", ("auth",), f"set its clock {-SKEW_SECONDS // 60} minutes back",
+          "a token of a true clock is 'not yet valid' for a wrong one",
+          lambda backend, unit: backend.skew_clock(unit, SKEW_SECONDS),
+          lambda backend, unit: backend.skew_clock(unit, 0)),
+    Fault("duplicate", ("kafka",), f"send the last {topic.LAST} events once more",
+          "at least once means sometimes twice: consumers are idempotent", _at("kafka", topic.duplicate)),
+    Fault("reorder", ("kafka",), f"send the last {topic.LAST} events once more, newest first",
+          "a version tells old from new, the time of arrival does not", _at("kafka", topic.reorder)),
+    Fault("poison", ("kafka",), "put records on the topic that nobody can read",
+          "one bad event goes to the dead letters and holds up nobody", _at("kafka", topic.poison)),
+    Fault("amnesia", ("consul",), "restart it without its data: no catalog, no rules",
+          "who registers once is lost; who keeps looking comes back",
+          lambda backend, unit: backend.forget(unit)),
+    Fault("gateway-restart", ("traefik",), "restart the gateway",
+          "its rules are stored elsewhere, so it comes back as it was",
+          lambda backend, unit: backend.restart(unit)),
+    Fault("wrong-rule", ("traefik",), "send requests for posts to feed, by a rule in KV",
+          "whoever writes the rules decides who answers",
+          _at("consul", gateway.add_wrong_rule), _at("consul", gateway.remove_wrong_rule)),
+    Fault("two-relays", ("posts-relay",), "start a second relay beside the first",
+          "two relays would break the order: a lease lets one work", _add_second, _remove_second),
+    Fault("two-projectors", ("feed-projector",), "start a second projector: the group rebalances",
+          "who gets a partition goes on where the view ends", _add_second, _remove_second),
+)  # fmt: skip
+
+
+def fault(name: str) -> Fault:
+    """The fault called `name`. Raises LabError."""
+    for found in FAULTS:
+        if found.name == name:
+            return found
+    raise LabError(f"There is no fault {name!r}. All of them: ./lab break --list")
+
+
+def target(found: Fault, unit: str) -> str:
+    """The unit that is meant: the given one, or the only one there is. Raises LabError."""
+    if not unit and len(found.units) == 1:
+        return found.units[0]
+    if unit not in found.units:
+        units = ", ".join(found.units)
+        raise LabError(f"Say which unit: ./lab break {found.name} UNIT. Units: {units}.")
+    return unit

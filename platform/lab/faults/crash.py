@@ -1,0 +1,35 @@
+"""Make a unit die at a named crash point, and count how often it did."""
+
+import subprocess
+
+from civildiy.chassis.crashpoints import MARK, POINTS
+from lab import overrides
+from lab.backend import Backend
+from lab.errors import LabError
+from lab.home import Home
+
+LOG_LINES = 4000
+VARIABLE = "CRASH_POINTS"
+
+
+def arm(home: Home, backend: Backend, name: str, times: int = 1) -> None:
+    """From now on the unit dies each time that it reaches the point `times` times. Raises LabError."""
+    if name not in POINTS:
+        raise LabError(f"There is no crash point {name}. All of them: {', '.join(POINTS)}.")
+    unit = POINTS[name].unit
+    backend.override(unit, overrides.read(home, unit) | {VARIABLE: f"{name}@{times}"})
+
+
+def disarm(home: Home, backend: Backend, name: str) -> None:
+    """The unit runs on at this point as ever."""
+    unit = POINTS[name].unit
+    settings = overrides.read(home, unit)
+    if settings.pop(VARIABLE, None):
+        backend.override(unit, settings)
+
+
+def crashes(backend: Backend, name: str) -> int:
+    """How often the unit's log says that it died at this point."""
+    command = backend.log_command(POINTS[name].unit, False, LOG_LINES)
+    log = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False).stdout
+    return log.decode(errors="replace").splitlines().count(f"{MARK}{name}")

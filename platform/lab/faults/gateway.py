@@ -1,0 +1,29 @@
+"""A wrong rule at the gateway: one that takes another service's requests."""
+
+import base64
+
+import httpx
+
+NAME = "intruder"
+ROOT = f"traefik/http/routers/{NAME}"
+RULE = {
+    "rule": "PathPrefix(`/api/posts`)",
+    "priority": "9000",
+    "entryPoints/0": "web",
+    "service": "feed@consulcatalog",
+}
+
+
+def add_wrong_rule(consul: str) -> None:
+    """Send all requests for posts to feed. Raises httpx.HTTPError."""
+    operations = [
+        {"KV": {"Verb": "set", "Key": f"{ROOT}/{key}", "Value": base64.b64encode(value.encode()).decode()}}
+        for key, value in RULE.items()
+    ]
+    httpx.put(f"{consul}/v1/txn", json=operations, trust_env=False, timeout=5).raise_for_status()
+
+
+def remove_wrong_rule(consul: str) -> None:
+    """Take the rule out again; nothing happens when it is not there. Raises httpx.HTTPError."""
+    url = f"{consul}/v1/kv/{ROOT}/"
+    httpx.delete(url, params={"recurse": "true"}, trust_env=False, timeout=5).raise_for_status()

@@ -1,0 +1,57 @@
+"""Faults of the topic: what a broker, a second producer or a bug can put on it."""
+
+import secrets
+
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+
+from civildiy.events.clients import producer, reader
+from civildiy.events.envelope import POSTS_TOPIC
+
+LAST = 100
+Record = tuple[bytes, bytes]
+
+
+def last_records(address: str, count: int = LAST) -> list[Record]:
+    """Key and value of the last records of the topic, oldest first. Raises KafkaError."""
+    partition = TopicPartition(POSTS_TOPIC, 0)
+    consumer: KafkaConsumer = reader(address)
+    try:
+        consumer.assign([partition])
+        end = consumer.end_offsets([partition])[partition]
+        consumer.seek(partition, max(consumer.beginning_offsets([partition])[partition], end - count))
+        found: list[Record] = []
+        while consumer.position(partition) < end:
+            records = consumer.poll(timeout_ms=2000).get(partition, [])
+            found += [(record.key, record.value) for record in records if record.offset < end]
+        return found
+    finally:
+        consumer.close()
+
+
+def publish(address: str, records: list[Record]) -> None:
+    """Append records to the topic. Raises KafkaError."""
+    log: KafkaProducer = producer(address)
+    try:
+        futures = [log.send(POSTS_TOPIC, key=key, value=value) for key, value in records]
+        for future in futures:
+            future.get(10)
+    finally:
+        log.close(timeout=5)
+
+
+def duplicate(address: str) -> None:
+    """The last events once more, as they are."""
+    publish(address, last_records(address))
+
+
+def reorder(address: str) -> None:
+    """The last events once more, the newest first."""
+    publish(address, last_records(address)[::-1])
+
+
+def poison(address: str) -> None:
+    """Records that nobody can read: no JSON, no envelope, an unknown version, nothing at all."""
+    mark = secrets.token_hex(6).encode()
+    versions = b'{"specversion": "1.0", "type": "post.created", "schemaversion": 99, "id": "%b"}'
+    values = [b"\xff\xfe poison " + mark, b"[1, 2, 3]", versions % mark, b'{"type": 7}', b""]
+    publish(address, [(b"poison-" + mark, value) for value in values])

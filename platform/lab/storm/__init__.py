@@ -1,0 +1,1 @@
+"""A storm: faults by a seeded schedule, under a load of writes and reads, judged by invariants."""

@@ -1,0 +1,52 @@
+"""Figures of a storm, for people: counts, the longest recovery, percentiles."""
+
+import statistics
+from collections import Counter
+
+from lab.storm.history import History
+from lab.storm.run import Report
+
+
+def percentile(values: list[float], which: int) -> float:
+    """The percentile of some values, 0 without any."""
+    return statistics.quantiles(values, n=100)[which - 1] if len(values) > 1 else (values or [0.0])[0]
+
+
+def longest_recovery(history: History) -> float:
+    """Longest time from a fault's end to the last failed request before the next fault, in seconds."""
+    failures = [w.ended for w in history.writes if w.outcome == "unknown"]
+    failures += [r.ended for r in history.reads if r.status == 0 or r.status >= 500]
+    failures.sort()
+    longest = 0.0
+    for number, spell in enumerate(history.spells):
+        following = history.spells[number + 1].began if number + 1 < len(history.spells) else history.ended
+        after = [moment for moment in failures if spell.ended < moment < following]
+        longest = max([longest, *(moment - spell.ended for moment in after)])
+    return longest
+
+
+def table(report: Report) -> dict[str, str]:
+    """What to print, by name."""
+    history = report.history
+    writes = [w for w in history.writes if w.kind != "refuse"]
+    outcomes = Counter(w.outcome for w in writes)
+    took = [1000 * (w.ended - w.began) for w in writes if w.outcome == "done"]
+    reads = [1000 * (r.ended - r.began) for r in history.reads if r.status == 200]
+    kinds = Counter(violation.partition(":")[0] for violation in report.violations)
+    oddities = ", ".join(f"{what}: {count}" for what, count in sorted(history.oddities.items()))
+    return {
+        "changes": f"{len(writes)}: {outcomes['done']} answered 2xx, {outcomes['refused']} refused,"
+        f" {outcomes['unknown']} without a sure answer",
+        "reads": f"{len(history.reads)}: {len(reads)} answered 200",
+        "p50, p99 of changes": f"{percentile(took, 50):.0f} ms, {percentile(took, 99):.0f} ms",
+        "p50, p99 of reads": f"{percentile(reads, 50):.0f} ms, {percentile(reads, 99):.0f} ms",
+        "faults": str(len(history.spells)),
+        "could not be injected": str(sum(1 for spell in history.spells if spell.trouble)),
+        "lost": str(kinds["missing"]),
+        "doubled": str(kinds["doubled"]),
+        "other violations": str(len(report.violations) - kinds["missing"] - kinds["doubled"]),
+        "deepest lag": f"{max((s.lag or 0 for s in history.samples), default=0)} events",
+        "longest recovery": f"{longest_recovery(history):.1f} s after a fault",
+        "well after the last fault": "no" if report.recovery is None else f"{report.recovery:.1f} s",
+        "failures": oddities or "none",
+    }

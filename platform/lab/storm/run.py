@@ -1,0 +1,253 @@
+"""Run a storm: load, faults, settling, verdict."""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from random import Random
+from threading import Event as Flag
+from threading import Thread
+
+import httpx
+import orjson
+from kafka import TopicPartition
+from kafka.errors import KafkaError
+
+from civildiy.events.clients import reader
+from civildiy.events.envelope import POSTS_TOPIC
+from lab.backend import Backend
+from lab.errors import LabError
+from lab.faults import break_
+from lab.faults.catalog import fault
+from lab.home import Home
+from lab.readiness import slow, waiting_for
+from lab.storm import verdict
+from lab.storm.client import Caller
+from lab.storm.history import Entry, Event, History, Sample, Spell
+from lab.storm.load import Account, Reader, Writer, entries
+from lab.storm.schedule import Planned
+
+RECOVERY_SECONDS = 30.0
+"""So soon after the last fault everything must be well again, with no hand."""
+SAMPLE_SECONDS = 0.25
+HELD_SECONDS = 60.0
+PATH = "/api/activity-stream"
+
+
+@dataclass(frozen=True)
+class Load:
+    """How much is asked: changes and reads per second in all, by so many people.
+
+    `limit` is the length of the pages, `kept` how many reads of each reader per second are judged by
+    what the topic says afterwards; all are looked at as they come.
+    """
+
+    writes: float = 20.0
+    reads: float = 20.0
+    people: int = 6
+    limit: int = 100
+    kept: float = 10.0
+
+
+@dataclass
+class Report:
+    """What a storm came to. `recovery` in seconds after the last fault; None: not within the time."""
+
+    seed: int
+    history: History
+    violations: list[str] = field(default_factory=list)
+    recovery: float | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Nothing lost, nothing wrong, and well again in time."""
+        return not self.violations and self.recovery is not None
+
+
+class Storm:
+    """One storm over the running system."""
+
+    def __init__(
+        self,
+        home: Home,
+        backend: Backend,
+        seed: int,
+        seconds: float,
+        planned: list[Planned],
+        load: Load,
+        patience: float = RECOVERY_SECONDS,
+    ) -> None:
+        self._home, self._backend = home, backend
+        self._seed, self._seconds, self._planned, self._load = seed, seconds, planned, load
+        self._patience = patience
+        self._addresses = backend.endpoints()
+        self.history = History(limit=load.limit)
+        self.on: str = ""
+        """The faults that are on now, for the live view."""
+        self.held = False
+        """While this is set the load goes on, also when the time is up."""
+
+    def run(self, look: Callable[["Storm"], None] = lambda storm: None) -> Report:
+        """Do it; `look` is called several times a second. Raises LabError when it cannot begin."""
+        with httpx.Client(trust_env=False, timeout=5) as client:
+            if missing := waiting_for(self._addresses, client):
+                raise LabError(f"The system is not well before the storm: {missing[0]}. Look: ./lab status")
+        accounts = [Account(self._addresses["gateway"]) for _ in range(self._load.people)]
+        self.history.users = [account.id for account in accounts]
+        first = self._end_of_topic()
+        over = Flag()
+        threads = self._threads(accounts, over)
+        self.history.began = time.time()
+        try:
+            for thread in threads:
+                thread.start()
+            self._weather(look)
+        finally:
+            over.set()
+            break_.heal_all(self._home, self._backend)
+        self.history.ended = calm = time.time()
+        for thread in threads:
+            thread.join(30)
+        report = Report(self._seed, self.history)
+        report.recovery, report.violations = self._settle(accounts, calm, look)
+        self.history.events = self._events(first)
+        report.violations += [*dict.fromkeys(self.history.seen)][:20]
+        report.violations += verdict.judge_topic(self.history) + verdict.judge_reads(self.history)
+        return report
+
+    def _threads(self, accounts: list[Account], over: Flag) -> list[Thread]:
+        gateway, load, rng = self._addresses["gateway"], self._load, Random(self._seed)
+        writers: list[Writer] = []
+
+        def somebodys_post() -> str:
+            return writers[0].any_post() if writers else ""
+
+        for account in accounts:
+            # The first one's posts are what the others try to change.
+            others = somebodys_post if account is not accounts[0] else str
+            writers.append(
+                Writer(gateway, account, others, self.history, Random(rng.random()),
+                       load.writes / load.people, over)
+            )  # fmt: skip
+        per_reader = load.reads / (2 * min(load.people, 4))
+        readers = [
+            Reader(gateway, who, self.history, per_reader, load.kept, over)
+            for account in accounts[:4]
+            for who in (account, None)
+        ]
+        return [*writers, *readers, Thread(target=self._sample, args=(over,), daemon=True)]
+
+    def _sample(self, over: Flag) -> None:
+        caller = Caller(self._addresses["gateway"], timeout=4)
+        while not over.wait(SAMPLE_SECONDS):
+            answer = caller.call("GET", f"{PATH}/stats")
+            lag = offset = None
+            if answer.ok:
+                found = answer.json()
+                lag, offset = found["lag_events"], found["next_offset"]
+            self.history.samples.append(Sample(time.time(), lag, offset))
+        caller.close()
+
+    def _weather(self, look: Callable[["Storm"], None]) -> None:
+        began = time.monotonic()
+        coming = list(self._planned)
+        strikes: list[Thread] = []
+        while (now := time.monotonic() - began) < self._seconds or (
+            self.held and now < self._seconds + HELD_SECONDS * slow()
+        ):
+            if coming and coming[0].at <= now:
+                # In a thread of its own: injecting can take seconds, and the next fault does not wait.
+                strikes.append(Thread(target=self._strike, args=(coming.pop(0),)))
+                strikes[-1].start()
+            on = [s for s in self.history.spells if s.began <= time.time() < s.ended]
+            self.on = ", ".join(f"{s.fault} {s.unit}" for s in on)
+            look(self)
+            time.sleep(0.1)
+        for strike in strikes:
+            strike.join()
+        self.on = ""
+
+    def _strike(self, planned: Planned) -> None:
+        """Inject one fault; what is on its way up after another one cannot always be hit."""
+        began, trouble = time.time(), ""
+        found = fault(planned.fault)
+        try:
+            break_.start(self._home, self._backend, found, planned.unit, planned.seconds)
+        except LabError as error:
+            trouble = str(error)
+        if found.lasts and not trouble:
+            began = time.time()
+        ended = time.time() + (planned.seconds if found.lasts and not trouble else 0)
+        self.history.spells.append(Spell(planned.fault, planned.unit, began, ended, trouble))
+
+    def _settle(
+        self, accounts: list[Account], calm: float, look: Callable[["Storm"], None]
+    ) -> tuple[float | None, list[str]]:
+        """Wait until the system is well and the view is right; seconds it took, and what is wrong at last."""
+        deadline = calm + self._patience * slow()
+        last = ["the system did not become well"]
+        with httpx.Client(trust_env=False, timeout=5) as client:
+            while time.time() < deadline:
+                look(self)
+                missing = waiting_for(self._addresses, client)
+                last = [f"after the storm: {what} is missing" for what in missing]
+                with suppress(LabError):
+                    last += verdict.judge_view(self.history, self._streams(accounts))
+                    if not last:
+                        return time.time() - calm, []
+                time.sleep(0.3)
+        return None, last
+
+    def _streams(self, accounts: list[Account]) -> dict[int, list[Entry]]:
+        """The final streams, read through the gateway."""
+        found = {
+            a.id: self._stream(Caller(self._addresses["gateway"], a.token), f"{PATH}/user") for a in accounts
+        }
+        return found | {0: self._stream(Caller(self._addresses["gateway"]), PATH)}
+
+    def _stream(self, caller: Caller, path: str) -> list[Entry]:
+        found: list[Entry] = []
+        for skip in range(0, 1000, 100):
+            answer = caller.call("GET", f"{path}?limit=100&skip={skip}")
+            if not answer.ok:
+                caller.close()
+                raise LabError(f"{path} answered {answer.status}")
+            page = entries(answer.body)
+            found += page
+            if len(page) < 100:
+                break
+        caller.close()
+        return found
+
+    def _end_of_topic(self) -> int:
+        partition = TopicPartition(POSTS_TOPIC, 0)
+        consumer = reader(self._addresses["kafka"])
+        try:
+            return int(consumer.end_offsets([partition])[partition])
+        finally:
+            consumer.close()
+
+    def _events(self, first: int) -> list[Event]:
+        """What the topic holds about posts of this storm's people, from offset `first` on."""
+        partition, users = TopicPartition(POSTS_TOPIC, 0), set(self.history.users)
+        consumer = reader(self._addresses["kafka"])
+        found: list[Event] = []
+        try:
+            consumer.assign([partition])
+            end = consumer.end_offsets([partition])[partition]
+            consumer.seek(partition, first)
+            while consumer.position(partition) < end:
+                for record in consumer.poll(timeout_ms=2000).get(partition, []):
+                    with suppress(ValueError, KeyError, TypeError):  # poison is part of the storm
+                        event = orjson.loads(record.value)
+                        data = event["data"]
+                        if data["user_id"] in users:
+                            found.append(
+                                Event(record.offset, event["id"], data["post_id"], event["postversion"],
+                                      event["type"] in ("post.deleted", "post.expired"), data["user_id"])
+                            )  # fmt: skip
+        except KafkaError as error:
+            raise LabError(f"The topic could not be read after the storm: {error}") from error
+        finally:
+            consumer.close()
+        return found

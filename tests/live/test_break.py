@@ -1,0 +1,162 @@
+"""Faults on demand: each can be seen while it is on, and ends by itself, whatever happens."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+from support import ENDPOINTS, GATEWAY, Person, backend, eventually, home, pid_of
+
+from lab.errors import LabError
+from lab.faults import break_, ledger
+from lab.faults.catalog import FAULTS, fault, target
+from lab.home import REPO
+from lab.readiness import slow
+
+pytestmark = [
+    pytest.mark.fault,
+    pytest.mark.skipif(backend.kind != "native", reason="tried on the native backend only"),
+]
+
+
+@pytest.fixture(autouse=True)
+def healed() -> Iterator[None]:
+    yield
+    break_.heal_all(home, backend)
+
+
+def silent(unit: str) -> bool:
+    """Whether a service does not answer at its own address."""
+    try:
+        httpx.get(f"{ENDPOINTS[unit]}/health", trust_env=False, timeout=0.5)
+    except httpx.TransportError:
+        return True
+    return False
+
+
+def now(unit: str) -> int | None:
+    """The unit's process id, None while there is none."""
+    return next(found.pid for found in backend.units() if found.name == unit)
+
+
+def on(name: str) -> bool:
+    return any(entry.fault == name for entry in ledger.entries(home))
+
+
+def redis_refuses() -> bool:
+    return httpx.get(f"{ENDPOINTS['feed']}/ready", trust_env=False, timeout=5).status_code == 503
+
+
+def posts_are_lost() -> bool:
+    return httpx.get(f"{GATEWAY}/api/posts", trust_env=False, timeout=5).status_code == 404
+
+
+def second_runs(unit: str) -> bool:
+    return any(found.name == f"{unit}-2" and (found.pid or found.container) for found in backend.units())
+
+
+def slowed() -> bool:
+    began = time.monotonic()
+    httpx.get(f"{ENDPOINTS['profile']}/health", trust_env=False, timeout=5)
+    return time.monotonic() - began > 0.1
+
+
+SIGNS: dict[str, tuple[str, Callable[[], bool]]] = {
+    "pause": ("feed", lambda: silent("feed")),
+    "cut-off": ("profile", lambda: silent("profile")),
+    "slow": ("profile", slowed),
+    "full-disk": ("redis", redis_refuses),
+    "wrong-rule": ("traefik", posts_are_lost),
+    "two-relays": ("posts-relay", lambda: second_runs("posts-relay")),
+    "two-projectors": ("feed-projector", lambda: second_runs("feed-projector")),
+}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[] if n in ("cut-off", "slow") else [pytest.mark.campaign]) for n in SIGNS]
+)
+def test_fault_is_seen_and_ends_by_itself(name: str) -> None:
+    unit, sign = SIGNS[name]
+    seconds = 3 * slow()
+    break_.start(home, backend, fault(name), unit, seconds)
+    eventually(sign, within=4, what=f"a sign of {name} {unit}")
+    eventually(lambda: not on(name), within=seconds + 15, what=f"the end of {name} {unit}")
+    eventually(lambda: not sign(), within=15, what=f"{unit} to be well after {name}")
+
+
+def test_every_lasting_fault_has_its_sign() -> None:
+    assert {found.name for found in FAULTS if found.lasts} == {*SIGNS, "clock-skew"}
+
+
+@pytest.mark.campaign
+def test_clock_skew_makes_good_tokens_too_young() -> None:
+    person = Person()
+    break_.start(home, backend, fault("clock-skew"), "auth", 30 * slow())
+
+    def status() -> int:
+        return person.http.get("/api/activity-stream/user").status_code
+
+    eventually(lambda: status() == 401, within=15, what="the token to be refused")
+    break_.heal_all(home, backend)
+    eventually(lambda: status() == 200, within=15, what="the token to be good again")
+
+
+def test_fault_ends_when_the_command_is_killed() -> None:
+    command = subprocess.Popen(
+        [REPO / "lab", "break", "pause", "profile", "--for", f"{3 * slow():.0f}s"],
+        stdout=subprocess.DEVNULL,
+    )
+    eventually(lambda: on("pause"), within=20, what="the fault to be noted")
+    command.send_signal(signal.SIGKILL)
+    command.wait()
+    eventually(lambda: silent("profile"), within=5, what="profile to be frozen")
+    eventually(lambda: not on("pause"), within=20, what="the fault to end")
+    eventually(lambda: not silent("profile"), within=10, what="profile to answer")
+
+
+def test_heal_ends_what_a_killed_guardian_left() -> None:
+    break_.start(home, backend, fault("pause"), "profile", 60)
+    (entry,) = ledger.entries(home)
+    os.kill(entry.guardian, signal.SIGKILL)
+    eventually(lambda: silent("profile"), within=5, what="profile to be frozen")
+    done = subprocess.run([REPO / "lab", "heal"], capture_output=True, text=True, check=True)
+    assert "pause profile is over" in done.stdout
+    eventually(lambda: not silent("profile"), within=10, what="profile to answer")
+    again = subprocess.run([REPO / "lab", "heal"], capture_output=True, text=True, check=True)
+    assert "Nothing is broken" in again.stdout
+
+
+@pytest.mark.campaign
+def test_kill_and_restart_and_amnesia() -> None:
+    for name, unit in (("kill", "profile"), ("restart", "profile")):
+        before = pid_of(unit)
+        break_.start(home, backend, fault(name), unit, 1)
+        eventually(lambda b=before: now("profile") not in (None, b), within=15, what=name)  # type: ignore[misc]
+    break_.start(home, backend, fault("amnesia"), "consul", 1)
+    url = f"{ENDPOINTS['consul']}/v1/health/service/profile?passing"
+    eventually(lambda: len(httpx.get(url, trust_env=False).json()) == 1, within=30, what="profile in Consul")
+
+
+@pytest.mark.campaign
+def test_a_post_written_while_the_disk_is_full_is_not_lost() -> None:
+    person = Person()
+    break_.start(home, backend, fault("full-disk"), "redis", 30 * slow())
+    eventually(redis_refuses, within=5, what="Redis to refuse writes")
+    post = person.post("on a full disk")
+    assert person.feed() == []  # reads go on
+    break_.heal_all(home, backend)
+    eventually(lambda: [i["post_id"] for i in person.feed()] == [post["id"]], within=20, what="the post")
+
+
+def test_wrong_requests_name_what_there_is() -> None:
+    with pytest.raises(LabError, match="--list"):
+        fault("flood")
+    with pytest.raises(LabError, match="posts-relay"):
+        target(fault("kill"), "everything")
+    assert target(fault("amnesia"), "") == "consul"
+    break_.start(home, backend, fault("pause"), "profile", 20)
+    with pytest.raises(LabError, match="on already"):
+        break_.start(home, backend, fault("pause"), "profile", 20)

@@ -1,0 +1,76 @@
+"""The four OpenAPI documents, taken at their word: any request gets an answer that they describe."""
+
+from collections import Counter
+
+import httpx
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import Case, GenerationMode
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+from support import ENDPOINTS, GATEWAY, Person
+
+SERVICES = ("auth", "profile", "posts", "feed")
+DAILY, FULL = 12, 160
+"""Cases for each operation and kind of data; 32 such pairs make more than 5,000 cases."""
+CHECKS = [status_code_conformance, content_type_conformance, response_schema_conformance]
+FROM_THE_GATEWAY = 429
+"""The gateway's own answer, in its own words: the rate limiter of the login."""
+
+
+def cases_of(service: str, count: int, person: Person) -> Counter[int]:
+    """Ask every operation of a service `count` times with good and with bad data."""
+    document = httpx.get(f"{ENDPOINTS[service]}/openapi.json", trust_env=False, timeout=10).json()
+    # What is not below /api is reached at the service's own address only.
+    document["paths"] = {p: item for p, item in document["paths"].items() if p.startswith("/api/")}
+    schema = schemathesis.openapi.from_dict(document)
+    seen: Counter[int] = Counter()
+    with requests.Session() as session:
+        session.trust_env = False
+        for result in schema.get_all_operations():
+            operation = result.ok()
+            for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+
+                @settings(
+                    max_examples=count, derandomize=True, deadline=None, database=None,
+                    phases=[Phase.generate], suppress_health_check=list(HealthCheck),
+                )  # fmt: skip
+                @given(case=operation.as_strategy(generation_mode=mode))
+                def probe(case: Case) -> None:
+                    headers = {"Authorization": f"Bearer {person.token}"}
+                    answer = case.call(base_url=GATEWAY, session=session, headers=headers)
+                    seen[answer.status_code] += 1
+                    assert answer.status_code < 500, (case.as_curl_command(), answer.text)
+                    if answer.status_code != FROM_THE_GATEWAY:
+                        checks = [
+                            status_code_conformance,
+                            content_type_conformance,
+                            response_schema_conformance,
+                        ]
+                        case.validate_response(answer, checks=checks)
+
+                try:
+                    probe()
+                except Unsatisfiable:
+                    continue  # nothing can be wrong with a request that takes no data
+    return seen
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_answers_are_documented(service: str, ada: Person) -> None:
+    seen = cases_of(service, DAILY, ada)
+    assert seen.total() > DAILY
+
+
+@pytest.mark.campaign
+def test_five_thousand_cases(ada: Person, capsys: pytest.CaptureFixture[str]) -> None:
+    seen = sum((cases_of(service, FULL, ada) for service in SERVICES), Counter[int]())
+    with capsys.disabled():
+        print(f"\n{seen.total()} cases; answers by status: {dict(sorted(seen.items()))}")
+    assert seen.total() >= 5_000
