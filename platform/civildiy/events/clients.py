@@ -23,6 +23,8 @@ def producer(bootstrap: str) -> KafkaProducer:
         acks="all",
         enable_idempotence=True,
         linger_ms=0,
+        # The broker alone decides what is too large for it.
+        max_request_size=16 * 1024 * 1024,
         request_timeout_ms=5_000,
         delivery_timeout_ms=DELIVERY_MS,
         max_block_ms=5_000,
@@ -38,7 +40,7 @@ def group_consumer(bootstrap: str, group: str, member: str) -> KafkaConsumer:
     `member` is the same after a restart (static membership), so a killed consumer goes on as soon
     as it is back, without waiting for its old session to end.
     """
-    consumer = KafkaConsumer(
+    return KafkaConsumer(
         bootstrap_servers=bootstrap,
         group_id=group,
         group_instance_id=member,
@@ -52,14 +54,6 @@ def group_consumer(bootstrap: str, group: str, member: str) -> KafkaConsumer:
         metrics_enabled=False,
         allow_auto_create_topics=False,
     )
-    try:
-        # A leader that does not know the topics yet assigns nothing, and a member that was killed
-        # just then comes back as one that keeps this nothing for ever: so they are known first.
-        consumer.topics()
-    except BaseException:
-        consumer.close()
-        raise
-    return consumer
 
 
 def reader(bootstrap: str) -> KafkaConsumer:

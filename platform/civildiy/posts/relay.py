@@ -7,11 +7,13 @@ same id. Blocking clients: this is a process of its own, `python -m civildiy pos
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from threading import Event
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
+from kafka.producer.future import FutureRecordMetadata
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
@@ -19,8 +21,7 @@ from civildiy.chassis.log import configure_logging
 from civildiy.chassis.settings import load_settings
 from civildiy.chassis.trace import continued_trace
 from civildiy.chassis.worker import stop_on_signals
-from civildiy.events.clients import producer as kafka_producer
-from civildiy.events.clients import until_connected
+from civildiy.events.clients import producer
 from civildiy.events.envelope import POSTS_TOPIC, encode
 from civildiy.posts.changes import Changes
 from civildiy.posts.lease import Lease
@@ -36,15 +37,19 @@ PUBLISH_SECONDS = 10.0
 RETRY_SECONDS = 0.5
 REFUSED_FOR_EVER = (MessageSizeTooLargeError, RecordListTooLargeError)
 
+Connect = Callable[[], KafkaProducer]
+"""Makes a producer. Raises KafkaError while Kafka is away."""
+
 
 class Relay:
     """Moves events from the outbox to the topic, one post's events in their order."""
 
-    def __init__(self, outbox: Outbox, changes: Changes, lease: Lease, producer: KafkaProducer) -> None:
+    def __init__(self, outbox: Outbox, changes: Changes, lease: Lease, connect: Connect) -> None:
         self._outbox = outbox
         self._changes = changes
         self._lease = lease
-        self._producer = producer
+        self._connect = connect
+        self._producer: KafkaProducer | None = None
 
     def run(self, stopped: Event) -> None:
         """Work until `stopped`; trouble with a server is logged once and tried again."""
@@ -65,6 +70,7 @@ class Relay:
                 self._changes.close()
                 stopped.wait(RETRY_SECONDS)
         self._changes.close()
+        self._forget_producer(timeout=2)
 
     def _turn(self) -> None:
         self.drain()
@@ -72,7 +78,7 @@ class Relay:
         if seen.removed is not None:
             event = expired_event(seen.removed, continued_trace(None))
             key = event.subject.encode()
-            self._producer.send(POSTS_TOPIC, key=key, value=encode(event)).get(PUBLISH_SECONDS)
+            self._send(key, encode(event)).get(PUBLISH_SECONDS)
         if seen.removed is not None or not seen.changed:
             self._changes.keep(seen.position)
 
@@ -87,13 +93,7 @@ class Relay:
 
     def _publish(self, heads: Sequence[Waiting]) -> int:
         """Send one event of each post, wait for the broker, and mark what it acknowledged."""
-        futures = [
-            (
-                head,
-                self._producer.send(POSTS_TOPIC, key=str(head.post_id).encode(), value=head.body),
-            )
-            for head in heads
-        ]
+        futures = [(head, self._send(str(head.post_id).encode(), head.body)) for head in heads]
         sent: list[Waiting] = []
         failure: KafkaError | None = None
         for head, future in futures:
@@ -102,6 +102,10 @@ class Relay:
             except REFUSED_FOR_EVER as error:
                 log.error("event %s of post %s is set aside: %s", head.event_id, head.post_id, error)
                 self._outbox.park(head, str(error))
+                # After this the client fails whatever follows with the same error, good events too:
+                # they are offered again, to a new client.
+                self._forget_producer(timeout=0)
+                break
             except KafkaError as error:
                 failure = error
             else:
@@ -110,6 +114,17 @@ class Relay:
         if failure is not None:
             raise failure
         return len(sent)
+
+    def _send(self, key: bytes, value: bytes) -> FutureRecordMetadata:
+        """Hand a record to the producer; the result tells whether the broker has it."""
+        if self._producer is None:
+            self._producer = self._connect()
+        return self._producer.send(POSTS_TOPIC, key=key, value=value)
+
+    def _forget_producer(self, timeout: float) -> None:
+        if self._producer is not None:
+            self._producer.close(timeout=timeout)
+            self._producer = None
 
 
 def main() -> None:
@@ -121,12 +136,9 @@ def main() -> None:
         settings.mongodb_url, tz_aware=True, serverSelectionTimeoutMS=2000, connectTimeoutMS=2000
     )
     database = client[settings.mongodb_database]
-    producer = until_connected(lambda: kafka_producer(settings.kafka_bootstrap), stopped)
-    if producer is None:
-        return
     lease = Lease(database["leases"], "relay", settings.relay_id)
     changes = Changes(database[COLLECTION], database["positions"], "relay")
-    Relay(Outbox(database[COLLECTION]), changes, lease, producer).run(stopped)
+    connect = partial(producer, settings.kafka_bootstrap)
+    Relay(Outbox(database[COLLECTION]), changes, lease, connect).run(stopped)
     lease.release()
-    producer.close(timeout=2)
     client.close()

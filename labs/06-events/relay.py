@@ -1,0 +1,102 @@
+"""The relay: takes events out of the outbox and publishes them to Kafka.
+
+It wakes at each change and also sweeps every second, so a missed wake-up costs time and not data.
+It tries for ever while the broker is away; only an event that the broker refuses as such is set
+aside. An event may be published twice (a crash between publishing and marking), always with the
+same id. Blocking clients: this is a process of its own, `python -m civildiy posts-relay`.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
+from threading import Event
+
+from kafka import KafkaProducer
+from kafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
+from kafka.producer.future import FutureRecordMetadata
+from pymongo import MongoClient
+from pymongo.errors import PyMongoError
+
+from civildiy.chassis.log import configure_logging
+from civildiy.chassis.settings import load_settings
+from civildiy.chassis.trace import continued_trace
+from civildiy.chassis.worker import stop_on_signals
+from civildiy.events.clients import producer
+from civildiy.events.envelope import POSTS_TOPIC, encode
+from civildiy.posts.changes import Changes
+from civildiy.posts.lease import Lease
+from civildiy.posts.outbox import Document, Outbox, Waiting, expired_event
+from civildiy.posts.settings import RelaySettings
+from civildiy.posts.store import COLLECTION
+
+log = logging.getLogger(__name__)
+
+BATCH = 500
+SWEEP_MS = 1000
+PUBLISH_SECONDS = 10.0
+RETRY_SECONDS = 0.5
+REFUSED_FOR_EVER = (MessageSizeTooLargeError, RecordListTooLargeError)
+
+Connect = Callable[[], KafkaProducer]
+"""Makes a producer. Raises KafkaError while Kafka is away."""
+
+
+class Relay:
+    """Moves events from the outbox to the topic, one post's events in their order."""
+
+    def __init__(self, outbox: Outbox, changes: Changes, lease: Lease, connect: Connect) -> None:
+        self._outbox = outbox
+        self._changes = changes
+        self._lease = lease
+        self._connect = connect
+        self._producer: KafkaProducer | None = None
+
+    def run(self, stopped: Event) -> None:
+        """Work until `stopped`; trouble with a server is logged once and tried again."""
+        raise NotImplementedError("Lab 06, step 4: write Relay.run")
+
+    def _turn(self) -> None:
+        self.drain()
+        seen = self._changes.wait(SWEEP_MS)
+        if seen.removed is not None:
+            event = expired_event(seen.removed, continued_trace(None))
+            key = event.subject.encode()
+            self._send(key, encode(event)).get(PUBLISH_SECONDS)
+        if seen.removed is not None or not seen.changed:
+            self._changes.keep(seen.position)
+
+    def drain(self) -> int:
+        """Publish everything that waits; returns the number of events. Raises as run() says."""
+        raise NotImplementedError("Lab 06, step 4: write Relay.drain")
+
+    def _publish(self, heads: Sequence[Waiting]) -> int:
+        """Send one event of each post, wait for the broker, and mark what it acknowledged."""
+        raise NotImplementedError("Lab 06, step 4: write Relay._publish")
+
+    def _send(self, key: bytes, value: bytes) -> FutureRecordMetadata:
+        """Hand a record to the producer; the result tells whether the broker has it."""
+        if self._producer is None:
+            self._producer = self._connect()
+        return self._producer.send(POSTS_TOPIC, key=key, value=value)
+
+    def _forget_producer(self, timeout: float) -> None:
+        if self._producer is not None:
+            self._producer.close(timeout=timeout)
+            self._producer = None
+
+
+def main() -> None:
+    """Run until SIGTERM or SIGINT."""
+    settings = load_settings(RelaySettings)
+    configure_logging(settings.log_level)
+    stopped = stop_on_signals()
+    client: MongoClient[Document] = MongoClient(
+        settings.mongodb_url, tz_aware=True, serverSelectionTimeoutMS=2000, connectTimeoutMS=2000
+    )
+    database = client[settings.mongodb_database]
+    lease = Lease(database["leases"], "relay", settings.relay_id)
+    changes = Changes(database[COLLECTION], database["positions"], "relay")
+    connect = partial(producer, settings.kafka_bootstrap)
+    Relay(Outbox(database[COLLECTION]), changes, lease, connect).run(stopped)
+    lease.release()
+    client.close()
