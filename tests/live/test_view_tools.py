@@ -228,3 +228,4 @@ def test_commands_speak_to_people() -> None:
     assert "behind: 0 events" in lab("lag")
     assert json.loads(lab("lag", "--json"))["consumer_state"] == "running"
     assert "dead letters wait" in lab("redrive", "--dry-run")
+    assert "MongoDB ms" in lab("costs", "100", "300")
