@@ -166,3 +166,9 @@ def test_body_over_one_mebibyte(ada: Person) -> None:
 def test_nothing_here(anybody: httpx.Client) -> None:
     is_problem(anybody.get("/nothing/here"), 404, "/nothing/here")
     is_problem(anybody.get("/api/profilex"), 404)
+    is_problem(anybody.get("/api/posts/"), 404)
+
+
+@pytest.mark.parametrize("time", ["9999-12-31T23:59:59-00:01", "0001-01-01T00:00:00+00:01"])
+def test_times_that_no_calendar_holds(ada: Person, time: str) -> None:
+    is_problem(ada.http.post("/api/posts", json={"title": "t", "content": "c", "expires_at": time}), 422)

@@ -60,7 +60,10 @@ async def register(new: NewUser, service: Service) -> User:
         raise Conflict(f"{taken.field}: {message}", errors=errors) from taken
 
 
-@router.post("/login", responses=documented(400, 401, 413, 422, 503))
+TOO_MANY = {"description": "Too many tries: said by the gateway, in plain text, with Retry-After"}
+
+
+@router.post("/login", responses=documented(400, 401, 413, 422, 503) | {429: TOO_MANY})
 async def login(given: Credentials, service: Service) -> Token:
     """Exchange email and password for a token. Both mistakes get the same answer."""
     known = "\x00" not in given.email and given.email.isprintable()

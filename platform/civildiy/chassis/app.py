@@ -59,6 +59,8 @@ def create_service(
         description=description,
         version="1.0.0",
         lifespan=lifespan,
+        # /api/posts/ is not /api/posts: a redirect would be an answer that the document does not have.
+        redirect_slashes=False,
         # One shape of errors, so the framework's own schema for 422 is left out.
         responses=documented(422),
     )

@@ -19,9 +19,15 @@ class _Input(BaseModel):
     @field_validator("expires_at", mode="after", check_fields=False)
     @classmethod
     def _in_the_future(cls, value: datetime | None) -> datetime | None:
-        if value is not None and value <= datetime.now(UTC):
+        if value is None:
+            return None
+        try:
+            in_utc = value.astimezone(UTC)
+        except OverflowError:  # the last or first day of all years, in another time zone
+            raise ValueError("must be a time between the years 1 and 9999 in UTC") from None
+        if in_utc <= datetime.now(UTC):
             raise ValueError("must be in the future")
-        return value
+        return in_utc
 
 
 class NewPost(_Input):
