@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from lab.home import REPO
 
 START = r"(?:\./lab|%lab|\.venv/bin/|curl |kill -9 \$)"
-PLACES = {"NN": "01", "UNIT": "posts", "FAULT": "kill", "S": "1", "F": "/dev/null", "M": "1", "NUMBER": "01"}
+PLACES = {"NN": "01", "UNIT": "posts", "FAULT": "kill", "S": "1", "F": "/dev/null", "M": "1", "NUMBER": "01",
+          "SIZES": "100"}  # fmt: skip
 """What stands for something of the reader's own, and what a test takes instead."""
 
 
