@@ -25,6 +25,7 @@ from lab.errors import LabError
 from lab.faults.commands import heal_now
 from lab.faults.commands import register as register_faults
 from lab.home import REPO, Home
+from lab.jupyter import command as notebook
 from lab.progress import Progress
 from lab.readiness import wait_until_up, waiting_for
 from lab.storm.commands import register as register_storm
@@ -253,6 +254,7 @@ compose_commands.register(cli, backend, console)
 view.register(cli, backend, console)
 register_faults(cli, home, backend, console)
 register_storm(cli, home, backend, console)
+notebook.register(cli, home, console)
 
 
 def main() -> None:

@@ -21,6 +21,7 @@ from lab.install.servers import ServerPaths, ensure_servers
 from lab.native import kafka, network, postgresql, processes
 from lab.native.faults import NativeFaults
 from lab.progress import Progress
+from lab.readiness import slow
 from lab.settings import ensure_secrets, read
 
 LONGEST_LOG = 10_000_000
@@ -230,7 +231,7 @@ class NativeBackend(NativeFaults):
             except OSError as error:
                 raise httpx.ConnectError(f"no supervisor: {error}") from error
         transport = httpx.HTTPTransport(uds=str(self._socket))
-        with httpx.Client(transport=transport, trust_env=False, timeout=timeout) as client:
+        with httpx.Client(transport=transport, trust_env=False, timeout=timeout * slow()) as client:
             return client.request(method, f"http://supervisor{path}")
 
     def _unit(self, method: str, path: str, unit: str) -> None:

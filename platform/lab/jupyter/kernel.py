@@ -1,0 +1,25 @@
+"""The kernel of the course: a kernelspec of its own in .venv, so every notebook runs the same way."""
+
+import json
+import sys
+from pathlib import Path
+
+NAME = "civildiy-lab"
+TITLE = "CivilDIY Lab"
+
+
+def ensure_kernel() -> Path:
+    """Write the kernelspec into this Python's own folder; returns the folder."""
+    folder = Path(sys.prefix) / "share" / "jupyter" / "kernels" / NAME
+    # pytest's variable makes ipykernel swallow what subprocesses print.
+    argv = ["env", "-u", "PYTEST_CURRENT_TEST", sys.executable, "-m", "ipykernel_launcher",
+            "-f", "{connection_file}", "--log-level=ERROR"]  # fmt: skip
+    spec = {"argv": argv, "display_name": TITLE, "language": "python", "metadata": {"debugger": False}}
+    text = json.dumps(spec, indent=1)
+    file = folder / "kernel.json"
+    if not file.exists() or file.read_text(encoding="utf-8") != text:
+        folder.mkdir(parents=True, exist_ok=True)
+        new = file.with_suffix(".new")
+        new.write_text(text, encoding="utf-8")
+        new.replace(file)
+    return folder

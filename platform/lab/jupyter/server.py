@@ -1,0 +1,129 @@
+"""What JupyterLab's own server answers about the course: its order, the dashboards, the stack's state.
+
+Loaded by `./lab notebook`. The pages of the APIs are made here from each service's own OpenAPI
+document, because FastAPI's /docs fetches its scripts from the internet.
+"""
+
+import asyncio
+import html
+import json
+import re
+from typing import Any
+
+import httpx
+from jupyter_server.base.handlers import JupyterHandler
+from jupyter_server.serverapp import ServerApp
+from tornado.web import HTTPError, authenticated
+
+from lab.choice import chosen
+from lab.course.exercise import exercises
+from lab.home import REPO, Home
+
+backend = chosen(Home.from_environment())
+NOTEBOOKS = REPO / "notebooks"
+SERVICES = ("auth", "profile", "posts", "feed")
+STYLE = (
+    ":root{color-scheme:light dark}body{font:16px/1.5 system-ui;max-width:50em;margin:2em auto;padding:0 1em}"
+    "code{font-size:15px}dt{font-weight:600;margin-top:1em}"
+)
+
+
+def course() -> dict[str, list[dict[str, str]]]:
+    """The notebooks in their order, and what else there is to look at."""
+    titles = {lab.number: lab.title for lab in exercises()} | {"00": "Tour: one post on its way"}
+    notebooks = [
+        {"title": f"{file.stem[:2]} {_heading(file.stem, titles)}", "path": f"notebooks/{file.name}"}
+        for file in sorted(NOTEBOOKS.glob("[0-9][0-9]-*.ipynb"))
+    ]
+    places = backend.endpoints()
+    pages = [
+        {"title": "Traefik's dashboard", "url": f"{places['traefik']}/dashboard/"},
+        {"title": "Consul", "url": f"{places['consul']}/ui/"},
+        *({"title": f"API of {service}", "url": f"civildiy/api/{service}"} for service in SERVICES),
+    ]
+    return {"notebooks": notebooks, "pages": pages}
+
+
+def _heading(stem: str, titles: dict[str, str]) -> str:
+    text = NOTEBOOKS / "text" / f"{stem}.md"
+    found = re.match(r"# \d\d · (.+)", text.read_text(encoding="utf-8")) if text.exists() else None
+    return found[1] if found else titles.get(stem[:2], stem)
+
+
+def status() -> dict[str, object]:
+    """One line about the stack, in words, and whether all is well."""
+    units = [unit for unit in backend.units() if not unit.name.endswith("-2")]
+    away = [unit.name for unit in units if unit.state != "running"]
+    if len(away) == len(units):
+        return {"good": False, "line": "The system is down: ./lab up"}
+    if away:
+        return {"good": False, "line": f"Not running: {', '.join(away)}"}
+    return {"good": True, "line": f"{len(units)} of {len(units)} units run"}
+
+
+def api_page(service: str, document: dict[str, Any]) -> str:
+    """The endpoints of a service and what each may answer, as a page that needs nothing else."""
+    rows = []
+    for path, methods in document["paths"].items():
+        for method, what in methods.items():
+            answers = ", ".join(f"{code} {said['description']}" for code, said in what["responses"].items())
+            rows.append(
+                f"<dt><code>{method.upper()} {html.escape(path)}</code></dt>"
+                f"<dd>{html.escape(what.get('description', ''))}<br>{html.escape(answers)}</dd>"
+            )
+    name = html.escape(f"API of {service}")
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{name}</title><style>{STYLE}</style>'
+        f"<h1>{name}</h1><dl>{''.join(rows)}</dl></html>"
+    )
+
+
+class CourseHandler(JupyterHandler):
+    """GET civildiy/course."""
+
+    @authenticated
+    async def get(self) -> None:
+        """The course as JSON."""
+        self.finish(json.dumps(course()))
+
+
+class StatusHandler(JupyterHandler):
+    """GET civildiy/status."""
+
+    @authenticated
+    async def get(self) -> None:
+        """The state as JSON."""
+        self.finish(json.dumps(await asyncio.to_thread(status)))
+
+
+class ApiHandler(JupyterHandler):
+    """GET civildiy/api/SERVICE."""
+
+    @authenticated
+    async def get(self, service: str) -> None:
+        """A page, made from what the running service says of itself."""
+        if service not in SERVICES:
+            raise HTTPError(404)
+        try:
+            async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
+                answer = await client.get(f"{backend.endpoints()[service]}/openapi.json")
+        except httpx.TransportError as error:
+            raise HTTPError(503, f"{service} does not answer. In a terminal: ./lab status") from error
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        self.finish(api_page(service, answer.json()))
+
+
+def _jupyter_server_extension_points() -> list[dict[str, str]]:
+    return [{"module": "lab.jupyter.server"}]
+
+
+def _load_jupyter_server_extension(app: ServerApp) -> None:
+    base = app.web_app.settings["base_url"].rstrip("/")
+    app.web_app.add_handlers(  # type: ignore[no-untyped-call]
+        ".*$",
+        [
+            (f"{base}/civildiy/course", CourseHandler),
+            (f"{base}/civildiy/status", StatusHandler),
+            (f"{base}/civildiy/api/([a-z]+)", ApiHandler),
+        ],
+    )

@@ -1,0 +1,160 @@
+"""The stores themselves: a race for one row, and what a query costs with and without an index."""
+
+import secrets
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from statistics import median
+from typing import Any
+
+from pymongo.collection import Collection
+
+from lab.notebook import plots
+from lab.notebook.feed import redis
+from lab.notebook.people import Person
+from lab.notebook.picture import Picture, Table
+from lab.notebook.stack import client, mongodb
+
+Run = tuple[float, float, int]
+"""When a request began and ended, in ms since the first, and its status."""
+
+
+def race(runners: int = 20) -> list[Run]:
+    """So many registrations of one email at once, in changing letter case."""
+    name = f"race-{secrets.token_hex(4)}"
+    with client() as http:
+        http.get("/api/auth/health")
+        began = time.perf_counter()
+
+        def run(number: int) -> Run:
+            email = f"{name}@example.org".upper() if number % 2 else f"{name}@example.org"
+            new = {"email": email, "username": f"{name}-{number}", "password": secrets.token_hex(8)}
+            start = time.perf_counter()
+            status = http.post("/api/auth/register", json=new, timeout=60).status_code
+            return (start - began) * 1000, (time.perf_counter() - began) * 1000, status
+
+        with ThreadPoolExecutor(runners) as pool:
+            return list(pool.map(run, range(runners)))
+
+
+def tally(runs: Sequence[Run]) -> dict[int, int]:
+    """How many got each status."""
+    return dict(sorted(Counter(status for _, _, status in runs).items()))
+
+
+def race_picture(runs: Sequence[Run]) -> Picture:
+    """Each registration as a bar from its start to its answer."""
+    words = {201: "201 created", 409: "409 taken"}
+    rows = {f"{n}": [(start, end, words.get(status, str(status)))] for n, (start, end, status) in
+            enumerate(sorted(runs, key=lambda run: run[1]), 1)}  # fmt: skip
+    said = ", ".join(f"{count} times {status}" for status, count in tally(runs).items())
+    alt = f"{len(runs)} registrations of one email at the same time: {said}."
+    return plots.lanes(rows, alt=alt, title=f"{len(runs)} registrations of one email", x="milliseconds")
+
+
+@contextmanager
+def scratch(posts: int) -> Iterator[Collection[dict[str, Any]]]:
+    """A collection of its own with so many posts by many authors and no index; gone afterwards."""
+    found = mongodb()["notebook"][f"posts_{secrets.token_hex(4)}"]
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    authors = max(1, posts // 10)
+    try:
+        found.insert_many(
+            [{"user_id": n % authors, "title": f"post {n}", "content": "x" * 100,
+              "updated_at": start + timedelta(seconds=n * 7919 % posts)} for n in range(posts)],
+            ordered=False,
+        )  # fmt: skip
+        yield found
+    finally:
+        found.drop()
+
+
+def plan(found: Collection[dict[str, Any]], **wanted: Any) -> dict[str, Any]:
+    """How MongoDB answers a query: its stage, and how much it had to look at for how much it gave."""
+    explained = found.database.command(
+        "explain", {"find": found.name, "filter": wanted}, verbosity="executionStats"
+    )
+    stages, stage = [], explained["queryPlanner"]["winningPlan"]
+    while stage:
+        stages.append(stage["stage"])
+        stage = stage.get("inputStage")
+    ran = explained["executionStats"]
+    return {"plan": " over ".join(stages), "looked at": ran["totalDocsExamined"], "found": ran["nReturned"]}
+
+
+def plans(before: dict[str, Any], after: dict[str, Any]) -> Table:
+    """Two plans side by side."""
+    rows = [(name, before[name], after[name]) for name in before]
+    return Table("One author's posts, as MongoDB looks for them", ("", "without index", "with index"), rows)
+
+
+def plans_picture(before: dict[str, Any], after: dict[str, Any]) -> Picture:
+    """Documents looked at, against documents found."""
+    groups = {f"{when}: {p['plan']}": {"looked at": p["looked at"], "found": p["found"]}
+              for when, p in (("without index", before), ("with index", after))}  # fmt: skip
+    alt = "; ".join(f"{when}: looked at {g['looked at']} to find {g['found']}" for when, g in groups.items())
+    return plots.bars(groups, alt=f"{alt}.", title="What the same query costs", y="documents", log=True)
+
+
+def timed(work: Any, times: int) -> list[float]:
+    """Milliseconds of each of so many calls."""
+    found = []
+    for _ in range(times):
+        began = time.perf_counter()
+        work()
+        found.append((time.perf_counter() - began) * 1000)
+    return found
+
+
+GROWTH = (100, 1_000, 10_000, 100_000)
+
+
+def growth(sizes: Sequence[int] = GROWTH, times: int = 15) -> dict[int, dict[str, list[float]]]:
+    """Milliseconds for the newest 20 posts: sorted by MongoDB on demand, or a list kept in Redis."""
+    found: dict[int, dict[str, list[float]]] = {}
+    view = redis()
+    for size in sizes:
+        key = f"notebook:{secrets.token_hex(4)}"
+        with scratch(size) as posts:
+            try:
+                newest = [repr(post).encode() for post in posts.find(sort=[("updated_at", -1)], limit=1000)]
+                view.rpush(key, *newest)
+                found[size] = {
+                    "MongoDB, on demand": timed(
+                        lambda posts=posts: list(posts.find(sort=[("updated_at", -1)], limit=20)), times
+                    ),
+                    "Redis, a list": timed(lambda key=key: view.lrange(key, 0, 19), times),
+                }
+            finally:
+                view.delete(key)
+    return found
+
+
+def growth_picture(found: Mapping[int, Mapping[str, Sequence[float]]]) -> Picture:
+    """The distributions of all sizes side by side."""
+    said = "; ".join(
+        f"{size} posts: " + ", ".join(f"{name} {median(ms):.2f} ms" for name, ms in by.items())
+        for size, by in found.items()
+    )
+    groups = {f"{size:,} posts".replace(",", " "): by for size, by in found.items()}
+    return plots.boxes(groups, alt=f"Medians. {said}.", title="The newest 20 posts", y="milliseconds")
+
+
+def both_at_once(person: Person, times: int) -> str:
+    """Two devices change different fields of one profile at the same moment, so often; what was lost."""
+    kept = 0
+    with ThreadPoolExecutor(2) as pool:
+        for number in range(times):
+            changes = {"city": f"city {number}"}, {"phone": f"{number}"}
+            list(pool.map(lambda change: person.http.put("/api/profile", json=change), changes))
+            profile = person.reads("/api/profile")
+            kept += profile["city"] == f"city {number}" and profile["phone"] == f"{number}"
+    return f"{times} times two changes at once, both kept {kept} times"
+
+
+def middle(values: Sequence[float]) -> float:
+    """The median."""
+    return median(values)

@@ -1,0 +1,181 @@
+"""The topic, the outbox before it and the projector behind it: the way of an event."""
+
+import json
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from kafka import TopicPartition
+from kafka.errors import KafkaError
+from pymongo.collection import Collection
+from pymongo.errors import PyMongoError
+
+from civildiy.events.clients import producer, reader
+from civildiy.events.envelope import DEAD_LETTER_TOPIC, POSTS_TOPIC
+from lab.notebook import feed
+from lab.notebook.journey import Journey
+from lab.notebook.people import Person
+from lab.notebook.picture import Table
+from lab.notebook.stack import address, eventually, milliseconds, mongodb
+
+LOOK_BACK = 500
+"""How many of the last records are looked through for one post."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record on the topic; `time` is when it was produced, in Unix seconds."""
+
+    offset: int
+    key: str
+    value: bytes
+    time: float
+    headers: dict[str, str]
+
+    @property
+    def event(self) -> dict[str, Any]:
+        """The event as JSON; {} for poison."""
+        try:
+            found = json.loads(self.value)
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
+
+
+def posts() -> Collection[dict[str, Any]]:
+    """The collection in MongoDB that holds the posts and the events they still owe."""
+    return mongodb()["posts"]["posts"]
+
+
+def records(last: int = LOOK_BACK, topic: str = POSTS_TOPIC) -> list[Record]:
+    """The last records of a topic, oldest first."""
+    partition = TopicPartition(topic, 0)
+    consumer = reader(address("kafka"))
+    found: list[Record] = []
+    try:
+        consumer.assign([partition])
+        end = consumer.end_offsets([partition])[partition]
+        first = consumer.beginning_offsets([partition])[partition]
+        consumer.seek(partition, max(first, end - last))
+        while consumer.position(partition) < end:
+            for r in consumer.poll(timeout_ms=1000).get(partition, []):
+                headers = {name: value.decode(errors="replace") for name, value in r.headers}
+                found.append(
+                    Record(
+                        r.offset,
+                        (r.key or b"").decode(errors="replace"),
+                        r.value,
+                        r.timestamp / 1000,
+                        headers,
+                    )
+                )
+    finally:
+        consumer.close()
+    return found
+
+
+def of(post_id: str) -> list[Record]:
+    """The records of one post."""
+    return [record for record in records() if record.key == post_id]
+
+
+def follow(post_id: str) -> Table:
+    """Each event of a post on the topic: type, version, id, schema and trace."""
+    rows = [
+        (r.offset, r.event.get("type"), r.event.get("postversion"), r.event.get("id", "")[:8] + "…",
+         r.event.get("schemaversion"), r.event.get("traceparent", "")[3:11] + "…")
+        for r in of(post_id)
+    ]  # fmt: skip
+    heads = ("offset", "type", "version of the post", "event id", "schema", "trace")
+    return Table(f"Events of post {post_id[:6]}… on {POSTS_TOPIC}", heads, rows)
+
+
+def waiting() -> int | None:
+    """Posts whose events are not on the topic yet: the length of the outbox; None without MongoDB."""
+    try:
+        return posts().count_documents({"settled": False})
+    except PyMongoError:
+        return None
+
+
+def lag() -> int | None:
+    """Events on the topic that are not in the view yet; None while Kafka does not answer."""
+    try:
+        url = f"{address('feed')}/api/activity-stream/stats"
+        return httpx.get(url, trust_env=False, timeout=5).json()["lag_events"]  # type: ignore[no-any-return]
+    except (httpx.HTTPError, ValueError, KeyError):
+        return None
+
+
+def settled() -> None:
+    """Wait until no event waits anywhere."""
+    eventually(lambda: waiting() == 0 and lag() == 0, within=40, what="all events to be in the view")
+
+
+def send(values: list[tuple[str, bytes]]) -> None:
+    """Put records (key, value) on the topic by hand, and wait until the projector is beyond them."""
+    client = producer(address("kafka"))
+    try:
+        futures = [client.send(POSTS_TOPIC, key=key.encode(), value=value) for key, value in values]
+        last = max(int(future.get(20).offset) for future in futures)
+    finally:
+        client.close(timeout=5)
+    eventually(lambda: (feed.next_offset() or 0) > last, what=f"the projector to go beyond offset {last}")
+
+
+def send_again(post_id: str, times: int = 1) -> int:
+    """Publish all events of a post again, newest first, so often; returns how many were sent."""
+    old = [(post_id, record.value) for record in reversed(of(post_id))] * times
+    send(old)
+    return len(old)
+
+
+def dead_letters(last: int = 5) -> Table:
+    """The newest dead letters with their reasons."""
+    rows = [(r.offset, r.headers.get("reason", ""), r.value[:40].decode(errors="replace"))
+            for r in records(last, DEAD_LETTER_TOPIC)]  # fmt: skip
+    return Table(f"Newest records of {DEAD_LETTER_TOPIC}", ("offset", "reason", "begins with"), rows)
+
+
+def journey(person: Person, title: str) -> Journey:
+    """Write a post and look at it at each hop; times in ms since the request was sent."""
+    feed.warm()
+    consumer = reader(address("kafka"))
+    partition = TopicPartition(POSTS_TOPIC, 0)
+    try:
+        consumer.assign([partition])
+        consumer.seek(partition, consumer.end_offsets([partition])[partition])
+        clock, began = time.time(), time.perf_counter()
+        post = person.write(title)
+        answered = milliseconds(began)
+        while not feed.holds(post["id"]):
+            if milliseconds(began) > 10_000:
+                break
+        in_view = milliseconds(began)
+        event, produced = _find(consumer, partition, post["id"])
+        asked = time.perf_counter()
+        person.reads(limit=1)
+        read = milliseconds(asked)
+    except KafkaError:
+        consumer.close()
+        raise
+    consumer.close()
+    written = max(0.0, (_seconds(event["time"]) - clock) * 1000)
+    on_topic = max(written, (produced - clock) * 1000)
+    return Journey(post["id"], written, answered, on_topic, in_view, read)
+
+
+def _find(consumer: Any, partition: TopicPartition, post_id: str) -> tuple[dict[str, Any], float]:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        for record in consumer.poll(timeout_ms=500).get(partition, []):
+            if record.key == post_id.encode():
+                return json.loads(record.value), record.timestamp / 1000
+    raise KafkaError("the event did not come")
+
+
+def _seconds(text: str) -> float:
+    from datetime import datetime
+
+    return datetime.fromisoformat(text).timestamp()

@@ -1,0 +1,126 @@
+"""The view in Redis: its lists, what stands in them, and whether they agree with MongoDB."""
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from redis import Redis
+
+from civildiy.feed import keys
+from lab.notebook.diagram import Drawing
+from lab.notebook.people import Person
+from lab.notebook.picture import Picture, Table
+from lab.notebook.stack import address, eventually
+
+
+@cache
+def redis() -> "Redis":
+    """One client of the view's Redis."""
+    host, _, port = address("redis").rpartition(":")
+    return Redis(host=host, port=int(port), socket_timeout=5)
+
+
+def warm() -> None:
+    """Open the connection, so that the first measurement does not pay for it."""
+    redis().ping()
+
+
+def entries(person: Person | None = None) -> list[dict[str, Any]]:
+    """The entries of a person's list, or of everybody's, newest first."""
+    key = keys.of_user(person.id) if person else keys.GLOBAL
+    return [json.loads(item) for item in redis().lrange(key, 0, -1)]
+
+
+def titles(person: Person | None = None) -> list[str]:
+    """The titles in a list, newest first."""
+    return [entry["title"] for entry in entries(person)]
+
+
+def shows(person: Person, *wanted: str) -> list[str]:
+    """Wait until the person's list holds exactly these titles, newest first; returns them."""
+    eventually(lambda: titles(person) == list(wanted), what=f"the list to be {list(wanted)}")
+    return titles(person)
+
+
+def holds(post_id: str) -> bool:
+    """Whether one of the newest entries is about this post."""
+    return any(post_id.encode() in item for item in redis().lrange(keys.GLOBAL, 0, 5))
+
+
+def next_offset() -> int | None:
+    """Where the projector goes on, as noted with its last effect."""
+    noted = redis().get(keys.OFFSET)
+    return None if noted is None else int(noted)
+
+
+def counters() -> dict[str, int]:
+    """Events by what became of them: applied, stale, skipped, dead."""
+    raw: Any = redis().hgetall(keys.COUNTERS)
+    return {name.decode(): int(n) for name, n in raw.items()}
+
+
+def counted(before: Mapping[str, int]) -> dict[str, int]:
+    """What the counters have gained since `before`."""
+    return {name: now - before.get(name, 0) for name, now in counters().items()}
+
+
+def show(person: Person | None = None, most: int = 5) -> Table:
+    """The first entries of a list as Redis holds them."""
+    rows = [(place, e["title"], e["version"], e["event_type"], e["timestamp"][11:23])
+            for place, e in enumerate(entries(person)[:most])]  # fmt: skip
+    key = keys.of_user(person.id) if person else keys.GLOBAL
+    return Table(f"LRANGE {key} 0 {most - 1}", ("place", "title", "version", "event", "at (UTC)"), rows)
+
+
+def compare(person: Person) -> Table:
+    """A person's posts in MongoDB beside their entries in Redis, post by post."""
+    from lab.notebook.events import posts
+
+    mine = posts().find({"user_id": person.id, "deleted": {"$ne": True}})
+    wanted = {str(post["_id"]): (post["title"], post["version"]) for post in mine}
+    view = {e["post_id"]: (e["title"], e["version"]) for e in entries(person)}
+    rows = []
+    for post_id in dict.fromkeys([*wanted, *view]):
+        left, right = wanted.get(post_id), view.get(post_id)
+        word = (
+            "same"
+            if left == right
+            else "missing"
+            if right is None
+            else "surplus"
+            if left is None
+            else "stale"
+        )
+        rows.append((_said(left), _said(right), word))
+    differing = sum(row[2] != "same" for row in rows)
+    caption = f"{len(rows)} posts of {person.name.partition('-')[0]}, {differing} of them differ"
+    return Table(caption, ("in MongoDB", "in Redis", "so it is"), rows)
+
+
+def _said(post: tuple[str, int] | None) -> str:
+    return f"{post[0]} (version {post[1]})" if post else "-"
+
+
+def naive(events: Sequence[bytes], person: Person) -> list[str]:
+    """What LPUSH alone would make of these events, in a list of its own: titles, newest first."""
+    key = f"notebook:naive:{person.id}"
+    try:
+        for event in events:
+            redis().lpush(key, event)
+        return [json.loads(item)["data"]["title"] for item in redis().lrange(key, 0, -1)]
+    finally:
+        redis().delete(key)
+
+
+def columns(lists: Mapping[str, Sequence[str]], title: str) -> Picture:
+    """One list at several moments, side by side; the head of the list on top."""
+    most = max(len(found) for found in lists.values())
+    drawing = Drawing(30 + 210 * len(lists), 60 + 34 * max(most, 1))
+    for number, (when, found) in enumerate(lists.items()):
+        x = 20 + 210 * number
+        drawing.text(x, 24, when, 'font-size="14" font-weight="600"')
+        for place, said in enumerate(found):
+            drawing.box(x, 38 + 34 * place, 190, 28, (f"{place}: {said}",))
+    said = "; ".join(f"{when}: {', '.join(found) or 'empty'}" for when, found in lists.items())
+    return Picture(drawing.svg(), f"{title}. {said}.", title)

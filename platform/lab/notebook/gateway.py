@@ -1,0 +1,85 @@
+"""Traefik: its rules as they are now, and what it answers."""
+
+from collections import Counter
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+
+from lab.notebook import plots
+from lab.notebook.picture import Picture, Table
+from lab.notebook.stack import address, backend, client, eventually
+
+
+def routes(service: str = "") -> Table:
+    """The routers that Traefik uses now; of one service, or of all."""
+    answer = httpx.get(f"{address('traefik')}/api/http/routers", params={"per_page": 200}, trust_env=False)
+    rows = []
+    for router in sorted(answer.json(), key=lambda r: (r["name"], r.get("priority", 0))):
+        name = router["name"].partition("@")[0]
+        if router["provider"] != "consul" or (service and not name.startswith(f"{service}-")):
+            continue
+        chain = ", ".join(m.partition("@")[0].removeprefix(f"{name.partition('-')[0]}-")
+                          for m in router.get("middlewares", []))  # fmt: skip
+        rows.append((name, router["rule"], router["priority"], chain, router["service"]))
+    return Table("Routers of the gateway", ("router", "rule", "priority", "first through", "to"), rows)
+
+
+def knock(path: str, times: int = 1, method: str = "GET", **options: Any) -> dict[str, int]:
+    """Ask the gateway so many times; how often it gave each status."""
+    with client() as http:
+        seen = Counter(str(http.request(method, path, **options).status_code) for _ in range(times))
+    return dict(sorted(seen.items()))
+
+
+def counts(service: str, path: str) -> dict[str, int]:
+    """Requests to `path` that each instance has answered, by its own count, by unit."""
+    found = {}
+    for unit in [
+        unit.name for unit in backend.units() if unit.name in (service, f"{service}-2") and unit.pid
+    ]:
+        text = httpx.get(f"http://{backend.reach(unit)}:5000/metrics", trust_env=False, timeout=5).text
+        lines = [line for line in text.splitlines() if "_count{" in line and f'"{path}"' in line]
+        found[unit] = int(sum(float(line.rsplit(" ", 1)[1]) for line in lines))
+    return found
+
+
+def shares(service: str, path: str, times: int = 100) -> dict[str, int]:
+    """Who answers when the gateway is asked so many times: requests for each unit."""
+    before = counts(service, path)
+    knock(path, times)
+    return {instance: now - before.get(instance, 0) for instance, now in counts(service, path).items()}
+
+
+def shared(service: str, path: str) -> bool:
+    """Whether every healthy instance of the service gets requests."""
+    return eventually(lambda: all(shares(service, path, 8).values()), what="all instances to get requests")
+
+
+def bars(groups: Mapping[str, Mapping[str, int]], title: str) -> Picture:
+    """Who got how many requests, in each situation."""
+    said = "; ".join(f"{when}: " + ", ".join(f"{who} {n}" for who, n in group.items())
+                     for when, group in groups.items())  # fmt: skip
+    return plots.bars(groups, alt=f"{title}. {said}.", title=title, y="requests")
+
+
+def burst(path: str, times: int, at_once: int = 8, **options: Any) -> list[int]:
+    """Statuses of POSTs sent as fast as some clients at once can, in the order of the answers."""
+    statuses: list[int] = []
+    with client() as http, ThreadPoolExecutor(at_once) as pool:
+        for _ in range(times):
+            pool.submit(lambda: statuses.append(http.post(path, **options).status_code))
+    return statuses
+
+
+def burst_picture(statuses: list[int], title: str) -> Picture:
+    """Each request as a mark: how many came through, and from when on the limiter said 429."""
+    sent = [float(number) for number in range(1, len(statuses) + 1)]
+    through = [float(sum(s != 429 for s in statuses[:number])) for number in range(1, len(statuses) + 1)]
+    refused = statuses.count(429)
+    came = len(statuses) - refused
+    said = f"{title}: of {len(statuses)} requests {came} came through and {refused} got 429."
+    series = {"came through so far": (sent, through), "sent so far": (sent, sent)}
+    first = [(statuses.index(429) + 1.0, "first 429")] if refused else []
+    return plots.lines(series, alt=said, title=title, x="request number", y="requests", marks=first)

@@ -1,0 +1,76 @@
+"""Pictures and tables that come from the running system.
+
+A picture is SVG with alt text, on a light card of its own, so it reads the same in a dark and in a
+light JupyterLab. A table is HTML, and text where there is no HTML.
+"""
+
+import base64
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import Any
+
+CARD = "background:#fff;border:1px solid #bbb;border-radius:6px;padding:6px;max-width:100%"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An SVG image; `alt` says in words what it shows."""
+
+    svg: str
+    alt: str
+    title: str = ""
+
+    @classmethod
+    def of(cls, figure: Any, alt: str, title: str = "") -> "Picture":
+        """From a Matplotlib figure, which is closed."""
+        from matplotlib import pyplot
+
+        out = BytesIO()
+        figure.savefig(out, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
+        pyplot.close(figure)
+        return cls(out.getvalue().decode(), alt, title)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        data = base64.b64encode(self.svg.encode()).decode()
+        image = f'<img alt="{html.escape(self.alt)}" style="{CARD}" src="data:image/svg+xml;base64,{data}">'
+        caption = f"<figcaption>{html.escape(self.title)}</figcaption>" if self.title else ""
+        return {
+            "text/html": f'<figure style="margin:0">{image}{caption}</figure>',
+            "text/plain": f"Picture: {self.alt}",
+        }
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under heads, with a caption."""
+
+    caption: str
+    heads: Sequence[str]
+    rows: Sequence[Sequence[object]] = field(default_factory=list)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return {"text/html": self._html(), "text/plain": self.text()}
+
+    def _html(self) -> str:
+        def cells(tag: str, row: Sequence[object]) -> str:
+            style = ' style="text-align:left;vertical-align:top"'
+            return "".join(f"<{tag}{style}>{html.escape(str(cell))}</{tag}>" for cell in row)
+
+        body = "".join(f"<tr>{cells('td', row)}</tr>" for row in self.rows)
+        caption = f'<caption style="text-align:left">{html.escape(self.caption)}</caption>'
+        return (
+            f"<table>{caption}<thead><tr>{cells('th', self.heads)}</tr></thead><tbody>{body}</tbody></table>"
+        )
+
+    def text(self) -> str:
+        """The table as lines, for a terminal and for readers of plain text."""
+        grid = [list(map(str, row)) for row in (self.heads, *self.rows)]
+        widths = [max(len(row[column]) for row in grid) for column in range(len(self.heads))]
+        lines = [
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in grid
+        ]
+        return "\n".join([self.caption, *(line.rstrip() for line in lines)])
+
+    __str__ = text

@@ -1,0 +1,73 @@
+"""Predictions: say what will happen, then look, then see both side by side.
+
+The answer stands in the cell (`mine="b"`), so a notebook keeps it, runs without anybody at the
+keyboard, and never waits. It is kept in the lab's home as well, for the instructor's talk.
+"""
+
+import json
+import time
+from dataclasses import dataclass
+
+from lab.errors import LabError
+from lab.home import Home
+from lab.notebook.picture import Table
+
+FILE = "predictions.json"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A question with its choices by letter; `mine` is '' until the learner chose."""
+
+    question: str
+    choices: dict[str, str]
+    mine: str = ""
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return self._table()._repr_mimebundle_()
+
+    def _table(self) -> Table:
+        said = {self.mine: "your answer"}
+        rows = [(letter, text, said.get(letter, "")) for letter, text in self.choices.items()]
+        stop = "" if self.question.endswith("?") else "."
+        ask = "" if self.mine else f'{stop} Write a letter into mine="" and run this cell, then the next.'
+        return Table(self.question + ask, ("", "choice", ""), rows)
+
+    def compare(self, letter: str, saw: str = "") -> Table:
+        """The answer beside what happened: the choice `letter`, and what was seen in short."""
+        if letter not in self.choices:
+            raise LabError(f"What happened ({letter!r}) is not one of the choices {', '.join(self.choices)}.")
+        mine = f"{self.mine}: {self.choices[self.mine]}" if self.mine else "no answer yet"
+        word = "as you said" if self.mine == letter else "a surprise worth a thought" if self.mine else ""
+        rows = [("you said", mine), ("what happened", f"{letter}: {self.choices[letter]}")]
+        rows += [("seen", saw)] if saw else []
+        rows += [("so it was", word)] if word else []
+        return Table(self.question, ("", ""), rows)
+
+
+def predict(question: str, mine: str = "", **choices: str) -> Prediction:
+    """Ask before doing: `predict("How many?", a="one", b="two", mine="b")`. Raises LabError."""
+    if mine not in ("", *choices):
+        raise LabError(f"mine={mine!r} is not one of {', '.join(choices)}. Write one of these letters.")
+    made = Prediction(question, choices, mine)
+    if mine:
+        keep(made, Home.from_environment())
+    return made
+
+
+def keep(made: Prediction, home: Home) -> None:
+    """Add an answer to the file of predictions; the last answer to a question counts."""
+    file = home.root / FILE
+    try:
+        known = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        known = {}
+    known[made.question] = {
+        "mine": made.mine,
+        "choice": made.choices[made.mine],
+        "when": time.strftime("%F %T"),
+    }
+    file.parent.mkdir(parents=True, exist_ok=True)
+    new = file.with_suffix(".new")
+    new.write_text(json.dumps(known, indent=1, ensure_ascii=False), encoding="utf-8")
+    new.replace(file)

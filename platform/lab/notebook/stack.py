@@ -1,0 +1,69 @@
+"""The running system as the notebooks reach it: its backend, its addresses, one HTTP client."""
+
+import time
+from collections.abc import Callable
+from functools import cache
+from typing import Any, TypeVar
+
+import httpx
+from pymongo import MongoClient
+
+from lab.choice import chosen
+from lab.errors import LabError
+from lab.home import Home
+from lab.readiness import slow
+
+T = TypeVar("T")
+
+home = Home.from_environment()
+backend = chosen(home)
+
+__all__ = ["address", "ask", "backend", "client", "eventually", "home", "milliseconds", "mongodb"]
+
+
+@cache
+def mongodb() -> MongoClient[dict[str, Any]]:
+    """One client of MongoDB, which connects when it is used."""
+    url = f"mongodb://{address('mongodb')}/?directConnection=true"
+    return MongoClient(url, serverSelectionTimeoutMS=3000)
+
+
+def address(unit: str) -> str:
+    """Where a unit answers: a URL, or host:port of a server that does not speak HTTP."""
+    return backend.endpoints()[unit]
+
+
+def client(**options: Any) -> httpx.Client:
+    """A client of the gateway that ignores proxies."""
+    return httpx.Client(base_url=address("gateway"), trust_env=False, timeout=10, **options)
+
+
+def ask(url: str, method: str = "GET", timeout: float = 5, **options: Any) -> str:
+    """The status of an answer as text; 'no answer' when nobody answers in time."""
+    try:
+        answer = httpx.request(method, url, trust_env=False, timeout=timeout, **options)
+    except httpx.TransportError:
+        return "no answer"
+    return str(answer.status_code)
+
+
+def eventually(look: Callable[[], T], *, within: float = 20, what: str) -> T:
+    """The first truthy answer of `look`. Raises LabError with the last one when time runs out."""
+    deadline = time.monotonic() + within * slow()
+    last: object = None
+    while time.monotonic() < deadline:
+        try:
+            found = look()
+        except (httpx.HTTPError, OSError, ValueError) as error:
+            last = error
+        else:
+            if found:
+                return found
+            last = found
+        time.sleep(0.05)
+    raise LabError(f"Waited {within * slow():.0f} s for {what}; last seen: {last!r}. Look: ./lab status")
+
+
+def milliseconds(since: float) -> float:
+    """Milliseconds since a reading of time.perf_counter()."""
+    return (time.perf_counter() - since) * 1000

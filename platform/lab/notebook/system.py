@@ -1,0 +1,139 @@
+"""The whole system: is it up, how it looks now, and parts of it stopped on purpose."""
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+from grading.system import second_instance
+
+from lab.backend import Unit
+from lab.course import running
+from lab.errors import LabError
+from lab.notebook.diagram import Drawing
+from lab.notebook.picture import Picture
+from lab.notebook.registry import health
+from lab.notebook.stack import backend, eventually, home
+from lab.readiness import slow, waiting_for
+
+PATIENCE_SECONDS = 30.0
+STOPPED_SECONDS = 5.0
+"""A unit that was killed is stopped for a moment as well, until the supervisor starts it again."""
+
+PLACES = {
+    "consul": (330, 20), "traefik": (60, 150), "auth": (270, 110), "profile": (270, 185),
+    "posts": (270, 260), "feed": (270, 480), "postgresql": (530, 145), "mongodb": (530, 260),
+    "posts-relay": (530, 335), "kafka": (530, 410), "feed-projector": (270, 410), "redis": (530, 480),
+}  # fmt: skip
+"""Upper left corner of each unit's box on the map."""
+WIDE, HIGH = 160, 58
+LINKS = (
+    ("traefik", "auth", "r"), ("traefik", "profile", "r"), ("traefik", "posts", "r"),
+    ("traefik", "feed", "r"),
+    ("auth", "postgresql", "r"), ("profile", "postgresql", "r"), ("posts", "mongodb", "r"),
+    ("mongodb", "posts-relay", "d"), ("posts-relay", "kafka", "d"), ("kafka", "feed-projector", "l"),
+    ("feed", "redis", "r"),
+)  # fmt: skip
+
+
+def ready() -> None:
+    """Say that the system is up. Raises LabError: one sentence, and the command to type."""
+    if not backend.running():
+        raise LabError("The system is not running. In a terminal: ./lab up")
+    began = time.monotonic()
+    while trouble := _trouble():
+        patience = STOPPED_SECONDS if " is stopped" in trouble else PATIENCE_SECONDS
+        if time.monotonic() - began > patience * slow():
+            raise LabError(trouble)
+        time.sleep(0.1)
+    print(f"The system is up: {len([u for u in backend.units() if u.name[-2:] != '-2'])} units run.")
+    for lab in running.active(home):
+        print(f"Your code of lab {lab.number} runs in {', '.join(lab.units)} (./lab stop {lab.number}).")
+
+
+def _trouble() -> str:
+    """What is not there, as one sentence with a command; '' when all is."""
+    for unit in backend.units():
+        if not unit.name.endswith("-2") and unit.pid is None:
+            return f"{unit.name} is stopped. Start it, in a terminal: ./lab restart {unit.name}"
+    with httpx.Client(trust_env=False, timeout=3) as client:
+        missing = waiting_for(backend.endpoints(), client)
+    return (
+        f"The system runs, but this is missing: {missing[0]}. In a terminal: ./lab status" if missing else ""
+    )
+
+
+def unit(name: str) -> Unit:
+    """The unit called `name`, as it is now."""
+    return next(found for found in backend.units() if found.name == name)
+
+
+def show() -> Picture:
+    """The map of the system with each unit's health now."""
+    states, checks = {u.name: u for u in backend.units()}, health()
+    drawing = Drawing(720, 560)
+    words = []
+    for start, end, way in LINKS:
+        (x1, y1), (x2, y2) = PLACES[start], PLACES[end]
+        if way == "d":
+            drawing.arrow(x1 + WIDE / 2, y1 + HIGH, x2 + WIDE / 2, y2)
+        elif way == "l":
+            drawing.arrow(x1, y1 + HIGH / 2, x2 + WIDE, y2 + HIGH / 2)
+        else:
+            drawing.arrow(x1 + WIDE, y1 + HIGH / 2, x2, y2 + HIGH / 2)
+    drawing.arrow(350, 410 + HIGH, 350 + 180, 480 + HIGH / 3, dashed=False)
+    drawing.arrow(5, 176, 60, 176, "HTTP")
+    drawing.arrow(330, 60, 180, 150, "rules and servers", dashed=True)
+    drawing.arrow(420, 110, 420, 72, dashed=True)
+    drawing.text(428, 95, "each service registers itself")
+    for name, (x, y) in PLACES.items():
+        found = states.get(name)
+        state = found.state if found else "absent"
+        seen = f"{state} · Consul: {checks[name]}" if name in checks else state
+        words.append(f"{name} {seen}")
+        good = state == "running" and checks.get(name, "passing") == "passing"
+        memory = f"{found.memory / 1e6:.0f} MB" if found and found.pid else "no process"
+        drawing.box(x, y, WIDE, HIGH, (name, seen, memory), good=good)
+    return Picture(drawing.svg(), f"Map of the system, now: {'; '.join(words)}.", "The system as it is now")
+
+
+@contextmanager
+def stopped(name: str) -> Iterator[None]:
+    """A unit is away during the block; it is back and answers when the block ends."""
+    backend.stop_unit(name)
+    try:
+        yield
+    finally:
+        backend.start_unit(name)
+        back(name)
+
+
+@contextmanager
+def frozen(name: str) -> Iterator[None]:
+    """A unit's process stands still during the block: it is there and does not answer."""
+    backend.signal(name, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        backend.signal(name, signal.SIGCONT)
+        back(name)
+
+
+@contextmanager
+def second(service: str) -> Iterator[str]:
+    """A second instance of a service runs during the block; yields its unit."""
+    with second_instance(service) as name:
+        yield name
+
+
+def kill(name: str) -> None:
+    """kill -9. The supervisor starts the unit again."""
+    before = unit(name).pid
+    backend.signal(name, signal.SIGKILL)
+    eventually(lambda: unit(name).pid not in (None, before), what=f"{name} to be started again")
+
+
+def back(name: str) -> None:
+    """Wait until a unit runs and the whole system is well."""
+    eventually(lambda: unit(name).pid and not _trouble(), within=60, what=f"{name} to be back")

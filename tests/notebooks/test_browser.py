@@ -1,0 +1,188 @@
+"""JupyterLab in a real browser: the launcher, the tour from the menu, one lab checked, the pictures.
+
+LAB_KEEP_PICTURES=1 writes the screenshots to docs/pictures/.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+from support import backend, eventually, home
+
+from lab.course.exercise import exercise
+from lab.home import REPO
+from lab.install import debian
+from lab.install.command import Runner
+from lab.notebook.reference import instead
+from lab.notebook.sources import FOLDER
+from lab.readiness import slow
+
+pytestmark = [pytest.mark.campaign, pytest.mark.live]
+
+PICTURES = REPO / "docs" / "pictures"
+PATIENCE_MS = 90_000
+RUN_MS = 120_000
+PORT = 8899
+PROMPTS = "[...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]"
+
+
+def browser_program(tmp: Path) -> str:
+    """Debian's Chromium; installed when it is missing and this is root on Debian."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if found := shutil.which(name):
+            return found
+    lock = os.open(tmp, os.O_RDONLY)
+    try:
+        debian.install(Runner(tmp / "logs", lock), ["chromium"], lambda said: None)
+    finally:
+        os.close(lock)
+    found = shutil.which("chromium")
+    assert found, "No Chromium: these tests need one. Install it: apt-get install chromium"
+    return found
+
+
+@dataclass
+class Lab:
+    """A running JupyterLab and a browser."""
+
+    url: str
+    browser: Browser
+    pictures: Path
+
+    def page(self, scheme: str = "light") -> Page:
+        """A page that has loaded JupyterLab."""
+        page = self.browser.new_page(
+            viewport={"width": 1280, "height": 900},
+            color_scheme=scheme,  # type: ignore[arg-type]
+        )
+        page.set_default_timeout(PATIENCE_MS * slow())
+        page.goto(self.url)
+        page.wait_for_selector(".jp-Launcher-section")
+        return page
+
+    def keep(self, page: Page, name: str) -> None:
+        """A screenshot."""
+        page.screenshot(path=self.pictures / f"{name}.png")
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    tmp = tmp_path_factory.mktemp("browser")
+    pictures = PICTURES if os.environ.get("LAB_KEEP_PICTURES") else tmp
+    pictures.mkdir(exist_ok=True)
+    program = browser_program(tmp)
+    kept = {file: file.read_bytes() for file in FOLDER.glob("*.ipynb")}
+    log = tmp / "jupyter.log"
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    with log.open("w") as out:
+        server = subprocess.Popen(
+            [sys.executable, "-P", "-m", "lab", "notebook", "--no-browser"], cwd=REPO, stdout=out, stderr=out,
+            env=env | {"LAB_PORT_JUPYTER": str(PORT)}, start_new_session=True,
+        )  # fmt: skip
+    try:
+        eventually(lambda: "http://" in log.read_text(), within=60, what="the address of JupyterLab")
+        url = re.findall(r"http://\S+", log.read_text())[0]
+        eventually(lambda: answers(url), within=90, what="JupyterLab to answer")
+        with sync_playwright() as playwright:
+            arguments = ["--no-sandbox", "--no-proxy-server", "--disable-dev-shm-usage"]
+            browser = playwright.chromium.launch(executable_path=program, args=arguments)
+            yield Lab(url, browser, pictures)
+            browser.close()
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(30)
+        for file, content in kept.items():  # JupyterLab saves by itself
+            file.write_bytes(content)
+
+
+def answers(url: str) -> bool:
+    """Whether JupyterLab serves its page."""
+    return httpx.get(url, trust_env=False, timeout=30).status_code == 200
+
+
+def open_notebook(page: Page, number: str) -> None:
+    """Click the notebook's card in the launcher and wait until its kernel is idle."""
+    page.locator(".jp-LauncherCard", has_text=re.compile(f"^{number} ")).click()
+    page.wait_for_selector(".jp-Notebook .jp-CodeCell")
+    page.wait_for_selector(".jp-NotebookPanel .jp-Notebook-ExecutionIndicator[data-status='idle']")
+
+
+def run_all(page: Page) -> None:
+    """From the menu, as a person would; waits until no cell is waiting any more."""
+    page.get_by_role("menuitem", name="Kernel").click()
+    page.get_by_text("Restart Kernel and Clear Outputs of All Cells…").click()
+    page.get_by_role("button", name="Restart").click()
+    page.wait_for_function(f"() => {PROMPTS}.every(p => !/\\d/.test(p.innerText))")
+    page.wait_for_selector(".jp-NotebookPanel .jp-Notebook-ExecutionIndicator[data-status='idle']")
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_text("Run All Cells", exact=True).click()
+    page.wait_for_function(
+        f"() => {PROMPTS}.every(p => /\\[\\d+\\]/.test(p.innerText))", timeout=RUN_MS * slow()
+    )
+
+
+def errors(page: Page) -> list[str]:
+    """What cells printed as errors."""
+    return page.locator(".jp-OutputArea-output[data-mime-type*='error']").all_inner_texts()
+
+
+def test_launcher_shows_the_course_and_the_stack(lab: Lab) -> None:
+    page = lab.page()
+    cards = page.locator(".jp-LauncherCard-label").all_inner_texts()
+    numbers = [card[:2] for card in cards if re.match(r"\d\d ", card)]
+    assert numbers == sorted(file.name[:2] for file in FOLDER.glob("[0-9][0-9]-*.ipynb"))
+    for wanted in ("Traefik's dashboard", "Consul", "API of auth", "API of feed"):
+        assert wanted in cards
+    page.wait_for_function(
+        "() => document.querySelector('.civildiy-status')?.innerText.includes('12 of 12 units run')"
+    )
+    lab.keep(page, "launcher")
+    base = lab.url.partition("/lab")[0]
+    page.goto(f"{base}/civildiy/api/posts")
+    assert "POST /api/posts" in page.inner_text("body")
+    page.close()
+
+
+def test_tour_from_the_menu_to_the_end(lab: Lab) -> None:
+    page = lab.page()
+    open_notebook(page, "00")
+    run_all(page)
+    assert errors(page) == []
+    pictures = page.locator(".jp-RenderedHTMLCommon figure img")
+    assert pictures.count() >= 2
+    for number in range(pictures.count()):
+        picture = pictures.nth(number)
+        picture.scroll_into_view_if_needed()
+        assert picture.evaluate("image => image.complete && image.naturalWidth > 300")
+        assert len(picture.get_attribute("alt") or "") > 40
+    pictures.nth(0).scroll_into_view_if_needed()
+    lab.keep(page, "tour-map")
+    pictures.nth(1).scroll_into_view_if_needed()
+    lab.keep(page, "tour-journey")
+    page.close()
+
+
+def test_start_and_check_a_lab(lab: Lab) -> None:
+    page = lab.page("dark")
+    with instead(home, backend, exercise("01"), solved=True):
+        open_notebook(page, "01")
+        run_all(page)
+    assert errors(page) == []
+    verdict = page.locator(".jp-RenderedHTMLCommon table", has_text="what was checked")
+    verdict.scroll_into_view_if_needed()
+    assert "PASS: 17 of 17 checks" in verdict.inner_text()
+    lab.keep(page, "verdict-dark")
+    page.get_by_role("link", name="labs/01-services/api.py").first.click()
+    page.wait_for_selector(".jp-FileEditor")
+    assert "async def health" in page.locator(".jp-FileEditor .cm-content").inner_text()
+    lab.keep(page, "editor-dark")
+    page.close()

@@ -1,0 +1,45 @@
+"""The first cell of a notebook when something is missing: one sentence with the command to type."""
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from grading.system import stopped
+from nbclient import NotebookClient
+from support import pid_of
+
+from lab.home import REPO
+from lab.jupyter.kernel import NAME, ensure_kernel
+from lab.notebook.sources import cells, texts
+from lab.readiness import slow
+
+pytestmark = pytest.mark.live
+
+
+def first_cell(**env: str) -> dict[str, Any]:
+    """What the first code cell of the tour prints, as JupyterLab would show it."""
+    ensure_kernel()
+    made = cells(texts()[0])
+    made.cells = [cell for cell in made.cells if cell.cell_type == "code"][:1]
+    client = NotebookClient(made, kernel_name=NAME, timeout=int(120 * slow()), allow_errors=True)
+    client.execute(env={**os.environ, **env})
+    output: dict[str, Any] = made.cells[0].outputs[-1]
+    return output
+
+
+def test_the_system_is_down(tmp_path: Path) -> None:
+    said = first_cell(LAB_HOME=str(tmp_path))
+    assert said["output_type"] == "error"
+    assert said["traceback"] == ["The system is not running. In a terminal: ./lab up"]
+
+
+@pytest.mark.fault
+def test_a_unit_is_down() -> None:
+    with stopped("redis"):
+        said = first_cell()
+        assert said["output_type"] == "error"
+        assert said["traceback"] == ["redis is stopped. Start it, in a terminal: ./lab restart redis"]
+        subprocess.run([REPO / "lab", "restart", "redis"], check=True, capture_output=True, timeout=180)
+        assert pid_of("redis")

@@ -1,0 +1,47 @@
+"""All notebooks on the live reference system: they run, and what is checked comes out the same."""
+
+import time
+from contextlib import nullcontext
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbval_runs import Run, nbval
+from support import backend, home
+
+from lab.course.exercise import exercises
+from lab.notebook.reference import instead
+from lab.notebook.sources import notebook_of, texts
+
+LABS = {lab.number: lab for lab in exercises()}
+TEXTS = [text for text in texts() if notebook_of(text).exists()]
+
+
+def code_cells(text: Path) -> list[str]:
+    """The sources of the code cells, as nbval counts them from 0."""
+    read = nbformat.read(notebook_of(text), as_version=4)  # type: ignore[no-untyped-call]
+    return [cell.source for cell in read.cells if cell.cell_type == "code"]
+
+
+def played(text: Path, *, solved: bool) -> Run:
+    lab = LABS.get(text.stem[:2])
+    with instead(home, backend, lab, solved=solved) if lab else nullcontext():
+        return nbval(notebook_of(text))
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=lambda text: text.stem)
+def test_notebook(text: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    began = time.monotonic()
+    run = played(text, solved=True)
+    with capsys.disabled():
+        print(f" {text.stem}: {run.passed} cells in {time.monotonic() - began:.1f} s ", end="")
+    assert run.code == 0, run.words
+    assert run.passed == len(code_cells(text)), run.words
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("text", [text for text in TEXTS if text.stem[:2] in LABS], ids=lambda text: text.stem)
+def test_starter_fails_where_it_is_checked(text: Path) -> None:
+    run = played(text, solved=False)
+    assert run.failed == [code_cells(text).index("print(verdict)")], run.words
+    assert "NOT ATTEMPTED" in run.words or "FAIL:" in run.words, run.words
