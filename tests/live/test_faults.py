@@ -11,6 +11,8 @@ import httpx
 import pytest
 from support import ENDPOINTS, Person, backend, client, eventually, kill
 
+from civildiy.events.clients import DELIVERY_MS
+
 POSTS = 200
 
 
@@ -125,6 +127,23 @@ def test_posts_are_accepted_while_kafka_is_away() -> None:
     eventually(lambda: len(person.feed()) == 20, within=60, what="all events after Kafka is back")
     titles = [item["title"] for item in person.feed()]
     assert titles == [str(number) for number in reversed(range(20))]
+
+
+@pytest.mark.fault
+@pytest.mark.campaign
+def test_a_broker_that_stands_still_for_longer_than_a_delivery() -> None:
+    """A record that timed out is sent again when the broker is back."""
+    person = Person()
+    backend.signal("kafka", signal.SIGSTOP)
+    try:
+        post = person.post("waits")
+        given_up = time.monotonic() + DELIVERY_MS / 1000 + 2
+        eventually(lambda: time.monotonic() > given_up, within=60, what="the relay to give up once")
+    finally:
+        backend.signal("kafka", signal.SIGCONT)
+    eventually(
+        lambda: [item["post_id"] for item in person.feed()] == [post["id"]], within=40, what="the post"
+    )
 
 
 @pytest.mark.fault
