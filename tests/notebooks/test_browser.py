@@ -111,7 +111,7 @@ def answers(url: str) -> bool:
 
 def open_notebook(page: Page, number: str) -> None:
     """Click the notebook's card in the launcher and wait until its kernel is idle."""
-    page.locator(".jp-LauncherCard", has_text=re.compile(f"^{number} ")).click()
+    page.locator(".jp-LauncherCard-label", has_text=re.compile(rf"^\s*{number} ")).click()
     page.wait_for_selector(".jp-Notebook .jp-CodeCell")
     page.wait_for_selector(".jp-NotebookPanel .jp-Notebook-ExecutionIndicator[data-status='idle']")
 
