@@ -40,7 +40,9 @@ def test_notebook(text: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.campaign
-@pytest.mark.parametrize("text", [text for text in TEXTS if text.stem[:2] in LABS], ids=lambda text: text.stem)
+@pytest.mark.parametrize(
+    "text", [text for text in TEXTS if text.stem[:2] in LABS], ids=lambda text: text.stem
+)
 def test_starter_fails_where_it_is_checked(text: Path) -> None:
     run = played(text, solved=False)
     assert run.failed == [code_cells(text).index("print(verdict)")], run.words
