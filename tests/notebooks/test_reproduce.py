@@ -15,6 +15,7 @@ from lab.notebook.sources import notebook_of, texts
 
 LABS = {lab.number: lab for lab in exercises()}
 TEXTS = [text for text in texts() if notebook_of(text).exists()]
+WITH_LAB = [text for text in TEXTS if text.stem[:2] in LABS]
 
 
 def code_cells(text: Path) -> list[str]:
