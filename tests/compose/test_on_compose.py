@@ -27,6 +27,8 @@ NOT_OURS = (
     # The file is read from top to bottom like the architecture's picture, not like a dictionary.
     "service-keys-order", "services-alphabetical-order", "service-dependencies-alphabetical-order",
     "service-ports-alphabetical-order", "top-level-properties-order",
+    # `image` names what `build` makes, so that several services share it.
+    "no-build-and-image",
     # In lists on one line quotes keep the colons together, and dclint does not see them.
     "no-quotes-in-volumes", "require-quotes-in-ports",
 )  # fmt: skip
