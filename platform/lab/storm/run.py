@@ -89,9 +89,7 @@ class Storm:
 
     def run(self, look: Callable[["Storm"], None] = lambda storm: None) -> Report:
         """Do it; `look` is called several times a second. Raises LabError when it cannot begin."""
-        with httpx.Client(trust_env=False, timeout=5) as client:
-            if missing := waiting_for(self._addresses, client):
-                raise LabError(f"The system is not well before the storm: {missing[0]}. Look: ./lab status")
+        self._wait_until_well()
         accounts = [Account(self._addresses["gateway"]) for _ in range(self._load.people)]
         self.history.users = [account.id for account in accounts]
         first = self._end_of_topic()
@@ -114,6 +112,15 @@ class Storm:
         report.violations += [*dict.fromkeys(self.history.seen)][:20]
         report.violations += verdict.judge_topic(self.history) + verdict.judge_reads(self.history)
         return report
+
+    def _wait_until_well(self) -> None:
+        """Units may still be on their way up after a restart. Raises LabError when they do not come."""
+        deadline = time.monotonic() + RECOVERY_SECONDS * slow()
+        with httpx.Client(trust_env=False, timeout=5) as client:
+            while missing := waiting_for(self._addresses, client):
+                if time.monotonic() > deadline:
+                    raise LabError(f"The system is not well: {missing[0]} is missing. Look: ./lab status")
+                time.sleep(0.3)
 
     def _threads(self, accounts: list[Account], over: Flag) -> list[Thread]:
         gateway, load, rng = self._addresses["gateway"], self._load, Random(self._seed)
