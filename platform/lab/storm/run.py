@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from random import Random
 from threading import Event as Flag
 from threading import Thread
+from typing import TypeVar
 
 import httpx
 import orjson
@@ -26,6 +27,8 @@ from lab.storm.client import Caller
 from lab.storm.history import Entry, Event, History, Sample, Spell
 from lab.storm.load import Account, Reader, Writer, entries
 from lab.storm.schedule import Planned
+
+T = TypeVar("T")
 
 RECOVERY_SECONDS = 30.0
 """So soon after the last fault everything must be well again, with no hand."""
@@ -64,6 +67,18 @@ class Report:
         return not self.violations and self.recovery is not None
 
 
+def patiently(ask: Callable[[], T]) -> T:
+    """The answer of `ask`; a broker on a busy machine may need more than one question. Raises LabError."""
+    deadline = time.monotonic() + RECOVERY_SECONDS * slow()
+    while True:
+        try:
+            return ask()
+        except KafkaError as error:
+            if time.monotonic() > deadline:
+                raise LabError(f"The topic could not be read: {error}. Look: ./lab status") from error
+            time.sleep(0.5)
+
+
 class Storm:
     """One storm over the running system."""
 
@@ -92,7 +107,7 @@ class Storm:
         self._wait_until_well()
         accounts = [Account(self._addresses["gateway"]) for _ in range(self._load.people)]
         self.history.users = [account.id for account in accounts]
-        first = self._end_of_topic()
+        first = patiently(self._end_of_topic)
         over = Flag()
         threads = self._threads(accounts, over)
         self.history.began = time.time()
@@ -108,7 +123,7 @@ class Storm:
             thread.join(30)
         report = Report(self._seed, self.history)
         report.recovery, report.violations = self._settle(accounts, calm, look)
-        self.history.events = self._events(first)
+        self.history.events = patiently(lambda: self._events(first))
         report.violations += [*dict.fromkeys(self.history.seen)][:20]
         report.violations += verdict.judge_topic(self.history) + verdict.judge_reads(self.history)
         return report
@@ -253,8 +268,6 @@ class Storm:
                                 Event(record.offset, event["id"], data["post_id"], event["postversion"],
                                       event["type"] in ("post.deleted", "post.expired"), data["user_id"])
                             )  # fmt: skip
-        except KafkaError as error:
-            raise LabError(f"The topic could not be read after the storm: {error}") from error
         finally:
             consumer.close()
         return found
