@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from random import Random
 from threading import Event as Flag
 from threading import Thread
+from typing import TypeVar
 
 import httpx
 import orjson
@@ -26,6 +27,8 @@ from lab.storm.client import Caller
 from lab.storm.history import Entry, Event, History, Sample, Spell
 from lab.storm.load import Account, Reader, Writer, entries
 from lab.storm.schedule import Planned
+
+T = TypeVar("T")
 
 RECOVERY_SECONDS = 30.0
 """So soon after the last fault everything must be well again, with no hand."""
@@ -64,6 +67,18 @@ class Report:
         return not self.violations and self.recovery is not None
 
 
+def patiently(ask: Callable[[], T]) -> T:
+    """The answer of `ask`; a broker on a busy machine may need more than one question. Raises LabError."""
+    deadline = time.monotonic() + RECOVERY_SECONDS * slow()
+    while True:
+        try:
+            return ask()
+        except KafkaError as error:
+            if time.monotonic() > deadline:
+                raise LabError(f"The topic could not be read: {error}. Look: ./lab status") from error
+            time.sleep(0.5)
+
+
 class Storm:
     """One storm over the running system."""
 
@@ -89,12 +104,10 @@ class Storm:
 
     def run(self, look: Callable[["Storm"], None] = lambda storm: None) -> Report:
         """Do it; `look` is called several times a second. Raises LabError when it cannot begin."""
-        with httpx.Client(trust_env=False, timeout=5) as client:
-            if missing := waiting_for(self._addresses, client):
-                raise LabError(f"The system is not well before the storm: {missing[0]}. Look: ./lab status")
+        self._wait_until_well()
         accounts = [Account(self._addresses["gateway"]) for _ in range(self._load.people)]
         self.history.users = [account.id for account in accounts]
-        first = self._end_of_topic()
+        first = patiently(self._end_of_topic)
         over = Flag()
         threads = self._threads(accounts, over)
         self.history.began = time.time()
@@ -110,10 +123,19 @@ class Storm:
             thread.join(30)
         report = Report(self._seed, self.history)
         report.recovery, report.violations = self._settle(accounts, calm, look)
-        self.history.events = self._events(first)
+        self.history.events = patiently(lambda: self._events(first))
         report.violations += [*dict.fromkeys(self.history.seen)][:20]
         report.violations += verdict.judge_topic(self.history) + verdict.judge_reads(self.history)
         return report
+
+    def _wait_until_well(self) -> None:
+        """Units may still be on their way up after a restart. Raises LabError when they do not come."""
+        deadline = time.monotonic() + RECOVERY_SECONDS * slow()
+        with httpx.Client(trust_env=False, timeout=5) as client:
+            while missing := waiting_for(self._addresses, client):
+                if time.monotonic() > deadline:
+                    raise LabError(f"The system is not well: {missing[0]} is missing. Look: ./lab status")
+                time.sleep(0.3)
 
     def _threads(self, accounts: list[Account], over: Flag) -> list[Thread]:
         gateway, load, rng = self._addresses["gateway"], self._load, Random(self._seed)
@@ -246,8 +268,6 @@ class Storm:
                                 Event(record.offset, event["id"], data["post_id"], event["postversion"],
                                       event["type"] in ("post.deleted", "post.expired"), data["user_id"])
                             )  # fmt: skip
-        except KafkaError as error:
-            raise LabError(f"The topic could not be read after the storm: {error}") from error
         finally:
             consumer.close()
         return found
