@@ -32,4 +32,5 @@ def test_runs(command: Shown) -> None:
         ["bash", "-c", line], cwd=REPO, env=env, capture_output=True, text=True, check=False, timeout=180
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "Traceback" not in done.stdout + done.stderr
+    if "logs" not in command.words:  # a unit's log may hold a traceback, of the unit
+        assert "Traceback" not in done.stdout + done.stderr
