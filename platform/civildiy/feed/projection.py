@@ -37,14 +37,17 @@ local function insert(list, most)
   if not newest or order(newest) < mine then
     redis.call('LPUSH', list, entry)
   else
-    -- A late event: walk to its place. Rare, and at most as long as the list.
-    local before = nil
-    for _, item in ipairs(redis.call('LRANGE', list, 0, -1)) do
-      if order(item) < mine then
-        before = item
-        break
+    -- A late event: find its place by halves, for the list is in order.
+    local first, last = 0, redis.call('LLEN', list)
+    while first < last do
+      local middle = math.floor((first + last) / 2)
+      if order(redis.call('LINDEX', list, middle)) < mine then
+        last = middle
+      else
+        first = middle + 1
       end
     end
+    local before = redis.call('LINDEX', list, first)
     if before then
       redis.call('LINSERT', list, 'BEFORE', before, entry)
     else
