@@ -178,6 +178,11 @@ def test_verify_takes_lag_for_lag() -> None:
 
 def test_redrive_after_the_fix() -> None:
     """A projector that refuses updates buries them; the mended one takes them when they are redriven."""
+
+    def mine(letters: list[dict[str, Any]]) -> bool:
+        """Whether the one that this test makes is there, once; others leave poison of their own."""
+        return [one["reason"] for one in letters].count("nobody expected an update") == 1
+
     folder = LABS / WORK
     folder.mkdir(exist_ok=True)
     broken = folder / "envelope.py"
@@ -198,20 +203,15 @@ def test_redrive_after_the_fix() -> None:
         dead = stats()["counters"]["dead"]
         person.http.put(f"/api/posts/{post['id']}", json={"title": "second"})
         eventually(lambda: stats()["counters"]["dead"] == dead + 1, within=20, what="the dead letter")
-        again = run("feed-redrive", code=1)["dead_again"]
-        assert [one["reason"] for one in again] == ["nobody expected an update"]
+        assert mine(run("feed-redrive", code=1)["dead_again"])
     finally:
         backend.override(unit, {})
         wait_until_loaded(home, backend, unit)
         broken.unlink()
-    assert [one["reason"] for one in run("feed-redrive", "--dry-run")["waiting"]] == [
-        "nobody expected an update"
-    ]
-    answer = run("feed-redrive")
-    assert len(answer["sent"]) == 1
-    assert answer["applied"]
+    assert mine(run("feed-redrive", "--dry-run", code=None)["waiting"])
+    assert run("feed-redrive", code=None)["applied"]
     assert person.feed()[0]["title"] == "second"
-    assert run("feed-redrive")["sent"] == []
+    assert not mine(run("feed-redrive", "--dry-run", code=None)["waiting"])
 
 
 def test_commands_speak_to_people() -> None:

@@ -58,6 +58,9 @@ async def ensure_collection(database: AsyncDatabase[Document]) -> None:
         partialFilterExpression={"settled": True},
     )
     await ensure_index(posts, "outbox", [("updated_at", 1)], partialFilterExpression={"settled": False})
+    for other in (await posts.index_information()).keys() - {"_id_", "user_id", "expiry", "outbox"}:
+        # An index that earlier code left may do harm: one with a TTL deletes posts.
+        await posts.drop_index(other)
 
 
 async def ensure_index(posts: AsyncCollection[Document], name: str, keys: Keys, **options: Any) -> None:

@@ -92,8 +92,9 @@ class NativeBackend(NativeFaults):
         self._unit("PATCH", f"/process/stop/{unit}", unit)
 
     def start_unit(self, unit: str) -> None:
-        """Start one stopped unit."""
-        self._unit("POST", f"/process/start/{unit}", unit)
+        """Start one stopped unit; one that runs is left alone."""
+        if not any(found.name == unit and found.pid for found in self.units()):
+            self._unit("POST", f"/process/start/{unit}", unit)
 
     def units(self) -> list[Unit]:
         """All units, by what the supervisor and the operating system say."""
