@@ -1,17 +1,23 @@
 """Settings on top of a unit's own: one small file for each unit, which outlives `down` and `up`."""
 
+import hashlib
 import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
 from lab.backend import UNITS
-from lab.home import Home
+from lab.home import REPO, Home
+
+
+def folder(home: Home) -> Path:
+    """Where this clone's overrides stand; another clone that shares the home has labs of its own."""
+    return home.root / "overrides" / hashlib.sha256(str(REPO).encode()).hexdigest()[:12]
 
 
 def file(home: Home, unit: str) -> Path:
     """Where the overrides of `unit` stand: lines NAME='value' that a shell can read."""
-    return home.root / "overrides" / f"{unit}.env"
+    return folder(home) / f"{unit}.env"
 
 
 def write(home: Home, unit: str, settings: Mapping[str, str]) -> None:

@@ -187,7 +187,7 @@ class ComposeBackend(ComposeFaults):
         """What the Compose files ask of the environment besides .env."""
         made_of = images.fingerprints()
         mine = {
-            "LAB_OVERRIDES": str(self._home.root / "overrides"),
+            "LAB_OVERRIDES": str(overrides.folder(self._home)),
             "LAB_FINGERPRINT": made_of[images.SERVICE],
             "LAB_JUPYTER_FINGERPRINT": made_of[images.JUPYTER],
             "COMPOSE_PROGRESS": "plain",
