@@ -72,9 +72,10 @@ class Person:
         return post
 
     def feed(self, limit: int = 100) -> list[dict[str, Any]]:
-        """The person's own stream."""
+        """The person's own stream; any other answer than 200 is an HTTPError, which `eventually` waits out."""
         answer = self.http.get("/api/activity-stream/user", params={"limit": limit})
-        assert answer.status_code == 200, answer.text
+        if answer.status_code != 200:
+            raise httpx.HTTPStatusError(answer.text, request=answer.request, response=answer)
         items: list[dict[str, Any]] = answer.json()["items"]
         return items
 
