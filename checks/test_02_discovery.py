@@ -7,13 +7,13 @@ import time
 from random import Random
 from typing import Any
 
-import httpx
 import pytest
 from grading.outcome import require
 from grading.plugin import check
 from grading.reach import consul, run_module
 from grading.system import ENDPOINTS, backend, eventually, second_instance
 
+from lab import plain
 from lab.course.exercise import Exercise
 
 HOST = backend.host("profile")
@@ -29,9 +29,7 @@ def ids() -> list[str]:
 
 
 def answering() -> bool:
-    return (
-        httpx.get(f"{ENDPOINTS['gateway']}/api/profile/health", trust_env=False, timeout=5).status_code == 200
-    )
+    return plain.get(f"{ENDPOINTS['gateway']}/api/profile/health", timeout=5).status_code == 200
 
 
 def back() -> None:
@@ -93,7 +91,7 @@ def test_frozen_instance_is_critical() -> None:
         )
         url = f"{ENDPOINTS['gateway']}/api/profile/health"
         eventually(
-            lambda: httpx.get(url, trust_env=False, timeout=1).status_code == 503,
+            lambda: plain.get(url, timeout=1).status_code == 503,
             within=5,
             what="the gateway to answer 503 at once instead of sending requests to the frozen instance",
         )
@@ -126,9 +124,7 @@ def test_no_ghosts_after_five_kills() -> None:
 def restarted(old: int) -> None:
     """The supervisor has started profile anew, and it listens (a start that is cut short enters nothing)."""
     eventually(
-        lambda: (
-            pid_of("profile") not in (0, old) and httpx.get(f"{ENDPOINTS['profile']}/docs", trust_env=False)
-        ),
+        lambda: pid_of("profile") not in (0, old) and plain.get(f"{ENDPOINTS['profile']}/docs"),
         within=15,
         what="the supervisor to restart profile",
     )
@@ -177,7 +173,7 @@ def test_second_instance_gets_traffic() -> None:
 
 def requests_at(unit: str) -> int:
     """Requests through the gateway that an instance has answered, by its own count."""
-    text = httpx.get(f"http://{backend.reach(unit)}:5000/metrics", trust_env=False, timeout=5).text
+    text = plain.get(f"http://{backend.reach(unit)}:5000/metrics", timeout=5).text
     lines = [line for line in text.splitlines() if "_count{" in line and "/api/profile/health" in line]
     return int(sum(float(line.rsplit(" ", 1)[1]) for line in lines))
 

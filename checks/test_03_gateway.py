@@ -17,6 +17,7 @@ from grading.plugin import check
 from grading.reach import Recorder, consul, environment, recorder, run_module
 from grading.system import ENDPOINTS, backend, eventually, second_instance
 
+from lab import plain
 from lab.course.exercise import Exercise
 
 GATEWAY = ENDPOINTS["gateway"]
@@ -41,7 +42,7 @@ def keys_of(service: str) -> dict[str, tuple[str, int]]:
 @contextmanager
 def recorded() -> Iterator[Recorder]:
     """A recording instance of posts that already gets its share of the requests."""
-    with httpx.Client(base_url=GATEWAY, trust_env=False, timeout=10) as http, recorder("posts") as found:
+    with plain.client(base_url=GATEWAY, timeout=10) as http, recorder("posts") as found:
         eventually(
             lambda: [http.get(POSTS, params={"limit": 1}) for _ in range(4)] and found.seen,
             within=8,
@@ -51,7 +52,7 @@ def recorded() -> Iterator[Recorder]:
         yield found
 
     def forgotten() -> bool:
-        answers = [httpx.get(GATEWAY + POSTS, params={"limit": 1}, trust_env=False) for _ in range(4)]
+        answers = [plain.get(GATEWAY + POSTS, params={"limit": 1}) for _ in range(4)]
         return all(b"recorded" not in answer.content for answer in answers)
 
     eventually(forgotten, within=8, what="the gateway to forget the recording instance")
@@ -61,7 +62,7 @@ def recorded() -> Iterator[Recorder]:
 @pytest.mark.disturbs
 def test_writes_need_a_token() -> None:
     """Reads are public; a write without a token gets 401 from the gateway and never reaches posts"""
-    with recorded() as posts, httpx.Client(base_url=GATEWAY, trust_env=False, timeout=10) as http:
+    with recorded() as posts, plain.client(base_url=GATEWAY, timeout=10) as http:
         path = f"{POSTS}/{'0' * 24}"
         for method, where in (("POST", POSTS), ("PUT", path), ("DELETE", path), ("PATCH", path)):
             for _ in range(4):
@@ -90,7 +91,7 @@ def test_forged_identity_never_arrives(ada: Person) -> None:
     with recorded() as posts:
         for spelling in SPELLINGS:
             forged = {spelling: "424242", "X-Gateway-Secret": "guess", "x_gateway_secret": "guess"}
-            with httpx.Client(base_url=GATEWAY, trust_env=False, timeout=10) as http:
+            with plain.client(base_url=GATEWAY, timeout=10) as http:
                 for _ in range(4):
                     http.get(POSTS, params={"limit": 1}, headers=forged)
             for _ in range(4):
@@ -117,7 +118,7 @@ def test_forged_identity_never_arrives(ada: Person) -> None:
 @pytest.mark.disturbs
 def test_neighbours_are_not_caught() -> None:
     """A path that only begins alike is not routed to posts"""
-    with recorded() as posts, httpx.Client(base_url=GATEWAY, trust_env=False, timeout=10) as http:
+    with recorded() as posts, plain.client(base_url=GATEWAY, timeout=10) as http:
         for path in ("/api/postscript", "/api/posts2", "/api/posts.bak", "/api/posts-old/1"):
             answers = [http.get(path).status_code for _ in range(4)]
             reached = [seen for _, seen, _ in posts.seen if seen.startswith(path)]
@@ -155,9 +156,7 @@ def test_one_transaction() -> None:
         saw=f"{len(indexes)} transactions for {len(keys_of('posts'))} keys",
         means="Between two writes the gateway may see a router without its protection.",
     )
-    eventually(
-        lambda: httpx.get(f"{GATEWAY}{POSTS}", trust_env=False).status_code == 200, within=8, what="routes"
-    )
+    eventually(lambda: plain.get(f"{GATEWAY}{POSTS}").status_code == 200, within=8, what="routes")
 
 
 @check(points=2)
@@ -269,7 +268,7 @@ def test_limit_where_it_belongs(lab: Exercise, rng: Random) -> None:
     with (
         probe(rng) as name,
         recorder(name),
-        httpx.Client(base_url=GATEWAY, trust_env=False, timeout=10) as http,
+        plain.client(base_url=GATEWAY, timeout=10) as http,
     ):
         publish(lab, name, "good")
         eventually(
@@ -295,7 +294,7 @@ def test_limit_where_it_belongs(lab: Exercise, rng: Random) -> None:
             means=means,
         )
         gateway, address = backend.neighbour()
-        other = httpx.HTTPTransport(local_address=address)
+        other = httpx.HTTPTransport(local_address=address, verify=plain.NO_TLS)
         with httpx.Client(transport=other, base_url=gateway, trust_env=False) as neighbour:
             answer = neighbour.get(f"/{name}/login")
         require(
@@ -337,7 +336,7 @@ def test_two_instances_share_and_one_may_die() -> None:
 def ask(times: int) -> Counter[str]:
     """What so many reads were answered, by status or error."""
     seen: Counter[str] = Counter()
-    with httpx.Client(base_url=GATEWAY, trust_env=False, timeout=10) as http:
+    with plain.client(base_url=GATEWAY, timeout=10) as http:
         for _ in range(times):
             # An answer that broke off in the middle is one that was lost, as good as a 502.
             try:
@@ -349,6 +348,6 @@ def ask(times: int) -> Counter[str]:
 
 def counted(unit: str) -> int:
     """Reads that an instance has answered, by its own count."""
-    text = httpx.get(f"http://{backend.reach(unit)}:5000/metrics", trust_env=False, timeout=5).text
+    text = plain.get(f"http://{backend.reach(unit)}:5000/metrics", timeout=5).text
     lines = [line for line in text.splitlines() if "_count{" in line and f'"{POSTS}"' in line]
     return int(sum(float(line.rsplit(" ", 1)[1]) for line in lines))

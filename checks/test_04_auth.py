@@ -19,6 +19,7 @@ from grading.plugin import check
 from grading.reach import environment, rows, signing_key
 from grading.system import ENDPOINTS, eventually
 
+from lab import plain
 from lab.home import PLATFORM
 
 GUARDED = "/api/profile"
@@ -29,7 +30,7 @@ ISSUER, AUDIENCE = "civildiy-auth", "civildiy"
 def login(person: Person, password: str | None = None) -> httpx.Response:
     body = {"email": person.email, "password": password or person.password}
     # At the service itself: the gateway limits how often one may try.
-    return httpx.post(f"{ENDPOINTS['auth']}/api/auth/login", json=body, trust_env=False, timeout=10)
+    return plain.post(f"{ENDPOINTS['auth']}/api/auth/login", json=body, timeout=10)
 
 
 @check(points=2)
@@ -125,7 +126,7 @@ def test_jwks_is_usable(ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     require(
         claims["sub"] == str(ada.id), did, expected=ada.id, saw=claims["sub"], means="sub is the user's id."
     )
-    published = httpx.get(ENDPOINTS["auth"] + JWKS, trust_env=False).json()["keys"]
+    published = plain.get(ENDPOINTS["auth"] + JWKS).json()["keys"]
     private = [key for key in published if {"d", "p", "q", "k"} & key.keys()]
     require(
         not private, f"GET {JWKS}", expected="public halves only", saw="private parts", means="All is lost."
@@ -179,7 +180,7 @@ FORGERIES = (
 def test_forged_token_is_refused(ada: Person, bob: Person, kind: str) -> None:
     """A token with one fault is refused at the gateway with 401 and WWW-Authenticate"""
     bearer = {"Authorization": f"Bearer {_forged(kind, ada, bob)}"}
-    answer = httpx.get(ENDPOINTS["gateway"] + GUARDED, headers=bearer, trust_env=False, timeout=10)
+    answer = plain.get(ENDPOINTS["gateway"] + GUARDED, headers=bearer, timeout=10)
     _refused(answer, f"GET {GUARDED} with a token of the kind '{kind}'")
 
 
@@ -197,7 +198,7 @@ def _refused(answer: httpx.Response, did: str) -> None:
 def test_token_in_the_wrong_place(ada: Person) -> None:
     """A token in the query, two Authorization headers or another scheme is refused"""
     url = ENDPOINTS["gateway"] + GUARDED
-    with httpx.Client(trust_env=False, timeout=10) as http:
+    with plain.client(timeout=10) as http:
         query = http.get(url, params={"access_token": ada.token, "token": ada.token})
         _refused(query, f"GET {GUARDED} with a good token in the query")
         twice = http.get(url, headers=[("Authorization", f"Bearer {ada.token}")] * 2)
@@ -220,7 +221,7 @@ def test_token_in_the_wrong_place(ada: Person) -> None:
 def test_gateway_learns_the_user(ada: Person) -> None:
     """The answer to the gateway carries X-User-ID, equal to sub"""
     url = f"{ENDPOINTS['auth']}/api/auth/validate"
-    answer = httpx.get(url, headers={"Authorization": f"Bearer {ada.token}"}, trust_env=False, timeout=10)
+    answer = plain.get(url, headers={"Authorization": f"Bearer {ada.token}"}, timeout=10)
     seen = answer.headers.get("x-user-id")
     require(
         answer.status_code == 200 and seen == str(ada.id),
@@ -237,7 +238,7 @@ def test_unknown_user_and_wrong_password_look_the_same(ada: Person) -> None:
     times: dict[str, list[float]] = {"wrong password": [], "unknown user": []}
     answers: dict[str, httpx.Response] = {}
     url = f"{ENDPOINTS['auth']}/api/auth/login"
-    with httpx.Client(trust_env=False, timeout=10) as http:
+    with plain.client(timeout=10) as http:
         for _ in range(9):  # interleaved: both meet the same noise
             for kind, email in (("wrong password", ada.email), ("unknown user", f"nobody{ada.email}")):
                 began = time.perf_counter()
@@ -286,9 +287,7 @@ def test_rotation(ada: Person, rng: Random) -> None:
         means="Forgetting the old key logs everybody out at once.",
     )
     fresh = {"Authorization": f"Bearer {jwt.encode({'sub': '1'}, 'x' * 32, headers={'kid': old})}"}
-    _refused(
-        httpx.get(ENDPOINTS["gateway"] + GUARDED, headers=fresh, trust_env=False), "used a forged old token"
-    )
-    kids = {key["kid"] for key in httpx.get(ENDPOINTS["auth"] + JWKS, trust_env=False).json()["keys"]}
+    _refused(plain.get(ENDPOINTS["gateway"] + GUARDED, headers=fresh), "used a forged old token")
+    kids = {key["kid"] for key in plain.get(ENDPOINTS["auth"] + JWKS).json()["keys"]}
     means = "Others check old tokens with the old key."
     require({old, new} <= kids, f"GET {JWKS}", expected="the old and the new kid", saw=kids, means=means)

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from random import Random
 from typing import Any
 
-import httpx
 import pytest
 from grading.events import redis, stats
 from grading.outcome import require
@@ -22,6 +21,7 @@ from pymongo import MongoClient
 
 from civildiy.events.envelope import POSTS_TOPIC
 from civildiy.feed import keys
+from lab import plain
 from lab.readiness import slow
 
 STREAM = "/api/activity-stream"
@@ -204,7 +204,7 @@ def reader(person: Person, least: int) -> Iterator[list[str]]:
 
     def read() -> None:
         most = least
-        with httpx.Client(base_url=ENDPOINTS["gateway"], trust_env=False, timeout=20) as http:
+        with plain.client(base_url=ENDPOINTS["gateway"], timeout=20) as http:
             http.headers["Authorization"] = f"Bearer {person.token}"
             while not ended.is_set():
                 answer = http.get(f"{STREAM}/user", params={"limit": 1})

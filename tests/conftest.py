@@ -5,6 +5,7 @@ import httpx
 import pytest
 from support import ENDPOINTS, Person, client, eventually
 
+from lab import plain
 from lab.readiness import waiting_for
 
 LIVE = Path(__file__).parent / "live"
@@ -20,7 +21,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture
 def healthy() -> None:
     """Each live test finds a healthy system; a fault test heals before the next one begins."""
-    with httpx.Client(trust_env=False, timeout=3) as http:
+    with plain.client(timeout=3) as http:
         eventually(lambda: not waiting_for(ENDPOINTS, http), within=60, what="a healthy system")
 
 

@@ -13,6 +13,7 @@ from kafka import KafkaConsumer, TopicPartition
 
 from civildiy.events.clients import reader
 from civildiy.events.envelope import POSTS_TOPIC
+from lab import plain
 from lab.choice import chosen
 from lab.home import Home
 from lab.readiness import slow
@@ -27,7 +28,7 @@ GATEWAY = ENDPOINTS["gateway"]
 
 def client(**options: Any) -> httpx.Client:
     """A client of the gateway that ignores proxies."""
-    return httpx.Client(base_url=GATEWAY, trust_env=False, timeout=10, **options)
+    return plain.client(base_url=GATEWAY, timeout=10, **options)
 
 
 def eventually(look: Callable[[], T], *, within: float, what: str) -> T:
@@ -72,7 +73,7 @@ class Person:
         return post
 
     def feed(self, limit: int = 100) -> list[dict[str, Any]]:
-        """The person's own stream; any other answer than 200 is an HTTPError, which `eventually` waits out."""
+        """The person's own stream. Raises HTTPStatusError, which `eventually` waits out."""
         answer = self.http.get("/api/activity-stream/user", params={"limit": limit})
         if answer.status_code != 200:
             raise httpx.HTTPStatusError(answer.text, request=answer.request, response=answer)

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
-import httpx
 from bson import ObjectId
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from redis import Redis
@@ -18,6 +17,7 @@ from civildiy.feed.rebuild import batches
 from civildiy.posts.outbox import deleted_event, put_event
 from grading.outcome import wrong
 from grading.system import ENDPOINTS, backend, eventually
+from lab import plain
 from lab.course.running import is_waiting
 
 TRACE = "00-" + "1" * 32 + "-" + "2" * 16 + "-01"
@@ -109,7 +109,7 @@ def project(*records: tuple[Post, bytes]) -> None:
 def stats() -> dict[str, Any]:
     """The feed's own figures."""
     url = f"{ENDPOINTS['feed']}/api/activity-stream/stats"
-    found: dict[str, Any] = httpx.get(url, trust_env=False, timeout=10).raise_for_status().json()
+    found: dict[str, Any] = plain.get(url, timeout=10).raise_for_status().json()
     return found
 
 

@@ -1,9 +1,8 @@
 """From what a check raised, and the state of the system, to one of four outcomes."""
 
-import httpx
-
 from grading.outcome import NotGradable, Outcome, Wrong
 from grading.system import ENDPOINTS, backend, dead_servers, home
+from lab import plain
 from lab.course.exercise import Exercise
 from lab.course.running import Incident, incidents, is_active, is_waiting
 
@@ -82,7 +81,7 @@ def absent_units(lab: Exercise) -> list[str]:
     for unit in lab.units:
         if unit in ENDPOINTS:
             url = f"{ENDPOINTS['consul']}/v1/health/service/{unit}?passing=true"
-            if not httpx.get(url, trust_env=False, timeout=5).json():
+            if not plain.get(url, timeout=5).json():
                 absent.append(unit)
         elif is_waiting(backend, unit):
             absent.append(unit)

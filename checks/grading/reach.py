@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import httpx
 import psycopg
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from grading.system import ENDPOINTS, backend, home
+from lab import plain
 from lab.course.exercise import LABS, Exercise
 from lab.course.running import code_of
 from lab.home import PLATFORM
@@ -24,7 +24,7 @@ from lab.settings import read
 
 def consul(method: str, path: str, **options: Any) -> Any:
     """Consul's answer as JSON. Raises httpx.HTTPStatusError."""
-    answer = httpx.request(method, ENDPOINTS["consul"] + path, trust_env=False, timeout=10, **options)
+    answer = plain.request(method, ENDPOINTS["consul"] + path, timeout=10, **options)
     answer.raise_for_status()
     return answer.json() if answer.content else None
 

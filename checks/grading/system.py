@@ -12,6 +12,7 @@ import bson
 import httpx
 
 from grading.outcome import NotGradable, Wrong
+from lab import plain
 from lab.choice import chosen
 from lab.errors import LabError
 from lab.home import Home
@@ -28,7 +29,7 @@ HEAL_SECONDS = 60.0
 
 def http() -> httpx.Client:
     """A client that ignores proxies."""
-    return httpx.Client(trust_env=False, timeout=10)
+    return plain.client(timeout=10)
 
 
 _HELLO = bson.encode({"hello": 1, "$db": "admin"})
@@ -53,7 +54,7 @@ def answers(unit: str) -> bool:
                 answer = connection.recv(64)
             return bool(answer) and answer.startswith(beginning)
         path = {"consul": "/v1/status/leader", "traefik": "/ping"}[unit]
-        seen = httpx.get(ENDPOINTS[unit] + path, trust_env=False, timeout=2 * slow())
+        seen = plain.get(ENDPOINTS[unit] + path, timeout=2 * slow())
     except (OSError, httpx.HTTPError):
         return False
     return seen.status_code == 200 and seen.text not in ("", '""')
@@ -66,7 +67,7 @@ def dead_servers() -> list[str]:
 
 def missing(excepted: tuple[str, ...] = ()) -> list[str]:
     """What is not there of the whole system; without what the units in `excepted` are to blame for."""
-    with httpx.Client(trust_env=False, timeout=3) as client:
+    with plain.client(timeout=3) as client:
         found = waiting_for(ENDPOINTS, client)
     return [what for what in found if not any(unit.split("-")[0] in what for unit in excepted)]
 

@@ -17,6 +17,7 @@ import httpx
 from redis import Redis
 
 from civildiy.feed import keys
+from lab import plain
 from lab.errors import LabError
 from lab.progress import Progress
 
@@ -63,7 +64,7 @@ def measure(endpoints: dict[str, str], memory: int, rounds: int, progress: Progr
     host, _, port = endpoints["redis"].partition(":")
     with (
         Redis(host=host, port=int(port)) as redis,
-        httpx.Client(base_url=gateway, trust_env=False, timeout=10) as http,
+        plain.client(base_url=gateway, timeout=10) as http,
     ):
         token = _person(http)
         _fill(http, redis, progress)

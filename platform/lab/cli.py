@@ -1,4 +1,7 @@
-"""The commands of ./lab."""
+"""The commands of ./lab.
+
+What only one command needs is imported by that command: all of them together take a second.
+"""
 
 import json
 import os
@@ -12,15 +15,12 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from lab import view
+from lab import plain, view
 from lab.backend import UNITS, Unit
-from lab.bench import TARGETS, measure
 from lab.choice import chosen
 from lab.compose import commands as compose_commands
 from lab.course import running
 from lab.course.commands import register, reset_lab
-from lab.demo import story
-from lab.doctor import examine
 from lab.errors import LabError
 from lab.faults.commands import heal_now
 from lab.faults.commands import register as register_faults
@@ -55,7 +55,7 @@ def bring_up() -> None:
     if healed := heal_now(home, backend):
         console.print(healed)
     forget_lost()
-    with httpx.Client(trust_env=False, timeout=3) as client:
+    with plain.client(timeout=3) as client:
         if backend.running() and not waiting_for(backend.endpoints(), client):
             console.print("The system is up already. Addresses: ./lab endpoints")
             return
@@ -112,7 +112,7 @@ def consul_health() -> dict[str, str]:
     """Consul's word on each service; empty while Consul does not answer."""
     try:
         url = f"{backend.endpoints()['consul']}/v1/health/state/any"
-        checks = httpx.get(url, trust_env=False, timeout=2).json()
+        checks = plain.get(url, timeout=2).json()
     except (httpx.HTTPError, ValueError):
         return {}
     return {check["ServiceName"]: check["Status"] for check in checks if check["ServiceName"]}
@@ -204,6 +204,8 @@ def test(full: bool, pytest_options: tuple[str, ...]) -> None:
 @cli.command()
 def doctor() -> None:
     """Look at what can go wrong before it does, and say what to do."""
+    from lab.doctor import examine
+
     remedies = []
     for finding in examine(home, backend):
         mark = "LOOK" if finding.remedy else "ok"
@@ -218,6 +220,8 @@ def doctor() -> None:
 @cli.command()
 def demo() -> None:
     """Follow one post through the whole system."""
+    from lab.demo import story
+
     need_running()
     for number, (headline, shown) in enumerate(story(backend.endpoints()), 1):
         console.print(f"\n{number}. {headline}", style="bold", markup=False)
@@ -235,6 +239,8 @@ def need_running() -> None:
 @click.option("--json", "file", default="bench.json", show_default=True, help="Where the figures go.")
 def bench(rounds: int, file: str) -> None:
     """Measure latency and throughput beside references from the same run."""
+    from lab.bench import TARGETS, measure
+
     need_running()
     memory = sum(unit.memory for unit in backend.units())
     with Progress(console) as progress:

@@ -13,6 +13,7 @@ from redis import Redis
 from civildiy.events.clients import reader
 from civildiy.events.envelope import POSTS_TOPIC
 from civildiy.feed import keys
+from lab import plain
 from lab.errors import LabError
 
 PATIENCE = 10.0
@@ -36,7 +37,7 @@ def story(endpoints: dict[str, str]) -> Iterator[tuple[str, str]]:
     """Each hop's headline and what it shows. Raises LabError, httpx.HTTPError."""
     name = f"demo{secrets.token_hex(4)}"
     person = {"email": f"{name}@example.org", "username": name, "password": secrets.token_hex(8)}
-    with httpx.Client(base_url=endpoints["gateway"], trust_env=False, timeout=10) as http:
+    with plain.client(base_url=endpoints["gateway"], timeout=10) as http:
         made = _answered(http.post("/api/auth/register", json=person), 201)
         yield "POST /api/auth/register → auth → PostgreSQL", _shown(made)
         login = {"email": person["email"], "password": person["password"]}

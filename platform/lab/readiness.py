@@ -5,6 +5,7 @@ import time
 
 import httpx
 
+from lab import plain
 from lab.errors import LabError
 from lab.progress import Progress
 
@@ -46,7 +47,7 @@ def waiting_for(endpoints: dict[str, str], client: httpx.Client) -> list[str]:
 def wait_until_up(endpoints: dict[str, str], progress: Progress) -> None:
     """Block until the system is up. Raises LabError with what was still missing."""
     deadline = time.monotonic() + UP_SECONDS * slow()
-    with httpx.Client(trust_env=False, timeout=3) as client:
+    with plain.client(timeout=3) as client:
         while missing := waiting_for(endpoints, client):
             if time.monotonic() > deadline:
                 raise LabError(

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from civildiy.learner.incidents import MARK
+from lab import plain
 from lab.backend import Backend
 from lab.errors import LabError
 from lab.readiness import slow
@@ -176,7 +177,7 @@ def register(cli: click.Group, backend: Backend, console: Console) -> None:
         """How far the feed is behind, and what became of the events so far."""
         try:
             url = f"{backend.endpoints()['feed']}/api/activity-stream/stats"
-            stats = httpx.get(url, trust_env=False, timeout=5).raise_for_status().json()
+            stats = plain.get(url, timeout=5).raise_for_status().json()
         except httpx.HTTPError as error:
             raise LabError(f"feed does not say how far it is ({error}). Look: ./lab status") from error
         if as_json:

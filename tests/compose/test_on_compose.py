@@ -12,6 +12,7 @@ import pytest
 from compose.stack import Stack
 from support import eventually, home
 
+from lab import plain
 from lab.backend import UNITS
 from lab.compose.commands import images
 from lab.compose.limits import memory_limit
@@ -38,7 +39,7 @@ OWN_LAYERS = 125_000_000
 
 def routed() -> dict[str, int]:
     """What the gateway answers for each service."""
-    with httpx.Client(base_url=GATEWAY, trust_env=False, timeout=10) as http:
+    with plain.client(base_url=GATEWAY, timeout=10) as http:
         return {name: http.get(f"/api/{path}/health").status_code for name, path in PATHS.items()}
 
 
@@ -46,14 +47,14 @@ def answers(service: str) -> bool:
     """Whether the gateway gets an answer from the service within a second."""
     try:
         url = f"{GATEWAY}/api/{PATHS[service]}/health"
-        return httpx.get(url, trust_env=False, timeout=1).status_code == 200
+        return plain.get(url, timeout=1).status_code == 200
     except httpx.HTTPError:
         return False
 
 
 def healthy() -> bool:
     """Whether everything, the path of an event included, works."""
-    with httpx.Client(base_url=GATEWAY, trust_env=False, timeout=5) as http:
+    with plain.client(base_url=GATEWAY, timeout=5) as http:
         stats = http.get("/api/activity-stream/stats").json()
     return (
         set(routed().values()) == {200} and stats["lag_events"] == 0 and stats["consumer_state"] == "running"

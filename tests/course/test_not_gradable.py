@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import pytest
 from support import ENDPOINTS, backend, eventually
 
+from lab import plain
+from lab.course.running import NO_PLUGINS
 from lab.home import REPO
 from lab.readiness import waiting_for
 
@@ -23,7 +24,7 @@ def stopped(unit: str) -> Iterator[None]:
         yield
     finally:
         backend.start_unit(unit)
-        with httpx.Client(trust_env=False, timeout=3) as http:
+        with plain.client(timeout=3) as http:
             eventually(lambda: not waiting_for(ENDPOINTS, http), within=60, what="a healthy system")
 
 
@@ -39,6 +40,7 @@ def stopped(unit: str) -> Iterator[None]:
 def test_every_check_says_not_gradable(unit: str, tmp_path: Path) -> None:
     file = tmp_path / "verdicts.json"
     env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    env |= NO_PLUGINS
     with stopped(unit):
         command = [sys.executable, "-m", "pytest", "-q", f"--verdicts={file}", "checks"]
         done = subprocess.run(command, cwd=REPO, env=env, capture_output=True, text=True, check=False)

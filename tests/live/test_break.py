@@ -10,6 +10,7 @@ import httpx
 import pytest
 from support import ENDPOINTS, GATEWAY, Person, backend, eventually, home, pid_of
 
+from lab import plain
 from lab.errors import LabError
 from lab.faults import break_, ledger
 from lab.faults.catalog import FAULTS, fault, target
@@ -31,7 +32,7 @@ def healed() -> Iterator[None]:
 def silent(unit: str) -> bool:
     """Whether a service does not answer at its own address."""
     try:
-        httpx.get(f"{ENDPOINTS[unit]}/health", trust_env=False, timeout=0.5)
+        plain.get(f"{ENDPOINTS[unit]}/health", timeout=0.5)
     except httpx.TransportError:
         return True
     return False
@@ -47,11 +48,11 @@ def on(name: str) -> bool:
 
 
 def redis_refuses() -> bool:
-    return httpx.get(f"{ENDPOINTS['feed']}/ready", trust_env=False, timeout=5).status_code == 503
+    return plain.get(f"{ENDPOINTS['feed']}/ready", timeout=5).status_code == 503
 
 
 def posts_are_lost() -> bool:
-    return httpx.get(f"{GATEWAY}/api/posts", trust_env=False, timeout=5).status_code == 404
+    return plain.get(f"{GATEWAY}/api/posts", timeout=5).status_code == 404
 
 
 def second_runs(unit: str) -> bool:
@@ -60,7 +61,7 @@ def second_runs(unit: str) -> bool:
 
 def slowed() -> bool:
     began = time.monotonic()
-    httpx.get(f"{ENDPOINTS['profile']}/health", trust_env=False, timeout=5)
+    plain.get(f"{ENDPOINTS['profile']}/health", timeout=5)
     return time.monotonic() - began > 0.1
 
 
@@ -137,7 +138,7 @@ def test_kill_and_restart_and_amnesia() -> None:
         eventually(lambda b=before: now("profile") not in (None, b), within=15, what=name)  # type: ignore[misc]
     break_.start(home, backend, fault("amnesia"), "consul", 1)
     url = f"{ENDPOINTS['consul']}/v1/health/service/profile?passing"
-    eventually(lambda: len(httpx.get(url, trust_env=False).json()) == 1, within=30, what="profile in Consul")
+    eventually(lambda: len(plain.get(url).json()) == 1, within=30, what="profile in Consul")
 
 
 @pytest.mark.campaign

@@ -12,6 +12,7 @@ import pytest
 from support import ENDPOINTS, Person, backend, client, eventually, kill
 
 from civildiy.events.clients import DELIVERY_MS
+from lab import plain
 
 POSTS = 200
 
@@ -69,7 +70,7 @@ def test_kill_while_posts_are_written(unit: str) -> None:
 
 def consul_states(service: str) -> list[str]:
     url = f"{ENDPOINTS['consul']}/v1/health/checks/{service}"
-    return [check["Status"] for check in httpx.get(url, trust_env=False).json()]
+    return [check["Status"] for check in plain.get(url).json()]
 
 
 @contextmanager
@@ -110,7 +111,7 @@ def test_restarted_consul_gets_everything_back() -> None:
 @pytest.mark.fault
 def test_consul_that_forgot_an_instance_gets_it_back() -> None:
     url = f"{ENDPOINTS['consul']}/v1/agent/service/deregister/posts-{backend.host('posts')}"
-    httpx.put(url, trust_env=False).raise_for_status()
+    plain.put(url).raise_for_status()
     eventually(lambda: consul_states("posts") == ["passing"], within=15, what="posts registered again")
 
 
@@ -160,7 +161,7 @@ def test_a_dead_store_is_named(ada: Person, unit: str, service: str, path: str) 
         answer = ada.http.get(path)
         assert answer.status_code == 503, answer.text
         assert unit in answer.text
-        ready = httpx.get(f"{ENDPOINTS[service]}/ready", trust_env=False, timeout=10)
+        ready = plain.get(f"{ENDPOINTS[service]}/ready", timeout=10)
         assert (ready.status_code, unit in ready.text) == (503, True)
         assert ada.http.get(f"{path}/health").status_code == 200
 

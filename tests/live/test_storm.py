@@ -11,9 +11,9 @@ from civildiy.chassis.crashpoints import POINTS
 from lab.course.exercise import exercise
 from lab.course.mutants import Stage, mutants
 from lab.faults import crash
-from lab.storm.commands import print_report
 from lab.storm.run import Load, Report, Storm
 from lab.storm.schedule import Planned, schedule
+from lab.storm.show import print_report
 
 SEED, SECONDS = 8, 180
 

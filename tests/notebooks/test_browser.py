@@ -3,6 +3,7 @@
 LAB_KEEP_PICTURES=1 writes the screenshots to docs/pictures/.
 """
 
+from lab import plain
 import os
 import re
 import shutil
@@ -102,7 +103,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 def answers(url: str) -> bool:
     """Whether JupyterLab serves its page."""
-    return httpx.get(url, trust_env=False, timeout=30).status_code == 200
+    return plain.get(url, timeout=30).status_code == 200
 
 
 def test_launcher_shows_the_course_and_the_stack(lab: Lab) -> None:

@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -53,7 +54,13 @@ class Course:
         command = [sys.executable, "-m", "pytest", "-q", "--no-header", "--tb=no", "-rN", "--no-summary",
                    f"--verdicts={file}", *options, *(QUICK if quick else ()), str(lab.checks)]  # fmt: skip
         done = subprocess.run(
-            command, cwd=REPO, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+            command,
+            cwd=REPO,
+            # An option may be a plugin's: -n 2.
+            env={**os.environ, **({} if options else running.NO_PLUGINS)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
         )
         if not file.exists():
             self.say(done.stdout.decode(errors="replace"))

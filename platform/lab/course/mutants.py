@@ -86,6 +86,7 @@ class Stage:
         command = [sys.executable, "-m", "pytest", "-q", "--seed=1", f"--verdicts={file}", *options, checks]
         # Not inside the surrounding pytest's environment: this is a run of its own.
         env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+        env |= running.NO_PLUGINS
         done = subprocess.run(command, cwd=REPO, env=env, capture_output=True, text=True, check=False)
         if not file.exists():
             raise LabError(f"The checks of lab {self._lab.number} did not run:\n{done.stdout}{done.stderr}")

@@ -18,6 +18,8 @@ from lab.readiness import slow
 
 LOADED_SECONDS = 20.0
 LOG_LINES = 4000
+NO_PLUGINS = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+"""For a pytest that runs checks only: the plugins that lie around take two seconds to import."""
 WORK = ".mutants"
 """Folder below labs/ in which tests put solutions of their own."""
 

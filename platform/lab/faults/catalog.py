@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 from lab.backend import UNITS, Backend
 from lab.errors import LabError
-from lab.faults import gateway, topic
+from lab.faults import gateway
 
 Step = Callable[[Backend, str], None]
 
 SKEW_SECONDS = -900
+LAST = 100
+"""Events that are sent once more."""
 
 
 def _nothing(backend: Backend, unit: str) -> None:
@@ -56,6 +58,23 @@ def _remove_second(backend: Backend, unit: str) -> None:
         backend.stop_unit(_second(unit))
 
 
+def _on_topic(name: str) -> Step:
+    """A step of lab.faults.topic. Raises LabError when Kafka does not answer."""
+
+    def step(backend: Backend, _: str) -> None:
+        # Here, because Kafka's client takes a third of a second to import and most commands need none.
+        from kafka.errors import KafkaError
+
+        from lab.faults import topic
+
+        try:
+            getattr(topic, name)(backend.endpoints()["kafka"])
+        except KafkaError as error:
+            raise LabError(f"Kafka does not take this: {error}. Look: ./lab logs kafka") from error
+
+    return step
+
+
 def _at(unit: str, act: Callable[[str], None]) -> Step:
     """A step that needs only the address of `unit`."""
 
@@ -86,12 +105,12 @@ FAULTS = (
           "a token of a true clock is 'not yet valid' for a wrong one",
           lambda backend, unit: backend.skew_clock(unit, SKEW_SECONDS),
           lambda backend, unit: backend.skew_clock(unit, 0)),
-    Fault("duplicate", ("kafka",), f"send the last {topic.LAST} events once more",
-          "at least once means sometimes twice: consumers are idempotent", _at("kafka", topic.duplicate)),
-    Fault("reorder", ("kafka",), f"send the last {topic.LAST} events once more, newest first",
-          "a version tells old from new, the time of arrival does not", _at("kafka", topic.reorder)),
+    Fault("duplicate", ("kafka",), f"send the last {LAST} events once more",
+          "at least once means sometimes twice: consumers are idempotent", _on_topic("duplicate")),
+    Fault("reorder", ("kafka",), f"send the last {LAST} events once more, newest first",
+          "a version tells old from new, the time of arrival does not", _on_topic("reorder")),
     Fault("poison", ("kafka",), "put records on the topic that nobody can read",
-          "one bad event goes to the dead letters and holds up nobody", _at("kafka", topic.poison)),
+          "one bad event goes to the dead letters and holds up nobody", _on_topic("poison")),
     Fault("amnesia", ("consul",), "restart it without its data: no catalog, no rules",
           "who registers once is lost; who keeps looking comes back",
           lambda backend, unit: backend.forget(unit)),

@@ -12,7 +12,6 @@ from threading import Event
 from types import FrameType
 
 import httpx
-from kafka.errors import KafkaError
 
 from lab.backend import Backend
 from lab.choice import chosen
@@ -22,7 +21,7 @@ from lab.faults.catalog import Fault, fault
 from lab.home import Home
 
 ON = "on"
-TROUBLE = (LabError, httpx.HTTPError, KafkaError, OSError)
+TROUBLE = (LabError, httpx.HTTPError, OSError)
 HEAL_ATTEMPTS = 20
 
 

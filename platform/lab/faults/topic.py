@@ -6,8 +6,8 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from civildiy.events.clients import producer, reader
 from civildiy.events.envelope import POSTS_TOPIC
+from lab.faults.catalog import LAST
 
-LAST = 100
 Record = tuple[bytes, bytes]
 
 

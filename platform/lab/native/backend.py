@@ -20,6 +20,7 @@ from lab.home import REPO, Home
 from lab.install.servers import ServerPaths, ensure_servers
 from lab.native import kafka, network, postgresql, processes
 from lab.native.faults import NativeFaults
+from lab.plain import NO_TLS
 from lab.progress import Progress
 from lab.readiness import slow
 from lab.settings import ensure_secrets, read
@@ -231,7 +232,7 @@ class NativeBackend(NativeFaults):
                 probe.connect(str(self._socket))
             except OSError as error:
                 raise httpx.ConnectError(f"no supervisor: {error}") from error
-        transport = httpx.HTTPTransport(uds=str(self._socket))
+        transport = httpx.HTTPTransport(uds=str(self._socket), verify=NO_TLS)
         with httpx.Client(transport=transport, trust_env=False, timeout=timeout * slow()) as client:
             return client.request(method, f"http://supervisor{path}")
 

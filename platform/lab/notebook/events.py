@@ -13,6 +13,7 @@ from pymongo.errors import PyMongoError
 
 from civildiy.events.clients import producer, reader
 from civildiy.events.envelope import DEAD_LETTER_TOPIC, POSTS_TOPIC
+from lab import plain
 from lab.notebook import feed
 from lab.notebook.journey import Journey
 from lab.notebook.people import Person
@@ -103,7 +104,7 @@ def lag() -> int | None:
     """Events on the topic that are not in the view yet; None while Kafka does not answer."""
     try:
         url = f"{address('feed')}/api/activity-stream/stats"
-        return httpx.get(url, trust_env=False, timeout=5).json()["lag_events"]  # type: ignore[no-any-return]
+        return plain.get(url, timeout=5).json()["lag_events"]  # type: ignore[no-any-return]
     except (httpx.HTTPError, ValueError, KeyError):
         return None
 

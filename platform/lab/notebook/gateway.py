@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import httpx
-
+from lab import plain
 from lab.notebook import plots
 from lab.notebook.picture import Picture, Table
 from lab.notebook.stack import address, backend, client, eventually
@@ -14,7 +13,7 @@ from lab.notebook.stack import address, backend, client, eventually
 
 def routes(service: str = "") -> Table:
     """The routers that Traefik uses now; of one service, or of all."""
-    answer = httpx.get(f"{address('traefik')}/api/http/routers", params={"per_page": 200}, trust_env=False)
+    answer = plain.get(f"{address('traefik')}/api/http/routers", params={"per_page": 200})
     rows = []
     for router in sorted(answer.json(), key=lambda r: (r["name"], r.get("priority", 0))):
         name = router["name"].partition("@")[0]
@@ -39,7 +38,7 @@ def counts(service: str, path: str) -> dict[str, int]:
     for unit in [
         unit.name for unit in backend.units() if unit.name in (service, f"{service}-2") and unit.pid
     ]:
-        text = httpx.get(f"http://{backend.reach(unit)}:5000/metrics", trust_env=False, timeout=5).text
+        text = plain.get(f"http://{backend.reach(unit)}:5000/metrics", timeout=5).text
         lines = [line for line in text.splitlines() if "_count{" in line and f'"{path}"' in line]
         found[unit] = int(sum(float(line.rsplit(" ", 1)[1]) for line in lines))
     return found

@@ -4,13 +4,14 @@ from typing import Any
 
 import httpx
 
+from lab import plain
 from lab.notebook.picture import Table
 from lab.notebook.stack import address
 
 
 def consul(path: str) -> Any:
     """Consul's answer to a GET. Raises httpx.HTTPError."""
-    answer = httpx.get(f"{address('consul')}/v1/{path}", trust_env=False, timeout=5)
+    answer = plain.get(f"{address('consul')}/v1/{path}", timeout=5)
     answer.raise_for_status()
     return answer.json()
 

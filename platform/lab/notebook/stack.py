@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import httpx
 from pymongo import MongoClient
 
+from lab import plain
 from lab.choice import chosen
 from lab.errors import LabError
 from lab.home import Home
@@ -35,13 +36,13 @@ def address(unit: str) -> str:
 
 def client(**options: Any) -> httpx.Client:
     """A client of the gateway that ignores proxies."""
-    return httpx.Client(base_url=address("gateway"), trust_env=False, timeout=10, **options)
+    return plain.client(base_url=address("gateway"), timeout=10, **options)
 
 
 def ask(url: str, method: str = "GET", timeout: float = 5, **options: Any) -> str:
     """The status of an answer as text; 'no answer' when nobody answers in time."""
     try:
-        answer = httpx.request(method, url, trust_env=False, timeout=timeout, **options)
+        answer = plain.request(method, url, timeout=timeout, **options)
     except httpx.TransportError:
         return "no answer"
     return str(answer.status_code)

@@ -5,9 +5,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import httpx
 from grading.system import second_instance
 
+from lab import plain
 from lab.backend import Unit
 from lab.course import running
 from lab.errors import LabError
@@ -57,7 +57,7 @@ def _trouble() -> str:
     for unit in backend.units():
         if not unit.name.endswith("-2") and unit.pid is None:
             return f"{unit.name} is stopped. Start it, in a terminal: ./lab restart {unit.name}"
-    with httpx.Client(trust_env=False, timeout=3) as client:
+    with plain.client(timeout=3) as client:
         missing = waiting_for(backend.endpoints(), client)
     return (
         f"The system runs, but this is missing: {missing[0]}. In a terminal: ./lab status" if missing else ""

@@ -9,13 +9,13 @@ from threading import Event as Flag
 from threading import Thread
 from typing import TypeVar
 
-import httpx
 import orjson
 from kafka import TopicPartition
 from kafka.errors import KafkaError
 
 from civildiy.events.clients import reader
 from civildiy.events.envelope import POSTS_TOPIC
+from lab import plain
 from lab.backend import Backend
 from lab.errors import LabError
 from lab.faults import break_
@@ -131,7 +131,7 @@ class Storm:
     def _wait_until_well(self) -> None:
         """Units may still be on their way up after a restart. Raises LabError when they do not come."""
         deadline = time.monotonic() + RECOVERY_SECONDS * slow()
-        with httpx.Client(trust_env=False, timeout=5) as client:
+        with plain.client(timeout=5) as client:
             while missing := waiting_for(self._addresses, client):
                 if time.monotonic() > deadline:
                     raise LabError(f"The system is not well: {missing[0]} is missing. Look: ./lab status")
@@ -208,7 +208,7 @@ class Storm:
         """Wait until the system is well and the view is right; seconds it took, and what is wrong at last."""
         deadline = calm + self._patience * slow()
         last = ["the system did not become well"]
-        with httpx.Client(trust_env=False, timeout=5) as client:
+        with plain.client(timeout=5) as client:
             while time.time() < deadline:
                 look(self)
                 missing = waiting_for(self._addresses, client)

@@ -1,0 +1,78 @@
+"""What a storm shows: a live view while it lasts, then figures, verdict, history and picture."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from lab.storm import figures, timeline
+from lab.storm.run import Report, Storm
+
+PLAIN_SECONDS = 10.0
+
+
+def watched(storm: Storm, console: Console, also: Callable[[Storm], None] = lambda storm: None) -> Report:
+    """Run it with a live view; on a plain output with a line now and then. `also` looks on."""
+    if console.is_terminal:
+        with Live(console=console, transient=True, refresh_per_second=4) as live:
+
+            def show(now: Storm) -> None:
+                also(now)
+                live.update(_view(now))
+
+            return storm.run(show)
+    said = time.monotonic()
+
+    def line(now: Storm) -> None:
+        nonlocal said
+        also(now)
+        if time.monotonic() - said > PLAIN_SECONDS:
+            said = time.monotonic()
+            console.print("  " + "  ".join(f"{name}: {value}" for name, value in _state(now).items()))
+
+    return storm.run(line)
+
+
+def _state(storm: Storm) -> dict[str, str]:
+    history, now = storm.history, time.time()
+    recent = [w for w in history.writes[-400:] if w.ended > now - 5 and w.kind != "refuse"]
+    failed = sum(1 for write in recent if write.outcome != "done")
+    reads = sum(1 for read in history.reads[-4000:] if read.ended > now - 5)
+    lag = history.samples[-1].lag if history.samples else None
+    return {
+        "time": f"{now - history.began:.0f} s",
+        "changes/s": f"{len(recent) / 5:.0f}",
+        "failed/s": f"{failed / 5:.1f}",
+        "reads/s": f"{reads / 5:.0f}",
+        "lag": "unknown" if lag is None else str(lag),
+        "fault": storm.on or "none",
+    }
+
+
+def _view(storm: Storm) -> Table:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for name, value in _state(storm).items():
+        table.add_row(name, value)
+    return table
+
+
+def print_report(report: Report, out: Path, name: str, console: Console) -> None:
+    """Print figures and verdict; write history and picture."""
+    out.mkdir(parents=True, exist_ok=True)
+    table = Table(box=None, pad_edge=False, show_header=False)
+    rows = figures.table(report)
+    for label, value in rows.items():
+        table.add_row(label, value)
+    console.print(table)
+    verdict = "PASS" if report.passed else "FAIL"
+    for violation in report.violations[:20]:
+        console.print(f"  {violation}", markup=False)
+    picture, file = out / f"{name}.svg", out / f"{name}.json"
+    picture.write_text(timeline.svg(report.history, f"Storm {report.seed}: {verdict}"), encoding="utf-8")
+    document = {"seed": report.seed, "verdict": verdict, "violations": report.violations, "figures": rows}
+    file.write_text(json.dumps(document | {"history": report.history.as_json()}), encoding="utf-8")
+    console.print(f"{verdict}. Picture: {picture}, history: {file}")
