@@ -53,6 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.option.seed = worker.get("seed", secrets.randbelow(10**6) if given is None else given)
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """With -n: all workers share the seed."""
     node.workerinput["seed"] = node.config.option.seed
