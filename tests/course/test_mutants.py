@@ -69,7 +69,8 @@ def test_mutant(stages: dict[str, Stage], mutant: Mutant, capsys: pytest.Capture
 
 
 def lasting(words: str) -> str:
-    """Without what varies from run to run: deadlines (LAB_SLOW stretches them), offsets and ids."""
+    """Without what varies from run to run: deadlines (LAB_SLOW stretches them), addresses, offsets, ids."""
+    words = re.sub(r"\d+\.\d+\.\d+\.\d+:\d+", "HOST:PORT", words)
     words = re.sub(r"within [\d.]+ s", "within N s", words)
     words = re.sub(r"offset \d+", "offset N", words)
     return re.sub(r"\d{6,}|[0-9a-f]{24}", "N", words)
