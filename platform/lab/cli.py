@@ -11,11 +11,10 @@ import time
 from pathlib import Path
 
 import click
-import httpx
 from rich.console import Console
 from rich.table import Table
 
-from lab import plain, view
+from lab import overview, plain, view
 from lab.backend import UNITS, Unit
 from lab.choice import chosen
 from lab.compose import commands as compose_commands
@@ -63,7 +62,7 @@ def bring_up() -> None:
         progress.say("start", "looking for what is missing")
         backend.start(progress)
         wait_until_up(backend.endpoints(), progress)
-    print_endpoints()
+    overview.print_endpoints(backend, console)
     if backend.remarks():
         console.print(backend.remarks())
     console.print(f"Up in {time.monotonic() - began:.1f} s. Next: ./lab status, ./lab test")
@@ -81,60 +80,6 @@ def down() -> None:
     heal_now(home, backend)
     backend.stop()
     console.print("The system is down; its data stays. (./lab reset deletes it)")
-
-
-@cli.command()
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
-def status(as_json: bool) -> None:
-    """Show each unit: state, address, memory, since when, and Consul's view."""
-    units = backend.units()
-    if as_json:
-        click.echo(json.dumps([unit.__dict__ for unit in units], indent=1))
-        return
-    addresses, health = backend.endpoints(), consul_health()
-    addresses["traefik"] = addresses["gateway"]
-    table = Table(box=None, pad_edge=False)
-    for column in ("unit", "state", "address", "MB", "since", "Consul"):
-        table.add_column(column, justify="right" if column == "MB" else "left", no_wrap=True)
-    for unit in units:
-        since = time.strftime("%H:%M:%S", time.localtime(unit.since)) if unit.since else "-"
-        address = addresses.get(unit.name, "-").removeprefix("http://")
-        table.add_row(
-            unit.name, unit.state, address, f"{unit.memory / 1e6:.0f}", since, health.get(unit.name, "-")
-        )
-    console.print(table)
-    console.print(f"{sum(unit.memory for unit in units) / 1e6:.0f} MB resident in all")
-    if not any(unit.state == "running" for unit in units):
-        console.print("The system is not running. Start it: ./lab up")
-
-
-def consul_health() -> dict[str, str]:
-    """Consul's word on each service; empty while Consul does not answer."""
-    try:
-        url = f"{backend.endpoints()['consul']}/v1/health/state/any"
-        checks = plain.get(url, timeout=2).json()
-    except (httpx.HTTPError, ValueError):
-        return {}
-    return {check["ServiceName"]: check["Status"] for check in checks if check["ServiceName"]}
-
-
-@cli.command()
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
-def endpoints(as_json: bool) -> None:
-    """Print the address of each unit."""
-    if as_json:
-        click.echo(json.dumps(backend.endpoints(), indent=1))
-    else:
-        print_endpoints()
-
-
-def print_endpoints() -> None:
-    """A table of addresses."""
-    table = Table(box=None, pad_edge=False, show_header=False)
-    notes = {"traefik": "dashboard", "consul": "UI"}
-    for name, address in backend.endpoints().items():
-        table.add_row(name, address, notes.get(name, ""))
-    console.print(table)
 
 
 @cli.command()
@@ -255,6 +200,7 @@ def bench(rounds: int, file: str) -> None:
     console.print(f"Written to {file}.")
 
 
+overview.register(cli, backend, console)
 register(cli, home, backend, console)
 compose_commands.register(cli, backend, console)
 view.register(cli, backend, console)

@@ -3,7 +3,6 @@
 import fcntl
 import os
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -20,14 +19,13 @@ from lab.home import REPO, Home
 from lab.install.servers import ServerPaths, ensure_servers
 from lab.native import kafka, network, postgresql, processes
 from lab.native.faults import NativeFaults
-from lab.plain import NO_TLS
+from lab.native.leftovers import end_leftovers
+from lab.native.supervisor import Supervisor
 from lab.progress import Progress
-from lab.readiness import slow
 from lab.settings import ensure_secrets, read
 
 LONGEST_LOG = 10_000_000
 """Bytes after which a log is set aside at the next `up`."""
-OURS = ("postgres", "redis-server", "mongod", "traefik", "consul", "process-compose")
 
 
 class NativeBackend(NativeFaults):
@@ -37,14 +35,11 @@ class NativeBackend(NativeFaults):
 
     def __init__(self, home: Home) -> None:
         super().__init__(home)
-        self._socket = home.run / "supervisor.sock"
+        self._supervisor = Supervisor(home.run / "supervisor.sock")
 
     def running(self) -> bool:
         """Whether the supervisor answers."""
-        try:
-            return self._ask("GET", "/live").is_success
-        except httpx.HTTPError:
-            return False
+        return self._supervisor.answers()
 
     def belongs_elsewhere(self) -> str:
         """The other clone whose code the running stack uses; '' when it is this one."""
@@ -58,15 +53,15 @@ class NativeBackend(NativeFaults):
         with self._locked():
             if self.running():
                 return
-            self._end_leftovers(progress)
+            end_leftovers(self._home, progress)
             network.refuse_taken_ports()
             self._prepare(paths, progress)
             config = processes.write(self._home, paths, self.variables())
             (self._home.run / "repository").write_text(str(REPO))
-            self._socket.unlink(missing_ok=True)
+            self._supervisor.socket.unlink(missing_ok=True)
             with (self._home.logs / "supervisor.log").open("wb") as log:
                 subprocess.Popen(
-                    [paths.process_compose, "-f", config, "-U", "-u", self._socket, "up",
+                    [paths.process_compose, "-f", config, "-U", "-u", self._supervisor.socket, "up",
                      "--tui=false", "--keep-project"],
                     stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, start_new_session=True,
                     cwd=self._home.run,
@@ -78,31 +73,28 @@ class NativeBackend(NativeFaults):
         """Stop everything in order; what does not listen is ended."""
         if self.running():
             with suppress(httpx.HTTPError):  # it may end before it answers
-                self._ask("POST", "/project/stop", timeout=60)
+                self._supervisor.ask("POST", "/project/stop", timeout=60)
             deadline = time.monotonic() + 30
             while self.running() and time.monotonic() < deadline:
                 time.sleep(0.1)
-        self._end_leftovers(None)
+        end_leftovers(self._home, None)
 
     def restart(self, unit: str) -> None:
         """Restart one unit."""
-        self._unit("POST", f"/process/restart/{unit}", unit)
+        self._supervisor.order("POST", f"/process/restart/{unit}", unit)
 
     def stop_unit(self, unit: str) -> None:
         """Stop one unit until it is started again."""
-        self._unit("PATCH", f"/process/stop/{unit}", unit)
+        self._supervisor.order("PATCH", f"/process/stop/{unit}", unit)
 
     def start_unit(self, unit: str) -> None:
         """Start one stopped unit; one that runs is left alone."""
         if not any(found.name == unit and found.pid for found in self.units()):
-            self._unit("POST", f"/process/start/{unit}", unit)
+            self._supervisor.order("POST", f"/process/start/{unit}", unit)
 
     def units(self) -> list[Unit]:
         """All units, by what the supervisor and the operating system say."""
-        try:
-            states = {p["name"]: p for p in self._ask("GET", "/processes").json()["data"]}
-        except httpx.HTTPError:
-            states = {}
+        states = self._supervisor.states()
         second = [name for name in SECOND if states.get(name, {}).get("is_running")]
         return [_unit(name, states.get(name, {})) for name in (*UNITS, *second)]
 
@@ -114,11 +106,8 @@ class NativeBackend(NativeFaults):
 
     def pid_of(self, unit: str) -> int | None:
         """Process id of a unit, None while it does not run; quicker than `units`."""
-        try:
-            states = self._ask("GET", "/processes").json()["data"]
-        except httpx.HTTPError:
-            return None
-        return next((p["pid"] or None for p in states if p["name"] == unit and p["is_running"]), None)
+        state = self._supervisor.states().get(unit, {})
+        return state["pid"] or None if state.get("is_running") else None
 
     def forget(self, unit: str) -> None:
         """Restart `unit` without what it stored."""
@@ -196,60 +185,12 @@ class NativeBackend(NativeFaults):
             properties.write_text(kafka.properties_from(read("kafka", values)))
             kafka.format_storage(paths.kafka_jars, properties)
 
-    def _end_leftovers(self, progress: Progress | None) -> None:
-        """End processes of an earlier run of this very stack, known by where they work."""
-        places = (str(self._home.stack), str(postgresql.data_folder(self._home)))
-        found = []
-        for process in psutil.process_iter(["cwd", "name", "cmdline"]):
-            info = process.info
-            line = " ".join(info["cmdline"] or [])
-            ours = info["name"] in OURS or "kafka.Kafka" in line or "civildiy" in line
-            cwd = (info["cwd"] or "").removesuffix(" (deleted)")
-            if ours and any(cwd == place or cwd.startswith(place + "/") for place in places):
-                found.append(process)
-        if found and progress:
-            progress.done("leftovers", f"ended {len(found)} processes of an earlier run")
-        # The supervisor first: it would start the others again.
-        found.sort(key=lambda process: process.info["name"] != "process-compose")
-        for process in found:
-            _signal(process, kill=process.info["name"] == "process-compose")
-        _, stubborn = psutil.wait_procs(found, timeout=15)
-        for process in stubborn:
-            _signal(process, kill=True)
-        psutil.wait_procs(stubborn, timeout=5)
-
     @contextmanager
     def _locked(self) -> Iterator[None]:
         self._home.root.mkdir(parents=True, exist_ok=True)
         with (self._home.root / "up.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
-
-    def _ask(self, method: str, path: str, timeout: float = 10) -> httpx.Response:
-        # First by hand: httpx leaves its socket open when nobody listens.
-        with socket.socket(socket.AF_UNIX) as probe:
-            try:
-                probe.connect(str(self._socket))
-            except OSError as error:
-                raise httpx.ConnectError(f"no supervisor: {error}") from error
-        transport = httpx.HTTPTransport(uds=str(self._socket), verify=NO_TLS)
-        with httpx.Client(transport=transport, trust_env=False, timeout=timeout * slow()) as client:
-            return client.request(method, f"http://supervisor{path}")
-
-    def _unit(self, method: str, path: str, unit: str) -> None:
-        if unit not in (*UNITS, *SECOND):
-            raise LabError(f"There is no unit {unit}. Units: {', '.join(UNITS)}.")
-        try:
-            answer = self._ask(method, path, timeout=40)
-        except httpx.HTTPError as error:
-            raise LabError("The system is not running. Start it: ./lab up") from error
-        if not answer.is_success:
-            raise LabError(f"{unit}: the supervisor refused: {answer.text.strip()}")
-
-
-def _signal(process: psutil.Process, *, kill: bool) -> None:
-    with suppress(psutil.NoSuchProcess):
-        process.kill() if kill else process.terminate()
 
 
 def _unit(name: str, state: dict[str, Any]) -> Unit:

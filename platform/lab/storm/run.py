@@ -7,14 +7,7 @@ from dataclasses import dataclass, field
 from random import Random
 from threading import Event as Flag
 from threading import Thread
-from typing import TypeVar
 
-import orjson
-from kafka import TopicPartition
-from kafka.errors import KafkaError
-
-from civildiy.events.clients import reader
-from civildiy.events.envelope import POSTS_TOPIC
 from lab import plain
 from lab.backend import Backend
 from lab.errors import LabError
@@ -24,17 +17,13 @@ from lab.home import Home
 from lab.readiness import slow, waiting_for
 from lab.storm import verdict
 from lab.storm.client import Caller
-from lab.storm.history import Entry, Event, History, Sample, Spell
-from lab.storm.load import Account, Reader, Writer, entries
+from lab.storm.evidence import PATH, RECOVERY_SECONDS, end_of_topic, events_since, patiently, streams
+from lab.storm.history import History, Sample, Spell
+from lab.storm.load import Account, Reader, Writer
 from lab.storm.schedule import Planned
 
-T = TypeVar("T")
-
-RECOVERY_SECONDS = 30.0
-"""So soon after the last fault everything must be well again, with no hand."""
 SAMPLE_SECONDS = 0.25
 HELD_SECONDS = 60.0
-PATH = "/api/activity-stream"
 
 
 @dataclass(frozen=True)
@@ -67,18 +56,6 @@ class Report:
         return not self.violations and self.recovery is not None
 
 
-def patiently(ask: Callable[[], T]) -> T:
-    """The answer of `ask`; a broker on a busy machine may need more than one question. Raises LabError."""
-    deadline = time.monotonic() + RECOVERY_SECONDS * slow()
-    while True:
-        try:
-            return ask()
-        except KafkaError as error:
-            if time.monotonic() > deadline:
-                raise LabError(f"The topic could not be read: {error}. Look: ./lab status") from error
-            time.sleep(0.5)
-
-
 class Storm:
     """One storm over the running system."""
 
@@ -107,7 +84,7 @@ class Storm:
         self._wait_until_well()
         accounts = [Account(self._addresses["gateway"]) for _ in range(self._load.people)]
         self.history.users = [account.id for account in accounts]
-        first = patiently(self._end_of_topic)
+        first = patiently(lambda: end_of_topic(self._addresses["kafka"]))
         over = Flag()
         threads = self._threads(accounts, over)
         self.history.began = time.time()
@@ -123,7 +100,9 @@ class Storm:
             thread.join(30)
         report = Report(self._seed, self.history)
         report.recovery, report.violations = self._settle(accounts, calm, look)
-        self.history.events = patiently(lambda: self._events(first))
+        self.history.events = patiently(
+            lambda: events_since(self._addresses["kafka"], first, set(self.history.users))
+        )
         report.violations += [*dict.fromkeys(self.history.seen)][:20]
         report.violations += verdict.judge_topic(self.history) + verdict.judge_reads(self.history)
         return report
@@ -214,60 +193,8 @@ class Storm:
                 missing = waiting_for(self._addresses, client)
                 last = [f"after the storm: {what} is missing" for what in missing]
                 with suppress(LabError):
-                    last += verdict.judge_view(self.history, self._streams(accounts))
+                    last += verdict.judge_view(self.history, streams(self._addresses["gateway"], accounts))
                     if not last:
                         return time.time() - calm, []
                 time.sleep(0.3)
         return None, last
-
-    def _streams(self, accounts: list[Account]) -> dict[int, list[Entry]]:
-        """The final streams, read through the gateway."""
-        found = {
-            a.id: self._stream(Caller(self._addresses["gateway"], a.token), f"{PATH}/user") for a in accounts
-        }
-        return found | {0: self._stream(Caller(self._addresses["gateway"]), PATH)}
-
-    def _stream(self, caller: Caller, path: str) -> list[Entry]:
-        found: list[Entry] = []
-        for skip in range(0, 1000, 100):
-            answer = caller.call("GET", f"{path}?limit=100&skip={skip}")
-            if not answer.ok:
-                caller.close()
-                raise LabError(f"{path} answered {answer.status}")
-            page = entries(answer.body)
-            found += page
-            if len(page) < 100:
-                break
-        caller.close()
-        return found
-
-    def _end_of_topic(self) -> int:
-        partition = TopicPartition(POSTS_TOPIC, 0)
-        consumer = reader(self._addresses["kafka"])
-        try:
-            return int(consumer.end_offsets([partition])[partition])
-        finally:
-            consumer.close()
-
-    def _events(self, first: int) -> list[Event]:
-        """What the topic holds about posts of this storm's people, from offset `first` on."""
-        partition, users = TopicPartition(POSTS_TOPIC, 0), set(self.history.users)
-        consumer = reader(self._addresses["kafka"])
-        found: list[Event] = []
-        try:
-            consumer.assign([partition])
-            end = consumer.end_offsets([partition])[partition]
-            consumer.seek(partition, first)
-            while consumer.position(partition) < end:
-                for record in consumer.poll(timeout_ms=2000).get(partition, []):
-                    with suppress(ValueError, KeyError, TypeError):  # poison is part of the storm
-                        event = orjson.loads(record.value)
-                        data = event["data"]
-                        if data["user_id"] in users:
-                            found.append(
-                                Event(record.offset, event["id"], data["post_id"], event["postversion"],
-                                      event["type"] in ("post.deleted", "post.expired"), data["user_id"])
-                            )  # fmt: skip
-        finally:
-            consumer.close()
-        return found

@@ -1,0 +1,91 @@
+"""What is left after a storm: the events on the topic, and the streams as people get them."""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeVar
+
+import orjson
+from kafka import TopicPartition
+from kafka.errors import KafkaError
+
+from civildiy.events.clients import reader
+from civildiy.events.envelope import POSTS_TOPIC
+from lab.errors import LabError
+from lab.readiness import slow
+from lab.storm.client import Caller
+from lab.storm.history import Entry, Event
+from lab.storm.load import Account, entries
+
+T = TypeVar("T")
+
+RECOVERY_SECONDS = 30.0
+"""So soon after the last fault everything must be well again, with no hand."""
+PATH = "/api/activity-stream"
+
+
+def patiently(ask: Callable[[], T]) -> T:
+    """The answer of `ask`; a broker on a busy machine may need more than one question. Raises LabError."""
+    deadline = time.monotonic() + RECOVERY_SECONDS * slow()
+    while True:
+        try:
+            return ask()
+        except KafkaError as error:
+            if time.monotonic() > deadline:
+                raise LabError(f"The topic could not be read: {error}. Look: ./lab status") from error
+            time.sleep(0.5)
+
+
+def streams(gateway: str, accounts: list[Account]) -> dict[int, list[Entry]]:
+    """Each person's stream by user id, everybody's as 0, first to last. Raises LabError."""
+    found = {a.id: _stream(Caller(gateway, a.token), f"{PATH}/user") for a in accounts}
+    return found | {0: _stream(Caller(gateway), PATH)}
+
+
+def _stream(caller: Caller, path: str) -> list[Entry]:
+    found: list[Entry] = []
+    for skip in range(0, 1000, 100):
+        answer = caller.call("GET", f"{path}?limit=100&skip={skip}")
+        if not answer.ok:
+            caller.close()
+            raise LabError(f"{path} answered {answer.status}")
+        page = entries(answer.body)
+        found += page
+        if len(page) < 100:
+            break
+    caller.close()
+    return found
+
+
+def end_of_topic(kafka: str) -> int:
+    """The offset after the last event now. Raises KafkaError."""
+    partition = TopicPartition(POSTS_TOPIC, 0)
+    consumer = reader(kafka)
+    try:
+        return int(consumer.end_offsets([partition])[partition])
+    finally:
+        consumer.close()
+
+
+def events_since(kafka: str, first: int, users: set[int]) -> list[Event]:
+    """What the topic holds about posts of these users, from offset `first` on. Raises KafkaError."""
+    partition = TopicPartition(POSTS_TOPIC, 0)
+    consumer = reader(kafka)
+    found: list[Event] = []
+    try:
+        consumer.assign([partition])
+        end = consumer.end_offsets([partition])[partition]
+        consumer.seek(partition, first)
+        while consumer.position(partition) < end:
+            for record in consumer.poll(timeout_ms=2000).get(partition, []):
+                with suppress(ValueError, KeyError, TypeError):  # poison is part of the storm
+                    event = orjson.loads(record.value)
+                    data = event["data"]
+                    if data["user_id"] in users:
+                        found.append(
+                            Event(record.offset, event["id"], data["post_id"], event["postversion"],
+                                  event["type"] in ("post.deleted", "post.expired"), data["user_id"])
+                        )  # fmt: skip
+    finally:
+        consumer.close()
+    return found
