@@ -5,6 +5,7 @@ from grading.system import ENDPOINTS, backend, dead_servers, home
 from lab import plain
 from lab.course.exercise import Exercise
 from lab.course.running import Incident, incidents, is_active, is_waiting
+from lab.readiness import slow
 
 RESTART = "./lab up, then ./lab status"
 
@@ -76,13 +77,21 @@ def _look(lab: Exercise, happened: list[Incident], mine: bool) -> list[tuple[str
 
 
 def absent_units(lab: Exercise) -> list[str]:
-    """Units of this lab that do not take part: Consul, or their own log, says so."""
-    absent = []
-    for unit in lab.units:
-        if unit in ENDPOINTS:
-            url = f"{ENDPOINTS['consul']}/v1/health/service/{unit}?passing=true"
-            if not plain.get(url, timeout=5).json():
-                absent.append(unit)
-        elif is_waiting(backend, unit):
-            absent.append(unit)
-    return absent
+    """Units of this lab that do not take part: they do not answer, or others do not know that they do."""
+    return [unit for unit in lab.units if not _takes_part(unit)]
+
+
+def _takes_part(unit: str) -> bool:
+    if unit not in ENDPOINTS:
+        return not is_waiting(backend, unit)  # a worker: its own log says so
+    consul = f"{ENDPOINTS['consul']}/v1/health/service/{unit}?passing=true"
+    path = {"feed": "activity-stream"}.get(unit, unit)
+    try:
+        # Whatever it answers: what is in the answer is for the checks.
+        plain.get(f"{ENDPOINTS[unit]}/health", timeout=1 * slow())
+        if not plain.get(consul, timeout=5).json():
+            return False
+        through = plain.get(f"{ENDPOINTS['gateway']}/api/{path}/health", timeout=5).status_code
+    except (httpx.HTTPError, ValueError):
+        return False
+    return through not in (502, 503, 504)

@@ -115,12 +115,14 @@ def gradable(request: pytest.FixtureRequest, lab: Exercise) -> Iterator[None]:
 
 def _wait_for_own_code(item: pytest.Item, lab: Exercise) -> None:
     """The saved files are loaded and their units take part, or the learner's code said why not."""
-    loaded = min(wait_until_loaded(home, backend, unit) for unit in lab.units)
+    began = {unit: wait_until_loaded(home, backend, unit) for unit in lab.units}
+    loaded = min(began.values())
     settled = item.config.stash[settled_key]
     deadline = time.monotonic() + SETTLE_SECONDS * slow()
     # Consul still believes the process that was there before until it has asked once more.
     while (absent := judge.absent_units(lab)) or time.time() - loaded < CONSUL_SEES_SECONDS:
-        happened = incidents(backend, lab.units, loaded)
+        # What another unit of the lab met meanwhile is no reason for this one to be away.
+        happened = [found for unit in absent for found in incidents(backend, (unit,), began[unit])]
         if happened and not happened[-1].not_attempted and happened[-1].kind != "raised":
             break
         late = time.monotonic() > deadline or settled.get(lab.number) == loaded
@@ -128,7 +130,7 @@ def _wait_for_own_code(item: pytest.Item, lab: Exercise) -> None:
             break
         time.sleep(0.05)
     settled[lab.number] = loaded
-    if absent and incidents(backend, lab.units, loaded):
+    if absent and incidents(backend, (absent[0],), began[absent[0]]):
         item.stash[began_key] = loaded
         raise OwnCodeFailed(f"{absent[0]} does not take part: its code failed")
 

@@ -73,6 +73,7 @@ def lasting(words: str) -> str:
     words = re.sub(r"\d+\.\d+\.\d+\.\d+:\d+", "HOST:PORT", words)
     words = re.sub(r"within [\d.]+ s", "within N s", words)
     words = re.sub(r"offset \d+", "offset N", words)
+    words = re.sub(r"\d+ times while", "N times while", words)
     return re.sub(r"\d{6,}|[0-9a-f]{24}", "N", words)
 
 

@@ -5,15 +5,21 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from lab.course.exercise import exercises
 from lab.home import REPO
 from lab.notebook.sources import CHECKED, FOLDER, cells, flaws, notebook_of, texts
 
 LONGEST_CELL = 16
 ALL = texts()
-MADE = [text for text in ALL if notebook_of(text).exists()]
 
 
-@pytest.mark.parametrize("text", MADE, ids=lambda text: text.stem)
+def test_a_tour_and_one_notebook_for_each_lab() -> None:
+    names = ["00-tour", *(lab.folder.name for lab in exercises())]
+    assert [text.stem for text in ALL] == names
+    assert sorted(file.stem for file in FOLDER.glob("*.ipynb")) == names
+
+
+@pytest.mark.parametrize("text", ALL, ids=lambda text: text.stem)
 def test_in_step_and_executed(text: Path) -> None:
     stored = nbformat.read(notebook_of(text), as_version=4)  # type: ignore[no-untyped-call]
     wanted = cells(text)
@@ -41,7 +47,7 @@ def test_shape(text: Path) -> None:
         assert not line.startswith("###"), "headings go down one step at a time"
 
 
-@pytest.mark.parametrize("text", MADE, ids=lambda text: text.stem)
+@pytest.mark.parametrize("text", ALL, ids=lambda text: text.stem)
 def test_links_lead_somewhere(text: Path) -> None:
     import re
 

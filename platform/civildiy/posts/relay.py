@@ -102,10 +102,6 @@ class Relay:
             except REFUSED_FOR_EVER as error:
                 log.error("event %s of post %s is set aside: %s", head.event_id, head.post_id, error)
                 self._outbox.park(head, str(error))
-                # After this the client fails whatever follows with the same error, good events too:
-                # they are offered again, to a new client.
-                self._forget_producer(timeout=0)
-                break
             except KafkaError as error:
                 failure = error
             else:
