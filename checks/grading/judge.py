@@ -1,5 +1,7 @@
 """From what a check raised, and the state of the system, to one of four outcomes."""
 
+import httpx
+
 from grading.outcome import NotGradable, Outcome, Wrong
 from grading.system import ENDPOINTS, backend, dead_servers, home
 from lab import plain
