@@ -16,7 +16,7 @@ from grading.outcome import NotGradable, Outcome, Verdict, from_dict, overall
 from grading.people import Person
 from grading.system import backend, home
 from lab.course.exercise import Exercise, exercise
-from lab.course.running import active, incidents, is_active, wait_until_loaded
+from lab.course.running import active, incidents, is_active, is_waiting, wait_until_loaded
 from lab.errors import LabError
 from lab.readiness import slow
 
@@ -125,6 +125,8 @@ def _wait_for_own_code(item: pytest.Item, lab: Exercise) -> None:
         happened = [found for unit in absent for found in incidents(backend, (unit,), began[unit])]
         if happened and not happened[-1].not_attempted and happened[-1].kind != "raised":
             break
+        if happened and any(is_waiting(backend, unit) for unit in absent):
+            break  # for the next save: nothing will change before
         late = time.monotonic() > deadline or settled.get(lab.number) == loaded
         if late or len(happened) > 1:
             break

@@ -25,6 +25,7 @@ from lab.faults.commands import heal_now
 from lab.faults.commands import register as register_faults
 from lab.home import REPO, Home
 from lab.jupyter import command as notebook
+from lab.memory import together
 from lab.progress import Progress
 from lab.readiness import wait_until_up, waiting_for
 from lab.storm.commands import register as register_storm
@@ -187,7 +188,7 @@ def bench(rounds: int, file: str) -> None:
     from lab.bench import TARGETS, measure
 
     need_running()
-    memory = sum(unit.memory for unit in backend.units())
+    memory = together(backend.units())
     with Progress(console) as progress:
         figures = measure(backend.endpoints(), memory, rounds, progress)
     table = Table(box=None, pad_edge=False)

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from lab import plain
 from lab.backend import Backend
+from lab.memory import together
 
 
 def register(cli: click.Group, backend: Backend, console: Console) -> None:
@@ -49,7 +50,9 @@ def print_status(backend: Backend, console: Console) -> None:
             unit.name, unit.state, address, f"{unit.memory / 1e6:.0f}", since, health.get(unit.name, "-")
         )
     console.print(table)
-    console.print(f"{sum(unit.memory for unit in units) / 1e6:.0f} MB resident in all")
+    added = sum(unit.memory for unit in units) / 1e6
+    once = together(units) / 1e6
+    console.print(f"{once:.0f} MB in all (pages shared by processes counted once; the column: {added:.0f})")
     if not any(unit.state == "running" for unit in units):
         console.print("The system is not running. Start it: ./lab up")
 
