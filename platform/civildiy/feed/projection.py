@@ -28,7 +28,7 @@ local ORDER = '^{"timestamp":"([^"]*)","event_id":"([^"]*)"'
 
 local function order(item)
   local time, id = string.match(item, ORDER)
-  return time .. id
+  return (time or '') .. (id or '')  -- what cannot be read counts as the oldest
 end
 
 local function insert(list, most)
@@ -36,6 +36,8 @@ local function insert(list, most)
   local newest = redis.call('LINDEX', list, 0)
   if not newest or order(newest) < mine then
     redis.call('LPUSH', list, entry)
+  elseif redis.call('LLEN', list) >= most and mine < order(redis.call('LINDEX', list, -1)) then
+    return  -- older than all that a full list keeps
   else
     -- A late event: find its place by halves, for the list is in order.
     local first, last = 0, redis.call('LLEN', list)
@@ -57,13 +59,21 @@ local function insert(list, most)
   redis.call('LTRIM', list, 0, most - 1)
 end
 
+local function remove(list, item)
+  local oldest = redis.call('LINDEX', list, -1)
+  -- What is older has left the list already: searching all of it would be in vain.
+  if oldest and order(oldest) <= order(item) then
+    redis.call('LREM', list, 1, item)
+  end
+end
+
 local known = redis.call('HMGET', post, 'version', 'entry')
 if known[1] and tonumber(known[1]) >= tonumber(version) then
   return 'stale'
 end
 if known[2] then
-  redis.call('LREM', all, 1, known[2])
-  redis.call('LREM', own, 1, known[2])
+  remove(all, known[2])
+  remove(own, known[2])
 end
 if entry == '' then
   redis.call('HDEL', post, 'entry')
