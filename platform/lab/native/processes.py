@@ -121,6 +121,10 @@ NEEDS |= {name: NEEDS[name.removesuffix("-2")] for name in SECOND}
 """Who is stopped before whom, and started after. `started` is enough: all wait for what they need."""
 
 
+OWN_END_SECONDS, SERVER_END_SECONDS = 6, 15
+"""After this long a unit that was asked to end is killed. A learner's endless loop hears no signal."""
+
+
 def _script(home: Home, name: str, code_of: str, values: Mapping[str, str], command: str) -> Path:
     """Write the script that runs `command` with the settings of `name` and the overrides of `code_of`."""
     script = home.run / f"{name}.sh"
@@ -154,7 +158,10 @@ def write(home: Home, paths: ServerPaths, values: Mapping[str, str]) -> Path:
             "depends_on": {need: {"condition": "process_started"} for need in NEEDS.get(name, ())},
             "availability": {"restart": "on_failure" if once else "always", "backoff_seconds": 1},
             "disabled": name in SECOND,
-            "shutdown": {"signal": 2 if name == "postgresql" else 15, "timeout_seconds": 15},
+            "shutdown": {
+                "signal": 2 if name == "postgresql" else 15,
+                "timeout_seconds": OWN_END_SECONDS if name.removesuffix("-2") in OURS else SERVER_END_SECONDS,
+            },
             **_probe(name, values),
         }
     config = home.run / "process-compose.yaml"
