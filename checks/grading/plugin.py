@@ -14,7 +14,7 @@ import pytest
 from grading import judge, outcome
 from grading.outcome import NotGradable, Outcome, Verdict, from_dict, overall
 from grading.people import Person
-from grading.system import backend, home
+from grading.system import backend, home, wait_until_well
 from lab.course.exercise import Exercise, exercise
 from lab.course.running import active, incidents, is_active, is_waiting, wait_until_loaded
 from lab.errors import LabError
@@ -105,6 +105,7 @@ def gradable(request: pytest.FixtureRequest, lab: Exercise) -> Iterator[None]:
         fcntl.flock(lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
         if why := judge.unable(lab):
             raise NotGradable(why)
+        wait_until_well()
         if is_active(home, lab):
             try:
                 _wait_for_own_code(request.node, lab)

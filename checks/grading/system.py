@@ -24,6 +24,7 @@ backend = chosen(home)
 ENDPOINTS = backend.endpoints()
 SERVERS = ("postgresql", "mongodb", "redis", "kafka", "consul", "traefik")
 HEAL_SECONDS = 60.0
+WELL_SECONDS = 15.0
 
 
 def http() -> httpx.Client:
@@ -102,15 +103,24 @@ def stopped(unit: str) -> Iterator[None]:
 
 
 def heal() -> None:
-    """Wait until all servers answer and the services are ready again. Raises NotGradable.
-
-    Units that run the learner's code may never be ready; nobody waits for them.
-    """
+    """Wait until all servers answer. Raises NotGradable."""
     deadline = time.monotonic() + HEAL_SECONDS * slow()
-    learners = tuple({unit for lab in active(home) for unit in lab.units})
-    while away := dead_servers() or missing(learners):
+    while dead := dead_servers():
         if time.monotonic() > deadline:
-            raise NotGradable(f"after {HEAL_SECONDS * slow():.0f} s still missing: {away[0]}")
+            raise NotGradable(f"{dead[0]} did not come back within {HEAL_SECONDS * slow():.0f} s")
+        time.sleep(0.1)
+
+
+def wait_until_well() -> None:
+    """Wait until all services are reached and ready: the check before may have disturbed them.
+
+    Units that run the learner's code may never be ready; nobody waits for them. Raises NotGradable.
+    """
+    deadline = time.monotonic() + WELL_SECONDS * slow()
+    learners = tuple({unit for lab in active(home) for unit in lab.units})
+    while away := missing(learners):
+        if time.monotonic() > deadline:
+            raise NotGradable(f"waited {WELL_SECONDS * slow():.0f} s, and still missing is: {away[0]}")
         time.sleep(0.1)
 
 
