@@ -120,7 +120,7 @@ def run_all(page: Page) -> None:
     """From the menu, as a person would; waits until no cell is waiting any more."""
     page.get_by_role("menuitem", name="Kernel").click()
     page.get_by_text("Restart Kernel and Clear Outputs of All Cells…").click()
-    page.locator(".jp-Dialog").get_by_role("button", name="Restart").click()
+    page.get_by_role("button", name="Confirm Kernel Restart").click()
     page.wait_for_function(f"() => {PROMPTS}.every(p => !/\\d/.test(p.innerText))")
     page.wait_for_selector(".jp-NotebookPanel .jp-Notebook-ExecutionIndicator[data-status='idle']")
     page.get_by_role("menuitem", name="Run", exact=True).click()
