@@ -1,4 +1,4 @@
-"""JupyterLab in a real browser: the launcher, the state of the stack, an API page.
+"""JupyterLab in a real browser: the launcher, an API page, one lab run from the menu and checked.
 
 LAB_KEEP_PICTURES=1 writes the screenshots to docs/pictures/.
 """
@@ -15,12 +15,14 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
-from support import eventually
+from support import backend, eventually, home
 
 from lab import plain
+from lab.course.exercise import exercise
 from lab.home import REPO
 from lab.install import debian
 from lab.install.command import Runner
+from lab.notebook.reference import instead
 from lab.notebook.sources import FOLDER
 from lab.readiness import slow
 
@@ -28,7 +30,9 @@ pytestmark = [pytest.mark.campaign, pytest.mark.live]
 
 PICTURES = REPO / "docs" / "pictures"
 PATIENCE_MS = 90_000
+RUN_MS = 120_000
 PORT = 8899
+PROMPTS = "[...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]"
 
 
 def browser_program(tmp: Path) -> str:
@@ -105,6 +109,32 @@ def answers(url: str) -> bool:
     return plain.get(url, timeout=30).status_code == 200
 
 
+def open_notebook(page: Page, number: str) -> None:
+    """Click the notebook's card in the launcher and wait until its kernel is idle."""
+    page.locator(".jp-LauncherCard-label", has_text=re.compile(rf"^\s*{number} ")).click()
+    page.wait_for_selector(".jp-Notebook .jp-CodeCell")
+    page.wait_for_selector(".jp-NotebookPanel .jp-Notebook-ExecutionIndicator[data-status='idle']")
+
+
+def run_all(page: Page) -> None:
+    """From the menu, as a person would; waits until no cell is waiting any more."""
+    page.get_by_role("menuitem", name="Kernel").click()
+    page.get_by_text("Restart Kernel and Clear Outputs of All Cells…").click()
+    page.get_by_role("button", name="Confirm Kernel Restart").click()
+    page.wait_for_function(f"() => {PROMPTS}.every(p => !/\\d/.test(p.textContent))")
+    page.wait_for_selector(".jp-NotebookPanel .jp-Notebook-ExecutionIndicator[data-status='idle']")
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_text("Run All Cells", exact=True).click()
+    page.wait_for_function(
+        f"() => {PROMPTS}.every(p => /\\[\\d+\\]/.test(p.textContent))", timeout=RUN_MS * slow()
+    )
+
+
+def errors(page: Page) -> list[str]:
+    """What cells printed as errors."""
+    return page.locator(".jp-OutputArea-output[data-mime-type*='error']").all_inner_texts()
+
+
 def test_launcher_shows_the_course_and_the_stack(lab: Lab) -> None:
     page = lab.page()
     cards = page.locator(".jp-LauncherCard-label").all_inner_texts()
@@ -119,4 +149,20 @@ def test_launcher_shows_the_course_and_the_stack(lab: Lab) -> None:
     base = lab.url.partition("/lab")[0]
     page.goto(f"{base}/civildiy/api/posts")
     assert "POST /api/posts" in page.inner_text("body")
+    page.close()
+
+
+def test_start_and_check_a_lab(lab: Lab) -> None:
+    page = lab.page("dark")
+    with instead(home, backend, exercise("01"), solved=True):
+        open_notebook(page, "01")
+        run_all(page)
+    assert errors(page) == []
+    verdict = page.locator(".jp-RenderedHTMLCommon table", has_text="what was checked")
+    verdict.scroll_into_view_if_needed()
+    assert "PASS: 17 of 17 checks" in verdict.inner_text()
+    lab.keep(page, "verdict-dark")
+    page.get_by_role("link", name="labs/01-services/api.py").first.click()
+    page.wait_for_selector(".jp-FileEditor")
+    assert "async def health" in page.locator(".jp-FileEditor .cm-content").inner_text()
     page.close()
