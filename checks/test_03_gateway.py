@@ -295,7 +295,7 @@ def test_limit_where_it_belongs(lab: Exercise, rng: Random) -> None:
         )
         gateway, address = backend.neighbour()
         other = httpx.HTTPTransport(local_address=address, verify=plain.NO_TLS)
-        with httpx.Client(transport=other, base_url=gateway, trust_env=False) as neighbour:
+        with plain.client(transport=other, base_url=gateway) as neighbour:
             answer = neighbour.get(f"/{name}/login")
         require(
             answer.status_code == 200,

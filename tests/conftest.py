@@ -3,10 +3,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from support import ENDPOINTS, Person, client, eventually
-
-from lab import plain
-from lab.readiness import waiting_for
+from support import Person, client, until_healthy
 
 LIVE = Path(__file__).parent / "live"
 
@@ -21,8 +18,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture
 def healthy() -> None:
     """Each live test finds a healthy system; a fault test heals before the next one begins."""
-    with plain.client(timeout=3) as http:
-        eventually(lambda: not waiting_for(ENDPOINTS, http), within=60, what="a healthy system")
+    until_healthy()
 
 
 @pytest.fixture

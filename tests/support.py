@@ -6,6 +6,7 @@ import signal
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import httpx
@@ -16,7 +17,7 @@ from civildiy.events.envelope import POSTS_TOPIC
 from lab import plain
 from lab.choice import chosen
 from lab.home import Home
-from lab.readiness import slow
+from lab.readiness import slow, waiting_for
 
 T = TypeVar("T")
 
@@ -45,6 +46,22 @@ def eventually(look: Callable[[], T], *, within: float, what: str) -> T:
                 return found
         time.sleep(0.05)
     raise AssertionError(f"waited {within * slow():.0f} s for {what}; last seen: {last!r}")
+
+
+@contextmanager
+def stopped(unit: str) -> Iterator[None]:
+    """A unit that was asked to stop, and is started again afterwards."""
+    backend.stop_unit(unit)
+    try:
+        yield
+    finally:
+        backend.start_unit(unit)
+
+
+def until_healthy() -> None:
+    """Wait until all services are reached and ready."""
+    with plain.client(timeout=3) as http:
+        eventually(lambda: not waiting_for(ENDPOINTS, http), within=60, what="a healthy system")
 
 
 class Person:

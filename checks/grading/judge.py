@@ -7,7 +7,7 @@ from grading.system import ENDPOINTS, backend, dead_servers, home
 from lab import plain
 from lab.course.exercise import Exercise
 from lab.course.running import Incident, incidents, is_active, is_waiting
-from lab.readiness import slow
+from lab.readiness import PATHS, slow
 
 RESTART = "./lab up, then ./lab status"
 
@@ -84,16 +84,15 @@ def absent_units(lab: Exercise) -> list[str]:
 
 
 def _takes_part(unit: str) -> bool:
-    if unit not in ENDPOINTS:
+    if unit not in PATHS:
         return not is_waiting(backend, unit)  # a worker: its own log says so
     consul = f"{ENDPOINTS['consul']}/v1/health/service/{unit}?passing=true"
-    path = {"feed": "activity-stream"}.get(unit, unit)
     try:
         # Whatever it answers: what is in the answer is for the checks.
         plain.get(f"{ENDPOINTS[unit]}/health", timeout=1 * slow())
         if not plain.get(consul, timeout=5).json():
             return False
-        through = plain.get(f"{ENDPOINTS['gateway']}/api/{path}/health", timeout=5).status_code
+        through = plain.get(f"{ENDPOINTS['gateway']}/api/{PATHS[unit]}/health", timeout=5).status_code
     except (httpx.HTTPError, ValueError):
         return False
     return through not in (502, 503, 504)

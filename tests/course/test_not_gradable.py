@@ -4,28 +4,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from support import ENDPOINTS, backend, eventually
+from support import stopped, until_healthy
 
-from lab import plain
 from lab.course.running import NO_PLUGINS
 from lab.home import REPO
-from lab.readiness import waiting_for
-
-
-@contextmanager
-def stopped(unit: str) -> Iterator[None]:
-    backend.stop_unit(unit)
-    try:
-        yield
-    finally:
-        backend.start_unit(unit)
-        with plain.client(timeout=3) as http:
-            eventually(lambda: not waiting_for(ENDPOINTS, http), within=60, what="a healthy system")
 
 
 @pytest.mark.fault
@@ -44,6 +29,7 @@ def test_every_check_says_not_gradable(unit: str, tmp_path: Path) -> None:
     with stopped(unit):
         command = [sys.executable, "-m", "pytest", "-q", f"--verdicts={file}", "checks"]
         done = subprocess.run(command, cwd=REPO, env=env, capture_output=True, text=True, check=False)
+    until_healthy()
     assert done.returncode == 2, done.stdout
     verdicts = json.loads(file.read_text())
     assert len(verdicts) > 40

@@ -2,14 +2,12 @@
 
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from threading import Event, Thread
 from typing import Any
 
 import httpx
 import pytest
-from support import ENDPOINTS, Person, backend, client, eventually, kill
+from support import ENDPOINTS, Person, backend, client, eventually, kill, stopped
 
 from civildiy.events.clients import DELIVERY_MS
 from lab import plain
@@ -71,15 +69,6 @@ def test_kill_while_posts_are_written(unit: str) -> None:
 def consul_states(service: str) -> list[str]:
     url = f"{ENDPOINTS['consul']}/v1/health/checks/{service}"
     return [check["Status"] for check in plain.get(url).json()]
-
-
-@contextmanager
-def stopped(unit: str) -> Iterator[None]:
-    backend.stop_unit(unit)
-    try:
-        yield
-    finally:
-        backend.start_unit(unit)
 
 
 @pytest.mark.fault

@@ -6,9 +6,9 @@ from typing import Any
 
 import httpx
 
+from lab import plain
 from lab.backend import SECOND, UNITS
 from lab.errors import LabError
-from lab.plain import NO_TLS
 from lab.readiness import slow
 
 
@@ -40,8 +40,8 @@ class Supervisor:
                 probe.connect(str(self.socket))
             except OSError as error:
                 raise httpx.ConnectError(f"no supervisor: {error}") from error
-        transport = httpx.HTTPTransport(uds=str(self.socket), verify=NO_TLS)
-        with httpx.Client(transport=transport, trust_env=False, timeout=timeout * slow()) as client:
+        transport = httpx.HTTPTransport(uds=str(self.socket), verify=plain.NO_TLS)
+        with plain.client(transport=transport, timeout=timeout * slow()) as client:
             return client.request(method, f"http://supervisor{path}")
 
     def order(self, method: str, path: str, unit: str) -> None:
