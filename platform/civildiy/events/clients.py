@@ -5,7 +5,7 @@ from collections.abc import Callable
 from threading import Event
 from typing import TypeVar
 
-from kafka import KafkaConsumer, KafkaProducer
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.errors import KafkaError
 
 log = logging.getLogger(__name__)
@@ -59,6 +59,18 @@ def group_consumer(bootstrap: str, group: str, member: str) -> KafkaConsumer:
         metrics_enabled=False,
         allow_auto_create_topics=False,
     )
+
+
+def is_member(bootstrap: str, group: str, member: str) -> bool:
+    """Whether the broker counts `member` (its static id) among the members of `group`. Raises KafkaError."""
+    admin = KafkaAdminClient(
+        bootstrap_servers=bootstrap, request_timeout_ms=2_000, bootstrap_timeout_ms=2_000
+    )
+    try:
+        members = admin.describe_groups([group])[group]["members"]
+    finally:
+        admin.close()
+    return any(known["group_instance_id"] == member for known in members)
 
 
 def reader(bootstrap: str) -> KafkaConsumer:

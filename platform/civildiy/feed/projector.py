@@ -7,7 +7,8 @@ applied. Blocking clients: this is a process of its own, `python -m civildiy fee
 """
 
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from threading import Event
 
 from kafka import (
@@ -18,14 +19,14 @@ from kafka import (
     TopicPartition,
 )
 from kafka.consumer.fetcher import ConsumerRecord
-from kafka.errors import KafkaError
+from kafka.errors import FencedInstanceIdError, KafkaError
 from redis import Redis
 from redis.exceptions import RedisError
 
 from civildiy.chassis.log import configure_logging
 from civildiy.chassis.settings import load_settings
 from civildiy.chassis.worker import stop_on_signals
-from civildiy.events.clients import group_consumer, until_connected
+from civildiy.events.clients import group_consumer, is_member, until_connected
 from civildiy.events.clients import producer as kafka_producer
 from civildiy.events.envelope import (
     DEAD_LETTER_TOPIC,
@@ -45,7 +46,17 @@ GROUP = "feed-projector"
 POLL_MS = 500
 RETRY_SECONDS = 0.5
 ALIVE_SECONDS = 5
+LONELY_SECONDS = 5
+"""After this long without a partition the broker is asked whether it still knows this member."""
 PARTITION = TopicPartition(POSTS_TOPIC, 0)
+
+
+class NotAMember(Exception):
+    """The group goes on without this consumer, and the consumer does not notice.
+
+    kafka-python stops its heartbeats when the broker refuses its id as fenced, but goes on polling as
+    if it were in the group: only a new consumer joins again.
+    """
 
 
 class Projector(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -57,12 +68,15 @@ class Projector(ConsumerRebalanceListener):  # type: ignore[misc]
         producer: KafkaProducer,
         projection: Projection,
         redis: Redis,
+        still_member: Callable[[], bool],
     ) -> None:
         self._consumer = consumer
         self._producer = producer
         self._projection = projection
         self._redis = redis
+        self._still_member = still_member
         self._must_seek = False
+        self._asked_at = time.monotonic()
 
     def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
         """Go on where the view ends, which Redis knows best."""
@@ -72,7 +86,10 @@ class Projector(ConsumerRebalanceListener):  # type: ignore[misc]
         """Nothing to hand over: effects and offset are written together."""
 
     def run(self, stopped: Event) -> None:
-        """Work until `stopped`; trouble with a server is logged once and tried again."""
+        """Work until `stopped`; trouble with a server is logged once and tried again.
+
+        Raises NotAMember when this consumer will never be given a partition again.
+        """
         self._consumer.subscribe([POSTS_TOPIC], listener=self)
         trouble = ""
         while not stopped.is_set():
@@ -81,6 +98,8 @@ class Projector(ConsumerRebalanceListener):  # type: ignore[misc]
                 if trouble:
                     log.info("working again")
                 trouble = ""
+            except FencedInstanceIdError as error:
+                raise NotAMember from error
             except (KafkaError, RedisError) as error:
                 if type(error).__name__ != trouble:
                     log.warning("trying again until it works: %s: %s", type(error).__name__, error)
@@ -100,7 +119,21 @@ class Projector(ConsumerRebalanceListener):  # type: ignore[misc]
             except ViewSwitched:
                 log.info("the view was made anew: going on where it ends")
                 self._must_seek = True
-        self._redis.set(keys.PROJECTOR, "running", ex=ALIVE_SECONDS)
+        if self._is_at_work():
+            self._redis.set(keys.PROJECTOR, "running", ex=ALIVE_SECONDS)
+
+    def _is_at_work(self) -> bool:
+        """Whether the partition is ours. Raises NotAMember if it will never be; the broker is asked."""
+        now = time.monotonic()
+        if PARTITION in self._consumer.assignment():
+            self._asked_at = now
+            return True
+        if now - self._asked_at > LONELY_SECONDS:
+            # Without a partition a member may also just wait: a second projector has nothing to do.
+            self._asked_at = now
+            if not self._still_member():
+                raise NotAMember
+        return False
 
     def _seek(self) -> None:
         noted = self._projection.next_offset()
@@ -145,12 +178,20 @@ def main() -> None:
     settings = load_settings(ProjectorSettings)
     configure_logging(settings.log_level)
     stopped = stop_on_signals()
-    bootstrap = settings.kafka_bootstrap
-    consumer = until_connected(lambda: group_consumer(bootstrap, GROUP, settings.projector_id), stopped)
-    producer = until_connected(lambda: kafka_producer(bootstrap), stopped)
-    if consumer is None or producer is None:
-        return
+    bootstrap, member = settings.kafka_bootstrap, settings.projector_id
     redis: Redis = Redis(host=settings.redis_host, port=settings.redis_port, socket_timeout=2)
-    Projector(consumer, producer, Projection(redis), redis).run(stopped)
-    consumer.close()
-    producer.close(timeout=2)
+    producer = until_connected(lambda: kafka_producer(bootstrap), stopped)
+    while not stopped.is_set() and producer is not None:
+        consumer = until_connected(lambda: group_consumer(bootstrap, GROUP, member), stopped)
+        if consumer is None:
+            break
+        projector = Projector(
+            consumer, producer, Projection(redis), redis, lambda: is_member(bootstrap, GROUP, member)
+        )
+        try:
+            projector.run(stopped)
+        except NotAMember:
+            log.warning("the group %s does not know %s any more: joining anew", GROUP, member)
+        consumer.close()
+    if producer is not None:
+        producer.close(timeout=2)

@@ -1,0 +1,85 @@
+"""A projector that the group has lost joins anew; kafka-python alone would go on polling without a record."""
+
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+
+from kafka import KafkaConsumer
+from redis import Redis
+from support import ENDPOINTS, Person, eventually
+
+from civildiy.events.clients import group_consumer, is_member, producer
+from civildiy.events.envelope import POSTS_TOPIC
+from civildiy.feed.projection import Projection
+from civildiy.feed.projector import GROUP, LONELY_SECONDS, NotAMember, Projector
+
+SESSION_SECONDS = 6
+
+
+@contextmanager
+def joined(group: str, member: str) -> Iterator[KafkaConsumer]:
+    """A member of `group` that has been given its place."""
+    consumer = group_consumer(ENDPOINTS["kafka"], group, member)
+    consumer.subscribe([POSTS_TOPIC])
+    give_up = time.monotonic() + 15
+    while not is_member(ENDPOINTS["kafka"], group, member) and time.monotonic() < give_up:
+        consumer.poll(timeout_ms=300)
+    yield consumer
+    consumer.close()
+
+
+def poll_until(consumer: KafkaConsumer, stopped: Event) -> None:
+    while not stopped.is_set():
+        consumer.poll(timeout_ms=200)
+
+
+def run_until_lost(projector: Projector, stopped: Event, lost: Event) -> None:
+    try:
+        projector.run(stopped)
+    except NotAMember:
+        lost.set()
+
+
+def test_fenced_projector_joins_anew() -> None:
+    person = Person()
+    with joined(GROUP, "feed-projector") as impostor:
+        impostor.poll(timeout_ms=1_000)
+    post = person.post("after the impostor")
+    eventually(
+        lambda: [item for item in person.feed() if item["post_id"] == post["id"]],
+        within=2 * (SESSION_SECONDS + LONELY_SECONDS),
+        what="the post to be in the feed",
+    )
+
+
+def test_member_without_partition_waits_as_long_as_the_broker_knows_it() -> None:
+    group, host = f"test-{secrets.token_hex(4)}", ENDPOINTS["redis"].split(":")
+    redis = Redis(host=host[0], port=int(host[1]))
+    stopped, lost = Event(), Event()
+    ids, asked = ["z-waits"], list[bool]()
+
+    def still_member() -> bool:
+        asked.append(is_member(ENDPOINTS["kafka"], group, ids[-1]))
+        return asked[-1]
+
+    with joined(group, "a-owner") as owner:
+        served = Thread(target=poll_until, args=(owner, stopped))
+        served.start()
+        try:
+            with joined(group, "z-waits") as waiting:
+                out = producer(ENDPOINTS["kafka"])
+                projector = Projector(waiting, out, Projection(redis), redis, still_member)
+                running = Thread(target=run_until_lost, args=(projector, stopped, lost))
+                running.start()
+                eventually(lambda: asked, within=20, what="the projector to ask for its place")
+                assert asked[-1]
+                assert not lost.is_set()
+                ids.append("never-joined")
+                running.join(4 * LONELY_SECONDS)
+                out.close()
+        finally:
+            stopped.set()
+            served.join()
+    assert lost.is_set()
