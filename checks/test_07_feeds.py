@@ -37,8 +37,11 @@ from lab.readiness import slow
 
 RATE = 5_000
 """Events per second that a projector has to manage on a machine that has nothing else to do …"""
-TIMES = 20
-"""… or so many times as long as this machine now takes to decode the same events."""
+TIMES = 30
+"""… or so many times as long as this machine now takes to decode the same events.
+
+With 20 the platform itself failed once, in a run on two workers: 4.6 s, and 0.2 s to decode them.
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -290,7 +293,7 @@ def test_backlog(rng: Random) -> None:
     require(
         enough,
         "stopped the projector, put 20,000 events on the topic, and started it again",
-        expected="5,000 events per second, or 20 times the time it takes just to decode them here",
+        expected=f"{RATE:,} events per second, or {TIMES} times the time it takes just to decode them here",
         saw=f"{events} events in {seconds:.1f} s; decoding takes {reference:.1f} s",
         means="A projector that is no faster than the writers never catches up after a failure.",
     )

@@ -100,9 +100,13 @@ class NativeBackend(NativeFaults):
 
     def signal(self, unit: str, number: int) -> None:
         """Send a signal to the unit's main process."""
-        if (pid := self.pid_of(unit)) is None:
-            raise LabError(f"{unit} does not run, so it cannot be sent a signal.")
-        os.kill(pid, number)
+        try:
+            if (pid := self.pid_of(unit)) is None:
+                raise ProcessLookupError
+            os.kill(pid, number)
+        except ProcessLookupError:
+            # The supervisor may not have seen yet that it ended.
+            raise LabError(f"{unit} does not run, so it cannot be sent a signal.") from None
 
     def pid_of(self, unit: str) -> int | None:
         """Process id of a unit, None while it does not run; quicker than `units`."""
