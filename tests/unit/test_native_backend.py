@@ -1,0 +1,20 @@
+"""What the native backend says of processes that come and go."""
+
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lab.errors import LabError
+from lab.home import Home
+from lab.native.backend import NativeBackend
+
+
+def test_signal_to_a_process_that_has_just_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    backend = NativeBackend(Home(tmp_path))
+    monkeypatch.setattr(backend, "pid_of", lambda unit: ended.pid)
+    with pytest.raises(LabError, match="posts does not run"):
+        backend.signal("posts", signal.SIGKILL)
