@@ -161,17 +161,19 @@ def main() -> None:
     bootstrap, member = settings.kafka_bootstrap, settings.projector_id
     redis: Redis = Redis(host=settings.redis_host, port=settings.redis_port, socket_timeout=2)
     producer = until_connected(lambda: kafka_producer(bootstrap), stopped)
-    while not stopped.is_set() and producer is not None:
+    if producer is None:
+        return
+    while not stopped.is_set():
         consumer = until_connected(lambda: group_consumer(bootstrap, GROUP, member), stopped)
         if consumer is None:
             break
-        projector = Projector(
-            consumer, producer, Projection(redis), redis, lambda: is_member(bootstrap, GROUP, member)
-        )
         try:
-            projector.run(stopped)
+            Projector(
+                consumer, producer, Projection(redis), redis, lambda: is_member(bootstrap, GROUP, member)
+            ).run(stopped)
         except NotAMember:
             log.warning("the group %s does not know %s any more: joining anew", GROUP, member)
+            # Two processes that were given one id take turns, but not as fast as they can.
+            stopped.wait(RETRY_SECONDS)
         consumer.close()
-    if producer is not None:
-        producer.close(timeout=2)
+    producer.close(timeout=2)

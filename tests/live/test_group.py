@@ -24,7 +24,8 @@ def joined(group: str, member: str) -> Iterator[KafkaConsumer]:
     consumer = group_consumer(ENDPOINTS["kafka"], group, member)
     consumer.subscribe([POSTS_TOPIC])
     give_up = time.monotonic() + 15
-    while not is_member(ENDPOINTS["kafka"], group, member) and time.monotonic() < give_up:
+    while not is_member(ENDPOINTS["kafka"], group, member):
+        assert time.monotonic() < give_up, f"{member} could not join {group} within 15 s"
         consumer.poll(timeout_ms=300)
     yield consumer
     consumer.close()
