@@ -1,16 +1,15 @@
 """Lab 02: what stands in the catalog, and when."""
 
-import queue
 import signal
-import threading
 import time
 from random import Random
 from typing import Any
 
 import pytest
+from grading.beside import Beside, beside
 from grading.outcome import require
 from grading.plugin import check
-from grading.reach import consul, run_module
+from grading.reach import consul
 from grading.system import ENDPOINTS, backend, eventually, second_instance
 
 from lab import plain
@@ -204,9 +203,9 @@ from civildiy.chassis.registry import Registry
 name = sys.argv[1]
 def registry():
     return Registry(consul.Consul(host=os.environ["CONSUL_HOST"], port=int(os.environ["CONSUL_PORT"])))
-print("healthy", json.dumps(sorted(i.id for i in registry().healthy(name))))
+say("healthy", json.dumps(sorted(i.id for i in registry().healthy(name))))
 for found in registry().watch(name):
-    print("watch", json.dumps(sorted(i.id for i in found)), flush=True)
+    say("watch", json.dumps(sorted(i.id for i in found)))
 """
 
 
@@ -216,49 +215,43 @@ def test_lookup_and_watch(lab: Exercise, rng: Random) -> None:
     name = f"probe-{rng.getrandbits(40):x}"
     for number, status in ((1, "passing"), (2, "critical")):
         put(name, number, status)
-    process = run_module(lab, "profile", PROBE, name)
-    lines: queue.Queue[tuple[float, str]] = queue.Queue()
-
-    def read() -> None:
-        assert process.stdout is not None
-        for line in process.stdout:
-            lines.put((time.monotonic(), line.strip()))
-
-    threading.Thread(target=read, daemon=True).start()
     try:
-        did = "your registry beside the system, with one passing and one critical instance"
-        means = "Who is sent to a critical instance waits for nothing."
-        said = next_line(lines, "healthy()")
-        require(
-            said == f'healthy ["{name}-1"]',
-            f"{did}: healthy()",
-            expected=f"only {name}-1",
-            saw=said,
-            means=means,
-        )
-        said = next_line(lines, "the first list of watch()")
-        require(
-            said == f'watch ["{name}-1"]', f"{did}: watch()", expected=f"only {name}-1", saw=said, means=means
-        )
-        for change in ("passing", "critical"):
-            time.sleep(0.3)  # the watcher has gone back to wait; a change before that would prove nothing
-            began = time.monotonic()
-            consul("PUT", f"/v1/agent/check/update/service:{name}-2", json={"Status": change})
-            seen = next_line(lines, "watch() to see a change", 12)
-            late = time.monotonic() - began
-            wanted = [f"{name}-1"] + [f"{name}-2"] * (change == "passing")
-            require(
-                seen == "watch " + str(wanted).replace("'", '"') and late < 1,
-                f"{did}: watch() while one instance turns {change}",
-                expected=f"{len(wanted)} instance(s) within 1 s",
-                saw=f"{seen} after {late:.1f} s",
-                means="A blocking query returns at once; polling waits for its next turn.",
-            )
+        with beside(lab, "profile", PROBE, name) as registry:
+            _look_and_watch(registry, name)
     finally:
-        process.kill()
-        process.communicate()
         for number in (1, 2):
             consul("PUT", f"/v1/agent/service/deregister/{name}-{number}")
+
+
+def _look_and_watch(registry: Beside, name: str) -> None:
+    did = "your registry beside the system, with one passing and one critical instance"
+    means = "Who is sent to a critical instance waits for nothing."
+    said = registry.hear("healthy()")
+    require(
+        said == f'healthy ["{name}-1"]',
+        f"{did}: healthy()",
+        expected=f"only {name}-1",
+        saw=said,
+        means=means,
+    )
+    said = registry.hear("the first list of watch()")
+    require(
+        said == f'watch ["{name}-1"]', f"{did}: watch()", expected=f"only {name}-1", saw=said, means=means
+    )
+    for change in ("passing", "critical"):
+        time.sleep(0.3)  # the watcher has gone back to wait; a change before that would prove nothing
+        began = time.monotonic()
+        consul("PUT", f"/v1/agent/check/update/service:{name}-2", json={"Status": change})
+        seen = registry.hear("watch() to see a change", 12)
+        late = time.monotonic() - began
+        wanted = [f"{name}-1"] + [f"{name}-2"] * (change == "passing")
+        require(
+            seen == "watch " + str(wanted).replace("'", '"') and late < 1,
+            f"{did}: watch() while one instance turns {change}",
+            expected=f"{len(wanted)} instance(s) within 1 s",
+            saw=f"{seen} after {late:.1f} s",
+            means="A blocking query returns at once; polling waits for its next turn.",
+        )
 
 
 def put(name: str, number: int, status: str) -> None:
@@ -270,13 +263,3 @@ def put(name: str, number: int, status: str) -> None:
         "Check": {"TTL": "10m", "Status": status},
     }
     consul("PUT", "/v1/agent/service/register", json=entry)
-
-
-def next_line(lines: "queue.Queue[tuple[float, str]]", what: str, within: float = 10) -> str:
-    def look() -> str:
-        try:
-            return lines.get_nowait()[1]
-        except queue.Empty:
-            return ""
-
-    return eventually(look, within=within, what=what)

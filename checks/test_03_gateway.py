@@ -11,10 +11,11 @@ from random import Random
 
 import httpx
 import pytest
-from grading.outcome import require, wrong
+from grading.beside import Beside, beside
+from grading.outcome import require
 from grading.people import Person, said
 from grading.plugin import check
-from grading.reach import Recorder, consul, environment, recorder, run_module
+from grading.reach import Recorder, consul, environment, recorder
 from grading.system import ENDPOINTS, backend, eventually, second_instance
 
 from lab import plain
@@ -182,7 +183,7 @@ def test_stale_keys_go() -> None:
 PUBLISH = """
 import consul, os, sys
 from civildiy.chassis.routes import *
-name, case = sys.argv[1:3]
+name = sys.argv[1]
 good = [
     Route("open", f"Path(`/{name}/open`)", 100, needs_user=False),
     Route("login", f"Path(`/{name}/login`)", 200, needs_user=False, limit=(1, 3)),
@@ -199,38 +200,39 @@ bad = {
     "limit 0": [Route("a", "Path(`/a`)", 10, limit=(0, 5))],
 }
 client = consul.Consul(host=os.environ["CONSUL_HOST"], port=int(os.environ["CONSUL_PORT"]))
-routes = good if case == "good" else bad[case]
-try:
-    keys = rule_set(name, routes, secret="s" * 20, auth_check_url=os.environ["AUTH_CHECK_URL"])
-    RouteStore(client, name).publish(keys)
-except RulesRefused as refused:
-    print("refused", refused)
-else:
-    print("published")
+for case in sys.stdin:
+    routes = {"good": good, **bad}[case.strip()]
+    try:
+        keys = rule_set(name, routes, secret="s" * 20, auth_check_url=os.environ["AUTH_CHECK_URL"])
+        RouteStore(client, name).publish(keys)
+    except RulesRefused as refused:
+        say("refused", " ".join(str(refused).split()))
+    else:
+        say("published")
 """
 BAD = ("no routes", "two of one name", "bracket missing", "no quotes", "operator at the end", "not a matcher",
        "priority 0", "name with a slash", "limit 0")  # fmt: skip
 
 
-def publish(lab: Exercise, name: str, case: str) -> str:
-    """What the learner's module says when it is given a rule set; empty when it broke."""
-    process = run_module(lab, "posts", PUBLISH, name, case)
-    out, error = process.communicate(timeout=30)
-    if process.returncode:
-        if "NotImplementedError: Lab " in error:
-            raise NotImplementedError(error.strip().splitlines()[-1])
-        last = error.strip().splitlines()[-1] if error.strip() else f"exit code {process.returncode}"
-        wrong(f"rule_set and publish with the rule set '{case}'", expected="RulesRefused or a published set",
-              saw=last, means="Your module broke instead of saying what is wrong.")  # fmt: skip
-    return out.strip()
+class Probe:
+    """A service of its own, whose rule sets the learner's module publishes."""
+
+    def __init__(self, name: str, module: Beside) -> None:
+        self.name, self._module = name, module
+
+    def publish(self, case: str) -> str:
+        """What the module says of a rule set."""
+        self._module.tell(case)
+        return self._module.hear(f"rule_set and publish with the rule set '{case}'", within=30)
 
 
 @contextmanager
-def probe(rng: Random) -> Iterator[str]:
-    """Name of a service of its own; its keys are removed afterwards."""
+def probe(lab: Exercise, rng: Random) -> Iterator[Probe]:
+    """Its keys are removed afterwards."""
     name = f"probe{rng.getrandbits(40):x}"
     try:
-        yield name
+        with beside(lab, "posts", PUBLISH, name) as module:
+            yield Probe(name, module)
     finally:
         for kind in ("routers", "middlewares"):
             consul("DELETE", f"/v1/kv/{ROOT}/{kind}/{name}-?recurse=true")
@@ -239,9 +241,9 @@ def probe(rng: Random) -> Iterator[str]:
 @check(points=3)
 def test_broken_rules_are_refused(lab: Exercise, rng: Random) -> None:
     """A broken rule set is refused before it reaches KV, and the old one stays in force"""
-    with probe(rng) as name:
-        said = publish(lab, name, "good")
-        before = keys_of(name)
+    with probe(lab, rng) as service:
+        said = service.publish("good")
+        before = keys_of(service.name)
         did = "rule_set and publish with a good rule set"
         require(
             said == "published" and before,
@@ -251,8 +253,8 @@ def test_broken_rules_are_refused(lab: Exercise, rng: Random) -> None:
             means="Nothing to protect yet.",
         )
         for case in BAD:
-            said = publish(lab, name, case)
-            after = keys_of(name)
+            said = service.publish(case)
+            after = keys_of(service.name)
             require(
                 said.startswith("refused") and after == before,
                 f"rule_set and publish with the rule set '{case}'",
@@ -266,11 +268,11 @@ def test_broken_rules_are_refused(lab: Exercise, rng: Random) -> None:
 def test_limit_where_it_belongs(lab: Exercise, rng: Random) -> None:
     """A limited route answers 429 with Retry-After; other routes and other clients are not limited"""
     with (
-        probe(rng) as name,
-        recorder(name),
+        probe(lab, rng) as service,
+        recorder(name := service.name),
         plain.client(base_url=GATEWAY, timeout=10) as http,
     ):
-        publish(lab, name, "good")
+        service.publish("good")
         eventually(
             lambda: http.get(f"/{name}/open").status_code == 200, within=8, what="the new route to be live"
         )

@@ -1,9 +1,6 @@
-"""What checks can reach besides the services: Consul's API, auth's keys, the learner's own module."""
+"""What checks can reach besides the services: Consul's API, auth's keys, what a recording instance sees."""
 
 import json
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,11 +11,8 @@ import psycopg
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from grading.system import ENDPOINTS, backend, home
+from grading.system import ENDPOINTS, backend
 from lab import plain
-from lab.course.exercise import LABS, Exercise
-from lab.course.running import code_of
-from lab.home import PLATFORM
 from lab.settings import read
 
 
@@ -53,23 +47,6 @@ def signing_key() -> tuple[str, Ed25519PrivateKey]:
     )
     assert isinstance(key, Ed25519PrivateKey)
     return kid, key
-
-
-def run_module(lab: Exercise, service: str, program: str, *arguments: str) -> subprocess.Popen[str]:
-    """A Python program beside the system, with the same code as `service` and its settings."""
-    code = ",".join(f"{module}={file}" for module, file in code_of(home, service).items())
-    env = {
-        **os.environ, **environment(service), "PYTHONPATH": str(PLATFORM), "PYTHONUNBUFFERED": "1",
-        "LAB_CODE_FOLDER": str(LABS), "LAB_CODE": code,
-    }  # fmt: skip
-    lead = (
-        "import sys; from civildiy.learner.finder import *\n"
-        "sys.meta_path.insert(0, LearnerFinder(learner_files()))\n"
-    )
-    return subprocess.Popen(
-        [sys.executable, "-P", "-c", lead + program, *arguments], env=env, text=True, stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
 
 
 class Recorder:

@@ -13,8 +13,8 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
 from civildiy.events.clients import reader
 from civildiy.events.envelope import POSTS_TOPIC
+from grading.beside import run_module
 from grading.outcome import NotGradable, Wrong, require
-from grading.reach import run_module
 from grading.system import ENDPOINTS, backend, eventually
 from lab.course.exercise import Exercise
 from lab.course.running import is_waiting

@@ -9,9 +9,10 @@ from fastapi import APIRouter, FastAPI
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from civildiy.chassis.handlers import install_problem_handlers
 from civildiy.chassis.limits import BodyLimit
 from civildiy.chassis.metrics import METHODS, RequestMetrics, metrics_answer
-from civildiy.chassis.problems import Unavailable, documented, install_problem_handlers
+from civildiy.chassis.problems import Unavailable, documented
 from civildiy.chassis.routes import AWAY
 from civildiy.chassis.settings import ServiceSettings
 
