@@ -42,9 +42,9 @@ def test_registered_with_a_check() -> None:
     """The service is registered under its own address, with an HTTP check that can fail"""
     did = "restarted profile and looked for it in Consul's catalog"
     # What an earlier registration left behind must not count.
-    pid = pid_of("profile")
+    pid = backend.pid_of("profile")
     backend.signal("profile", signal.SIGTERM)
-    eventually(lambda: pid_of("profile") != pid, within=10, what="profile to end after SIGTERM")
+    eventually(lambda: backend.pid_of("profile") != pid, within=10, what="profile to end after SIGTERM")
     for entry in entries():
         consul("PUT", f"/v1/agent/service/deregister/{entry['Service']['ID']}")
     restarted(pid)
@@ -106,7 +106,7 @@ def test_no_ghosts_after_five_kills() -> None:
     back()
     before = ids()
     for _ in range(5):
-        pid = pid_of("profile")
+        pid = backend.pid_of("profile")
         backend.signal("profile", signal.SIGKILL)
         restarted(pid)
     back()
@@ -120,17 +120,13 @@ def test_no_ghosts_after_five_kills() -> None:
     )
 
 
-def restarted(old: int) -> None:
+def restarted(old: int | None) -> None:
     """The supervisor has started profile anew, and it listens (a start that is cut short enters nothing)."""
     eventually(
-        lambda: pid_of("profile") not in (0, old) and plain.get(f"{ENDPOINTS['profile']}/docs"),
+        lambda: backend.pid_of("profile") not in (None, old) and plain.get(f"{ENDPOINTS['profile']}/docs"),
         within=15,
         what="the supervisor to restart profile",
     )
-
-
-def pid_of(name: str) -> int:
-    return next((unit.pid or 0 for unit in backend.units() if unit.name == name), 0)
 
 
 @check(points=2)
@@ -142,7 +138,7 @@ def test_leaves_on_sigterm() -> None:
     try:
         eventually(lambda: not ids(), within=2, what="profile to leave the catalog after SIGTERM")
     finally:
-        eventually(lambda: pid_of("profile"), within=15, what="the supervisor to restart it")
+        eventually(lambda: backend.pid_of("profile"), within=15, what="the supervisor to restart it")
     back()
 
 

@@ -437,7 +437,7 @@ def test_connections_are_kept(ada: Person) -> None:
 def test_cut_connections_heal(ada: Person) -> None:
     """When all connections to PostgreSQL are cut, nobody has to restart anything"""
     ada.http.post("/api/profile", json={})
-    pids = {unit.name: unit.pid for unit in backend.units()}
+    pids = {unit: backend.pid_of(unit) for unit in ("auth", "profile")}
     cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"  # noqa: E501
     for service in ("auth", "profile"):
         with postgresql(service) as connection:
@@ -450,7 +450,6 @@ def test_cut_connections_heal(ada: Person) -> None:
         return (entered, ada.http.get("/api/profile").status_code) == (200, 200)
 
     eventually(healed, within=5, what="auth and profile to answer after their connections were cut")
-    now = {unit.name: unit.pid for unit in backend.units()}
-    same = [name for name in ("auth", "profile") if now[name] != pids[name]]
+    new = [unit for unit, pid in pids.items() if backend.pid_of(unit) != pid]
     means = "A restart drops everybody's requests."
-    require(not same, "cut all connections", expected="the same processes", saw=same, means=means)
+    require(not new, "cut all connections", expected="the same processes", saw=new, means=means)

@@ -123,9 +123,9 @@ def topic(start: int = 0) -> Iterator[tuple[str, bytes]]:
 
 def pid_of(unit: str) -> int:
     """Process id of a running unit."""
-    found = next(u for u in backend.units() if u.name == unit)
-    assert found.pid, f"{unit} is {found.state}"
-    return found.pid
+    found = backend.pid_of(unit)
+    assert found, f"{unit} does not run"
+    return found
 
 
 def kill(unit: str) -> None:

@@ -130,7 +130,7 @@ def second_instance(service: str) -> Iterator[str]:
     unit = f"{service}-2"
 
     def runs() -> bool:
-        return any(found.name == unit and found.pid for found in backend.units())
+        return backend.pid_of(unit) is not None
 
     _wait_until(lambda: not runs(), f"an earlier {unit} to end")
     backend.start_unit(unit)

@@ -58,6 +58,9 @@ class Backend(Protocol):
     def units(self) -> list[Unit]:
         """All units and their state; of the second instances those that run."""
 
+    def pid_of(self, unit: str) -> int | None:
+        """Process id of a unit's main process, None while it does not run; quicker than `units`."""
+
     def signal(self, unit: str, number: int) -> None:
         """Send a signal to the unit's main process. Raises LabError when it does not run."""
 

@@ -38,11 +38,6 @@ def silent(unit: str) -> bool:
     return False
 
 
-def now(unit: str) -> int | None:
-    """The unit's process id, None while there is none."""
-    return next(found.pid for found in backend.units() if found.name == unit)
-
-
 def on(name: str) -> bool:
     return any(entry.fault == name for entry in ledger.entries(home))
 
@@ -135,7 +130,7 @@ def test_kill_and_restart_and_amnesia() -> None:
     for name, unit in (("kill", "profile"), ("restart", "profile")):
         before = pid_of(unit)
         break_.start(home, backend, fault(name), unit, 1)
-        eventually(lambda b=before: now("profile") not in (None, b), within=15, what=name)  # type: ignore[misc]
+        eventually(lambda b=before: backend.pid_of("profile") not in (None, b), within=15, what=name)  # type: ignore[misc]
     break_.start(home, backend, fault("amnesia"), "consul", 1)
     url = f"{ENDPOINTS['consul']}/v1/health/service/profile?passing"
     eventually(lambda: len(plain.get(url).json()) == 1, within=30, what="profile in Consul")

@@ -91,6 +91,11 @@ class ComposeBackend(ComposeFaults):
         found = containers.look((*UNITS, *SECOND))
         return [unit for unit in found if unit.name in UNITS or unit.pid]
 
+    def pid_of(self, unit: str) -> int | None:
+        """What the engine says of one container."""
+        _known(unit)
+        return containers.pid(unit)
+
     def signal(self, unit: str, number: int) -> None:
         """Send a signal to the unit's main process."""
         _known(unit)

@@ -43,6 +43,12 @@ def look(units: tuple[str, ...]) -> list[Unit]:
     return [_unit(unit, found.get(name(unit)), usage) for unit in units]
 
 
+def pid(unit: str) -> int | None:
+    """Process id of a unit's main process, as the engine's machine counts; None while it does not run."""
+    asked = engine.run("inspect", "--type", "container", "--format", "{{.State.Pid}}", name(unit))
+    return int(asked.stdout.strip() or 0) or None
+
+
 def _unit(unit: str, container: dict[str, Any] | None, usage: dict[str, int]) -> Unit:
     if container is None:
         return Unit(unit, "stopped", None, None, 0, None)

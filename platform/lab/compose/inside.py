@@ -51,6 +51,10 @@ class InsideBackend:
         states = {unit: "running" if _listens(unit) else "stopped" for unit in PORTS}
         return [Unit(unit, states.get(unit, "not seen"), None, None, 0, None) for unit in UNITS]
 
+    def pid_of(self, unit: str) -> int | None:
+        """Not from in here."""
+        raise _outside(f"docker compose top {unit}")
+
     def signal(self, unit: str, number: int) -> None:
         """Not from in here."""
         raise _outside(f"docker compose kill {unit}")

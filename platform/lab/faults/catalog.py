@@ -54,7 +54,7 @@ def _add_second(backend: Backend, unit: str) -> None:
 
 
 def _remove_second(backend: Backend, unit: str) -> None:
-    if any(found.name == _second(unit) for found in backend.units()):
+    if backend.pid_of(_second(unit)) is not None:
         backend.stop_unit(_second(unit))
 
 

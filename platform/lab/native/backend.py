@@ -89,7 +89,7 @@ class NativeBackend(NativeFaults):
 
     def start_unit(self, unit: str) -> None:
         """Start one stopped unit; one that runs is left alone."""
-        if not any(found.name == unit and found.pid for found in self.units()):
+        if self.pid_of(unit) is None:
             self._supervisor.order("POST", f"/process/start/{unit}", unit)
 
     def units(self) -> list[Unit]:
@@ -109,7 +109,7 @@ class NativeBackend(NativeFaults):
             raise LabError(f"{unit} does not run, so it cannot be sent a signal.") from None
 
     def pid_of(self, unit: str) -> int | None:
-        """Process id of a unit, None while it does not run; quicker than `units`."""
+        """What the supervisor says; nobody counts memory."""
         state = self._supervisor.states().get(unit, {})
         return state["pid"] or None if state.get("is_running") else None
 
