@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Literal
 
 from fastapi import APIRouter, FastAPI
+from fastapi.telemetry import TelemetryConfig
 from pydantic import BaseModel
 from starlette.responses import Response
 
@@ -20,6 +21,10 @@ ReadinessCheck = Callable[[], Awaitable[None]]
 """Asks one dependency something small; raises when it does not answer."""
 
 READINESS_SECONDS = 2.0
+
+NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
+"""Nobody collects OpenTelemetry here, and FastAPI would look for a collector with each request. Metrics
+are Prometheus', and the trace goes on in the events (`civildiy.chassis.trace`)."""
 
 
 class Health(BaseModel):
@@ -64,6 +69,7 @@ def create_service(
         redirect_slashes=False,
         # One shape of errors, so the framework's own schema for 422 is left out.
         responses=documented(422),
+        telemetry=NO_TELEMETRY,
     )
     app.state.gateway_secret = settings.gateway_secret.get_secret_value()
     install_problem_handlers(app, drivers)
