@@ -22,7 +22,7 @@ from lab.readiness import PATHS
 pytestmark = pytest.mark.campaign
 GATEWAY = "http://127.0.0.1:18000"
 OWN = ("auth", "profile", "posts", "posts-relay", "feed", "feed-projector")
-LIVE = ("api", "identity", "events", "faults", "commands")
+LIVE = ("api", "identity", "events", "faults", "commands", "break", "storm")
 """Files of tests/live that were tried on both backends; a new one joins when it was, too."""
 NOT_OURS = (
     # The file is read from top to bottom like the architecture's picture, not like a dictionary.

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
-from support import ENDPOINTS, GATEWAY, Person, backend, eventually, home, pid_of
+from support import ENDPOINTS, GATEWAY, backend, eventually, home, pid_of
 
 from lab import plain
 from lab.errors import LabError
@@ -17,10 +17,7 @@ from lab.faults.catalog import FAULTS, fault, target
 from lab.home import REPO
 from lab.readiness import slow
 
-pytestmark = [
-    pytest.mark.fault,
-    pytest.mark.skipif(backend.kind != "native", reason="tried on the native backend only"),
-]
+pytestmark = pytest.mark.fault
 
 
 @pytest.fixture(autouse=True)
@@ -42,10 +39,6 @@ def on(name: str) -> bool:
     return any(entry.fault == name for entry in ledger.entries(home))
 
 
-def redis_refuses() -> bool:
-    return plain.get(f"{ENDPOINTS['feed']}/ready", timeout=5).status_code == 503
-
-
 def posts_are_lost() -> bool:
     return plain.get(f"{GATEWAY}/api/posts", timeout=5).status_code == 404
 
@@ -64,7 +57,6 @@ SIGNS: dict[str, tuple[str, Callable[[], bool]]] = {
     "pause": ("feed", lambda: silent("feed")),
     "cut-off": ("profile", lambda: silent("profile")),
     "slow": ("profile", slowed),
-    "full-disk": ("redis", redis_refuses),
     "wrong-rule": ("traefik", posts_are_lost),
     "two-relays": ("posts-relay", lambda: second_runs("posts-relay")),
     "two-projectors": ("feed-projector", lambda: second_runs("feed-projector")),
@@ -84,20 +76,7 @@ def test_fault_is_seen_and_ends_by_itself(name: str) -> None:
 
 
 def test_every_lasting_fault_has_its_sign() -> None:
-    assert {found.name for found in FAULTS if found.lasts} == {*SIGNS, "clock-skew"}
-
-
-@pytest.mark.campaign
-def test_clock_skew_makes_good_tokens_too_young() -> None:
-    person = Person()
-    break_.start(home, backend, fault("clock-skew"), "auth", 30 * slow())
-
-    def status() -> int:
-        return person.http.get("/api/activity-stream/user").status_code
-
-    eventually(lambda: status() == 401, within=15, what="the token to be refused")
-    break_.heal_all(home, backend)
-    eventually(lambda: status() == 200, within=15, what="the token to be good again")
+    assert {found.name for found in FAULTS if found.lasts} == {*SIGNS, "clock-skew", "full-disk"}
 
 
 def test_fault_ends_when_the_command_is_killed() -> None:
@@ -134,17 +113,6 @@ def test_kill_and_restart_and_amnesia() -> None:
     break_.start(home, backend, fault("amnesia"), "consul", 1)
     url = f"{ENDPOINTS['consul']}/v1/health/service/profile?passing"
     eventually(lambda: len(plain.get(url).json()) == 1, within=30, what="profile in Consul")
-
-
-@pytest.mark.campaign
-def test_a_post_written_while_the_disk_is_full_is_not_lost() -> None:
-    person = Person()
-    break_.start(home, backend, fault("full-disk"), "redis", 30 * slow())
-    eventually(redis_refuses, within=5, what="Redis to refuse writes")
-    post = person.post("on a full disk")
-    assert person.feed() == []  # reads go on
-    break_.heal_all(home, backend)
-    eventually(lambda: [i["post_id"] for i in person.feed()] == [post["id"]], within=20, what="the post")
 
 
 def test_wrong_requests_name_what_there_is() -> None:

@@ -1,4 +1,4 @@
-"""JupyterLab in a real browser: the launcher, an API page, one lab run from the menu and checked.
+"""JupyterLab in a real browser: the launcher, an API page, the tour and one lab run from the menu.
 
 LAB_KEEP_PICTURES=1 writes the screenshots to docs/pictures/.
 """
@@ -118,11 +118,9 @@ def open_notebook(page: Page, number: str) -> None:
 
 def run_all(page: Page) -> None:
     """From the menu, as a person would; waits until no cell is waiting any more."""
-    page.get_by_role("menuitem", name="Kernel").click()
-    page.get_by_text("Restart Kernel and Clear Outputs of All Cells…").click()
-    page.get_by_role("button", name="Confirm Kernel Restart").click()
+    page.get_by_role("menuitem", name="Edit", exact=True).click()
+    page.get_by_text("Clear Outputs of All Cells", exact=True).click()
     page.wait_for_function(f"() => {PROMPTS}.every(p => !/\\d/.test(p.textContent))")
-    page.wait_for_selector(".jp-NotebookPanel .jp-Notebook-ExecutionIndicator[data-status='idle']")
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_text("Run All Cells", exact=True).click()
     page.wait_for_function(
@@ -149,6 +147,25 @@ def test_launcher_shows_the_course_and_the_stack(lab: Lab) -> None:
     base = lab.url.partition("/lab")[0]
     page.goto(f"{base}/civildiy/api/posts")
     assert "POST /api/posts" in page.inner_text("body")
+    page.close()
+
+
+def test_tour_from_the_menu_to_the_end(lab: Lab) -> None:
+    page = lab.page()
+    open_notebook(page, "00")
+    run_all(page)
+    assert errors(page) == []
+    pictures = page.locator(".jp-RenderedHTMLCommon figure img")
+    assert pictures.count() >= 2
+    for number in range(pictures.count()):
+        picture = pictures.nth(number)
+        picture.scroll_into_view_if_needed()
+        assert picture.evaluate("image => image.complete && image.naturalWidth > 300")
+        assert len(picture.get_attribute("alt") or "") > 40
+    pictures.nth(0).scroll_into_view_if_needed()
+    lab.keep(page, "tour-map")
+    pictures.nth(1).scroll_into_view_if_needed()
+    lab.keep(page, "tour-journey")
     page.close()
 
 

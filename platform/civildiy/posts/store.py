@@ -58,9 +58,11 @@ async def ensure_collection(database: AsyncDatabase[Document]) -> None:
         partialFilterExpression={"settled": True},
     )
     await ensure_index(posts, "outbox", [("updated_at", 1)], partialFilterExpression={"settled": False})
-    for other in (await posts.index_information()).keys() - {"_id_", "user_id", "expiry", "outbox"}:
-        # An index that earlier code left may do harm: one with a TTL deletes posts.
-        await posts.drop_index(other)
+    for other, known in (await posts.index_information()).items():
+        # What earlier code left may do harm: an index with a TTL deletes posts, a unique one refuses them.
+        harms = "expireAfterSeconds" in known or known.get("unique")
+        if harms and other not in ("_id_", "expiry"):
+            await posts.drop_index(other)
 
 
 async def ensure_index(posts: AsyncCollection[Document], name: str, keys: Keys, **options: Any) -> None:

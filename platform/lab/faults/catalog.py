@@ -24,7 +24,8 @@ class Fault:
     """One fault. `units` are those it can be done to; one alone is the default.
 
     `inject` and `heal` get the backend and the unit; `heal` may be called twice, and when nothing is wrong.
-    `pulse`: (seconds on, seconds off); inject and heal then alternate until the end.
+    `pulse`: (seconds on, seconds off); inject and heal then alternate until the end. `backends` can do it:
+    with an engine volumes have no limit that could be set in use, and containers share one clock.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Fault:
     inject: Step
     heal: Step = _nothing
     pulse: tuple[float, float] | None = None
+    backends: tuple[str, ...] = ("native", "compose")
 
     @property
     def lasts(self) -> bool:
@@ -100,11 +102,12 @@ FAULTS = (
           lambda backend, unit: backend.cut_off(unit), lambda backend, unit: backend.reconnect(unit)),
     Fault("full-disk", ("redis",), "refuse what it appends to its files",
           "reads go on while writes are refused; the projector waits",
-          lambda backend, unit: backend.fill_disk(unit), lambda backend, unit: backend.free_disk(unit)),
+          lambda backend, unit: backend.fill_disk(unit), lambda backend, unit: backend.free_disk(unit),
+          backends=("native",)),
     Fault("clock-skew", ("auth",), f"set its clock {-SKEW_SECONDS // 60} minutes back",
           "a token of a true clock is 'not yet valid' for a wrong one",
           lambda backend, unit: backend.skew_clock(unit, SKEW_SECONDS),
-          lambda backend, unit: backend.skew_clock(unit, 0)),
+          lambda backend, unit: backend.skew_clock(unit, 0), backends=("native",)),
     Fault("duplicate", ("kafka",), f"send the last {LAST} events once more",
           "at least once means sometimes twice: consumers are idempotent", _on_topic("duplicate")),
     Fault("reorder", ("kafka",), f"send the last {LAST} events once more, newest first",
@@ -125,6 +128,11 @@ FAULTS = (
     Fault("two-projectors", ("feed-projector",), "start a second projector: the group rebalances",
           "who gets a partition goes on where the view ends", _add_second, _remove_second),
 )  # fmt: skip
+
+
+def impossible(kind: str) -> tuple[str, ...]:
+    """Names of the faults that the backend of this kind cannot do."""
+    return tuple(found.name for found in FAULTS if kind not in found.backends)
 
 
 def fault(name: str) -> Fault:

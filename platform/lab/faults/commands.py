@@ -73,6 +73,8 @@ def _table() -> Table:
     table.add_column("what it teaches")
     for found in FAULTS:
         units = found.units[0] if len(found.units) == 1 else "any"
-        table.add_row(found.name + ("" if found.lasts else " *"), units, found.does, found.teaches)
-    table.caption = "* happens once; all others end by themselves after --for"
+        marks = "" if found.lasts else " *"
+        marks += "" if "compose" in found.backends else " (n)"
+        table.add_row(found.name + marks, units, found.does, found.teaches)
+    table.caption = "* happens once; all others end by themselves after --for. (n) LAB_BACKEND=native only"
     return table

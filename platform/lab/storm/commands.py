@@ -28,6 +28,7 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
     ) -> None:
         """Faults under load, and a verdict: is anything lost, doubled, stale or shown to the wrong person?"""
         # Here: the clients of all servers are behind these, and most commands need none.
+        from lab.faults.catalog import impossible
         from lab.storm.run import Load, Storm
         from lab.storm.schedule import schedule
         from lab.storm.show import print_report, watched
@@ -36,7 +37,9 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
             raise LabError("The system is not running. Start it: ./lab up")
         seed = secrets.randbelow(10**6) if seed is None else seed
         console.print(f"Seed {seed}. The same again: ./lab storm --seed {seed} --minutes {minutes:g}")
-        planned = schedule(seed, minutes * 60, without)
+        if left_out := impossible(backend.kind):
+            console.print(f"Left out, for this backend cannot do them: {', '.join(left_out)}.")
+        planned = schedule(seed, minutes * 60, (*without, *left_out))
         made = Storm(home, backend, seed, minutes * 60, planned, Load(writes, reads))
         report = watched(made, console)
         print_report(report, out, f"storm-{seed}", console)
