@@ -90,7 +90,7 @@ def logs(unit: str, follow: bool) -> None:
     """Print the last lines of a unit's log."""
     command = backend.log_command(unit, follow)
     sys.stdout.flush()
-    os.dup2(1, 2)  # an engine gives back what a unit wrote to stderr there; here all of it is what was asked for
+    os.dup2(1, 2)  # an engine gives back on stderr what a unit wrote there; all of it was asked for
     os.execvp(command[0], command)  # noqa: S606
 
 

@@ -15,5 +15,7 @@ def configure_logging(level: str) -> None:
     # Clients that speak at INFO for each request or heartbeat.
     # kafka-python reports each refused connection as an error; ours say once what is away.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    # Why a member was put out of its group is said nowhere else.
+    logging.getLogger("kafka.coordinator").setLevel(logging.ERROR)
     for noisy in ("httpx", "urllib3"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
