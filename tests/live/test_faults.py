@@ -187,3 +187,37 @@ def test_relay_and_projector_killed_again_and_again() -> None:
             lambda p=person, m=mine: [i["post_id"] for i in p.feed()] == m[::-1],  # type: ignore[misc]
             within=60, what="all posts, once, newest first",
         )  # fmt: skip
+
+
+@pytest.mark.fault
+@pytest.mark.campaign
+def test_a_stopping_gateway_still_asks_auth() -> None:
+    """Requests that need a user are answered or cut off when the gateway restarts, never with a 500."""
+    person, ended = Person(), Event()
+    seen: list[int] = []
+
+    def read() -> None:
+        with client(headers=person.http.headers) as http:
+            while not ended.is_set():
+                try:
+                    seen.append(http.get("/api/activity-stream/user").status_code)
+                except httpx.HTTPError:
+                    time.sleep(0.01)
+
+    def well() -> bool:
+        return person.http.get("/api/activity-stream/user").status_code == 200
+
+    readers = [Thread(target=read) for _ in range(6)]
+    for reader in readers:
+        reader.start()
+    try:
+        for _ in range(5):
+            backend.restart("traefik")
+            eventually(well, within=20, what="the gateway to be back")
+            time.sleep(0.5)
+    finally:
+        ended.set()
+        for reader in readers:
+            reader.join()
+    assert seen.count(200) > 100
+    assert 500 not in seen, f"{seen.count(500)} of {len(seen)} answers are 500"
