@@ -90,7 +90,9 @@ def test_watch_answers_each_save(tmp_path: Path) -> None:
     assert line in good
     heard = tmp_path / "heard"
     with heard.open("w") as out:
-        watching = subprocess.Popen(["./lab", "check", "01", "--watch"], cwd=REPO, stdout=out, stderr=out)
+        # A run in the background ignores Ctrl-C, and would hand that down.
+        command = ["env", "--default-signal=INT", "./lab", "check", "01", "--watch"]
+        watching = subprocess.Popen(command, cwd=REPO, stdout=out, stderr=out)
     try:
         for number, text in enumerate(
             ("", good.replace(line, "    if False:\n        response.headers["), good)
