@@ -20,6 +20,8 @@ from lab.home import PLATFORM
 MARK = "\x1e"
 """Begins what a program says to its check; all else on its output is what the learner prints."""
 
+READ_SECONDS = 1.0
+
 
 def run_module(lab: Exercise, service: str, program: str, *arguments: str) -> subprocess.Popen[str]:
     """A Python program beside the system, with the same code as `service` and its settings.
@@ -75,8 +77,7 @@ class Beside:
         def look() -> str:
             ended = self._process.poll() is not None
             if ended:
-                for reader in self._readers:
-                    reader.join()
+                self._join()
             if self._words.empty():
                 return self._broke(what) if ended else ""
             return self._words.get_nowait()
@@ -90,12 +91,18 @@ class Beside:
         wrong(f"waited for {what}", expected="an answer", saw=last,
               means="Your module broke before it could answer.")  # fmt: skip
 
+    def _join(self) -> bool:
+        """Whether all was read; what the learner's code left running may hold the pipes for ever."""
+        for reader in self._readers:
+            reader.join(READ_SECONDS)
+        return not any(reader.is_alive() for reader in self._readers)
+
     def close(self) -> None:
         """End the program."""
         self._process.kill()
         self._process.wait()
-        for reader in self._readers:
-            reader.join()
+        if not self._join():
+            return
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             with suppress(BrokenPipeError):
                 pipe.close()  # type: ignore[union-attr]
