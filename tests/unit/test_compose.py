@@ -8,6 +8,7 @@ import yaml
 
 from lab.backend import UNITS
 from lab.compose.limits import memory_limit
+from lab.compose.network import Addresses
 from lab.home import REPO, SETTINGS
 
 COMPOSE: dict[str, Any] = yaml.safe_load((REPO / "docker-compose.yml").read_text())
@@ -30,6 +31,11 @@ def test_every_service_is_bounded_and_pinned(name: str) -> None:
 
 def test_memory_fits_two_gigabytes() -> None:
     assert 1000 < memory_limit() <= 2000
+
+
+def test_this_machine_has_the_address_that_checks_listen_on() -> None:
+    network = COMPOSE["networks"]["default"]["ipam"]["config"][0]
+    assert network["gateway"].replace("${LAB_NETWORK:-172.30.41}", "172.30.41") == Addresses({}).bridge()
 
 
 def test_dependencies_and_settings_exist() -> None:

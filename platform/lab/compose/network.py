@@ -65,6 +65,8 @@ class Addresses:
     def variables(self) -> dict[str, str]:
         """Hosts and ports for platform/settings/*.env, as a program of this machine needs them."""
         found = {"HOST_CONSUL": "127.0.0.1", "PORT_CONSUL": str(self.port("consul"))}
+        # The replica set's member has a name that only containers can resolve.
+        found["MONGODB_OPTIONS"] = "directConnection=true"
         for unit in ("kafka", "redis", "mongodb", "postgresql"):
             host, _, port = self.endpoint(unit).partition(":")
             found |= {f"HOST_{unit.upper()}": host, f"PORT_{unit.upper()}": port}
