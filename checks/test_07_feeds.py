@@ -330,6 +330,7 @@ def test_killed_ten_times(rng: Random) -> None:
                 looked = time.monotonic()
                 if is_waiting(backend, "feed-projector"):
                     break
+                backend.revive("feed-projector")
             now = int(client.get(keys.OFFSET) or 0)  # type: ignore[arg-type]
             if now == noted:
                 continue

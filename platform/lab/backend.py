@@ -64,6 +64,9 @@ class Backend(Protocol):
     def signal(self, unit: str, number: int) -> None:
         """Send a signal to the unit's main process. Raises LabError when it does not run."""
 
+    def revive(self, unit: str) -> None:
+        """Start a unit that died now, where its supervisor would wait longer after each death."""
+
     def forget(self, unit: str) -> None:
         """Restart `unit` without what it stored: it comes back knowing nothing."""
 

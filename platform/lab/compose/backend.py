@@ -101,6 +101,12 @@ class ComposeBackend(ComposeFaults):
         _known(unit)
         containers.send(unit, number)
 
+    def revive(self, unit: str) -> None:
+        """The engine doubles its delay with each death of a container that ran for less than ten seconds."""
+        _known(unit)
+        if containers.pid(unit) is None:
+            engine.must("restart", "--time", STOP_SECONDS, containers.name(unit))
+
     def forget(self, unit: str) -> None:
         """Make the unit's container anew, without its volumes."""
         _known(unit)

@@ -59,6 +59,10 @@ class InsideBackend:
         """Not from in here."""
         raise _outside(f"docker compose kill {unit}")
 
+    def revive(self, unit: str) -> None:
+        """Not from in here."""
+        raise _outside(f"docker compose restart {unit}")
+
     def forget(self, unit: str) -> None:
         """Not from in here."""
         raise _outside(f"docker compose rm {unit}")

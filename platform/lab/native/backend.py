@@ -108,6 +108,9 @@ class NativeBackend(NativeFaults):
             # The supervisor may not have seen yet that it ended.
             raise LabError(f"{unit} does not run, so it cannot be sent a signal.") from None
 
+    def revive(self, unit: str) -> None:
+        """The supervisor never waits long."""
+
     def pid_of(self, unit: str) -> int | None:
         """What the supervisor says; nobody counts memory."""
         state = self._supervisor.states().get(unit, {})
