@@ -5,7 +5,6 @@ What only one command needs is imported by that command: all of them together ta
 
 import json
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -16,6 +15,7 @@ from rich.table import Table
 
 from lab import overview, plain, view
 from lab.backend import UNITS, Unit
+from lab.children import run_to_its_end
 from lab.choice import chosen
 from lab.compose import commands as compose_commands
 from lab.course import running
@@ -134,18 +134,19 @@ def reset(number: str | None, yes: bool) -> None:
 def test(full: bool, pytest_options: tuple[str, ...]) -> None:
     """Pass the system's tests against the running system; starts it first if needed."""
     forget_lost()
-    if mine := ", ".join(lab.number for lab in running.active(home)):
+    if mine := [lab.number for lab in running.active(home)]:
+        stop = "; ".join(f"./lab stop {number}" for number in mine)
         raise LabError(
-            f"Your code of lab {mine} runs, and these tests are for the platform's own.\n"
-            f"Stop it first (./lab stop {mine}), or have it graded: ./lab check {mine}"
+            f"Your code of lab {', '.join(mine)} runs, and these tests are for the platform's own.\n"
+            f"Stop it first ({stop}), or have it graded: ./lab check {mine[0]}"
         )
     bring_up()
     marks = [] if full else ["-m", "not campaign"]
     pytest = [sys.executable, "-m", "pytest"]
-    code = subprocess.call([*pytest, *marks, *pytest_options], cwd=REPO)
+    code, _ = run_to_its_end([*pytest, *marks, *pytest_options], REPO)
     if not pytest_options:
         # A run of its own: the checks of the labs have outcomes and exit codes of their own.
-        code = subprocess.call([*pytest, "checks"], cwd=REPO) or code
+        code = run_to_its_end([*pytest, "checks"], REPO)[0] or code
     sys.exit(code)
 
 
@@ -168,12 +169,18 @@ def doctor() -> None:
 @cli.command()
 def demo() -> None:
     """Follow one post through the whole system."""
-    from lab.demo import story
+    from lab.demo import AWAY, story
 
     need_running()
-    for number, (headline, shown) in enumerate(story(backend.endpoints()), 1):
-        console.print(f"\n{number}. {headline}", style="bold", markup=False)
-        console.print(shown, markup=False, soft_wrap=False)
+    try:
+        for number, (headline, shown) in enumerate(story(backend.endpoints()), 1):
+            console.print(f"\n{number}. {headline}", style="bold", markup=False)
+            console.print(shown, markup=False, soft_wrap=False)
+    except AWAY as error:
+        kind = type(error).__name__
+        raise LabError(
+            f"A part of the system does not answer ({kind}: {str(error)[:200]}). Look: ./lab status"
+        ) from error
 
 
 def need_running() -> None:
@@ -218,4 +225,9 @@ def main() -> None:
         cli()
     except LabError as error:
         console.print(f"{error}", style="bold", markup=False)
+        sys.exit(1)
+    except OSError as error:
+        if not error.filename:
+            raise
+        console.print(f"{error.filename}: {error.strerror}", style="bold", markup=False)
         sys.exit(1)

@@ -8,7 +8,9 @@ from typing import Any
 
 import httpx
 from kafka import TopicPartition
+from kafka.errors import KafkaError
 from redis import Redis
+from redis.exceptions import RedisError
 
 from civildiy.events.clients import reader
 from civildiy.events.envelope import POSTS_TOPIC
@@ -16,6 +18,8 @@ from civildiy.feed import keys
 from lab import plain
 from lab.errors import LabError
 
+AWAY = (httpx.TransportError, KafkaError, RedisError)
+"""What is raised when a part of the system does not answer."""
 PATIENCE = 10.0
 
 
@@ -34,7 +38,7 @@ def _answered(answer: httpx.Response, status: int) -> dict[str, Any]:
 
 
 def story(endpoints: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """Each hop's headline and what it shows. Raises LabError, httpx.HTTPError."""
+    """Each hop's headline and what it shows. Raises LabError, and what is in AWAY."""
     name = f"demo{secrets.token_hex(4)}"
     person = {"email": f"{name}@example.org", "username": name, "password": secrets.token_hex(8)}
     with plain.client(base_url=endpoints["gateway"], timeout=10) as http:
@@ -59,7 +63,7 @@ def story(endpoints: dict[str, str]) -> Iterator[tuple[str, str]]:
 
 def _redis_entry(address: str, post_id: str) -> dict[str, Any]:
     host, _, port = address.partition(":")
-    with Redis(host=host, port=int(port)) as redis:
+    with Redis(host=host, port=int(port), socket_timeout=5) as redis:
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             for item in redis.lrange(keys.GLOBAL, 0, 20):
@@ -77,10 +81,14 @@ def _event(address: str, post_id: str) -> dict[str, Any]:
         consumer.assign([partition])
         end = consumer.end_offsets([partition])[partition]
         consumer.seek(partition, max(0, end - 100))
-        for record in consumer.poll(timeout_ms=3000, max_records=100).get(partition, []):
-            if record.key == post_id.encode():
-                event: dict[str, Any] = json.loads(record.value)
-                return event
+        while consumer.position(partition) < end:  # one poll may bring a part only
+            records = consumer.poll(timeout_ms=3000).get(partition, [])
+            for record in records:
+                if record.key == post_id.encode():
+                    event: dict[str, Any] = json.loads(record.value)
+                    return event
+            if not records:
+                break
     finally:
         consumer.close()
     raise LabError("The event is not among the last 100 on the topic. Look: ./lab logs posts-relay")

@@ -21,7 +21,12 @@ def register(cli: click.Group, backend: Backend, console: Console) -> None:
     def status(as_json: bool) -> None:
         """Show each unit: state, address, memory, since when, and Consul's view."""
         if as_json:
-            click.echo(json.dumps([unit.__dict__ for unit in backend.units()], indent=1))
+            addresses, health = backend.endpoints(), consul_health(backend)
+            seen = [
+                unit.__dict__ | {"address": addresses.get(unit.name), "consul": health.get(unit.name)}
+                for unit in backend.units()
+            ]
+            click.echo(json.dumps(seen, indent=1))
         else:
             print_status(backend, console)
 

@@ -14,8 +14,15 @@ PATHS = {"auth": "auth", "profile": "profile", "posts": "posts", "feed": "activi
 
 
 def slow() -> float:
-    """LAB_SLOW stretches every deadline by this factor."""
-    return float(os.environ.get("LAB_SLOW", "1"))
+    """LAB_SLOW stretches every deadline by this factor. Raises LabError."""
+    given = os.environ.get("LAB_SLOW", "1")
+    try:
+        factor = float(given)
+    except ValueError:
+        factor = 0.0
+    if not 0 < factor < 1000:
+        raise LabError(f"LAB_SLOW={given} is not a number above 0; LAB_SLOW=2 doubles all deadlines.")
+    return factor
 
 
 def waiting_for(endpoints: dict[str, str], client: httpx.Client) -> list[str]:

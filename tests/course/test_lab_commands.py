@@ -9,8 +9,9 @@ import xml.etree.ElementTree as Xml
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
-from support import eventually, home
+from support import eventually, home, pid_of, until_healthy
 
 from lab.course.exercise import exercise
 from lab.course.running import is_active
@@ -120,6 +121,21 @@ def test_watch_answers_each_save(tmp_path: Path) -> None:
 def test_a_part_of_the_checks_is_no_pass() -> None:
     lab("check", "01", "-k", "test_delete")
     assert json.loads((home.root / "progress.json").read_text())["01"]["of"] == 29
+
+
+@pytest.mark.fault
+def test_ctrl_c_lets_a_check_mend_what_it_broke() -> None:
+    command = ["env", "--default-signal=INT", "./lab", "check", "02", "-k", "frozen"]
+    checking = subprocess.Popen(command, cwd=REPO, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+    def profile_is(status: str) -> bool:
+        return bool(psutil.Process(pid_of("profile")).status() == status)
+
+    eventually(lambda: profile_is(psutil.STATUS_STOPPED), within=60, what="the check to freeze profile")
+    checking.send_signal(signal.SIGINT)
+    checking.communicate(timeout=60 * slow())
+    assert not profile_is(psutil.STATUS_STOPPED)
+    until_healthy()
 
 
 def test_words_for_wrong_input() -> None:

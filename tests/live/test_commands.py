@@ -1,10 +1,11 @@
 """The commands, as a person types them."""
 
 import json
+import os
 import subprocess
 
 import pytest
-from support import Person, client, eventually, pid_of
+from support import Person, backend, client, eventually, pid_of
 
 from lab.backend import UNITS
 from lab.home import REPO
@@ -23,6 +24,31 @@ def test_second_up_does_nothing() -> None:
     before = [pid_of(unit) for unit in UNITS]
     assert "up already" in lab("up")
     assert [pid_of(unit) for unit in UNITS] == before
+
+
+@pytest.mark.fault
+def test_up_starts_what_was_stopped() -> None:
+    backend.stop_unit("redis")
+    said = refused("demo")
+    assert "does not answer" in said or "503" in said
+    assert "Up in" in lab("up")
+    assert "up already" in lab("up")
+
+
+def refused(*arguments: str, **environment: str) -> str:
+    """What a command says that does not do its work."""
+    ran = subprocess.run(
+        [REPO / "lab", *arguments], capture_output=True, text=True, check=False, timeout=120 * slow(),
+        env={**os.environ, **environment},
+    )  # fmt: skip
+    assert ran.returncode == 1, ran.stdout + ran.stderr
+    assert "Traceback" not in ran.stdout + ran.stderr
+    return ran.stdout + ran.stderr
+
+
+def test_words_for_wrong_input() -> None:
+    assert "LAB_SLOW=1,5 is not a number" in refused("up", LAB_SLOW="1,5")
+    assert "/no/such/x.json: No such file" in refused("report", "--json", "/no/such/x.json")
 
 
 def test_endpoints() -> None:

@@ -14,8 +14,6 @@ COMMANDS = [command for command in shown() if command.is_lab]
 NOT_RUN = {
     "bench": "measures for minutes; a person reads its figures",
     "soak": "twenty minutes of load; a person starts it and reads its figures",
-    "bundle": "packs gigabytes of images for a class without a network",
-    "unbundle": "unpacks them again, on another machine",
 }
 
 

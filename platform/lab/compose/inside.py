@@ -102,7 +102,7 @@ class InsideBackend:
 
     def tool_command(self, tool: str, *arguments: str) -> list[str]:
         """Not from in here: the tools' settings are not this container's."""
-        raise _outside(f"./lab {tool}")
+        raise _outside(f"./lab {tool.removeprefix('feed-')}")
 
     def endpoints(self) -> dict[str, str]:
         """The names that the services use as well."""

@@ -4,9 +4,9 @@ import difflib
 import json
 import os
 import re
-import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from rich.table import Table
 
 from civildiy.learner.finder import fingerprint
 from lab.backend import Backend
+from lab.children import run_to_its_end
 from lab.course import running
 from lab.course.exercise import Exercise, exercise, exercises
 from lab.course.record import Record
@@ -53,27 +54,22 @@ class Course:
         began = time.monotonic()
         command = [sys.executable, "-m", "pytest", "-q", "--no-header", "--tb=no", "-rN", "--no-summary",
                    f"--verdicts={file}", *options, *(QUICK if quick else ()), str(lab.checks)]  # fmt: skip
-        done = subprocess.run(
-            command,
-            cwd=REPO,
-            # An option may be a plugin's: -n 2.
-            env={**os.environ, **({} if options else running.NO_PLUGINS)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
+        # An option may be a plugin's: -n 2.
+        env = {**os.environ, **({} if options else running.NO_PLUGINS)}
+        code, said = run_to_its_end(command, REPO, env=env, kept=True)
         if not file.exists():
-            self.say(done.stdout.decode(errors="replace"))
+            self.say(said.decode(errors="replace"))
             self.say("NOT GRADABLE: the checks did not run (see above).")
             return 2
         verdicts = json.loads(file.read_text())
-        self._print(lab, verdicts, time.monotonic() - began, done.returncode, cut_short=quick)
+        self._print(lab, verdicts, time.monotonic() - began, code, cut_short=quick)
         # A part of the checks says nothing about the lab.
-        if (not quick or done.returncode == 0) and all(
-            re.fullmatch(r"--seed(=\d+)?|\d+", o) for o in options
-        ):
-            self._keep(lab, verdicts, done.returncode)
-        return done.returncode
+        if all(re.fullmatch(r"--seed(=\d+)?|\d+", o) for o in options):
+            if not quick or code == 0:
+                self._keep(lab, verdicts, code)
+            else:
+                self.record.note(lab.number, first=_first_missed(verdicts))
+        return code
 
     def _keep(self, lab: Exercise, verdicts: list[dict[str, Any]], code: int) -> None:
         outcome = {0: "pass", 1: "fail", 2: "not gradable", 3: "not attempted"}[code]
@@ -82,7 +78,7 @@ class Course:
             "outcome": outcome,
             "points": sum(v["points"] for v in verdicts if v["outcome"] == "pass"),
             "of": sum(v["points"] for v in verdicts),
-            "first": next((v["title"] for v in verdicts if v["outcome"] != "pass"), ""),
+            "first": _first_missed(verdicts),
             "mine": mine,
             "when": time.strftime("%F %T"),
             "verdicts": verdicts,
@@ -110,6 +106,10 @@ class Course:
                  f" {mine}, {seconds:.1f} s")  # fmt: skip
 
 
+def _first_missed(verdicts: list[dict[str, Any]]) -> str:
+    return next((str(v["title"]) for v in verdicts if v["outcome"] != "pass"), "")
+
+
 def register(cli: click.Group, home: Home, backend: Backend, console: Console) -> None:
     """Add the commands to `cli`."""
     course = Course(home, backend, console)
@@ -135,7 +135,11 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
         """Go back to the platform's own code."""
         lab = exercise(number)
         running.use(home, backend, lab, None)
-        course.say(f"{', '.join(lab.units)} runs the platform's own code again. Your files stay.")
+        for unit in lab.units:
+            others = ", ".join(f"labs/{file}" for file in running.code_of(home, unit).values())
+            course.say(f"{unit} still runs {others}, of another lab" if others
+                       else f"{unit} runs the platform's own code again")  # fmt: skip
+        course.say("Your files stay.")
 
     @cli.command()
     @number
@@ -168,8 +172,9 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
         """One more hint, after a look at what the live system shows."""
         lab = exercise(number)
         known = course.record.of(lab.number)
-        for said in running.incidents(backend, lab.units, time.time() - 600)[-1:]:
-            course.say(f"Your code, just now: {said}\n")
+        with suppress(LabError):  # from inside a container nobody sees the logs of others
+            for said in running.incidents(backend, lab.units, time.time() - 600)[-1:]:
+                course.say(f"Your code, just now: {said}\n")
         if not running.is_active(home, lab):
             course.say(f"The platform's own code runs. ./lab start {lab.number} makes yours run.\n")
         if first := known.get("first"):
@@ -182,7 +187,7 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
             course.say(hint.text)
             course.record.note(lab.number, hints=given + 1)
         if given >= len(lab.hints):
-            course.say(f"That were all hints. ./lab solution {lab.number} --give-up shows the solution.")
+            course.say(f"Those were all the hints. ./lab solution {lab.number} --give-up shows the solution.")
 
     @cli.command()
     @number
@@ -193,7 +198,7 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
         if not give_up and not course.record.of(lab.number).get("passed_once"):
             raise LabError(f"The solution is shown after a pass, or with: ./lab solution {number} --give-up")
         for piece in lab.pieces:
-            mine = piece.file.read_text(encoding="utf-8") if piece.file.exists() else ""
+            mine = piece.file.read_text(encoding="utf-8", errors="replace") if piece.file.exists() else ""
             theirs = piece.source.read_text(encoding="utf-8")
             names = (f"yours/{piece.file.name}", f"platform/{piece.file.name}")
             lines = difflib.unified_diff(mine.splitlines(), theirs.splitlines(), *names, lineterm="")

@@ -52,6 +52,7 @@ class NativeBackend(NativeFaults):
         paths = ensure_servers(self._home, progress)
         with self._locked():
             if self.running():
+                self._start_what_rests()
                 return
             end_leftovers(self._home, progress)
             network.refuse_taken_ports()
@@ -68,6 +69,13 @@ class NativeBackend(NativeFaults):
                     env={**os.environ, "COMPOSE_SHELL": "bash", "PC_LOG_FILE":
                          str(self._home.logs / "process-compose.log"), "PC_DISABLE_DOTENV": "1"},
                 )  # fmt: skip
+
+    def _start_what_rests(self) -> None:
+        """Somebody stopped or froze a unit and did not come back."""
+        for unit in self.units():
+            if unit.name in UNITS:
+                self.thaw(unit.name)
+                self.start_unit(unit.name)
 
     def stop(self) -> None:
         """Stop everything in order; what does not listen is ended."""

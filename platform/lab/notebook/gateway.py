@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from lab import plain
+from lab.instances import answered
 from lab.notebook import plots
 from lab.notebook.picture import Picture, Table
 from lab.notebook.stack import address, backend, client, eventually
@@ -38,9 +39,7 @@ def counts(service: str, path: str) -> dict[str, int]:
     for unit in [
         unit.name for unit in backend.units() if unit.name in (service, f"{service}-2") and unit.pid
     ]:
-        text = plain.get(f"http://{backend.reach(unit)}:5000/metrics", timeout=5).text
-        lines = [line for line in text.splitlines() if "_count{" in line and f'"{path}"' in line]
-        found[unit] = int(sum(float(line.rsplit(" ", 1)[1]) for line in lines))
+        found[unit] = answered(backend, unit, path)
     return found
 
 

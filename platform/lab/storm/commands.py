@@ -11,6 +11,8 @@ from lab.backend import Backend
 from lab.errors import LabError
 from lab.home import Home
 
+RATE = click.FloatRange(0, 10_000, min_open=True)
+
 
 def register(cli: click.Group, home: Home, backend: Backend, console: Console) -> None:
     """Add the commands."""
@@ -19,8 +21,8 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
     @cli.command()
     @click.option("--seed", type=int, help="The same seed gives the same faults and people's choices.")
     @click.option("--minutes", default=3.0, show_default=True, type=click.FloatRange(0.1, 120))
-    @click.option("--writes", default=20.0, show_default=True, help="Changes per second.")
-    @click.option("--reads", default=20.0, show_default=True, help="Reads per second.")
+    @click.option("--writes", default=20.0, show_default=True, type=RATE, help="Changes per second.")
+    @click.option("--reads", default=20.0, show_default=True, type=RATE, help="Reads per second.")
     @click.option("--without", multiple=True, metavar="FAULT", help="Leave a fault out.")
     @click.option("--out", default="storms", show_default=True, type=Path, help="Folder for results.")
     def storm(
@@ -52,8 +54,8 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
 def _register_soak(cli: click.Group, home: Home, backend: Backend, console: Console) -> None:
     @cli.command()
     @click.option("--minutes", default=20.0, show_default=True, type=click.FloatRange(0.1, 600))
-    @click.option("--writes", default=200.0, show_default=True, help="Changes per second.")
-    @click.option("--reads", default=500.0, show_default=True, help="Reads per second.")
+    @click.option("--writes", default=200.0, show_default=True, type=RATE, help="Changes per second.")
+    @click.option("--reads", default=500.0, show_default=True, type=RATE, help="Reads per second.")
     @click.option("--out", default="storms", show_default=True, type=Path, help="Folder for results.")
     def soak(minutes: float, writes: float, reads: float, out: Path) -> None:
         """Steady load without faults: latencies, memory of each unit, and nothing lost."""

@@ -1,0 +1,17 @@
+"""One instance among several, asked directly: the gateway would choose for itself."""
+
+from lab import plain
+from lab.backend import Backend
+from lab.settings import read
+
+
+def port(backend: Backend) -> int:
+    """The port on which every service listens."""
+    return int(read("common", backend.variables())["SERVICE_PORT"])
+
+
+def answered(backend: Backend, unit: str, path: str) -> int:
+    """Requests to `path` that an instance has answered, by its own count. Raises httpx.HTTPError."""
+    text = plain.get(f"http://{backend.reach(unit)}:{port(backend)}/metrics", timeout=5).text
+    lines = [line for line in text.splitlines() if "_count{" in line and f'"{path}"' in line]
+    return int(sum(float(line.rsplit(" ", 1)[1]) for line in lines))
