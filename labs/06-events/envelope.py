@@ -7,11 +7,11 @@ Source: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json
 """
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 POSTS_TOPIC = "posts-events"
 DEAD_LETTER_TOPIC = "posts-events-dlq"
@@ -22,6 +22,16 @@ Put = Literal["post.created", "post.updated"]
 Removal = Literal["post.deleted", "post.expired"]
 EVENT_TYPES = ("post.created", "post.updated", "post.deleted", "post.expired")
 
+
+def _in_utc(time: datetime) -> datetime:
+    """The same moment in UTC; the first and last day of all years may have none."""
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is not a time between the years 1 and 9999 in UTC") from None
+
+
+Moment = Annotated[datetime, AfterValidator(_in_utc)]
 PostId = Annotated[str, Field(pattern=r"^[0-9a-f]{24}$")]
 
 
@@ -47,9 +57,9 @@ class PostData(Data):
     title: str
     content: str
     tags: list[str]
-    created_at: datetime
-    updated_at: datetime
-    expires_at: datetime | None
+    created_at: Moment
+    updated_at: Moment
+    expires_at: Moment | None
 
 
 class _Envelope(BaseModel):
@@ -61,7 +71,7 @@ class _Envelope(BaseModel):
     id: Annotated[str, Field(min_length=1, max_length=100)]
     source: str
     subject: str
-    time: datetime
+    time: Moment
     datacontenttype: Literal["application/json"]
     postversion: Annotated[int, Field(ge=1, le=2**53)]
     traceparent: str
@@ -105,7 +115,7 @@ VERSIONS: dict[int, TypeAdapter[Any]] = {
     1: TypeAdapter(PutV1 | RemovalV1),
     2: TypeAdapter(PostPut | PostRemoved),
 }
-"""Every version that was ever published. docs/events.md says how to add one."""
+"""Every version that was ever published. Their JSON Schemas are kept in docs/events/."""
 
 
 class UnknownType(Exception):

@@ -45,6 +45,7 @@ class Relay:
     """Moves events from the outbox to the topic, one post's events in their order."""
 
     def __init__(self, outbox: Outbox, changes: Changes, lease: Lease, connect: Connect) -> None:
+        self._stopped = Event()
         self._outbox = outbox
         self._changes = changes
         self._lease = lease

@@ -1,5 +1,6 @@
 """The API as a client of the gateway meets it."""
 
+import secrets
 from typing import Any
 
 import httpx
@@ -161,6 +162,33 @@ def test_body_over_one_mebibyte(ada: Person) -> None:
     big = {"title": "t", "content": "x" * (1024 * 1024)}
     for path in ("/api/posts", "/api/auth/register", "/api/profile"):
         is_problem(ada.http.post(path, json=big), 413)
+
+
+def test_body_of_a_thousand_mistakes(anybody: httpx.Client) -> None:
+    answer = anybody.post("/api/auth/register", json={f"x{n}": 0 for n in range(1000)})
+    is_problem(answer, 422, "email")
+    assert len(answer.json()["errors"]) == 20
+
+
+def test_words_that_utf_8_cannot_write(anybody: httpx.Client) -> None:
+    json_type = {"Content-Type": "application/json"}
+    is_problem(anybody.post("/api/auth/login", content=b'{"\\ud800": 1}', headers=json_type), 422)
+
+
+def test_login_with_the_words_of_the_registration(anybody: httpx.Client) -> None:
+    name = f"p{secrets.token_hex(6)}"
+    person = {"email": f" {name}@B\u00fccher.example ", "username": name, "password": "long enough"}
+    assert anybody.post("/api/auth/register", json=person).status_code == 201
+    del person["username"]
+    assert anybody.post("/api/auth/login", json=person).status_code == 200
+
+
+def test_times_are_text_and_stay_what_they_are(ada: Person) -> None:
+    for time in (4102444800, "4102444800", 4102444800.5):
+        new = {"title": "t", "content": "c", "expires_at": time}
+        is_problem(ada.http.post("/api/posts", json=new), 422, "expires_at")
+    post = ada.post(expires_at="2099-01-01T00:00:00.123456Z")
+    assert ada.http.get(f"/api/posts/{post['id']}").json()["expires_at"] == post["expires_at"]
 
 
 def test_nothing_here(anybody: httpx.Client) -> None:

@@ -7,10 +7,15 @@ from typing import Any
 
 import pytest
 from kafka import KafkaProducer, TopicPartition
-from support import ENDPOINTS, Person, client, events_of, eventually
+from kafka.consumer.fetcher import ConsumerRecord
+from pymongo import MongoClient
+from support import ENDPOINTS, Person, client, events_of, eventually, pid_of
 
 from civildiy.events.clients import producer, reader
 from civildiy.events.envelope import DEAD_LETTER_TOPIC, POSTS_TOPIC
+from civildiy.posts.store import COLLECTION
+
+DATABASE = "posts"
 
 
 @pytest.fixture
@@ -68,17 +73,55 @@ def test_poison_goes_to_the_dead_letters_and_holds_up_nothing(log: KafkaProducer
     person = Person()
     post = person.post("after the poison")
     eventually(lambda: entries(person, post["id"]), within=10, what="the next post")
+    (mine,) = [letter for letter in last_letters() if letter.key == mark.encode()]
+    assert mine.value == b"{ this is not JSON"
+    assert "not JSON" in dict(mine.headers)["reason"].decode()
+
+
+def last_letters(many: int = 5) -> list[ConsumerRecord]:
     partition = TopicPartition(DEAD_LETTER_TOPIC, 0)
     consumer = reader(ENDPOINTS["kafka"])
     try:
         consumer.assign([partition])
-        consumer.seek(partition, max(0, consumer.end_offsets([partition])[partition] - 5))
-        letters = consumer.poll(timeout_ms=3000).get(partition, [])
+        end = consumer.end_offsets([partition])[partition]
+        consumer.seek(partition, max(0, end - many))
+        found: list[ConsumerRecord] = []
+        while consumer.position(partition) < end:
+            found += consumer.poll(timeout_ms=3000).get(partition, [])
     finally:
         consumer.close()
-    (mine,) = [letter for letter in letters if letter.key == mark.encode()]
-    assert mine.value == b"{ this is not JSON"
-    assert "not JSON" in dict(mine.headers)["reason"].decode()
+    return found
+
+
+def test_time_beyond_all_years_is_poison(log: KafkaProducer) -> None:
+    person = Person()
+    post = person.post("of our time")
+    (event,) = eventually(lambda: events_of(post["id"]), within=10, what="the event")
+    offset = put(log, post["id"], json.dumps(event | {"time": "9999-12-31T23:59:59-01:00"}).encode())
+    until_applied(offset)
+    (mine,) = [letter for letter in last_letters() if letter.key == post["id"].encode()]
+    assert "9999" in dict(mine.headers)["reason"].decode()
+
+
+def test_poison_as_large_as_a_record_can_be(log: KafkaProducer) -> None:
+    mark = secrets.token_hex(8)
+    until_applied(put(log, mark, b'{"schemaversion":"' + b"x" * 1_048_000 + b'"}'))
+    (mine,) = [letter for letter in last_letters() if letter.key == mark.encode()]
+    reason = dict(mine.headers)["reason"].decode()
+    assert "of 1048020 bytes the first 1000000" in reason
+    assert len(reason) < 700
+
+
+def test_documents_that_are_no_posts_hold_up_nothing() -> None:
+    with MongoClient[dict[str, Any]](f"mongodb://{ENDPOINTS['mongodb']}", directConnection=True) as client:
+        posts = client[DATABASE][COLLECTION]
+        added = posts.insert_one({"x": 1})
+        posts.delete_one({"_id": added.inserted_id})
+    before = pid_of("posts-relay")
+    person = Person()
+    post = person.post("after it")
+    eventually(lambda: entries(person, post["id"]), within=10, what="the next post")
+    assert pid_of("posts-relay") == before
 
 
 def test_trace_goes_from_the_request_to_the_event() -> None:

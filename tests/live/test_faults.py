@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from support import ENDPOINTS, Person, backend, client, eventually, kill, stopped
+from support import ENDPOINTS, Person, backend, client, eventually, kill, pid_of, stopped
 
 from civildiy.events.clients import DELIVERY_MS
 from lab import plain
@@ -153,6 +153,24 @@ def test_a_dead_store_is_named(ada: Person, unit: str, service: str, path: str) 
         ready = plain.get(f"{ENDPOINTS[service]}/ready", timeout=10)
         assert (ready.status_code, unit in ready.text) == (503, True)
         assert ada.http.get(f"{path}/health").status_code == 200
+
+
+@pytest.mark.fault
+def test_auth_that_began_without_postgresql_does_not_refuse_good_tokens(ada: Person) -> None:
+    with stopped("postgresql"):
+        before = pid_of("auth")
+        backend.restart("auth")
+        eventually(
+            lambda: (
+                backend.pid_of("auth") not in (None, before) and ada.http.get("/api/auth/health").is_success
+            ),
+            within=30,
+            what="auth to be back",
+        )
+        answer = ada.http.get("/api/activity-stream/user")
+        assert answer.status_code == 503, answer.text
+        assert "postgresql" in answer.text
+    eventually(lambda: ada.http.get("/api/activity-stream/user").is_success, within=30, what="the feed")
 
 
 @pytest.mark.fault

@@ -90,6 +90,8 @@ def forged(ada: Person) -> dict[str, str]:
         "unknown key id": signed({}, "unknown"),
         "key id as a path": signed({}, "../../etc/passwd"),
         "changed claims": f"{head}.{part(claims | {'sub': '1'})}.{signature}",
+        "words that UTF-8 cannot write": part({"alg": "EdDSA", "kid": kid, "crit": [chr(0xD800)]})
+        + ".e30.AA",
         "no signature": f"{head}.{body}.",
         "not a token": "x.y.z",
         "very long": "x" * 7000,

@@ -76,7 +76,7 @@ async def login(given: Credentials, service: Service) -> Token:
     return Token(access_token=token, expires_in=service.issuer.seconds)
 
 
-@router.get("/validate", responses=documented(401), response_model=Validation)
+@router.get("/validate", responses=documented(401, 503), response_model=Validation)
 async def validate(request: Request) -> Response:
     """Tell the gateway who a token stands for, in the X-User-ID header."""
     given = request.headers.getlist("authorization")

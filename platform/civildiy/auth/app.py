@@ -50,6 +50,8 @@ ROUTES = (
 )
 
 TIMEOUT_SECONDS = 2.0
+MOST_BODY = 16 * 1024
+"""Bytes; nothing that auth takes is long, and it answers for every protected request of the system."""
 
 AWAY = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError, PoolTimeout)
 """PostgreSQL cannot serve now. Other errors of the driver are mistakes in our own statements."""
@@ -135,6 +137,7 @@ def service() -> Service:
         dependencies={"postgresql": postgresql_answers},
         drivers=dict.fromkeys(AWAY, "postgresql"),
         lifespan=lifespan,
+        most_body=MOST_BODY,
         description="Accounts and tokens. The gateway asks here who a request acts for.",
     )
     app.include_router(gateway_router)

@@ -3,6 +3,7 @@
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, EmailStr, Field, StringConstraints
+from pydantic.networks import validate_email
 
 from civildiy.chassis.text import storable_text
 
@@ -12,6 +13,14 @@ Password = Annotated[str, StringConstraints(min_length=8, max_length=128), After
 
 class _Input(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
+
+
+def _as_registered(email: str) -> str:
+    """The form in which an account keeps this address, if it is one: without blanks, for instance."""
+    try:
+        return validate_email(email)[1]
+    except ValueError:
+        return email
 
 
 class NewUser(_Input):
@@ -25,7 +34,7 @@ class NewUser(_Input):
 class Credentials(_Input):
     """What a person logs in with. Wrong shapes of either are simply wrong credentials."""
 
-    email: Annotated[str, StringConstraints(min_length=1, max_length=254)]
+    email: Annotated[str, StringConstraints(min_length=1, max_length=254), AfterValidator(_as_registered)]
     password: Annotated[str, StringConstraints(min_length=1, max_length=128)]
 
 

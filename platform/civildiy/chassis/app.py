@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from civildiy.chassis.handlers import install_problem_handlers
-from civildiy.chassis.limits import BodyLimit
+from civildiy.chassis.limits import MAX_BODY_BYTES, BodyLimit
 from civildiy.chassis.metrics import METHODS, RequestMetrics, metrics_answer
 from civildiy.chassis.problems import Unavailable, documented
 from civildiy.chassis.routes import AWAY
@@ -52,13 +52,14 @@ def create_service(
     drivers: Mapping[type[Exception], str],
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
     description: str,
+    most_body: int = MAX_BODY_BYTES,
 ) -> FastAPI:
     """The FastAPI application of service `name`.
 
     `prefix` is the service's path at the gateway, such as '/api/posts'; `dependencies` maps a
     unit's name to the check that /ready runs (None: `router` has /health and /ready of its own),
     `drivers` a driver's root error to the
-    unit that is away when it is raised.
+    unit that is away when it is raised. `most_body` is the longest request body in bytes.
     """
     app = FastAPI(
         title=f"CivilDIY {name}",
@@ -73,7 +74,7 @@ def create_service(
     )
     app.state.gateway_secret = settings.gateway_secret.get_secret_value()
     install_problem_handlers(app, drivers)
-    app.add_middleware(BodyLimit)
+    app.add_middleware(BodyLimit, limit=most_body)
     app.add_middleware(RequestMetrics)
     if dependencies is not None:
         app.include_router(_health(name, prefix, dependencies))

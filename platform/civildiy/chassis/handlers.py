@@ -11,9 +11,12 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from civildiy.chassis.problems import MEDIA_TYPE, FieldError, Problem, Unavailable, problem_body
+from civildiy.chassis.problems import MEDIA_TYPE, FieldError, Problem, Unavailable, encodable, problem_body
 
 log = logging.getLogger(__name__)
+
+MOST_ERRORS = 20
+"""So many are named; a body of a megabyte can hold a hundred thousand."""
 
 
 def _answer(
@@ -57,7 +60,10 @@ def _name(location: Sequence[Any]) -> str:
 
 async def _on_validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    errors = [FieldError(field=_name(e["loc"]), message=e["msg"]) for e in error.errors()]
+    errors = [
+        FieldError(field=encodable(_name(e["loc"])), message=encodable(e["msg"]))
+        for e in error.errors()[:MOST_ERRORS]
+    ]
     detail = "; ".join(f"{e.field}: {e.message}" for e in errors[:3])
     return _answer(request, HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors)
 

@@ -107,6 +107,11 @@ class Unavailable(Problem):
         )
 
 
+def encodable(text: str) -> str:
+    """Half a surrogate pair, which JSON can bring in and UTF-8 cannot take out again, becomes '?'."""
+    return text.encode(errors="replace").decode()
+
+
 def problem_body(
     status: HTTPStatus, detail: str, instance: str, errors: Sequence[FieldError] | None = None
 ) -> bytes:
@@ -114,8 +119,8 @@ def problem_body(
     problem = ProblemDetail(
         title=status.phrase,
         status=status.value,
-        detail=detail,
-        instance=instance,
+        detail=encodable(detail),
+        instance=encodable(instance),
         errors=list(errors) if errors else None,
     )
     return orjson.dumps(problem.model_dump(exclude_none=True))

@@ -46,6 +46,9 @@ GROUP = "feed-projector"
 POLL_MS = 500
 RETRY_SECONDS = 0.5
 ALIVE_SECONDS = 5
+LONGEST_REASON = 500
+LONGEST_LETTER = 1_000_000
+"""Bytes of a record that go to the dead letters, whose largest record is as large as the topic's own."""
 LONELY_SECONDS = 5
 """After this long without a partition the broker is asked whether it still knows this member."""
 PARTITION = TopicPartition(POSTS_TOPIC, 0)
@@ -76,6 +79,7 @@ class Projector(ConsumerRebalanceListener):  # type: ignore[misc]
         self._redis = redis
         self._still_member = still_member
         self._must_seek = False
+        self._buried = -1
         self._asked_at = time.monotonic()
 
     def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
@@ -140,6 +144,7 @@ class Projector(ConsumerRebalanceListener):  # type: ignore[misc]
         first = self._consumer.beginning_offsets([PARTITION])[PARTITION]
         end = self._consumer.end_offsets([PARTITION])[PARTITION]
         # A noted offset beyond the end belongs to a topic that was made anew.
+        self._buried = min(self._buried, end - 1)
         start = first if noted is None or noted > end else max(noted, first)
         log.info("going on at offset %s (view: %s, topic: %s to %s)", start, noted, first, end)
         self._consumer.seek(PARTITION, start)
@@ -162,7 +167,13 @@ class Projector(ConsumerRebalanceListener):  # type: ignore[misc]
         self._consumer.commit({PARTITION: OffsetAndMetadata(following, "", -1)})
 
     def _bury(self, record: ConsumerRecord, reason: str) -> None:
-        """Send an event that can never be applied to the dead letters, with the reason."""
+        """Send an event that can never be applied to the dead letters, with the reason; once."""
+        if record.offset <= self._buried:
+            return  # the effects of its batch failed, and it was read again
+        reason, value = reason[:LONGEST_REASON], record.value or b""
+        if len(value) > LONGEST_LETTER:
+            reason += f" (of {len(value)} bytes the first {LONGEST_LETTER}: a letter has no room for more)"
+            value = value[:LONGEST_LETTER]
         log.error("offset %s goes to %s: %s", record.offset, DEAD_LETTER_TOPIC, reason)
         headers = [
             ("reason", reason.encode()),
@@ -170,7 +181,8 @@ class Projector(ConsumerRebalanceListener):  # type: ignore[misc]
             ("partition", str(record.partition).encode()),
             ("offset", str(record.offset).encode()),
         ]
-        self._producer.send(DEAD_LETTER_TOPIC, key=record.key, value=record.value, headers=headers).get(10)
+        self._producer.send(DEAD_LETTER_TOPIC, key=record.key, value=value, headers=headers).get(10)
+        self._buried = record.offset
 
 
 def main() -> None:

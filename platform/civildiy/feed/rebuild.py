@@ -94,6 +94,7 @@ class Rebuild:
         self._forget_another_topic()
         # In this order: what was published before this offset is in the posts as they are read now.
         self._topic.seek(self._topic.end())
+        self._new.apply([], self._topic.position, 0, 0)  # also a view of no posts ends somewhere
         summary = Summary()
         summary.posts = self._load(posts)
         self._keep_removals()

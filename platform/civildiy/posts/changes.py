@@ -25,8 +25,8 @@ _WANTED = [
     }
 ]
 
-_HISTORY_LOST = 286
-"""MongoDB's code for a position that its log no longer reaches."""
+_NO_WAY_BACK = (260, 286)
+"""MongoDB's codes for a position that cannot be gone on from, or that its log no longer reaches."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,10 @@ class Changes:
         if self._stream is None:
             self._stream = self._open(milliseconds)
         change = self._stream.try_next()
+        if not self._stream.alive:
+            log.error("the collection is gone, and the change stream with it: beginning a new one")
+            self.close()
+            return Seen(False, None, None)
         return Seen(change is not None, _removed(change), self._stream.resume_token)
 
     def keep(self, position: Mapping[str, Any] | None) -> None:
@@ -77,7 +81,7 @@ class Changes:
         try:
             return self._watch(milliseconds, position)
         except OperationFailure as error:
-            if error.code != _HISTORY_LOST:
+            if error.code not in _NO_WAY_BACK:
                 raise
             log.error("the change stream's history is lost: expiries meanwhile went unnoticed")
             return self._watch(milliseconds, None)
@@ -101,4 +105,5 @@ def _removed(change: Mapping[str, Any] | None) -> Document | None:
         log.warning("post %s is gone and left no image", change["documentKey"]["_id"])
         return None
     # A post that its owner deleted has said so with an event of its own.
-    return None if before["deleted"] else before
+    # What is no post at all, somebody else's document, is nothing to tell.
+    return None if before.get("deleted", True) else before

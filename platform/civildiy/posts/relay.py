@@ -45,6 +45,7 @@ class Relay:
     """Moves events from the outbox to the topic, one post's events in their order."""
 
     def __init__(self, outbox: Outbox, changes: Changes, lease: Lease, connect: Connect) -> None:
+        self._stopped = Event()
         self._outbox = outbox
         self._changes = changes
         self._lease = lease
@@ -53,6 +54,7 @@ class Relay:
 
     def run(self, stopped: Event) -> None:
         """Work until `stopped`; trouble with a server is logged once and tried again."""
+        self._stopped = stopped
         trouble = ""
         while not stopped.is_set():
             try:
@@ -87,7 +89,7 @@ class Relay:
         published = 0
         while heads := self._outbox.heads(BATCH):
             published += self._publish(heads)
-            if not self._lease.held():
+            if self._stopped.is_set() or not self._lease.held():
                 break
         return published
 

@@ -1,15 +1,35 @@
 """What the posts API takes and answers."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+)
 
 from civildiy.chassis.text import Text
 
 Title = Annotated[Text, StringConstraints(min_length=1, max_length=200)]
 Content = Annotated[Text, StringConstraints(min_length=1, max_length=20_000)]
 Tags = Annotated[list[Annotated[Text, StringConstraints(min_length=1, max_length=50)]], Field(max_length=20)]
+
+
+def _written_out(value: object) -> object:
+    if isinstance(value, str) and not re.match(r"\d{4}-\d{2}-\d{2}[Tt ]", value):
+        raise ValueError("must be a date and time such as 2030-01-31T12:00:00Z")
+    if isinstance(value, int | float):
+        raise ValueError("must be text, such as 2030-01-31T12:00:00Z")
+    return value
+
+
+Expiry = Annotated[AwareDatetime | None, Field(strict=False), BeforeValidator(_written_out)]
 PostId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{24}$")]
 
 
@@ -27,7 +47,8 @@ class _Input(BaseModel):
             raise ValueError("must be a time between the years 1 and 9999 in UTC") from None
         if in_utc <= datetime.now(UTC):
             raise ValueError("must be in the future")
-        return in_utc
+        # MongoDB keeps milliseconds: what is answered now is what is answered later.
+        return in_utc.replace(microsecond=in_utc.microsecond // 1000 * 1000)
 
 
 class NewPost(_Input):
@@ -36,7 +57,7 @@ class NewPost(_Input):
     title: Title
     content: Content
     tags: Tags = []
-    expires_at: Annotated[AwareDatetime | None, Field(strict=False)] = None
+    expires_at: Expiry = None
 
 
 class PostChange(_Input):
@@ -45,7 +66,7 @@ class PostChange(_Input):
     title: Title | None = None
     content: Content | None = None
     tags: Tags | None = None
-    expires_at: Annotated[AwareDatetime | None, Field(strict=False)] = None
+    expires_at: Expiry = None
 
     @field_validator("title", "content", "tags", mode="after")
     @classmethod
