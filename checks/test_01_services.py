@@ -124,12 +124,15 @@ def test_own_profile_only(ada: Person, bob: Person) -> None:
     did = f"as Bob: POST {PATH} with Ada's id in body and header; then as Ada: GET {PATH}"
     problem(before, 404, did, "", "Who calls is said by the gateway. A body can claim anything.")
     made(ada, first_name="Ada")
-    mine = bob.http.post(PATH, json={"first_name": "Bob"}, params={"user_id": ada.id}, headers=forged)
+    hers = {"user_id": ada.id}
+    mine = bob.http.post(PATH, json={"first_name": "Bob"}, params=hers, headers=forged)
+    own = bob.http.get(PATH, params=hers, headers=forged).json()
+    bob.http.put(PATH, json={"first_name": "Bobby"}, params=hers, headers=forged)
+    bob.http.delete(PATH, params=hers, headers=forged)
     theirs = ada.http.get(PATH).json().get("first_name")
-    own = bob.http.get(PATH, headers=forged).json()
     require(
         theirs == "Ada" and own.get("user_id") == bob.id and mine.status_code in (201, 409),
-        "as Bob: POST and GET with Ada's id in body, query and header",
+        "as Bob: POST, GET, PUT and DELETE with Ada's id in query and header",
         expected=f"Bob's own profile (user_id {bob.id}); Ada's stays",
         saw=f"user_id {own.get('user_id')}, Ada's first name is {theirs!r}",
         means="Who calls is said by the gateway. A body can claim anything.",

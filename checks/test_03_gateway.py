@@ -20,6 +20,7 @@ from grading.system import ENDPOINTS, backend, eventually, second_instance
 
 from lab import plain
 from lab.course.exercise import Exercise
+from lab.instances import answered
 
 GATEWAY = ENDPOINTS["gateway"]
 POSTS = "/api/posts"
@@ -315,7 +316,7 @@ def test_two_instances_share_and_one_may_die() -> None:
     workers = 4
     with second_instance("posts") as second:
         eventually(
-            lambda: ask(20)["200"] and counted(second) >= 5,
+            lambda: ask(20)["200"] and answered(backend, second, POSTS) >= 5,
             within=15,
             what="a second instance of posts to get a share",
         )
@@ -346,10 +347,3 @@ def ask(times: int) -> Counter[str]:
             except httpx.HTTPError as error:
                 seen[type(error).__name__] += 1
     return seen
-
-
-def counted(unit: str) -> int:
-    """Reads that an instance has answered, by its own count."""
-    text = plain.get(f"http://{backend.reach(unit)}:5000/metrics", timeout=5).text
-    lines = [line for line in text.splitlines() if "_count{" in line and f'"{POSTS}"' in line]
-    return int(sum(float(line.rsplit(" ", 1)[1]) for line in lines))

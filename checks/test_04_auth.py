@@ -182,6 +182,21 @@ def test_forged_token_is_refused(ada: Person, bob: Person, kind: str) -> None:
     bearer = {"Authorization": f"Bearer {_forged(kind, ada, bob)}"}
     answer = plain.get(ENDPOINTS["gateway"] + GUARDED, headers=bearer, timeout=10)
     _refused(answer, f"GET {GUARDED} with a token of the kind '{kind}'")
+    if kind == "expired":
+        _refused_after_its_time(ada)
+
+
+def _refused_after_its_time(ada: Person) -> None:
+    """Whoever remembers good tokens, in order not to check them again, forgets them in time."""
+    claims = jwt.decode(ada.token, options={"verify_signature": False})
+    end = int(time.time()) + 3
+    key_id, key = signing_key()
+    token = jwt.encode(claims | {"exp": end}, key, algorithm="EdDSA", headers={"kid": key_id})
+    bearer = {"Authorization": f"Bearer {token}"}
+    plain.get(ENDPOINTS["gateway"] + GUARDED, headers=bearer, timeout=10)
+    time.sleep(max(0.0, end + 0.5 - time.time()))  # what is measured is that time passes
+    answer = plain.get(ENDPOINTS["gateway"] + GUARDED, headers=bearer, timeout=10)
+    _refused(answer, f"GET {GUARDED} with a token that was used before, and is over now")
 
 
 def _refused(answer: httpx.Response, did: str) -> None:

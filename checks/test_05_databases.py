@@ -173,6 +173,15 @@ def test_first_profile_once(ada: Person) -> None:
     kept = ada.http.get("/api/profile").json()
     means = "Who reads 201 relies on it."
     require(kept == winner, "read the profile", expected=winner, saw=kept, means=means)
+    gone = [ada.http.delete("/api/profile").status_code, ada.http.get("/api/profile").status_code]
+    gone += [ada.http.post("/api/profile", json={}).status_code]
+    require(
+        gone == [200, 404, 201],
+        "deleted the profile, read it, and made another",
+        expected=[200, 404, 201],
+        saw=gone,
+        means="What was deleted is not there, and makes room.",
+    )
 
 
 @check(points=3)
