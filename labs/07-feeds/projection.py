@@ -48,10 +48,15 @@ def feed_entry(event: PostPut) -> bytes:
 
 
 class Projection:
-    """Applies events to the view (blocking client: for the projector's process only)."""
+    """Applies events to the view (blocking client: for the projector's process only).
 
-    def __init__(self, redis: Redis) -> None:
+    `searching`: others may keep a list alive for longer than what is known of one of its posts, so an
+    entry of such a post is looked for. A view that is being made has none.
+    """
+
+    def __init__(self, redis: Redis, *, searching: bool = True) -> None:
         self._redis = redis
+        self._searching = searching
         self._sha = ""
 
     def apply(self, events: Sequence[PostEvent], next_offset: int, skipped: int, dead: int) -> None:

@@ -62,7 +62,7 @@ class Rebuild:
         self._topic = topic
         self._patience = patience
         self._owner = str(uuid4())
-        self._new = Projection(beside)
+        self._new = Projection(beside, searching=False)
 
     def run(self, posts: Iterable[PostState]) -> Summary:
         """Make the view of `posts` and of all later events, and switch to it.

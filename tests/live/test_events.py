@@ -9,10 +9,12 @@ import pytest
 from kafka import KafkaProducer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 from pymongo import MongoClient
+from redis import Redis
 from support import ENDPOINTS, Person, client, events_of, eventually, pid_of
 
 from civildiy.events.clients import producer, reader
 from civildiy.events.envelope import DEAD_LETTER_TOPIC, POSTS_TOPIC
+from civildiy.feed import keys
 from civildiy.posts.store import COLLECTION
 
 DATABASE = "posts"
@@ -52,6 +54,27 @@ def test_duplicate_and_late_events_change_nothing(log: KafkaProducer) -> None:
         last = put(log, post["id"], json.dumps(event).encode())
     until_applied(last)
     assert [e["title"] for e in entries(person, post["id"])] == ["second"]
+
+
+@pytest.mark.parametrize("change", ["update", "delete"])
+def test_entry_outlives_what_is_known_of_its_post(change: str) -> None:
+    """A list that others keep alive holds entries for longer than their posts' hashes live."""
+    person = Person()
+    post, other = person.post("first"), person.post("other")
+    eventually(lambda: len(person.feed()) == 2, within=10, what="both posts")
+    host, _, port = ENDPOINTS["redis"].rpartition(":")
+    with Redis(host=host, port=int(port)) as redis:
+        assert redis.delete(keys.of_post(post["id"]))
+    path = f"/api/posts/{post['id']}"
+    if change == "update":
+        person.http.put(path, json={"title": "second"})
+        eventually(lambda: [e["title"] for e in person.feed()] == ["second", "other"], within=10, what="v2")
+    else:
+        person.http.delete(path)
+        eventually(lambda: [e["post_id"] for e in person.feed()] == [other["id"]], within=10, what="no entry")
+    with client() as http:
+        everybody = http.get("/api/activity-stream", params={"limit": 100}).json()["items"]
+    assert [e["title"] for e in everybody if e["post_id"] == post["id"]] == ["second"] * (change == "update")
 
 
 def test_event_of_version_one_is_shown(log: KafkaProducer) -> None:

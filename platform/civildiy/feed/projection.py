@@ -17,7 +17,8 @@ from civildiy.feed import keys
 SCRIPT = """
 -- Apply one event to the view: version check, list edit, trim and expiry in one step.
 -- KEYS: list of all, list of the author, hash of the post
--- ARGV: version, entry ('' removes), length of all, length of the author's, list TTL, post TTL
+-- ARGV: version, entry ('' removes), length of all, length of the author's, list TTL, post TTL,
+--       '1' to search the lists for a post whose hash has expired
 -- Returns 'applied', or 'stale' when the view has this version or a later one.
 
 local all, own, post = KEYS[1], KEYS[2], KEYS[3]
@@ -67,6 +68,16 @@ local function remove(list, item)
   end
 end
 
+local function search(list)
+  -- A quote inside of a text is escaped, so this cannot stand in anybody's words.
+  local mine = '"post_id":"' .. string.match(post, '[^:]*$') .. '"'
+  for _, item in ipairs(redis.call('LRANGE', list, 0, -1)) do
+    if string.find(item, mine, 1, true) then
+      redis.call('LREM', list, 1, item)
+    end
+  end
+end
+
 local known = redis.call('HMGET', post, 'version', 'entry')
 if known[1] and tonumber(known[1]) >= tonumber(version) then
   return 'stale'
@@ -74,6 +85,10 @@ end
 if known[2] then
   remove(all, known[2])
   remove(own, known[2])
+end
+if not known[1] and tonumber(version) > 1 and ARGV[7] == '1' then
+  search(all)
+  search(own)
 end
 if entry == '' then
   redis.call('HDEL', post, 'entry')
@@ -134,10 +149,15 @@ def feed_entry(event: PostPut) -> bytes:
 
 
 class Projection:
-    """Applies events to the view (blocking client: for the projector's process only)."""
+    """Applies events to the view (blocking client: for the projector's process only).
 
-    def __init__(self, redis: Redis) -> None:
+    `searching`: others may keep a list alive for longer than what is known of one of its posts, so an
+    entry of such a post is looked for. A view that is being made has none.
+    """
+
+    def __init__(self, redis: Redis, *, searching: bool = True) -> None:
         self._redis = redis
+        self._searching = searching
         self._sha = ""
 
     def apply(self, events: Sequence[PostEvent], next_offset: int, skipped: int, dead: int) -> None:
@@ -170,6 +190,7 @@ class Projection:
                 keys.USER_MAX,
                 keys.LIST_SECONDS,
                 keys.POST_SECONDS,
+                int(self._searching),
             )
         generation, *outcomes = pipeline.execute()
         applied = outcomes.count(b"applied")
