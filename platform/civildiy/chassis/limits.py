@@ -8,8 +8,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from civildiy.chassis.problems import MEDIA_TYPE, problem_body
 
 MAX_BODY_BYTES = 1024 * 1024
-DRAINED = 32
-"""So many times the limit is read and forgotten; a client that sends more is cut off."""
+DRAINED_BYTES = 32 * MAX_BODY_BYTES
+"""So much is read and forgotten; a client that sends more is cut off."""
 
 
 class BodyLimit:
@@ -48,7 +48,7 @@ class BodyLimit:
         """Read on and forget: a gateway that cannot get rid of a body reports 502, not our answer."""
         thrown_away = 0
         more = True
-        while more and thrown_away < DRAINED * self.limit:
+        while more and thrown_away < DRAINED_BYTES:
             message = await receive()
             thrown_away += len(message.get("body", b""))
             more = message["type"] == "http.request" and message.get("more_body", False)
