@@ -27,7 +27,7 @@ from lab.home import REPO, Home
 from lab.jupyter import command as notebook
 from lab.memory import together
 from lab.progress import Progress
-from lab.readiness import wait_until_up, waiting_for
+from lab.readiness import slow, wait_until_up, waiting_for
 from lab.storm.commands import register as register_storm
 
 console = Console(highlight=False)
@@ -222,6 +222,7 @@ notebook.register(cli, home, console)
 def main() -> None:
     """Run a command; errors that a person can act on come without a traceback."""
     try:
+        slow()  # a wrong LAB_SLOW is said before anything begins
         cli()
     except LabError as error:
         console.print(f"{error}", style="bold", markup=False)
