@@ -136,10 +136,11 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
         lab = exercise(number)
         running.use(home, backend, lab, None)
         for unit in lab.units:
-            others = ", ".join(f"labs/{file}" for file in running.code_of(home, unit).values())
-            course.say(f"{unit} still runs {others}, of another lab" if others
-                       else f"{unit} runs the platform's own code again")  # fmt: skip
-        course.say("Your files stay.")
+            if others := ", ".join(f"labs/{file}" for file in running.code_of(home, unit).values()):
+                course.say(f"{unit} still runs {others}, of another lab.")
+        back = [unit for unit in lab.units if not running.code_of(home, unit)]
+        if back:
+            course.say(f"{', '.join(back)} runs the platform's own code again. Your files stay.")
 
     @cli.command()
     @number
