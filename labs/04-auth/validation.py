@@ -39,15 +39,14 @@ class Validator:
         try:
             return verify(token, self._issuer, self._ring.public)
         except UnknownKey:
-            if not self._ring.may_look_again():
-                raise
-        try:
-            await self._ring.load(self._pool)
-        except (Error, PoolTimeout) as error:
-            log.warning("keys not reloaded: %s", error)
-            if not self._ring.public:
-                # Started without PostgreSQL: whether the token is good cannot be said.
-                raise Unavailable("postgresql") from error
+            if self._ring.may_look_again():
+                try:
+                    await self._ring.load(self._pool)
+                except (Error, PoolTimeout) as error:
+                    log.warning("keys not reloaded: %s", error)
+        if not self._ring.public:
+            # Started without PostgreSQL: whether the token is good cannot be said.
+            raise Unavailable("postgresql")
         return verify(token, self._issuer, self._ring.public)
 
     def _remember(self, token: str, claims: Claims) -> None:

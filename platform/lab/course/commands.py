@@ -136,10 +136,9 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
         lab = exercise(number)
         running.use(home, backend, lab, None)
         for unit in lab.units:
-            if others := ", ".join(f"labs/{file}" for file in running.code_of(home, unit).values()):
-                course.say(f"{unit} still runs {others}, of another lab.")
-        back = [unit for unit in lab.units if not running.code_of(home, unit)]
-        if back:
+            for file in running.code_of(home, unit).values():
+                course.say(f"{unit} still runs labs/{file}, of another lab.")
+        if back := [unit for unit in lab.units if not running.code_of(home, unit)]:
             course.say(f"{', '.join(back)} runs the platform's own code again. Your files stay.")
 
     @cli.command()
