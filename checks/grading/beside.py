@@ -36,7 +36,7 @@ def run_module(lab: Exercise, service: str, program: str, *arguments: str) -> su
     lead = (
         "import sys; from civildiy.learner.finder import *\n"
         f"def say(*words): print({MARK!r}, *words, flush=True)\n"
-        "sys.meta_path.insert(0, LearnerFinder(learner_files()))\n"
+        "sys.meta_path.insert(0, LearnerFinder(learner_files(learner_code(''))))\n"
     )
     return subprocess.Popen(
         [sys.executable, "-P", "-c", lead + program, *arguments], env=env, text=True, stdin=subprocess.PIPE,

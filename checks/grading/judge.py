@@ -9,8 +9,6 @@ from lab.course.exercise import Exercise
 from lab.course.running import Incident, incidents, is_active, is_waiting
 from lab.readiness import PATHS, slow
 
-RESTART = "./lab up, then ./lab status"
-
 
 def unable(lab: Exercise) -> str:
     """Why nothing of this lab can be graded now; '' when it can."""
@@ -44,7 +42,7 @@ def judge(lab: Exercise, error: BaseException, since: float) -> tuple[Outcome, l
             *_look(lab, happened, mine),
         ]
     if isinstance(error, NotGradable):
-        return Outcome.NOT_GRADABLE, [("why", str(error)), ("next", RESTART)]
+        return Outcome.NOT_GRADABLE, [("why", str(error)), ("next", error.next)]
     if mine and not _answering(lab):
         return Outcome.FAIL, [
             ("did", f"spoke to {', '.join(lab.units)}, which runs your code"),
@@ -55,13 +53,14 @@ def judge(lab: Exercise, error: BaseException, since: float) -> tuple[Outcome, l
         ]
     return Outcome.NOT_GRADABLE, [
         ("why", f"the check itself broke: {_short(error)}"),
-        ("next", f"{RESTART}; then ./lab check {number}"),
+        ("next", f"./lab up, then ./lab status; then ./lab check {number}"),
     ]
 
 
 def _answering(lab: Exercise) -> bool:
     states = {unit.name: unit.state for unit in backend.units()}
-    return all(states.get(unit) == "running" for unit in lab.units)
+    # "not seen": a worker, from inside JupyterLab.
+    return all(states.get(unit) in ("running", "not seen") for unit in lab.units)
 
 
 def _short(error: BaseException) -> str:

@@ -103,6 +103,11 @@ def gradable(request: pytest.FixtureRequest, lab: Exercise) -> Iterator[None]:
     home.root.mkdir(parents=True, exist_ok=True)
     with (home.root / "checks.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        if alone and backend.kind == "inside":
+            raise NotGradable(
+                "it stops or kills parts of the system, and JupyterLab has no say over the containers",
+                next=f"on your own machine, in this folder: ./lab check {lab.number}",
+            )
         if why := judge.unable(lab):
             raise NotGradable(why)
         wait_until_well()

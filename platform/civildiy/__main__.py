@@ -21,7 +21,8 @@ TOOLS = ("feed-verify", "feed-rebuild", "feed-redrive", "feed-costs")
 
 def main(unit: str) -> None:
     """Serve or work until SIGTERM; a tool ends by itself."""
-    prepare(blocked_ends=unit in SERVICES, stays=unit not in TOOLS)
+    tool = unit in TOOLS
+    prepare("feed" if tool else unit, blocked_ends=unit in SERVICES, stays=not tool)
     with reported():
         crashpoints.arm()
         if unit in SERVICES:

@@ -97,6 +97,12 @@ class Backend(Protocol):
     def log_command(self, unit: str, follow: bool, lines: int = 200) -> list[str]:
         """The command that prints the last lines of a unit's log."""
 
+    def marked_command(self, unit: str, lines: int) -> list[str]:
+        """The command that prints what a unit said of the learner's code (civildiy.learner.incidents.MARK).
+
+        Other lines may stand between.
+        """
+
     def tool_command(self, tool: str, *arguments: str) -> list[str]:
         """The command that runs `python -m civildiy TOOL` once, with the settings of the feed's tools.
 

@@ -7,7 +7,7 @@ from lab.compose import engine
 from lab.compose.backend import ComposeBackend
 from lab.compose.inside import InsideBackend
 from lab.errors import LabError
-from lab.home import Home
+from lab.home import REPO, Home
 from lab.native.backend import NativeBackend
 
 
@@ -18,10 +18,12 @@ def chosen(home: Home) -> Backend:
     """
     wanted = os.environ.get("LAB_BACKEND", "")
     if wanted == "inside":  # set in the image of JupyterLab
-        return InsideBackend()
+        return InsideBackend(home)
     if wanted not in ("", "compose", "native"):
         raise LabError(f"LAB_BACKEND={wanted} is not a backend; give compose or native, or leave it unset.")
     native = NativeBackend(home)
     if wanted == "native" or (not wanted and (native.running() or not engine.answers())):
         return native
+    # The folder that docker-compose.yml mounts by itself, so that JupyterLab and this command see the same.
+    os.environ.setdefault("LAB_OVERRIDES", str(REPO / ".overrides"))
     return ComposeBackend(home)

@@ -1,6 +1,7 @@
 """Settings on top of a unit's own: one small file for each unit, which outlives `down` and `up`."""
 
 import hashlib
+import os
 import re
 import shlex
 from collections.abc import Mapping
@@ -11,7 +12,12 @@ from lab.home import REPO, Home
 
 
 def folder(home: Home) -> Path:
-    """Where this clone's overrides stand; another clone that shares the home has labs of its own."""
+    """Where this clone's overrides stand; another clone that shares the home has labs of its own.
+
+    LAB_OVERRIDES names another folder: the one that the containers see.
+    """
+    if given := os.environ.get("LAB_OVERRIDES"):
+        return Path(given).absolute()
     return home.root / "overrides" / hashlib.sha256(str(REPO).encode()).hexdigest()[:12]
 
 

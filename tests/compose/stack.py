@@ -22,10 +22,10 @@ from lab.native.backend import NativeBackend
 from lab.progress import Progress
 
 OWN = {
-    # Beside whatever else runs on this machine: other containers, network and ports.
+    # Beside whatever else runs on this machine: other containers, network, ports, and learner's files.
     "COMPOSE_PROJECT_NAME": "civildiy-test", "LAB_NETWORK": "172.30.43", "LAB_BACKEND": "compose",
     "LAB_PORT_HTTP": "18000", "LAB_PORT_DASHBOARD": "18080", "LAB_PORT_CONSUL": "18500",
-    "LAB_PORT_JUPYTER": "18888",
+    "LAB_PORT_JUPYTER": "18888", "LAB_OVERRIDES": str(Home.from_environment().root / "engine" / "overrides"),
 }  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """An engine that cannot run the system is refused in one line that says what to do."""
 
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,7 @@ from lab.compose.engine import Seen
 from lab.compose.inside import InsideBackend
 from lab.compose.network import Addresses
 from lab.errors import LabError
+from lab.home import Home
 
 
 @pytest.mark.parametrize(
@@ -60,8 +62,8 @@ def test_addresses_where_containers_are_in_a_virtual_machine() -> None:
     assert found["gateway"] == "http://127.0.0.1"
 
 
-def test_inside_says_what_to_type_outside() -> None:
-    inside = InsideBackend()
+def test_inside_says_what_to_type_outside(tmp_path: Path) -> None:
+    inside = InsideBackend(Home(tmp_path))
     assert inside.endpoints()["kafka"] == "kafka:9092"
     with pytest.raises(LabError, match=r"\./lab restart posts"):
         inside.restart("posts")

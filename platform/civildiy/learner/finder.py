@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
@@ -10,10 +11,23 @@ from pathlib import Path
 from types import ModuleType
 
 
-def learner_files(environment: Mapping[str, str] = os.environ) -> dict[str, Path]:
-    """Module name to file, as LAB_CODE and LAB_CODE_FOLDER say; empty without them."""
+def learner_code(unit: str, environment: Mapping[str, str] = os.environ) -> str:
+    """What `unit` is told to run: LAB_CODE, or where LAB_CODE_SETTINGS is set that line of its file there."""
+    folder = environment.get("LAB_CODE_SETTINGS", "")
+    if not folder:
+        return environment.get("LAB_CODE", "")
+    try:
+        lines = (Path(folder) / f"{unit}.env").read_text().splitlines()
+    except OSError:
+        return ""
+    told = [line.partition("=")[2] for line in lines if line.startswith("LAB_CODE=")]
+    return "".join(shlex.split(told[-1])) if told else ""
+
+
+def learner_files(code: str, environment: Mapping[str, str] = os.environ) -> dict[str, Path]:
+    """Module name to file, as `code` (see `learner_code`) and LAB_CODE_FOLDER say."""
     folder = Path(environment.get("LAB_CODE_FOLDER", "."))
-    pairs = [pair for pair in environment.get("LAB_CODE", "").split(",") if pair]
+    pairs = [pair for pair in code.split(",") if pair]
     return {module: folder / name for module, _, name in (pair.partition("=") for pair in pairs)}
 
 

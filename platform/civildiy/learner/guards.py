@@ -6,7 +6,7 @@ import stat
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
@@ -23,11 +23,12 @@ CONTAINER_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),  # cgroups of version 1
 )
+_environment = dict(os.environ)  # as it is before the learner's code can change it
 
 
 def begin_anew() -> NoReturn:
     """Replace this process by a new one of the same command; it reads all files again."""
-    os.execv(sys.executable, sys.orig_argv)  # noqa: S606
+    os.execve(sys.executable, sys.orig_argv, _environment)  # noqa: S606
 
 
 def container_memory() -> int:
@@ -39,7 +40,7 @@ def container_memory() -> int:
 
 
 def limit_resources() -> None:
-    """Bound memory, and the log when it is a file: a leak or a print in a loop ends here."""
+    """Bound memory and files, the log above all: a leak or a print in a loop ends here."""
     import resource  # there is none on Windows; services run on Linux
 
     most = MOST_MEMORY
@@ -49,10 +50,19 @@ def limit_resources() -> None:
         most = container * 95 // 100
         threading.stack_size(1024**2)
     resource.setrlimit(resource.RLIMIT_DATA, (most, resource.getrlimit(resource.RLIMIT_DATA)[1]))
-    if stat.S_ISREG(os.fstat(sys.stderr.fileno()).st_mode):
-        if os.fstat(sys.stderr.fileno()).st_size > LONGEST_LOG // 2:
-            os.ftruncate(sys.stderr.fileno(), 0)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (LONGEST_LOG, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+    log = os.fstat(sys.stderr.fileno())
+    if stat.S_ISREG(log.st_mode) and log.st_size > LONGEST_LOG // 2:
+        os.ftruncate(sys.stderr.fileno(), 0)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (LONGEST_LOG, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+
+
+def lift_limits() -> None:
+    """Undo what `limit_resources` did in the process that this one has replaced."""
+    import resource
+
+    for limit in (resource.RLIMIT_DATA, resource.RLIMIT_FSIZE):
+        most = resource.getrlimit(limit)[1]
+        resource.setrlimit(limit, (most, most))
 
 
 def report_errors(incidents: Incidents) -> None:
@@ -84,11 +94,17 @@ def report_errors(incidents: Incidents) -> None:
 
 
 class Watch(threading.Thread):
-    """Begins anew when a file changes, and notes (or ends) code that holds up the main thread."""
+    """Begins anew when a file changes, and notes (or ends) code that holds up the main thread.
 
-    def __init__(self, files: Mapping[str, Path], incidents: Incidents, *, blocked_ends: bool) -> None:
+    `told`: what this unit is told to run, asked again and again; a change is one of the files, too.
+    """
+
+    def __init__(
+        self, files: Mapping[str, Path], incidents: Incidents, told: Callable[[], str], *, blocked_ends: bool
+    ) -> None:
         super().__init__(name="learner-watch", daemon=True)
         self._files = files
+        self._told, self._told_first = told, told()
         self._incidents = incidents
         self._blocked_ends = blocked_ends
         self.loaded = {module: fingerprint(file) for module, file in files.items()}
@@ -122,7 +138,9 @@ class Watch(threading.Thread):
             begin_anew()
 
     def _changed(self) -> bool:
-        return any(fingerprint(file) not in (self.loaded[m], "missing") for m, file in self._files.items())
+        return self._told() != self._told_first or any(
+            fingerprint(file) not in (self.loaded[m], "missing") for m, file in self._files.items()
+        )
 
     def _main_frame(self) -> FrameType | None:
         return self._incidents.frame(sys._current_frames().get(threading.main_thread().ident or 0))

@@ -17,14 +17,16 @@ from types import FrameType, TracebackType
 
 MARK = "LAB-CODE "
 NOTED = "_lab_incident_noted"
+LONGEST_REPORT = 1024**2
 REPEAT = 10
 """After so many incidents `started` is said again, or their tracebacks would push it out of sight."""
 
 
 class Incidents:
-    """Writes incidents of the given files to stderr."""
+    """Writes incidents of the given files to stderr, and to `report` (a file descriptor) if there is one."""
 
-    def __init__(self, files: Mapping[str, Path]) -> None:
+    def __init__(self, files: Mapping[str, Path], report: int | None = None) -> None:
+        self._outputs = [sys.stderr.fileno()] + ([] if report is None else [report])
         self._started = b""
         self._count = 0
         self._names = {str(file): _short(file) for file in files.values()}
@@ -32,11 +34,11 @@ class Incidents:
     def started(self, fingerprints: Mapping[str, str]) -> None:
         """This process begins with these files: module name to fingerprint."""
         self._started = _line(kind="started", files=dict(fingerprints))
-        os.write(sys.stderr.fileno(), self._started)
+        self._write(self._started)
 
     def waiting(self) -> None:
         """The process does nothing more until a file changes."""
-        os.write(sys.stderr.fileno(), _line(kind="waiting"))
+        self._write(_line(kind="waiting"))
 
     def raised(self, error: BaseException) -> bool:
         """Note an exception that passed through the learner's code; says whether it did."""
@@ -81,11 +83,29 @@ class Incidents:
         self._count += 1
         if self._count % REPEAT == 0:
             said = self._started + said
-        try:
-            os.write(sys.stderr.fileno(), said)
-        except OSError:  # the log is full of what the learner's code printed
-            os.ftruncate(sys.stderr.fileno(), 0)
-            os.write(sys.stderr.fileno(), self._started + said)
+        self._write(said)
+
+    def _write(self, said: bytes) -> None:
+        for output in self._outputs:
+            try:
+                os.write(output, said)
+            except OSError:  # the log is full of what the learner's code printed
+                os.ftruncate(output, 0)
+                os.write(output, self._started + said)
+
+
+def open_report(folder: str, unit: str) -> int | None:
+    """The file in `folder` to which the unit's lines go besides its log; None without one to write to."""
+    if not folder:
+        return None
+    try:
+        report = os.open(Path(folder) / f"{unit}.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    except OSError as error:
+        print(f"{folder}: {error.strerror}: JupyterLab will not see what this unit runs", file=sys.stderr)
+        return None
+    if os.fstat(report).st_size > LONGEST_REPORT:
+        os.ftruncate(report, 0)
+    return report
 
 
 def _short(file: Path) -> str:

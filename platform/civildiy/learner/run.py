@@ -1,35 +1,40 @@
 """Put the learner's code in place at the start of a process, and keep the process useful."""
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from civildiy.learner import guards
-from civildiy.learner.finder import LearnerFinder, learner_files
-from civildiy.learner.incidents import Incidents
+from civildiy.learner.finder import LearnerFinder, learner_code, learner_files
+from civildiy.learner.incidents import Incidents, open_report
 
 _watch: guards.Watch | None = None
 _incidents: Incidents | None = None
 
 
-def prepare(*, blocked_ends: bool, stays: bool = True) -> None:
-    """Install finder, limits and watches if LAB_CODE names files; else only say that none run.
+def prepare(unit: str, *, blocked_ends: bool, stays: bool = True) -> None:
+    """Install finder, limits and watches if `unit` is told to run files; else only say that none run.
 
     `blocked_ends`: code that holds up the main thread makes the process begin anew as soon as the
     file changes (a service cannot answer meanwhile); else it is only noted (a worker may wait).
     `stays`: false for a tool, which ends by itself and neither reloads nor waits.
     """
     global _watch, _incidents  # one process, one learner
-    files = learner_files()
-    _incidents = Incidents(files)
-    if not files:
-        _incidents.started({})
-        return
-    watch = guards.Watch(files, _incidents, blocked_ends=blocked_ends)
-    guards.limit_resources()  # first: this also makes room in a full log
+    files = learner_files(learner_code(unit))
+    report = open_report(os.environ.get("LAB_CODE_REPORTS", ""), unit) if stays else None
+    _incidents = Incidents(files, report)
+    watch = guards.Watch(files, _incidents, lambda: learner_code(unit), blocked_ends=blocked_ends)
+    if files:
+        guards.limit_resources()  # first: this also makes room in a full log
     _incidents.started(watch.loaded)
-    guards.report_errors(_incidents)
-    sys.meta_path.insert(0, LearnerFinder(files))
+    if files:
+        guards.report_errors(_incidents)
+        sys.meta_path.insert(0, LearnerFinder(files))
+    elif "LAB_CODE_SETTINGS" in os.environ:
+        guards.lift_limits()
+    else:
+        return  # nobody can tell this process to run other files
     if stays:
         _watch = watch
         watch.start()

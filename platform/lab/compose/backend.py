@@ -47,6 +47,8 @@ class ComposeBackend(ComposeFaults):
         seen = engine.look()
         engine.refuse_unfit(seen)
         ensure_secrets(DOTENV)
+        # The engine would make a folder that only root may write to.
+        overrides.folder(self._home).mkdir(parents=True, exist_ok=True)
         if not self.running():
             self.refuse_taken_ports()
         images.ensure(self._command, self._environment(), progress)
@@ -131,6 +133,10 @@ class ComposeBackend(ComposeFaults):
         if unit == "supervisor":
             return ["docker", "compose", "--project-name", engine.project(), "logs", *options]
         return ["docker", "logs", *options, containers.name(unit)]
+
+    def marked_command(self, unit: str, lines: int) -> list[str]:
+        """The unit's log."""
+        return self.log_command(unit, False, lines)
 
     def tool_command(self, tool: str, *arguments: str) -> list[str]:
         """A container of its own, removed when it ends."""

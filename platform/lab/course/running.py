@@ -47,8 +47,8 @@ class Incident:
 
 
 def entries(backend: Backend, unit: str) -> list[dict[str, Any]]:
-    """What a unit's log says about the learner's code, oldest first."""
-    command = backend.log_command(unit, False, LOG_LINES)
+    """What a unit said about the learner's code, oldest first."""
+    command = backend.marked_command(unit, LOG_LINES)
     # By bytes: what a learner prints need not be text.
     output = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False).stdout
     found = []

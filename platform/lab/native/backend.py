@@ -142,6 +142,10 @@ class NativeBackend(NativeFaults):
         """Logs are files."""
         return ["tail", "-n", str(lines), *(["-F"] if follow else []), str(self._home.logs / f"{unit}.log")]
 
+    def marked_command(self, unit: str, lines: int) -> list[str]:
+        """The unit's log."""
+        return self.log_command(unit, False, lines)
+
     def tool_command(self, tool: str, *arguments: str) -> list[str]:
         """A script that `start` wrote."""
         return ["sh", str(self._home.run / f"{processes.TOOL}.sh"), tool, *arguments]
