@@ -7,7 +7,10 @@ from grading.system import ENDPOINTS, backend, dead_servers, home
 from lab import plain
 from lab.course.exercise import Exercise
 from lab.course.running import Incident, incidents, is_active, is_waiting
+from lab.errors import NotFromHere
 from lab.readiness import PATHS, slow
+
+RESTART = "./lab up, then ./lab status"
 
 
 def unable(lab: Exercise) -> str:
@@ -22,6 +25,9 @@ def unable(lab: Exercise) -> str:
 def judge(lab: Exercise, error: BaseException, since: float) -> tuple[Outcome, list[tuple[str, str]]]:
     """Outcome and words for a check that did not pass. `since`: when it began, Unix seconds."""
     number = lab.number
+    if isinstance(error, NotFromHere):
+        next = f"on your own machine, in this folder: ./lab check {number}"
+        return Outcome.NOT_GRADABLE, [("why", "JupyterLab has no say over the containers"), ("next", next)]
     mine = is_active(home, lab)
     happened = incidents(backend, lab.units, since) if mine else []
     # A tool that ran the learner's code is no unit; whoever ran it brings what it said.
@@ -42,7 +48,7 @@ def judge(lab: Exercise, error: BaseException, since: float) -> tuple[Outcome, l
             *_look(lab, happened, mine),
         ]
     if isinstance(error, NotGradable):
-        return Outcome.NOT_GRADABLE, [("why", str(error)), ("next", error.next)]
+        return Outcome.NOT_GRADABLE, [("why", str(error)), ("next", RESTART)]
     if mine and not _answering(lab):
         return Outcome.FAIL, [
             ("did", f"spoke to {', '.join(lab.units)}, which runs your code"),
@@ -53,7 +59,7 @@ def judge(lab: Exercise, error: BaseException, since: float) -> tuple[Outcome, l
         ]
     return Outcome.NOT_GRADABLE, [
         ("why", f"the check itself broke: {_short(error)}"),
-        ("next", f"./lab up, then ./lab status; then ./lab check {number}"),
+        ("next", f"{RESTART}; then ./lab check {number}"),
     ]
 
 

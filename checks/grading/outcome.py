@@ -38,11 +38,7 @@ class Wrong(AssertionError):
 
 
 class NotGradable(Exception):
-    """The check could not find out; the text names the unit, `next` says what to do."""
-
-    def __init__(self, why: str, next: str = "./lab up, then ./lab status") -> None:
-        super().__init__(why)
-        self.next = next
+    """The check could not find out; the text names the unit and what to do."""
 
 
 def wrong(did: str, *, expected: object, saw: object, means: str) -> NoReturn:

@@ -16,6 +16,8 @@ from lab import plain
 from lab.backend import UNITS
 from lab.compose.commands import images
 from lab.compose.limits import memory_limit
+from lab.course.exercise import exercise
+from lab.course.starter import starter
 from lab.home import REPO
 from lab.readiness import PATHS
 
@@ -144,6 +146,39 @@ def test_checks_of_the_labs(on_compose: Stack, tmp_path: Path) -> None:
 def test_learners_way(on_compose: Stack, tmp_path: Path) -> None:
     file = "tests/course/test_lab_commands.py"
     assert suite(on_compose, file, tmp_path / "course.xml", file)
+
+
+def test_a_lab_in_jupyterlab(on_compose: Stack) -> None:
+    """Whoever has Docker and a browser only can work on a lab: start, check, hint, tools, stop."""
+
+    def inside(*words: str, code: int = 0) -> str:
+        return on_compose.run("docker", "compose", "exec", "-T", "jupyterlab", "lab", *words, code=code)
+
+    lab = exercise("01")
+    kept = {piece.file: piece.file.read_bytes() for piece in lab.pieces}
+    try:
+        for piece in lab.pieces:
+            piece.file.write_text(starter(lab, piece))
+        assert "profile runs labs/01-services/api.py" in inside("start", "01")
+        assert "your code" in on_compose.lab("list")  # outside sees the same
+        seen = inside("check", "01", code=3)
+        assert "Lab 01, step 1: write health" in seen
+        assert "NOT ATTEMPTED: 0 of" in seen
+        assert "Your code, just now: labs/01-services/api.py, line" in inside("hint", "01")
+        for piece in lab.pieces:
+            piece.file.write_text(piece.source.read_text())
+        seen = inside("check", "01", code=2)  # what needs a say over the containers is left
+        assert "FAIL" not in seen
+        assert "on your own machine, in this folder: ./lab check 01" in seen
+        assert seen.count("NOT GRADABLE: ") == 2
+        assert ", your code, " in seen
+    finally:
+        for file, content in kept.items():
+            file.write_bytes(content)
+        inside("stop", "01")
+    assert "your code" not in inside("list")
+    assert "PASS: " in inside("check", "04")
+    inside("verify")
 
 
 @pytest.mark.parametrize("unit", ["postgresql", "traefik", "auth", "feed"])

@@ -4,14 +4,16 @@ What it can do is to tell our own units which files to run: they look at a folde
 """
 
 import socket
+import sys
 from collections.abc import Mapping
 
 from lab import overrides
 from lab.backend import UNITS, Unit
-from lab.errors import LabError
-from lab.home import Home
+from lab.course.exercise import LABS
+from lab.errors import LabError, NotFromHere
+from lab.home import PLATFORM, Home
 from lab.progress import Progress
-from lab.settings import SECRETS, from_environment
+from lab.settings import SECRETS, from_environment, read
 
 PORTS = {"postgresql": 5432, "mongodb": 27017, "redis": 6379, "kafka": 9092, "consul": 8500, "traefik": 8080,
          "auth": 5000, "profile": 5000, "posts": 5000, "feed": 5000}  # fmt: skip
@@ -124,8 +126,13 @@ class InsideBackend:
         return ["tail", "-n", str(lines), f"{REPORTS}/{unit}.log"]
 
     def tool_command(self, tool: str, *arguments: str) -> list[str]:
-        """Not from in here: the tools' settings are not this container's."""
-        raise _outside(f"./lab {tool.removeprefix('feed-')}")
+        """A process of this container; the packages are here as well."""
+        settings = {
+            **read("feed-tool", self.variables()), "PYTHONPATH": str(PLATFORM), "LAB_CODE_FOLDER": str(LABS),
+            "LAB_CODE": overrides.read(self._home, "feed").get("LAB_CODE", ""),
+        }  # fmt: skip
+        given = [f"{name}={value}" for name, value in settings.items()]
+        return ["env", *given, sys.executable, "-P", "-m", "civildiy", tool, *arguments]
 
     def endpoints(self) -> dict[str, str]:
         """The names that the services use as well."""
@@ -162,8 +169,8 @@ class InsideBackend:
         raise _outside("./lab reset")
 
 
-def _outside(command: str) -> LabError:
-    return LabError(
+def _outside(command: str) -> NotFromHere:
+    return NotFromHere(
         f"JupyterLab has no say over the containers. On your own machine, in this folder: {command}"
     )
 

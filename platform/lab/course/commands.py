@@ -52,6 +52,8 @@ class Course:
         self.say(f"checking {lab.number} {lab.title} …")
         began = time.monotonic()
         command = [sys.executable, "-m", "pytest", "-q", "--no-header", "--tb=no", "-rN", "--no-summary",
+                   # What failed last is remembered; in JupyterLab's container the repository is read-only.
+                   "-o", f"cache_dir={self.home.root / 'pytest'}",
                    f"--verdicts={file}", *options, *(QUICK if quick else ()), str(lab.checks)]  # fmt: skip
         # An option may be a plugin's: -n 2.
         env = {**os.environ, **({} if options else running.NO_PLUGINS)}
