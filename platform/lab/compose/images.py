@@ -57,7 +57,7 @@ def ensure(command: Callable[..., list[str]], environment: Mapping[str, str], pr
     if child.wait() != 0:
         last = "\n".join(f"  {line}" for line in lines[-12:])
         raise LabError(
-            f"The images could not be built:\n{last}\nBehind a proxy: set HTTP_PROXY and HTTPS_PROXY, and put its"
-            " certificates into certificates/. Then run ./lab up again."
+            f"The images could not be built:\n{last}\nBehind a proxy: set HTTP_PROXY and HTTPS_PROXY,"
+            " and put its certificates into certificates/. Then run ./lab up again."
         )
     progress.done("images", f"built {', '.join(old)}")
