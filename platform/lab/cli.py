@@ -169,7 +169,8 @@ def doctor() -> None:
 @cli.command()
 def demo() -> None:
     """Follow one post through the whole system."""
-    from lab.demo import AWAY, story
+    from lab.away import AWAY
+    from lab.demo import story
 
     need_running()
     try:

@@ -8,9 +8,7 @@ from typing import Any
 
 import httpx
 from kafka import TopicPartition
-from kafka.errors import KafkaError
 from redis import Redis
-from redis.exceptions import RedisError
 
 from civildiy.events.clients import reader
 from civildiy.events.envelope import POSTS_TOPIC
@@ -18,8 +16,6 @@ from civildiy.feed import keys
 from lab import plain
 from lab.errors import LabError
 
-AWAY = (httpx.TransportError, KafkaError, RedisError)
-"""What is raised when a part of the system does not answer."""
 PATIENCE = 10.0
 
 
@@ -38,7 +34,7 @@ def _answered(answer: httpx.Response, status: int) -> dict[str, Any]:
 
 
 def story(endpoints: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """Each hop's headline and what it shows. Raises LabError, and what is in AWAY."""
+    """Each hop's headline and what it shows. Raises LabError, and what is in lab.away."""
     name = f"demo{secrets.token_hex(4)}"
     person = {"email": f"{name}@example.org", "username": name, "password": secrets.token_hex(8)}
     with plain.client(base_url=endpoints["gateway"], timeout=10) as http:

@@ -38,7 +38,11 @@ class Wrong:
     reads: int = 10
 
 
-IN_MEMORY_ONLY = [Planned(2, "kill", "kafka", 1), Planned(3.2, "kill", "posts-relay", 1)]
+IN_MEMORY_ONLY = [
+    Planned(at + later, "kill", unit, 1)
+    for at in (2, 5.5)
+    for later, unit in ((0, "kafka"), (1, "posts-relay"), (1.6, "posts-relay"))
+]
 """While no broker listens, what is sent lives in the relay's memory."""
 KNOWN_WRONG = {
     "06-events/marks-before-acknowledgement": Wrong(("topic: version",), IN_MEMORY_ONLY),

@@ -11,15 +11,11 @@ import sys
 from types import TracebackType
 from typing import Any
 
-import httpx
 from grading.outcome import NotGradable, Wrong
 from IPython.core.getipython import get_ipython
 from IPython.display import display
-from kafka.errors import KafkaError
-from psycopg import OperationalError
-from pymongo.errors import PyMongoError
-from redis.exceptions import RedisError
 
+from lab.away import AWAY
 from lab.errors import LabError
 from lab.home import REPO
 from lab.notebook.stack import home
@@ -27,7 +23,6 @@ from lab.notebook.verdict import Verdict
 
 NOT_HANDED_ON = ("PYTEST_", "FORCE_COLOR", "CLICOLOR")
 """A kernel asks for colours, which are noise in kept outputs; pytest's variables are for its own run."""
-AWAY = (httpx.TransportError, KafkaError, OperationalError, PyMongoError, RedisError)
 
 
 def sentence(error: BaseException) -> str:
