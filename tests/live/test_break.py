@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
-from support import ENDPOINTS, GATEWAY, backend, eventually, home, pid_of
+from support import ENDPOINTS, GATEWAY, Person, backend, eventually, home, pid_of
 
 from lab import plain
 from lab.errors import LabError
@@ -18,6 +18,8 @@ from lab.home import REPO
 from lab.readiness import slow
 
 pytestmark = pytest.mark.fault
+GATEWAY_SECONDS = 10
+"""Then Traefik answers 504 in the place of a silent service."""
 
 
 @pytest.fixture(autouse=True)
@@ -102,6 +104,26 @@ def test_heal_ends_what_a_killed_guardian_left() -> None:
     eventually(lambda: not silent("profile"), within=10, what="profile to answer")
     again = subprocess.run([REPO / "lab", "heal"], capture_output=True, text=True, check=True)
     assert "Nothing is broken" in again.stdout
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize(
+    ("store", "path"),
+    [("postgresql", "/api/profile"), ("mongodb", "/api/posts"), ("redis", "/api/activity-stream")],
+)
+def test_a_frozen_store_is_named_before_the_gateway_gives_up(store: str, path: str, ada: Person) -> None:
+    ada.http.get(path)
+    break_.start(home, backend, fault("pause"), store, 60)
+    for turn in range(4):
+        began = time.monotonic()
+        answer = ada.http.get(path, timeout=30)
+        assert time.monotonic() - began < GATEWAY_SECONDS
+        if turn == 0 and answer.is_success:
+            continue  # it came before the fault
+        assert answer.status_code == 503, answer.text
+        assert store in answer.json()["detail"]
+    break_.heal_all(home, backend)
+    eventually(lambda: ada.http.get(path).status_code in (200, 404), within=10, what=f"{store} to be back")
 
 
 @pytest.mark.campaign

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 
 import psycopg
 from fastapi import FastAPI
-from psycopg.conninfo import make_conninfo
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from civildiy.auth import keys, users
@@ -18,6 +17,7 @@ from civildiy.auth.settings import AuthSettings
 from civildiy.auth.tokens import Issuer
 from civildiy.auth.users import Pool, Users
 from civildiy.auth.validation import Validator
+from civildiy.chassis import postgres
 from civildiy.chassis.app import create_service
 from civildiy.chassis.routes import INTERNAL, Route, away, under
 from civildiy.chassis.serve import Service
@@ -49,26 +49,11 @@ ROUTES = (
     ),
 )
 
-TIMEOUT_SECONDS = 2.0
 MOST_BODY = 16 * 1024
 """Bytes; nothing that auth takes is long, and it answers for every protected request of the system."""
 
 AWAY = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError, PoolTimeout)
 """PostgreSQL cannot serve now. Other errors of the driver are mistakes in our own statements."""
-
-
-def connection_info(settings: AuthSettings) -> str:
-    """How to reach auth's own database."""
-    return make_conninfo(
-        host=settings.postgres_host,
-        port=settings.postgres_port,
-        dbname=settings.postgres_database,
-        user=settings.postgres_user,
-        password=settings.postgres_password.get_secret_value(),
-        connect_timeout=int(TIMEOUT_SECONDS),
-        application_name="auth",
-        options="-c statement_timeout=5000",
-    )
 
 
 async def prepare(pool: Pool, ring: KeyRing) -> None:
@@ -103,10 +88,11 @@ def service() -> Service:
     """The auth service, ready to serve."""
     settings = load_settings(AuthSettings)
     pool: Pool = AsyncConnectionPool(
-        connection_info(settings),
+        postgres.connection_info(settings, "auth"),
+        connection_class=postgres.Connection,
         min_size=1,
         max_size=8,
-        timeout=TIMEOUT_SECONDS,
+        timeout=postgres.CONNECT_SECONDS,
         reconnect_timeout=1,
         # A connection that PostgreSQL dropped meanwhile is replaced before anybody gets it.
         check=AsyncConnectionPool.check_connection,

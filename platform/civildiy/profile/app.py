@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from sqlalchemy import URL, exc, text
+from sqlalchemy import exc, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from civildiy.chassis import postgres
 from civildiy.chassis.app import create_service
 from civildiy.chassis.routes import READ_ONLY, Route, away, under
 from civildiy.chassis.serve import Service
@@ -25,7 +26,6 @@ ROUTES = (
     away("profile", PREFIX, by="auth"),
 )
 
-TIMEOUT_SECONDS = 2
 AWAY = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError)
 """PostgreSQL cannot serve now. Other errors are mistakes in our own statements."""
 
@@ -55,26 +55,18 @@ async def ensure_tables(engine: AsyncEngine) -> None:
 def service() -> Service:
     """The profile service, ready to serve."""
     settings = load_settings(ProfileSettings)
-    url = URL.create(
-        "postgresql+psycopg",
-        host=settings.postgres_host,
-        port=settings.postgres_port,
-        database=settings.postgres_database,
-        username=settings.postgres_user,
-        password=settings.postgres_password.get_secret_value(),
-    )
+
+    async def connect() -> postgres.Connection:
+        return await postgres.Connection.connect(postgres.connection_info(settings, "profile"))
+
     engine = create_async_engine(
-        url,
+        "postgresql+psycopg://",
+        async_creator=connect,
         pool_size=8,
         max_overflow=0,
-        pool_timeout=TIMEOUT_SECONDS,
+        pool_timeout=postgres.CONNECT_SECONDS,
         # A connection that PostgreSQL dropped meanwhile is replaced before anybody gets it.
         pool_pre_ping=True,
-        connect_args={
-            "connect_timeout": TIMEOUT_SECONDS,
-            "application_name": "profile",
-            "options": "-c statement_timeout=5000",
-        },
     )
 
     @asynccontextmanager
