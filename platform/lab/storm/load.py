@@ -74,6 +74,7 @@ class Writer(Paced):
         self.callers = [self._caller, self._stranger]
         self._account, self._others, self._history, self._rng = account, others, history, rng
         self._live: list[str] = []
+        self._unsure: list[str] = []  # in one of two states: left alone, but they take room
         self._count = 0
 
     def turn(self) -> None:
@@ -81,6 +82,9 @@ class Writer(Paced):
         dice = self._rng.random()
         if dice < 0.05:
             self._try_what_is_refused()
+        elif len(self._live) + len(self._unsure) >= MOST_LIVE and self._unsure:
+            # Gone for sure is a state, too.
+            self._change("delete", self._unsure.pop(0), back=self._unsure)
         elif len(self._live) >= MOST_LIVE or (self._live and dice < 0.25):
             self._change("delete", self._live.pop(self._rng.randrange(len(self._live))))
         elif self._live and dice < 0.5:
@@ -106,7 +110,8 @@ class Writer(Paced):
             self._live.append(post)
         self._note(began, "create", post, words, answer, version)
 
-    def _change(self, kind: Kind, post: str) -> None:
+    def _change(self, kind: Kind, post: str, back: list[str] | None = None) -> None:
+        """Update or delete; a post whose deletion was refused goes `back` (by default to the live ones)."""
         words, began = (self._words() if kind == "update" else ""), time.time()
         if kind == "update":
             answer = self._caller.call("PUT", f"/api/posts/{post}", {"title": words})
@@ -116,10 +121,12 @@ class Writer(Paced):
             began, kind, post, words, answer,
             int(answer.json()["version"]) if answer.ok and kind == "update" else 0,
         )  # fmt: skip
-        if outcome == "unknown" and post in self._live:
-            self._live.remove(post)  # in one of two states from now on: it is left alone
-        elif outcome == "refused" and kind == "delete":
-            self._live.append(post)
+        if outcome == "unknown":
+            self._unsure.append(post)
+            if post in self._live:
+                self._live.remove(post)
+        elif outcome == "refused" and kind == "delete" and f"no post {post}".encode() not in answer.body:
+            (self._live if back is None else back).append(post)
 
     def _try_what_is_refused(self) -> None:
         words, began = "refused " + self._words(), time.time()
