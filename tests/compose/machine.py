@@ -30,7 +30,7 @@ class Machine:
     """The engine's folder, and the environment in which `docker` reaches the engine."""
 
     def __init__(self, home: Home) -> None:
-        self.root = home.root / "engine"
+        self.root = Path(os.environ.get("LAB_ENGINE") or home.root / "engine")
         self._socket = self.root / "docker.sock"
         self.environment = {
             **os.environ,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from compose.machine import Machine
 from compose.stack import Stack
 from support import eventually, home
 
@@ -91,7 +92,7 @@ def test_second_up_does_nothing(on_compose: Stack) -> None:
 
 def test_linter_is_content(on_compose: Stack) -> None:
     """dclint knows the schema of the Compose specification, and what goes wrong in practice."""
-    tool = home.root / "engine" / "dclint-3.1.0"
+    tool = Machine(home).root / "dclint-3.1.0"
     if not (tool / "node_modules").exists():
         on_compose.run("npm", "install", "--no-fund", "--no-audit", "--prefix", tool, "dclint@3.1.0")
     dclint = tool / "node_modules" / ".bin" / "dclint"
