@@ -113,12 +113,12 @@ class KeyRing:
 
 
 async def _rotate_now() -> None:
-    from civildiy.auth.app import connection_info
+    from civildiy.chassis.postgres import connection_info
     from civildiy.chassis.settings import load_settings
 
     settings = load_settings(AuthSettings)
     ring = KeyRing(settings.signing_key_passphrase.get_secret_value(), settings.token_seconds)
-    async with await AsyncConnection.connect(connection_info(settings)) as connection:
+    async with await AsyncConnection.connect(connection_info(settings, "auth")) as connection:
         print("new signing key:", await ring.rotate(connection))
 
 

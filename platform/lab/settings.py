@@ -46,8 +46,14 @@ def read_pairs(file: Path) -> dict[str, str]:
 def ensure_secrets(file: Path) -> dict[str, str]:
     """The secrets in `file`; missing ones are made. Only the user may read it."""
     found = read_pairs(file)
-    if missing := [name for name in SECRETS if not found.get(name)]:
-        found |= {name: secrets.token_hex(24) for name in missing}
+    return ensure_pairs(file, {name: secrets.token_hex(24) for name in SECRETS if not found.get(name)})
+
+
+def ensure_pairs(file: Path, pairs: Mapping[str, str]) -> dict[str, str]:
+    """All pairs of `file`; those of `pairs` that it has not are added. Only the user may read it."""
+    found = read_pairs(file)
+    if missing := {name: value for name, value in pairs.items() if not found.get(name)}:
+        found |= missing
         new = file.with_suffix(".new")
         new.unlink(missing_ok=True)
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from lab import overrides
 from lab.backend import SECOND, UNITS, Unit
-from lab.compose import containers, engine, images
+from lab.compose import containers, dotenv, engine, images
 from lab.compose.faults import ComposeFaults
 from lab.compose.limits import memory_limit
 from lab.compose.network import Addresses, environment_with
@@ -15,11 +15,9 @@ from lab.errors import LabError
 from lab.home import PLATFORM, REPO, Home
 from lab.progress import Progress
 from lab.readiness import slow
-from lab.settings import ensure_secrets, read_pairs
 
 FILES = (REPO / "docker-compose.yml", PLATFORM / "compose" / "more.yaml")
 PUBLISHED = PLATFORM / "compose" / "published.yaml"
-DOTENV = REPO / ".env"
 UP_SECONDS = 300.0
 STOP_SECONDS = "15"
 
@@ -31,7 +29,7 @@ class ComposeBackend(ComposeFaults):
 
     def __init__(self, home: Home) -> None:
         self._home = home
-        self._addresses = Addresses(environment_with(read_pairs(DOTENV)))
+        self._addresses = Addresses(environment_with(dotenv.read()))
 
     def running(self) -> bool:
         """Whether a container of the system runs."""
@@ -46,7 +44,7 @@ class ComposeBackend(ComposeFaults):
         """Make what is missing (secrets, images), then start all and wait until all is healthy."""
         seen = engine.look()
         engine.refuse_unfit(seen)
-        ensure_secrets(DOTENV)
+        dotenv.ensure()
         # The engine would make a folder that only root may write to.
         overrides.folder(self._home).mkdir(parents=True, exist_ok=True)
         if not self.running():
@@ -69,7 +67,7 @@ class ComposeBackend(ComposeFaults):
 
     def stop(self) -> None:
         """Stop and remove the containers; volumes stay."""
-        ensure_secrets(DOTENV)  # Compose reads the whole file, also to stop
+        dotenv.ensure()  # Compose reads the whole file, also to stop
         self._compose("--profile", "second", "down", "--remove-orphans", "--timeout", STOP_SECONDS)
 
     def restart(self, unit: str) -> None:
@@ -154,7 +152,7 @@ class ComposeBackend(ComposeFaults):
     def remarks(self) -> str:
         """What the containers may use at most, and where JupyterLab is."""
         lab = f"http://127.0.0.1:{self._addresses.port('jupyter')}/lab"
-        token = read_pairs(DOTENV).get("JUPYTER_TOKEN", "")
+        token = dotenv.read().get("JUPYTER_TOKEN", "")
         return (
             f"JupyterLab: {lab}?token={token}\nThe containers may use {memory_limit()} MiB of memory in all."
         )
@@ -169,7 +167,7 @@ class ComposeBackend(ComposeFaults):
 
     def variables(self) -> dict[str, str]:
         """Addresses as this machine reaches them, and the secrets."""
-        return self._addresses.variables() | ensure_secrets(DOTENV)
+        return self._addresses.variables() | dotenv.ensure()
 
     def listen_host(self) -> str:
         """This machine's address in the project's network."""
@@ -208,9 +206,8 @@ class ComposeBackend(ComposeFaults):
             "LAB_FINGERPRINT": made_of[images.SERVICE],
             "LAB_JUPYTER_FINGERPRINT": made_of[images.JUPYTER],
             "COMPOSE_PROGRESS": "plain",
+            **dotenv.owner(),
         }
-        if hasattr(os, "getuid"):
-            mine |= {"LAB_UID": str(os.getuid()), "LAB_GID": str(os.getgid())}
         if self._addresses.published:
             mine |= {"LAB_KAFKA_OUTSIDE": f"127.0.0.1:{self._addresses.port('kafka')}"}
         return mine

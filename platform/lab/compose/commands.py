@@ -11,11 +11,9 @@ import yaml
 from rich.console import Console
 
 from lab.backend import Backend
-from lab.compose import engine
-from lab.compose.backend import DOTENV
+from lab.compose import dotenv, engine
 from lab.errors import LabError
 from lab.home import REPO
-from lab.settings import ensure_secrets
 
 BUNDLE = "civildiy-classroom.tar"
 IMAGES, WHEELS = "images.tar", "wheels"
@@ -69,7 +67,7 @@ def register(cli: click.Group, backend: Backend, console: Console) -> None:
     @cli.command()
     def secrets() -> None:
         """Make the secrets in .env that `docker compose up` asks for; those that are there stay."""
-        ensure_secrets(DOTENV)
+        dotenv.ensure()
         console.print("The secrets are in .env. Next: docker compose up -d --wait")
 
     @cli.command("bundle")
