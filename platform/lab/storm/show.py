@@ -32,7 +32,8 @@ def watched(storm: Storm, console: Console, also: Callable[[Storm], None] = lamb
         also(now)
         if time.monotonic() - said > PLAIN_SECONDS:
             said = time.monotonic()
-            console.print("  " + "  ".join(f"{name}: {value}" for name, value in _state(now).items()))
+            now_on = "  ".join(f"{name}: {value}" for name, value in _state(now).items())
+            console.print("  " + now_on, soft_wrap=True)
 
     return storm.run(line)
 
