@@ -69,6 +69,12 @@ def postgresql(service: str, database: str = "") -> Iterator[psycopg.Connection[
         yield connection
 
 
+def posts_kept() -> int:
+    """About how many posts there are, deleted ones included."""
+    with mongodb() as client:
+        return client[POSTS][POSTS].estimated_document_count()
+
+
 def begin_anew(unit: str) -> float:
     """End a service's process; returns when its successor, which serves now, began (Unix time)."""
     before = _began(unit)
@@ -96,6 +102,7 @@ TABLE_BACK: tuple[LiteralString, ...] = (
 @contextmanager
 def without_users() -> Iterator[None]:
     """Auth's database without its table `users`; afterwards the old one is there again."""
+    backend.pid_of("auth")  # raises where nobody may end it: then nothing is moved either
     _put_back()  # an earlier run may have been killed in between
     with postgresql("auth") as connection:
         for statement in TABLE_AWAY:

@@ -17,7 +17,7 @@ from grading.people import Person
 from grading.system import backend, home, wait_until_well
 from lab.course.exercise import Exercise, exercise
 from lab.course.running import active, incidents, is_active, is_waiting, wait_until_loaded
-from lab.errors import LabError
+from lab.errors import LabError, NotFromHere
 from lab.readiness import slow
 
 VERDICT = "verdict"
@@ -158,8 +158,13 @@ def pytest_runtest_makereport(
         if isinstance(call.excinfo.value, KeyboardInterrupt):
             return report
         verdict.outcome, verdict.lines = judge.judge(lab, call.excinfo.value, item.stash[began_key])
-        report.outcome = "failed"
-        report.longrepr = verdict.text()
+        if isinstance(call.excinfo.value, NotFromHere):
+            # No failure to begin with, or to end at, the next time.
+            report.outcome = "skipped"
+            report.longrepr = (str(item.path), 0, f"Skipped: {verdict.text()}")
+        else:
+            report.outcome = "failed"
+            report.longrepr = verdict.text()
         _keep_details(item, call)
     if call.when == "call" or call.excinfo is not None:
         report.user_properties.append((VERDICT, verdict.as_dict()))
@@ -184,10 +189,10 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
     found = [value for name, value in report.user_properties if name == VERDICT]
-    if not report.failed or not found:
+    if report.passed or not found:
         return None
     said = dict(found[-1])["outcome"]  # type: ignore[call-overload]
-    return "failed", {"fail": "F", "not gradable": "N", "not attempted": "-"}[said], said.upper()
+    return report.outcome, {"fail": "F", "not gradable": "N", "not attempted": "-"}[said], said.upper()
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -4,6 +4,8 @@ This is the one place where a learner's code comes in: before anything else is i
 """
 
 import importlib
+import os
+import signal
 import sys
 
 from civildiy.chassis import crashpoints
@@ -21,6 +23,9 @@ TOOLS = ("feed-verify", "feed-rebuild", "feed-redrive", "feed-costs")
 
 def main(unit: str) -> None:
     """Serve or work until SIGTERM; a tool ends by itself."""
+    # The first process of a container ignores a signal that nobody handles; ours come with the imports.
+    leave = os._exit
+    signal.signal(signal.SIGTERM, lambda *_: leave(128 + signal.SIGTERM))
     tool = unit in TOOLS
     prepare("feed" if tool else unit, blocked_ends=unit in SERVICES, stays=not tool)
     with reported():

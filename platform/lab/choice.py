@@ -3,7 +3,7 @@
 import os
 
 from lab.backend import Backend
-from lab.compose import engine
+from lab.compose import dotenv, engine
 from lab.compose.backend import ComposeBackend
 from lab.compose.inside import InsideBackend
 from lab.errors import LabError
@@ -22,8 +22,11 @@ def chosen(home: Home) -> Backend:
     if wanted not in ("", "compose", "native"):
         raise LabError(f"LAB_BACKEND={wanted} is not a backend; give compose or native, or leave it unset.")
     native = NativeBackend(home)
-    if wanted == "native" or (not wanted and (native.running() or not engine.answers())):
-        return native
     # The folder that docker-compose.yml mounts by itself, so that JupyterLab and this command see the same.
-    os.environ.setdefault("LAB_OVERRIDES", str(REPO / ".overrides"))
+    shared = str(REPO / (dotenv.read().get("LAB_OVERRIDES") or ".overrides"))
+    if wanted == "native" or (not wanted and (native.running() or not engine.answers())):
+        if os.environ.get("LAB_OVERRIDES") == shared:
+            del os.environ["LAB_OVERRIDES"]  # set below, in a process that has started this one
+        return native
+    os.environ.setdefault("LAB_OVERRIDES", shared)
     return ComposeBackend(home)

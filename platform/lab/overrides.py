@@ -34,7 +34,11 @@ def write(home: Home, unit: str, settings: Mapping[str, str]) -> None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_suffix(".new")
-    new.write_text("".join(f"{name}={shlex.quote(value)}\n" for name, value in settings.items()))
+    # JupyterLab writes to this folder, too: what it left there under this name is nothing to follow.
+    new.unlink(missing_ok=True)
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "w") as out:
+        out.writelines(f"{name}={shlex.quote(value)}\n" for name, value in settings.items())
+    new.chmod(0o644)  # whatever the umask: the containers read it as another user
     new.replace(path)
 
 

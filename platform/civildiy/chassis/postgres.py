@@ -8,9 +8,10 @@ asked gets no answer until the gateway gives up, and nobody learns which part is
 import asyncio
 import os
 import socket
+from contextlib import suppress
 from typing import Any, Protocol
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, Error
 from psycopg.conninfo import make_conninfo
 
 from civildiy.chassis.settings import Secret
@@ -21,6 +22,7 @@ STATEMENT_SECONDS = 4
 """After that the server ends a statement by itself."""
 SILENCE_SECONDS = 5.0
 """Longer than a statement may take, and short enough to answer before the gateway's 10 s are over."""
+LATE_SECONDS = 0.5
 
 
 class Connection(AsyncConnection[Any]):
@@ -31,16 +33,28 @@ class Connection(AsyncConnection[Any]):
 
     async def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:
         """Let psycopg wait for one answer, so long and no longer."""
-        ending = asyncio.get_running_loop().call_later(SILENCE_SECONDS, self._hang_up)
+        loop = asyncio.get_running_loop()
+        ending: list[asyncio.TimerHandle] = []
+
+        def arm(seconds: float) -> None:
+            ending[:] = [loop.call_later(seconds, when_over, loop.time() + seconds)]
+
+        def when_over(planned: float) -> None:
+            if loop.time() - planned > LATE_SECONDS:
+                arm(1)  # this process stood still, not the server: its answer may lie here, unread
+            else:
+                self._hang_up()
+
+        arm(SILENCE_SECONDS)
         try:
             return await super().wait(gen, *arguments, **options)
         finally:
-            ending.cancel()
+            ending[0].cancel()
 
     def _hang_up(self) -> None:
         # Only the line is cut, by way of a second descriptor: the driver, which still waits, reads its
         # end and clears up by itself.
-        with socket.socket(fileno=os.dup(self.fileno())) as line:
+        with suppress(OSError, Error), socket.socket(fileno=os.dup(self.fileno())) as line:
             line.shutdown(socket.SHUT_RDWR)
 
 

@@ -2,7 +2,7 @@
 
 Two environment variables decide: `LAB_CODE` holds pairs such as
 `civildiy.profile.api=01-services/api.py`, joined by commas; `LAB_CODE_FOLDER` is where those files
-lie. Without them nothing in this package does anything. Under Compose `LAB_CODE_SETTINGS` takes the
+lie. Without them this package only says that no such files run. Under Compose `LAB_CODE_SETTINGS` takes the
 place of `LAB_CODE`: a folder with a file for each unit, so that JupyterLab, which has no say over
 the containers, can change what runs; `LAB_CODE_REPORTS` is a folder in which JupyterLab reads what
 came of it (docs/decisions/0012-jupyterlab-has-no-engine.md).

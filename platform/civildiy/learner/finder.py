@@ -18,10 +18,10 @@ def learner_code(unit: str, environment: Mapping[str, str] = os.environ) -> str:
         return environment.get("LAB_CODE", "")
     try:
         lines = (Path(folder) / f"{unit}.env").read_text().splitlines()
-    except OSError:
+        told = [line.partition("=")[2] for line in lines if line.startswith("LAB_CODE=")]
+        return "".join(shlex.split(told[-1])) if told else ""
+    except (OSError, ValueError):  # not there, or nobody here wrote it
         return ""
-    told = [line.partition("=")[2] for line in lines if line.startswith("LAB_CODE=")]
-    return "".join(shlex.split(told[-1])) if told else ""
 
 
 def learner_files(code: str, environment: Mapping[str, str] = os.environ) -> dict[str, Path]:

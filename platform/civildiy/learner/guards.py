@@ -57,7 +57,7 @@ def limit_resources() -> None:
 
 
 def lift_limits() -> None:
-    """Undo what `limit_resources` did in the process that this one has replaced."""
+    """Lift what `limit_resources` bounded in the process that this one has replaced."""
     import resource
 
     for limit in (resource.RLIMIT_DATA, resource.RLIMIT_FSIZE):
@@ -96,15 +96,16 @@ def report_errors(incidents: Incidents) -> None:
 class Watch(threading.Thread):
     """Begins anew when a file changes, and notes (or ends) code that holds up the main thread.
 
-    `told`: what this unit is told to run, asked again and again; a change is one of the files, too.
+    `told`: what `files` came from, and how to ask for it again: a change of it counts, too.
     """
 
     def __init__(
-        self, files: Mapping[str, Path], incidents: Incidents, told: Callable[[], str], *, blocked_ends: bool
-    ) -> None:
+        self, files: Mapping[str, Path], incidents: Incidents, told: tuple[str, Callable[[], str]],
+        *, blocked_ends: bool,
+    ) -> None:  # fmt: skip
         super().__init__(name="learner-watch", daemon=True)
         self._files = files
-        self._told, self._told_first = told, told()
+        self._told_first, self._told = told
         self._incidents = incidents
         self._blocked_ends = blocked_ends
         self.loaded = {module: fingerprint(file) for module, file in files.items()}

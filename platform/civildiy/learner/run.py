@@ -21,10 +21,12 @@ def prepare(unit: str, *, blocked_ends: bool, stays: bool = True) -> None:
     `stays`: false for a tool, which ends by itself and neither reloads nor waits.
     """
     global _watch, _incidents  # one process, one learner
-    files = learner_files(learner_code(unit))
+    code = learner_code(unit)
+    files = learner_files(code)
     report = open_report(os.environ.get("LAB_CODE_REPORTS", ""), unit) if stays else None
     _incidents = Incidents(files, report)
-    watch = guards.Watch(files, _incidents, lambda: learner_code(unit), blocked_ends=blocked_ends)
+    told = (code, lambda: learner_code(unit))
+    watch = guards.Watch(files, _incidents, told, blocked_ends=blocked_ends)
     if files:
         guards.limit_resources()  # first: this also makes room in a full log
     _incidents.started(watch.loaded)

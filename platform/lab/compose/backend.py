@@ -46,7 +46,9 @@ class ComposeBackend(ComposeFaults):
         engine.refuse_unfit(seen)
         dotenv.ensure()
         # The engine would make a folder that only root may write to.
-        overrides.folder(self._home).mkdir(parents=True, exist_ok=True)
+        folder = overrides.folder(self._home)
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o755)  # the containers read it as another user
         if not self.running():
             self.refuse_taken_ports()
         images.ensure(self._command, self._environment(), progress)
@@ -121,8 +123,12 @@ class ComposeBackend(ComposeFaults):
         """Settings on top of the unit's own, from now on: its container is made anew."""
         if unit not in UNITS:
             raise LabError(f"There is no unit {unit}. Units: {', '.join(UNITS)}.")
+        running = self.running()
+        if running:
+            # First: it would see the new file at once and begin anew by itself, deaf to signals meanwhile.
+            engine.run("stop", "--time", STOP_SECONDS, containers.name(unit))
         overrides.write(self._home, unit, settings)
-        if self.running():
+        if running:
             self._make(unit, "--force-recreate")
 
     def log_command(self, unit: str, follow: bool, lines: int = 200) -> list[str]:

@@ -98,16 +98,20 @@ def active(home: Home) -> list[Exercise]:
 def use(home: Home, backend: Backend, lab: Exercise, files: dict[str, str] | None) -> None:
     """Make the lab's units run `files` (module to file below labs/); None: the platform's own."""
     began = time.time()
+    since = {}
     for unit in lab.units:
-        code = code_of(home, unit)
+        before = code_of(home, unit)
+        code = dict(before)
         for piece in lab.pieces:
             code.pop(piece.module, None)
             if files and unit in piece.units:
                 code[piece.module] = files[piece.module]
         _set_code(backend, unit, overrides.read(home, unit), code)
+        # From inside JupyterLab a unit is not restarted: it begins anew when it is told something else.
+        since[unit] = 0 if backend.kind == "inside" and code == before else began
     if backend.running():
         for unit in lab.units:
-            wait_until_loaded(home, backend, unit, began)
+            wait_until_loaded(home, backend, unit, since[unit])
 
 
 def forget_lost(home: Home, backend: Backend) -> list[str]:

@@ -15,6 +15,8 @@ from lab.storm.history import Entry, History, Kind, Outcome, Read, Write
 
 MOST_LIVE = 60
 """Posts of one person at a time: a person's list holds 100, so none is pushed out."""
+AWAY = 503
+"""Somebody says that nothing was done, as a rule: it takes no room."""
 
 
 class Account:
@@ -74,7 +76,8 @@ class Writer(Paced):
         self.callers = [self._caller, self._stranger]
         self._account, self._others, self._history, self._rng = account, others, history, rng
         self._live: list[str] = []
-        self._unsure: list[str] = []  # in one of two states: left alone, but they take room
+        self._unsure: list[str] = []  # in one of two states
+        self._nameless = 0  # created perhaps; nobody knows their ids
         self._count = 0
 
     def turn(self) -> None:
@@ -82,15 +85,18 @@ class Writer(Paced):
         dice = self._rng.random()
         if dice < 0.05:
             self._try_what_is_refused()
-        elif len(self._live) + len(self._unsure) >= MOST_LIVE and self._unsure:
+        elif self._room() <= 0 and self._unsure:
             # Gone for sure is a state, too.
             self._change("delete", self._unsure.pop(0), back=self._unsure)
-        elif len(self._live) >= MOST_LIVE or (self._live and dice < 0.25):
+        elif self._live and (self._room() <= 0 or dice < 0.25):
             self._change("delete", self._live.pop(self._rng.randrange(len(self._live))))
         elif self._live and dice < 0.5:
             self._change("update", self._rng.choice(self._live))
         else:
             self._create()
+
+    def _room(self) -> int:
+        return MOST_LIVE - len(self._live) - len(self._unsure) - self._nameless
 
     def any_post(self) -> str:
         """The id of a post of this person, '' without any."""
@@ -108,6 +114,8 @@ class Writer(Paced):
             found = answer.json()
             post, version = str(found["id"]), int(found["version"])
             self._live.append(post)
+        elif not answer.refused and answer.status != AWAY:
+            self._nameless += 1
         self._note(began, "create", post, words, answer, version)
 
     def _change(self, kind: Kind, post: str, back: list[str] | None = None) -> None:
