@@ -2,7 +2,6 @@
 
 import difflib
 import json
-import os
 import re
 import sys
 import time
@@ -16,17 +15,16 @@ from rich.table import Table
 
 from civildiy.learner.finder import fingerprint
 from lab.backend import Backend
-from lab.children import run_to_its_end
 from lab.course import running
 from lab.course.exercise import Exercise, exercise, exercises
+from lab.course.grading import grade
 from lab.course.record import Record
 from lab.course.report import write_html, write_junit
 from lab.course.starter import starter
 from lab.errors import LabError
-from lab.home import REPO, Home
+from lab.home import Home
 
 WATCH_SECONDS = 0.2
-QUICK = ("--failed-first", "--exitfirst")
 
 
 class Course:
@@ -46,25 +44,17 @@ class Course:
         `quick`: what failed before comes first, and the first check that does not pass is the last.
         """
         lab = exercise(number)
-        file = self.home.root / f"verdicts-{lab.number}.json"
-        self.home.root.mkdir(parents=True, exist_ok=True)
-        file.unlink(missing_ok=True)
         self.say(f"checking {lab.number} {lab.title} …")
         began = time.monotonic()
-        command = [sys.executable, "-m", "pytest", "-q", "--no-header", "--tb=no", "-rN", "--no-summary",
-                   # Not in the repository, which JupyterLab's container may only read.
-                   "-o", f"cache_dir={self.home.root / 'pytest'}", f"--verdicts={file}", *options, *(QUICK if quick else ()), str(lab.checks)]  # fmt: skip
-        # An option may be a plugin's: -n 2.
-        env = {**os.environ, **({} if options else running.NO_PLUGINS)}
-        code, said = run_to_its_end(command, REPO, env=env, kept=True)
-        if not file.exists():
-            self.say(said.decode(errors="replace"))
+        graded = grade(self.home, lab, options, quick=quick)
+        code, verdicts = graded.code, graded.verdicts
+        if verdicts is None:
+            self.say(graded.said)
             self.say("NOT GRADABLE: the checks did not run (see above).")
             return 2
-        verdicts = json.loads(file.read_text())
         # No run ends at what JupyterLab cannot grade.
-        cut = quick and not (self.backend.kind == "inside" and code == 2)
-        self._print(lab, verdicts, time.monotonic() - began, code, cut_short=cut)
+        cut_short = quick and not (self.backend.kind == "inside" and code == 2)
+        self._print(lab, verdicts, time.monotonic() - began, code, cut_short=cut_short)
         # A part of the checks says nothing about the lab.
         if all(re.fullmatch(r"--seed(=\d+)?|\d+", o) for o in options):
             if not quick or code == 0:

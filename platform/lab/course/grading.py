@@ -1,0 +1,44 @@
+"""Run a lab's checks as pytest does, in a process of their own, and read what they found."""
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from lab.children import run_to_its_end
+from lab.course import running
+from lab.course.exercise import Exercise
+from lab.home import REPO, Home
+
+QUICK = ("--failed-first", "--exitfirst")
+
+
+@dataclass(frozen=True)
+class Graded:
+    """Exit code and verdicts; without verdicts the checks did not run, and `said` tells why."""
+
+    code: int
+    verdicts: list[dict[str, Any]] | None
+    said: str
+
+
+def grade(home: Home, lab: Exercise, options: tuple[str, ...] = (), *, quick: bool = False) -> Graded:
+    """Run the checks with more `options` for pytest.
+
+    `quick`: what failed before comes first, and the first check that does not pass is the last.
+    """
+    file = home.root / f"verdicts-{lab.number}.json"
+    home.root.mkdir(parents=True, exist_ok=True)
+    file.unlink(missing_ok=True)
+    command = [
+        sys.executable, "-m", "pytest", "-q", "--no-header", "--tb=no", "-rN", "--no-summary",
+        # What failed last is not kept in the repository, which JupyterLab's container may only read.
+        "-o", f"cache_dir={home.root / 'pytest'}", f"--verdicts={file}",
+        *options, *(QUICK if quick else ()), str(lab.checks),
+    ]  # fmt: skip
+    # An option may be a plugin's: -n 2.
+    env = {**os.environ, **({} if options else running.NO_PLUGINS)}
+    code, said = run_to_its_end(command, REPO, env=env, kept=True)
+    verdicts = json.loads(file.read_text()) if file.exists() else None
+    return Graded(code, verdicts, said.decode(errors="replace"))
