@@ -12,6 +12,7 @@ import httpx
 
 from grading.outcome import NotGradable, Wrong
 from lab import plain
+from lab.backend import Backend
 from lab.choice import chosen
 from lab.course.running import active
 from lab.home import Home
@@ -125,7 +126,7 @@ def wait_until_well() -> None:
 
 
 @contextmanager
-def second_instance(service: str) -> Iterator[str]:
+def second_instance(service: str, backend: Backend = backend) -> Iterator[str]:
     """Run a second instance of a service; yields its unit. Raises NotGradable."""
     unit = f"{service}-2"
 

@@ -32,11 +32,19 @@ class InsideBackend:
 
     def running(self) -> bool:
         """Whether the gateway listens."""
-        return _listens("traefik")
+        return self.listens("traefik")
 
     def belongs_elsewhere(self) -> str:
         """This very system, always."""
         return ""
+
+    def listens(self, unit: str) -> bool:
+        """Whether a unit that has a port takes a connection."""
+        try:
+            with socket.create_connection((unit, PORTS[unit.removesuffix("-2")]), 1):
+                return True
+        except OSError:
+            return False
 
     def start(self, progress: Progress) -> None:
         """It runs already, or this would not."""
@@ -60,7 +68,7 @@ class InsideBackend:
 
     def units(self) -> list[Unit]:
         """Which units listen; nothing more is seen from in here."""
-        states = {unit: "running" if _listens(unit) else "stopped" for unit in PORTS}
+        states = {unit: "running" if self.listens(unit) else "stopped" for unit in PORTS}
         return [Unit(unit, states.get(unit, "not seen"), None, None, 0, None) for unit in UNITS]
 
     def pid_of(self, unit: str) -> int | None:
@@ -173,11 +181,3 @@ def _outside(command: str) -> NotFromHere:
     return NotFromHere(
         f"JupyterLab has no say over the containers. On your own machine, in this folder: {command}"
     )
-
-
-def _listens(unit: str) -> bool:
-    try:
-        with socket.create_connection((unit, PORTS[unit]), 1):
-            return True
-    except OSError:
-        return False

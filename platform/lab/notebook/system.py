@@ -123,7 +123,7 @@ def frozen(name: str) -> Iterator[None]:
 @contextmanager
 def second(service: str) -> Iterator[str]:
     """A second instance of a service runs during the block; yields its unit."""
-    with second_instance(service) as name:
+    with second_instance(service, backend) as name:
         yield name
 
 
