@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from pymongo import AsyncMongoClient
-from pymongo.errors import ConnectionFailure, ExecutionTimeout
+from pymongo.errors import ConnectionFailure, ExecutionTimeout, WriteConcernError
 
 from civildiy.chassis.app import create_service
 from civildiy.chassis.routes import READ_ONLY, Route, away, under
@@ -27,8 +27,8 @@ ROUTES = (
 
 TIMEOUT_MS = 2000
 
-AWAY = (ConnectionFailure, ExecutionTimeout)
-"""MongoDB cannot serve now. Other errors are mistakes in what we ask of it."""
+AWAY = (ConnectionFailure, ExecutionTimeout, WriteConcernError)
+"""MongoDB cannot serve now, or not promise that a write lasts. Other errors are our own mistakes."""
 
 
 def service() -> Service:
