@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -69,9 +70,10 @@ class Stack:
         return self.run("docker", "compose", *arguments)
 
     def remove(self) -> None:
-        """Containers, network and volumes of this project."""
+        """Containers, network and volumes of this project, and what was told to run a learner's files."""
         self.lab("secrets")  # Compose reads the whole file, also to remove
         self.compose("down", "--volumes", "--remove-orphans", "--timeout", 5)
+        shutil.rmtree(OWN["LAB_OVERRIDES"], ignore_errors=True)
 
     def lab(self, *arguments: object, code: int = 0) -> str:
         """`./lab …`."""
