@@ -14,7 +14,9 @@ from lab.storm.run import Load, Storm
 DAILY = ("relay.after-publish", "projector.after-effect")
 """Run by ./lab test; the others by --full."""
 
-pytestmark = pytest.mark.skipif(backend.kind != "native", reason="tried on the native backend only")
+pytestmark = pytest.mark.skipif(
+    backend.kind != "native", reason="a container's first process cannot kill itself"
+)
 
 
 class Crashing:
