@@ -30,7 +30,7 @@ LIVE = (
     "api", "identity", "events", "stores", "models", "group", "faults", "commands", "commands_as_shown",
     "break", "view_tools", "fuzz", "storm",
 )  # fmt: skip
-"""Files of tests/live. The others are native: they need crash points, which end no container's first process."""
+"""Files of tests/live. The others are native: crash points end no container's first process."""
 DAILY_ONLY = {"fuzz": ("-m", "not campaign")}
 NOT_OURS = (
     # The file is read from top to bottom like the architecture's picture, not like a dictionary.

@@ -18,7 +18,7 @@ from lab.view import run_tool
 pytestmark = [
     pytest.mark.fault,
     pytest.mark.campaign,
-    pytest.mark.skipif(backend.kind != "native", reason="crash points were tried on the native backend only"),
+    pytest.mark.skipif(backend.kind != "native", reason="its crash points end no container"),
 ]
 SECONDS = 8
 
