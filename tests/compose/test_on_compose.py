@@ -2,7 +2,6 @@
 
 import json
 import socket
-import subprocess
 import sys
 import time
 import xml.etree.ElementTree as Xml
@@ -11,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 from compose.machine import Machine
+from compose.notebook import played
 from compose.stack import Stack
 from support import eventually, home
 
@@ -191,35 +191,10 @@ def test_a_lab_in_jupyterlab(on_compose: Stack) -> None:
     inside("verify")
 
 
-RUN_A_NOTEBOOK = """
-import sys
-import nbformat
-from IPython.core.interactiveshell import InteractiveShell
-shell = InteractiveShell.instance()
-for cell in nbformat.read(sys.argv[1], as_version=4).cells:
-    if cell.cell_type == "code" and not shell.run_cell(cell.source).success:
-        sys.exit("this cell failed: " + cell.source)
-"""
-ASKED = "type:  "
-"""Stands before what a person is asked to type in a terminal."""
-
-
 @pytest.mark.parametrize("name", ["00-tour", "02-discovery"])
 def test_a_notebook_in_jupyterlab(on_compose: Stack, name: str) -> None:
     """A person outside does what JupyterLab cannot, and the notebook sees it."""
-    inside = ["docker", "compose", "exec", "-T", "jupyterlab", "python", "-u", "-c", RUN_A_NOTEBOOK]
-    with subprocess.Popen(
-        [*inside, f"notebooks/{name}.ipynb"], cwd=REPO, env=on_compose.environment, text=True,
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    ) as process:  # fmt: skip
-        assert process.stdout
-        said = []
-        for line in process.stdout:
-            said.append(line)
-            if ASKED in line:
-                on_compose.run(*line.partition(ASKED)[2].split())
-    assert process.returncode == 0, "".join(said[-60:])
-    assert any(ASKED in line for line in said)
+    assert played(on_compose, name) > 0
 
 
 @pytest.mark.parametrize("unit", ["postgresql", "traefik", "auth", "feed"])

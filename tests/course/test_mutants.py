@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 import pytest
 from support import backend, home
 
-from lab.course.exercise import exercises
-from lab.course.mutants import Mutant, Stage, mutants
+from lab.course.exercise import exercise, exercises
+from lab.course.mutants import Mutant, Stages, mutants
 from lab.course.starter import starter
 
 ALL = mutants()
@@ -28,20 +28,10 @@ LABS = [lab.number for lab in exercises()]
 
 
 @pytest.fixture(scope="module")
-def stages() -> Iterator[dict[str, Stage]]:
-    """One stage at a time: the lab that is played now."""
-    found: dict[str, Stage] = {}
+def stages() -> Iterator[Stages]:
+    found = Stages(home, backend)
     yield found
-    for stage in found.values():
-        stage.close()
-
-
-def stage_of(stages: dict[str, Stage], number: str) -> Stage:
-    if number not in stages:
-        for other in list(stages):
-            stages.pop(other).close()
-        stages[number] = Stage(home, backend, next(lab for lab in exercises() if lab.number == number))
-    return stages[number]
+    found.close()
 
 
 def cases() -> Sequence[object]:
@@ -51,8 +41,8 @@ def cases() -> Sequence[object]:
 
 
 @pytest.mark.parametrize("mutant", cases())
-def test_mutant(stages: dict[str, Stage], mutant: Mutant, capsys: pytest.CaptureFixture[str]) -> None:
-    stage = stage_of(stages, mutant.lab.number)
+def test_mutant(stages: Stages, mutant: Mutant, capsys: pytest.CaptureFixture[str]) -> None:
+    stage = stages.of(mutant.lab)
     stage.play(mutant)
     # A wrong solution meets the check that is named for it, a right one all of them.
     code, verdicts = stage.grade(only=mutant.check)
@@ -89,9 +79,9 @@ def lasting(words: str) -> str:
     # A starter is slow to grade where checks wait for what it never does.
     [pytest.param(n, marks=[] if n in DAILY_STARTERS else [pytest.mark.campaign]) for n in LABS],
 )
-def test_starter_is_not_attempted(stages: dict[str, Stage], number: str) -> None:
-    stage = stage_of(stages, number)
-    lab = next(lab for lab in exercises() if lab.number == number)
+def test_starter_is_not_attempted(stages: Stages, number: str) -> None:
+    lab = exercise(number)
+    stage = stages.of(lab)
     for piece in lab.pieces:
         (stage.folder / piece.file.name).write_text(starter(lab, piece))
     code, verdicts = stage.grade()

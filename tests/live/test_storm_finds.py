@@ -8,8 +8,7 @@ import pytest
 from support import backend, home
 
 from civildiy.chassis.crashpoints import POINTS
-from lab.course.exercise import exercise
-from lab.course.mutants import Stage, mutants
+from lab.course.mutants import Stages, mutants
 from lab.faults import crash
 from lab.storm.run import Load, Report, Storm
 from lab.storm.schedule import Planned
@@ -62,20 +61,10 @@ KNOWN_WRONG = {
 
 
 @pytest.fixture(scope="module")
-def stages() -> Iterator[dict[str, Stage]]:
-    """One stage at a time: the lab that is played now."""
-    found: dict[str, Stage] = {}
+def stages() -> Iterator[Stages]:
+    found = Stages(home, backend)
     yield found
-    for stage in found.values():
-        stage.close()
-
-
-def stage_of(stages: dict[str, Stage], number: str) -> Stage:
-    if number not in stages:
-        for other in list(stages):
-            stages.pop(other).close()
-        stages[number] = Stage(home, backend, exercise(number))
-    return stages[number]
+    found.close()
 
 
 class InTheMiddle:
@@ -105,10 +94,10 @@ class InTheMiddle:
 
 
 @pytest.mark.parametrize("name", KNOWN_WRONG)
-def test_a_storm_finds_what_is_wrong(stages: dict[str, Stage], name: str) -> None:
+def test_a_storm_finds_what_is_wrong(stages: Stages, name: str) -> None:
     wrong = KNOWN_WRONG[name]
     (mutant,) = [m for m in mutants() if m.name == name]
-    stage = stage_of(stages, mutant.lab.number)
+    stage = stages.of(mutant.lab)
     stage.play(mutant)
     once = InTheMiddle(wrong)
     load = Load(writes=wrong.writes, reads=wrong.reads, people=3, kept=wrong.reads)

@@ -57,7 +57,7 @@ class Stage:
     """The lab's units run what is put here; saving is enough, as it is for a learner."""
 
     def __init__(self, home: Home, backend: Backend, lab: Exercise) -> None:
-        self._home, self._backend, self._lab = home, backend, lab
+        self._home, self._backend, self.lab = home, backend, lab
         self.folder = WORK / lab.folder.name
         self.folder.mkdir(parents=True, exist_ok=True)
         self.reference()
@@ -66,7 +66,7 @@ class Stage:
 
     def reference(self) -> None:
         """The platform's own text."""
-        for piece in self._lab.pieces:
+        for piece in self.lab.pieces:
             (self.folder / piece.file.name).write_bytes(piece.source.read_bytes())
 
     def play(self, mutant: Mutant) -> None:
@@ -82,16 +82,37 @@ class Stage:
         """Exit code and verdicts of the lab's checks, or of the check called `only`."""
         file = self.folder / "verdicts.json"
         file.unlink(missing_ok=True)
-        checks = f"{self._lab.checks}::{only}" if only else str(self._lab.checks)
+        checks = f"{self.lab.checks}::{only}" if only else str(self.lab.checks)
         command = [sys.executable, "-m", "pytest", "-q", "--seed=1", f"--verdicts={file}", *options, checks]
         # Not inside the surrounding pytest's environment: this is a run of its own.
         env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
         env |= running.NO_PLUGINS
         done = subprocess.run(command, cwd=REPO, env=env, capture_output=True, text=True, check=False)
         if not file.exists():
-            raise LabError(f"The checks of lab {self._lab.number} did not run:\n{done.stdout}{done.stderr}")
+            raise LabError(f"The checks of lab {self.lab.number} did not run:\n{done.stdout}{done.stderr}")
         return done.returncode, json.loads(file.read_text())
 
     def close(self) -> None:
         """Back to the platform's own code."""
-        running.use(self._home, self._backend, self._lab, None)
+        running.use(self._home, self._backend, self.lab, None)
+
+
+class Stages:
+    """One stage at a time: the lab that is played now."""
+
+    def __init__(self, home: Home, backend: Backend) -> None:
+        self._home, self._backend = home, backend
+        self._stage: Stage | None = None
+
+    def of(self, lab: Exercise) -> Stage:
+        """The stage of this lab; that of another one is closed."""
+        if self._stage is None or self._stage.lab != lab:
+            self.close()
+            self._stage = Stage(self._home, self._backend, lab)
+        return self._stage
+
+    def close(self) -> None:
+        """The platform's own code runs again."""
+        if self._stage is not None:
+            self._stage.close()
+            self._stage = None
