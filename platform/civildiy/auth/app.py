@@ -27,13 +27,21 @@ log = logging.getLogger(__name__)
 
 ROUTES = (
     Route("public", under(PREFIX), priority=100, needs_user=False),
-    # Hashing is expensive on purpose, so guessing passwords is slowed down for each client.
+    # Hashing is expensive on purpose, so guessing passwords is slowed down for each client. A class behind
+    # one address may register at the same moment; nobody's script may keep the processors busy.
     Route(
         "login",
         f"Path(`{PREFIX}/login`) && Method(`POST`)",
         priority=200,
         needs_user=False,
         limit=(20, 60),
+    ),
+    Route(
+        "register",
+        f"Path(`{PREFIX}/register`) && Method(`POST`)",
+        priority=200,
+        needs_user=False,
+        limit=(20, 100),
     ),
     # What nobody else wants gets an error of the one shape instead of the gateway's own text.
     Route("rest", "PathPrefix(`/`)", priority=1, needs_user=False, add_prefix=UNROUTED),
@@ -76,6 +84,7 @@ async def prepare(pool: Pool, ring: KeyRing) -> None:
                     await users.ensure_table(connection)
                 prepared = True
             await ring.load(pool)
+            said = False
         except Exception as error:  # whatever it is, tokens are still checked and the log says what
             if not said:
                 mistake = not isinstance(error, AWAY)

@@ -122,11 +122,21 @@ async def failing(dependencies: Mapping[str, ReadinessCheck]) -> Sequence[str]:
     """Names of the dependencies whose check fails or takes longer than two seconds."""
 
     async def fails(check: ReadinessCheck) -> bool:
+        asking = asyncio.ensure_future(check())
+        asking.add_done_callback(_heard)
         try:
-            await asyncio.wait_for(check(), READINESS_SECONDS)
-        except Exception:  # whatever a driver raises means the same here: not ready
-            return True
-        return False
+            await asyncio.wait({asking}, timeout=READINESS_SECONDS)
+        finally:
+            # A driver may need seconds more to give up on a server that is silent: nobody waits for that.
+            asking.cancel()
+        # Whatever a driver raises means the same here: not ready.
+        return not asking.done() or asking.cancelled() or asking.exception() is not None
 
     results = await asyncio.gather(*(fails(check) for check in dependencies.values()))
     return [name for name, failed in zip(dependencies, results, strict=True) if failed]
+
+
+def _heard(asking: "asyncio.Future[None]") -> None:
+    """Take note of how it ended, so that asyncio does not call an error that nobody read a mistake."""
+    if not asking.cancelled():
+        asking.exception()

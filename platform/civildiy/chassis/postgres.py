@@ -31,6 +31,8 @@ class Connection(AsyncConnection[Any]):
     Whatever waits for it then gets psycopg.OperationalError, and its pool makes a new one.
     """
 
+    silence_seconds = SILENCE_SECONDS
+
     async def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:
         """Let psycopg wait for one answer, so long and no longer."""
         loop = asyncio.get_running_loop()
@@ -45,7 +47,7 @@ class Connection(AsyncConnection[Any]):
             else:
                 self._hang_up()
 
-        arm(SILENCE_SECONDS)
+        arm(self.silence_seconds)
         try:
             return await super().wait(gen, *arguments, **options)
         finally:

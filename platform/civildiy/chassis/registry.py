@@ -117,15 +117,17 @@ def stay_registered(
     """Keep `instance` in the catalog until `left` is set; look every `every` seconds.
 
     Calls `on_look` at each look while Consul answers, `on_missing` before each (new) registration,
-    and `on_error` when Consul does not answer.
+    and `on_error` with whatever goes wrong: Consul is away, or its answer makes no sense.
     Nothing is given up: a Consul that lost everything gets the registration back.
     """
+    registered = False  # by this process: what a killed one left may have another check
     while not left.is_set():
         try:
-            if not registry.knows(instance):
+            if not (registered and registry.knows(instance)):
                 on_missing()
                 registry.register(instance)
+                registered = True
             on_look()
-        except (consul.ConsulException, OSError) as error:
+        except Exception as error:  # an instance whose loop has died is never registered again
             on_error(error)
         left.wait(every)

@@ -145,18 +145,24 @@ def _validate(service: str, routes: Sequence[Route]) -> None:
         _validate_rule(where, route.rule)
 
 
-_MATCHER = re.compile(r"(?:Path|PathPrefix|Method|Host|Header|PathRegexp)\(`[^`]+`(?:, ?`[^`]+`)?\)")
+_WORD = r"`[^`\x00-\x1f]+`"
+_MATCHER = re.compile(
+    rf"(?:Path|PathPrefix)\((?=`/){_WORD}\)"
+    rf"|(?:Host|HostRegexp|PathRegexp|Method|ClientIP)\({_WORD}\)"
+    rf"|(?:Header|HeaderRegexp|Query|QueryRegexp)\({_WORD}, ?{_WORD}\)"
+)
+"""The matchers of Traefik 3, each with as many words as it takes; a path begins with '/'."""
 
 
 def _validate_rule(where: str, rule: str) -> None:
     """Accept matchers joined by &&, || and !, with brackets in pairs; nothing else."""
-    rest = _MATCHER.sub("M", rule)
+    between = _MATCHER.sub("", rule)
+    rest = re.sub(r"\s*(&&|\|\||[()!M])\s*", r"\1", _MATCHER.sub("M", rule))
     previous = ""
     while previous != rest:
         previous = rest
-        rest = re.sub(r"\s*(&&|\|\|)\s*", r"\1", rest.strip())
         rest = re.sub(r"!M|\(M\)|M(?:&&|\|\|)M", "M", rest)
-    if rest != "M":
+    if rest != "M" or re.search(r"[^\s()!&|]", between):
         raise RulesRefused(f"{where}: Traefik cannot read the rule {rule!r}")
 
 
@@ -174,7 +180,8 @@ class RouteStore:
             _, entries = self._client.kv.get(f"{ROOT}/{kind}/{self._service}-", recurse=True)
             for entry in entries or []:
                 value: bytes | None = entry["Value"]
-                found[entry["Key"].removeprefix(f"{ROOT}/")] = (value or b"").decode()
+                # What is no text is nothing that we wrote: it reads as something else and is written anew.
+                found[entry["Key"].removeprefix(f"{ROOT}/")] = (value or b"").decode(errors="replace")
         return found
 
     def publish(self, wanted: Mapping[str, str]) -> bool:

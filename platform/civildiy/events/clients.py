@@ -1,11 +1,12 @@
 """Kafka clients with the settings of this system. All of them block: never on an event loop."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from threading import Event
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from kafka.admin import MemberToRemove
 from kafka.errors import KafkaError
 
 log = logging.getLogger(__name__)
@@ -62,15 +63,30 @@ def group_consumer(bootstrap: str, group: str, member: str) -> KafkaConsumer:
 
 
 def is_member(bootstrap: str, group: str, member: str) -> bool:
-    """Whether the broker counts `member` (its static id) among the members of `group`. Raises KafkaError."""
+    """Whether `member` (its static id) is in `group` and need only wait for its share. Raises KafkaError.
+
+    A leader that joined before it knew the topic shares out nothing, and the broker hands that same nothing
+    to every process that comes back under its name: in such a group nobody works, for good. Its members
+    are then taken out of it, so that the next one to join makes a new plan.
+    """
     admin = KafkaAdminClient(
         bootstrap_servers=bootstrap, request_timeout_ms=2_000, bootstrap_timeout_ms=2_000
     )
     try:
-        members = admin.describe_groups([group])[group]["members"]
+        described = admin.describe_groups([group])[group]
+        members = described["members"]
+        if described["group_state"] == "Stable" and not any(_share(known) for known in members):
+            names = {known["group_instance_id"] for known in members} - {None}
+            admin.remove_group_members(group, [MemberToRemove(group_instance_id=name) for name in names])
+            return False
     finally:
         admin.close()
     return any(known["group_instance_id"] == member for known in members)
+
+
+def _share(member: Mapping[str, Any]) -> Sequence[object]:
+    """The partitions that a member of a group was given, by topic."""
+    return (member["member_assignment"] or {}).get("assigned_partitions") or ()
 
 
 def reader(bootstrap: str) -> KafkaConsumer:

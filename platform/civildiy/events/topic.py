@@ -1,13 +1,19 @@
 """The topic of posts, read outside any group: from an offset on, without missing a record."""
 
+import time
 from collections.abc import Iterator, Sequence
 from types import TracebackType
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
+from kafka.errors import KafkaTimeoutError
 
 from civildiy.events.clients import reader
 from civildiy.events.envelope import POSTS_TOPIC
+
+POLL_MS = 1_000
+SILENT_SECONDS = 15.0
+"""After so long without a record that must be there, Kafka is taken to be away."""
 
 
 class RecordsGone(Exception):
@@ -50,16 +56,32 @@ class Topic:
     def read(self, milliseconds: int) -> Sequence[ConsumerRecord]:
         """The next records; waits at most `milliseconds` for one. Raises RecordsGone."""
         records: Sequence[ConsumerRecord] = self._consumer.poll(milliseconds).get(self.partition, ())
-        if records:
-            # The client jumps over deleted records by itself; nobody here may miss one unnoticed.
-            if records[0].offset > self.position:
-                raise RecordsGone(f"{self.partition.topic} lost the records before {records[0].offset}")
-            self.position = records[-1].offset + 1
+        following = records[-1].offset + 1 if records else self._passed()
+        found = records[0].offset if records else following
+        # The client jumps over deleted records by itself; nobody here may miss one unnoticed. It also jumps
+        # over what a transaction leaves in the log, which is no record.
+        if found > self.position and (first := self.first()) > self.position:
+            raise RecordsGone(f"{self.partition.topic} lost the records before {first}")
+        self.position = max(self.position, following)
         return records
 
+    def _passed(self) -> int:
+        """Where the client stands after a poll without a record."""
+        return int(self._consumer.position(self.partition, timeout_ms=POLL_MS) or 0)
+
     def until(self, end: int) -> Iterator[ConsumerRecord]:
-        """All records from the present position up to, and without, offset `end`."""
+        """All records from the present position up to, and without, offset `end`.
+
+        Raises RecordsGone, and KafkaTimeoutError when none comes for SILENT_SECONDS.
+        """
+        heard = time.monotonic()
         while self.position < end:
-            for record in self.read(1000):
+            before = self.position
+            for record in self.read(POLL_MS):
                 if record.offset < end:
                     yield record
+            if self.position > before:
+                heard = time.monotonic()
+            elif time.monotonic() - heard > SILENT_SECONDS:
+                name = self.partition.topic
+                raise KafkaTimeoutError(f"no record {before} of {name} came in {SILENT_SECONDS:g} s")

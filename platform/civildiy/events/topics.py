@@ -1,6 +1,6 @@
 """The topics, and how they are made. Kafka makes none by itself here."""
 
-from kafka.admin import KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import TopicAlreadyExistsError
 
 from civildiy.events.envelope import DEAD_LETTER_TOPIC, POSTS_TOPIC
@@ -13,14 +13,17 @@ TOPICS = {
     # Dead letters wait for a person, so they stay longer than what they came from.
     DEAD_LETTER_TOPIC: 30 * DAY_MS,
 }
-"""Retention of each topic, in milliseconds."""
+"""Retention of each topic, in milliseconds; records may stay for up to a day longer."""
 
 
 def ensure_topics(admin: KafkaAdminClient) -> None:
-    """Create what is missing; doing it twice changes nothing. Raises kafka.errors.KafkaError."""
+    """Create what is missing, and set what is there; doing it twice changes nothing. Raises KafkaError."""
     for topic, retention in TOPICS.items():
-        configs = {"retention.ms": str(retention)}
+        # Kafka deletes whole segments only, when their last record is old enough. Left to itself a quiet
+        # topic has one segment for ever.
+        configs = {"retention.ms": str(retention), "segment.ms": str(DAY_MS)}
         try:
             admin.create_topics({topic: {"num_partitions": 1, "replication_factor": 1, "configs": configs}})
         except TopicAlreadyExistsError:
-            continue
+            # An earlier version may have made it; what else is set on it stays.
+            admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs)], incremental=True)

@@ -15,6 +15,7 @@ from redis import Redis
 
 from civildiy.events.topic import Topic
 from civildiy.feed import keys, view
+from civildiy.feed.published import Published
 from civildiy.feed.verify import Finding, Truth, compare, truth
 from civildiy.posts.snapshot import PostState
 
@@ -34,6 +35,8 @@ class Report:
     findings: list[Finding] = field(default_factory=list)
     posts: int = 0
     entries: int = 0
+    records: int = 0
+    """Of the topic, that were compared."""
     behind: int = 0
     not_judged: int = 0
     """Posts whose last event is still on its way."""
@@ -62,6 +65,7 @@ class CheckUp:
         self._topic = topic
         self._redis = redis
         self._patience = patience
+        self._published = Published()
 
     def run(self) -> Report:
         """Compare until no look takes a difference away. Raises what MongoDB, Kafka and Redis raise."""
@@ -89,13 +93,16 @@ class CheckUp:
     def _look(self, report: Report, removed: Counter[int | None]) -> tuple[set[Finding], Truth]:
         true = truth(self._posts())
         published = self._topic.end()
+        self._published.read(self._topic, published, int(self._redis.get(keys.MADE_AT) or 0))
         noted = self._passed(published)
         report.behind = max(published - noted, 0)
         true.unsettled |= self._not_applied(noted, published)
         lists = list(view.lists(self._redis))
         report.posts, report.entries = len(true.posts), sum(len(entries) for _, entries in lists)
+        report.records = self._published.records
         report.not_judged = len(true.unsettled)
-        return compare(true, lists, view.known_posts(self._redis), removed), true
+        found = compare(true, lists, view.known_posts(self._redis), removed)
+        return found | self._published.compare(true), true
 
     def _passed(self, offset: int) -> int:
         """Wait until the view is past `offset`, within the patience; returns where it is."""

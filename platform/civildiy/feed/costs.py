@@ -40,7 +40,12 @@ class Cost:
 
 
 def measure(mongo: MongoClient[dict[str, Any]], redis: Line, sizes: Sequence[int] = SIZES) -> list[Cost]:
-    """The costs at each size, smallest first. Raises PyMongoError and RedisError."""
+    """The costs at each size, smallest first; `redis` is a line to REDIS_DATABASE, which is emptied.
+
+    Raises PyMongoError and RedisError.
+    """
+    if redis.database != REDIS_DATABASE:
+        raise ValueError(f"database {redis.database} is not ours to empty")
     posts = mongo[DATABASE]["posts"]
     mongo.drop_database(DATABASE)
     with asyncio.Runner() as runner:
@@ -56,7 +61,6 @@ def measure(mongo: MongoClient[dict[str, Any]], redis: Line, sizes: Sequence[int
             orjson.dumps({"items": list(newest), "total": posts.count_documents({})})
 
         try:
-            ask("SELECT", REDIS_DATABASE)
             ask("FLUSHDB")
             found, there = [], 0
             for size in sorted(sizes):

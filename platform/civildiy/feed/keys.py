@@ -7,13 +7,15 @@ USER_MAX = 100
 DAY_SECONDS = 24 * 60 * 60
 LIST_SECONDS = 7 * DAY_SECONDS
 """A list that nobody adds to is forgotten after a week."""
-POST_SECONDS = 8 * DAY_SECONDS
-"""A post's version is known for longer than Kafka can send an event again."""
+POST_SECONDS = 9 * DAY_SECONDS
+"""A post's version is known for longer than Kafka can send an event again: 7 days, and a segment's day."""
 
 OFFSET = "feed:offset"
 """Next offset to apply: written in the same step as the effects before it."""
 GENERATION = "feed:generation"
 """Names the view as a whole: a rebuilt view has another one, so that writers notice the switch."""
+MADE_AT = "feed:made-at"
+"""End of the topic when the view was last made anew: from there on the topic is what it depends on."""
 REBUILD = "feed:rebuild"
 """Who makes the view anew right now; expires when that process dies."""
 BESIDE = 1

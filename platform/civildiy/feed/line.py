@@ -20,12 +20,13 @@ Answer = Any
 
 
 class Line:
-    """Asks Redis; connects when it is first used, and again after the connection was lost."""
+    """Asks one database of Redis; connects when it is first used, and again after the connection was lost."""
 
-    def __init__(self, host: str, port: int, timeout: float) -> None:
+    def __init__(self, host: str, port: int, timeout: float, database: int = 0) -> None:
         self._host = host
         self._port = port
         self._timeout = timeout
+        self.database = database
         self._connection: _Connection | None = None
         self._connecting = asyncio.Lock()
 
@@ -56,10 +57,21 @@ class Line:
             if self._connection is None or self._connection.lost:
                 loop = asyncio.get_running_loop()
                 try:
-                    _, self._connection = await loop.create_connection(_Connection, self._host, self._port)
+                    _, made = await loop.create_connection(_Connection, self._host, self._port)
                 except OSError as error:
                     raise RedisAway(f"{self._host}:{self._port}: {error}") from error
+                if self.database:
+                    # Of each connection anew, and before anybody can ask: a new one is on database 0.
+                    await self._select(made)
+                self._connection = made
             return self._connection
+
+    async def _select(self, connection: "_Connection") -> None:
+        try:
+            await connection.ask(pack_command(("SELECT", self.database)))  # type: ignore[arg-type]
+        except BaseException:
+            connection.close()
+            raise
 
 
 class _Connection(asyncio.Protocol):

@@ -3,7 +3,8 @@
 Kafka forgets after a week, so the posts' own database says what there is, and the topic only what
 happened since the copy began. The new view grows in a Redis database of its own under the same
 keys; at the end SWAPDB makes it the one that is read. Readers notice nothing, the projector goes on
-by itself, and a rebuild that dies leaves nothing behind that anybody reads.
+by itself, and a rebuild that dies leaves nothing behind that anybody reads. Whoever calls `run` calls
+`leave` afterwards, however it ended.
 """
 
 import logging
@@ -42,12 +43,25 @@ end
 if tonumber(redis.call('GET', KEYS[2]) or 0) > tonumber(ARGV[2]) then
   return 'behind'
 end
+-- The lock holds until what is left of the old view is gone.
+redis.call('COPY', KEYS[1], KEYS[1], 'DB', ARGV[3], 'REPLACE')
 for n = 3, #KEYS do
   redis.call('COPY', KEYS[n], KEYS[n], 'DB', ARGV[3], 'REPLACE')
 end
-redis.call('DEL', KEYS[1])
 redis.call('SWAPDB', 0, ARGV[3])
 return 'switched'
+"""
+
+LEAVE = """
+-- Empty the database beside, then let the next rebuild begin; nothing when somebody else has the lock.
+-- KEYS: lock  ARGV: owner, number of the database
+
+if redis.call('GET', KEYS[1]) == ARGV[1] then
+  redis.call('SELECT', ARGV[2])
+  redis.call('FLUSHDB', 'ASYNC')
+  redis.call('SELECT', 0)
+  redis.call('DEL', KEYS[1])
+end
 """
 
 KEEP_LOCK = """
@@ -99,9 +113,12 @@ class Rebuild:
         summary.posts = self._load(posts)
         self._keep_removals()
         summary.followed = self._follow()
-        self._beside.flushdb(asynchronous=True)
         summary.seconds = round(time.monotonic() - began, 3)
         return summary
+
+    def leave(self) -> None:
+        """Take away what a rebuild leaves, finished or not, and only then its lock. Raises RedisError."""
+        self._live.eval(LEAVE, 1, keys.REBUILD, self._owner, keys.BESIDE)
 
     def _load(self, posts: Iterable[PostState]) -> int:
         """Apply the last event of each post to the new view; returns the number of posts."""

@@ -6,10 +6,12 @@ Each writes one JSON document to stdout and what it is doing to stderr. Exit cod
 
 import argparse
 import logging
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import orjson
@@ -18,7 +20,7 @@ from pymongo import MongoClient
 from pymongo.collection import Collection
 from pymongo.errors import PyMongoError
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from civildiy.chassis.log import configure_logging
 from civildiy.chassis.settings import load_settings
@@ -26,6 +28,7 @@ from civildiy.events.clients import group_consumer, producer
 from civildiy.events.envelope import DEAD_LETTER_TOPIC
 from civildiy.events.topic import RecordsGone, Topic
 from civildiy.feed import keys
+from civildiy.feed.clients import blocking
 from civildiy.feed.settings import ToolSettings
 from civildiy.posts.outbox import Document
 from civildiy.posts.snapshot import post_states
@@ -35,6 +38,8 @@ log = logging.getLogger(__name__)
 
 Answer = tuple[int, dict[str, Any]]
 AWAY_MS = 5_000
+ANSWER_SECONDS = 10.0
+"""Redis may be busy with a whole list, or with a switch of databases."""
 
 
 class Tools:
@@ -56,13 +61,22 @@ class Tools:
 
     def rebuild(self, options: argparse.Namespace) -> Answer:
         """Make the view anew and switch to it."""
+        from civildiy.feed.projection import ViewSwitched
         from civildiy.feed.rebuild import Rebuild, RebuildFailed
 
-        rebuild = Rebuild(self._redis(), self._redis(keys.BESIDE), self._topic(), self._patience)
+        live, topic = self._redis(), self._topic()
+        rebuild = Rebuild(live, self._redis(keys.BESIDE), topic, self._patience)
         try:
+            made_at = topic.end()
             summary = rebuild.run(post_states(self._posts()))
-        except (RebuildFailed, RecordsGone) as error:
+            live.set(keys.MADE_AT, made_at)
+        except RebuildFailed as error:
             return 1, {"switched": False, "why": str(error)}
+        except ViewSwitched:
+            return 1, {"switched": False, "why": "Somebody emptied the new view meanwhile. Run it again."}
+        finally:
+            with suppress(RedisError):  # then the lock expires, and the next rebuild begins with nothing
+                rebuild.leave()
         return 0, {"switched": True, **asdict(summary)}
 
     def redrive(self, options: argparse.Namespace) -> Answer:
@@ -74,7 +88,8 @@ class Tools:
         self._stack.callback(committed.close)
         sender = producer(bootstrap)
         self._stack.callback(sender.close, timeout=5)
-        redrive = Redrive(self._topic(DEAD_LETTER_TOPIC), committed, sender, self._redis())
+        posts = partial(post_states, self._posts())
+        redrive = Redrive(self._topic(DEAD_LETTER_TOPIC), committed, sender, self._redis(), posts)
 
         def listed(letters: Sequence[Any]) -> list[dict[str, object]]:
             return [{"offset": one.offset, "reason": one.reason, "value": one.shown} for one in letters]
@@ -86,20 +101,21 @@ class Tools:
         return code, {
             "sent": listed(done.sent),
             "dead_again": listed(done.dead_again),
+            "outdated": listed(done.outdated),
             "applied": done.applied,
         }
 
     def costs(self, options: argparse.Namespace) -> Answer:
         """Measure a page from the view beside one worked out on demand."""
-        from civildiy.feed.costs import SIZES, measure
+        from civildiy.feed.costs import REDIS_DATABASE, SIZES, measure
         from civildiy.feed.line import Line
 
-        line = Line(self._settings.redis_host, self._settings.redis_port, 30.0)
+        line = Line(self._settings.redis_host, self._settings.redis_port, 30.0, REDIS_DATABASE)
         return 0, {"costs": [asdict(cost) for cost in measure(self._mongodb(), line, options.sizes or SIZES)]}
 
     def _redis(self, database: int = 0) -> Redis:
         settings = self._settings
-        redis = Redis(host=settings.redis_host, port=settings.redis_port, db=database, socket_timeout=10)
+        redis = blocking(settings.redis_host, settings.redis_port, database, ANSWER_SECONDS)
         self._stack.callback(redis.close)
         return redis
 
@@ -139,14 +155,23 @@ def main(name: str, arguments: Sequence[str]) -> int:
         "feed-redrive": Tools.redrive,
         "feed-costs": Tools.costs,
     }[name]
+    # So that what is begun is ended in order; the one before this was for the time of the imports.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         with _tools(options.patience) as tools:
             code, answer = run(tools, options)
+    except KeyboardInterrupt:
+        log.error("interrupted")
+        return 128 + signal.SIGINT
+    except RecordsGone as error:
+        log.error("Kafka deleted records while they were read: %s. Run it again.", error)
+        return 2
     except (KafkaError, PyMongoError, RedisError) as error:
         unit = {"kafka": "kafka", "pymongo": "mongodb", "redis": "redis"}[
             type(error).__module__.split(".")[0]
         ]
-        log.error("%s does not answer: %s: %s", unit, type(error).__name__, error)
+        what = "refuses" if isinstance(error, ResponseError) else "does not answer"
+        log.error("%s %s: %s: %s", unit, what, type(error).__name__, error)
         return 2
     sys.stdout.buffer.write(orjson.dumps(answer) + b"\n")
     return code

@@ -43,8 +43,21 @@ class FreshLoader(SourceFileLoader):
     """Compiles the source as it is now: two saves within a second would share a cached file."""
 
     def get_code(self, fullname: str) -> object:  # type: ignore[override]
-        """The code object of the file's present text."""
-        return self.source_to_code(self.get_data(self.path), self.path)
+        """The code object of the file's present text.
+
+        Raises SyntaxError that names the file for whatever cannot be compiled (Python itself names none for
+        a NUL byte), and ImportError for what cannot be read.
+        """
+        try:
+            return self.source_to_code(self.get_data(self.path), self.path)
+        except SyntaxError as error:
+            error.filename = error.filename or self.path
+            raise
+        except (ValueError, RecursionError, MemoryError) as error:
+            said = f"{type(error).__name__}: {error}"
+            raise SyntaxError(said, (self.path, 1, 1, None)) from None
+        except OSError as error:
+            raise ImportError(f"{error.strerror}", name=fullname, path=self.path) from error
 
 
 class LearnerFinder(MetaPathFinder):

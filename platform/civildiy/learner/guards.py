@@ -1,14 +1,17 @@
 """Limits and watches around a learner's code, so that the rest of the system stays up."""
 
+import ctypes
 import logging
 import os
+import signal
 import stat
 import sys
 import threading
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from os import execve  # as it is before the learner's code can replace it
 from pathlib import Path
+from time import monotonic, sleep
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -19,16 +22,20 @@ LOOK_SECONDS = 0.2
 BLOCKED_SECONDS = 4.0
 MOST_MEMORY = 1024**3
 LONGEST_LOG = 64 * 1024**2
+PR_SET_PDEATHSIG = 1
 CONTAINER_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),  # cgroups of version 1
 )
 _environment = dict(os.environ)  # as it is before the learner's code can change it
+_outputs = {number: os.dup(number) for number in (1, 2)}  # … or close them
 
 
 def begin_anew() -> NoReturn:
     """Replace this process by a new one of the same command; it reads all files again."""
-    os.execve(sys.executable, sys.orig_argv, _environment)  # noqa: S606
+    for number, kept in _outputs.items():
+        os.dup2(kept, number)
+    execve(sys.executable, sys.orig_argv, _environment)  # noqa: S606
 
 
 def container_memory() -> int:
@@ -54,6 +61,12 @@ def limit_resources() -> None:
     if stat.S_ISREG(log.st_mode) and log.st_size > LONGEST_LOG // 2:
         os.ftruncate(sys.stderr.fileno(), 0)
     resource.setrlimit(resource.RLIMIT_FSIZE, (LONGEST_LOG, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+
+
+def tie_children() -> None:
+    """From now on processes that this one forks end with it: they would keep its port for ever."""
+    control = ctypes.CDLL(None).prctl
+    os.register_at_fork(after_in_child=lambda: control(PR_SET_PDEATHSIG, int(signal.SIGKILL)))
 
 
 def lift_limits() -> None:
@@ -112,30 +125,30 @@ class Watch(threading.Thread):
 
     def run(self) -> None:
         """Look again and again."""
-        frame, since, noted = None, time.monotonic(), False
+        frame, since, noted = None, monotonic(), False
         while True:
             self._begin_anew_when_changed()
             now = self._main_frame()
             if now is None or now is not frame:
-                frame, since, noted = now, time.monotonic(), False
-            elif time.monotonic() - since > BLOCKED_SECONDS and not noted:
+                frame, since, noted = now, monotonic(), False
+            elif monotonic() - since > BLOCKED_SECONDS and not noted:
                 noted = True
                 self._incidents.at("blocked", now, f"this call has not returned for {BLOCKED_SECONDS:.0f} s")
                 if self._blocked_ends:
                     self.wait_for_change()
             del now
-            time.sleep(LOOK_SECONDS)
+            sleep(LOOK_SECONDS)
 
     def wait_for_change(self) -> NoReturn:
         """Do nothing until a file changes, then begin anew."""
         self._incidents.waiting()
         while True:
             self._begin_anew_when_changed()
-            time.sleep(LOOK_SECONDS)
+            sleep(LOOK_SECONDS)
 
     def _begin_anew_when_changed(self) -> None:
         if self._changed():
-            time.sleep(LOOK_SECONDS / 2)  # an editor may still be writing
+            sleep(LOOK_SECONDS / 2)  # an editor may still be writing
             begin_anew()
 
     def _changed(self) -> bool:

@@ -4,15 +4,16 @@ One line of JSON behind a mark. Kinds: `started` (which files run, by fingerprin
 `blocked` (held up the process), `ended` (ended it) and `waiting` (the process waits for the next save).
 """
 
-import json
 import linecache
 import os
 import sys
-import time
 import traceback
 from collections.abc import Mapping
 from contextlib import suppress
+from json import dumps
+from os import ftruncate, write  # as they are before the learner's code can replace them
 from pathlib import Path
+from time import time
 from types import FrameType, TracebackType
 
 MARK = "LAB-CODE "
@@ -26,7 +27,8 @@ class Incidents:
     """Writes incidents of the given files to stderr, and to `report` (a file descriptor) if there is one."""
 
     def __init__(self, files: Mapping[str, Path], report: int | None = None) -> None:
-        self._outputs = [sys.stderr.fileno()] + ([] if report is None else [report])
+        # A copy: the learner's code may close its own.
+        self._outputs = [os.dup(sys.stderr.fileno())] + ([] if report is None else [report])
         self._started = b""
         self._count = 0
         self._names = {str(file): _short(file) for file in files.values()}
@@ -45,6 +47,9 @@ class Incidents:
         if isinstance(error, SyntaxError) and error.filename in self._names:
             self._say("raised", error.filename, error.lineno or 0, f"{type(error).__name__}: {error.msg}")
             return True
+        if (file := self._lacking(error)) and not self._place(error.__traceback__):
+            self._say("raised", file, 0, f"{type(error).__name__}: {error}")
+            return True
         # The same error passes through several hooks on its way out; it is one incident.
         if getattr(error, NOTED, False):
             return True
@@ -61,6 +66,15 @@ class Incidents:
             cause = cause.__cause__ or cause.__context__
         return False
 
+    def beside(self, error: BaseException) -> bool:
+        """Note an error that ended the process in the platform's code, which calls the learner's."""
+        if not self._names or error.__traceback__ is None:
+            return False
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{_short(Path(where.filename))}, line {where.lineno}: {where.line}"
+        self._say("raised", next(iter(self._names)), 0, f"{type(error).__name__}: {error}", place)
+        return True
+
     def at(self, kind: str, frame: FrameType | None, text: str) -> bool:
         """Note `text` if the learner's code is on the stack of `frame`; says whether it is."""
         if found := self.frame(frame):
@@ -73,12 +87,17 @@ class Incidents:
             frame = frame.f_back
         return frame
 
+    def _lacking(self, error: BaseException) -> str:
+        """The learner's file that cannot be read, or lacks a name that is imported from it; else ''."""
+        path = error.path if isinstance(error, ImportError) else None
+        return path if path in self._names and path else ""
+
     def _place(self, tb: TracebackType | None) -> tuple[str, int] | None:
         ours = [(f.f_code.co_filename, line) for f, line in traceback.walk_tb(tb)]
         return next(((name, line) for name, line in reversed(ours) if name in self._names), None)
 
-    def _say(self, kind: str, file: str, line: int, text: str) -> None:
-        source = linecache.getline(file, line).strip()
+    def _say(self, kind: str, file: str, line: int, text: str, source: str = "") -> None:
+        source = source or linecache.getline(file, line).strip()
         said = _line(kind=kind, file=self._names[file], line=line, source=source, text=text[:500])
         self._count += 1
         if self._count % REPEAT == 0:
@@ -88,10 +107,11 @@ class Incidents:
     def _write(self, said: bytes) -> None:
         for output in self._outputs:
             try:
-                os.write(output, said)
+                write(output, said)
             except OSError:  # the log is full of what the learner's code printed
-                os.ftruncate(output, 0)
-                os.write(output, self._started + said)
+                with suppress(OSError):
+                    ftruncate(output, 0)
+                    write(output, self._started + said)
 
 
 def open_report(folder: str, unit: str) -> int | None:
@@ -116,4 +136,4 @@ def _short(file: Path) -> str:
 def _line(**fields: object) -> bytes:
     # One write for each line, so that threads do not mix; what the code printed last may have left
     # the cursor in the middle of a line.
-    return ("\n" + MARK + json.dumps({"time": time.time(), **fields}) + "\n").encode()
+    return ("\n" + MARK + dumps({"time": time(), **fields}) + "\n").encode()

@@ -9,6 +9,10 @@ from civildiy.learner import guards
 from civildiy.learner.finder import LearnerFinder, learner_code, learner_files
 from civildiy.learner.incidents import Incidents, open_report
 
+MISTAKES = (TypeError, AttributeError, NameError, ImportError)
+"""What the platform's code raises when the learner's module does not hold what it calls; a server that is
+away raises something else, and a process that ends for that is started again."""
+
 _watch: guards.Watch | None = None
 _incidents: Incidents | None = None
 
@@ -32,6 +36,7 @@ def prepare(unit: str, *, blocked_ends: bool, stays: bool = True) -> None:
     _incidents.started(watch.loaded)
     if files:
         guards.report_errors(_incidents)
+        guards.tie_children()
         sys.meta_path.insert(0, LearnerFinder(files))
     elif "LAB_CODE_SETTINGS" in os.environ:
         guards.lift_limits()
@@ -51,7 +56,10 @@ def reported() -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        if _incidents is None or not _incidents.raised(error) or _watch is None:
+        noted = _incidents is not None and _incidents.raised(error)
+        if _incidents is not None and not noted and isinstance(error, MISTAKES):
+            noted = _incidents.beside(error)
+        if not noted or _watch is None:
             raise
         sys.excepthook(type(error), error, error.__traceback__)
         _watch.wait_for_change()

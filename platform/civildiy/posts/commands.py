@@ -43,7 +43,8 @@ class Commands:
         """
 
         def decide(post: Document, time: datetime) -> Change:
-            _refuse_unless_possible(post, user)
+            _refuse_others(post, user)
+            _refuse_when_full(post)
             fields = {**changes, "updated_at": time, "version": post["version"] + 1}
             return Change(fields, put_event("post.updated", post | fields, time, traceparent))
 
@@ -52,11 +53,12 @@ class Commands:
     async def delete(self, post_id: str, user: int, traceparent: str) -> None:
         """Remove one's own post, with a `post.deleted` event.
 
-        Its words go at once, the rest when the event is published. Raises as `update` does.
+        Its words go at once, the rest when the event is published. However many changes wait: no words
+        have to stay because Kafka is away. Raises NotFound and Forbidden.
         """
 
         def decide(post: Document, time: datetime) -> Change:
-            _refuse_unless_possible(post, user)
+            _refuse_others(post, user)
             fields = {
                 "title": "",
                 "content": "",
@@ -71,8 +73,12 @@ class Commands:
         await self._store.change(post_id, decide)
 
 
-def _refuse_unless_possible(post: Document, user: int) -> None:
+def _refuse_others(post: Document, user: int) -> None:
     if post["user_id"] != user:
         raise Forbidden("Only the author may change or delete a post.")
-    if len(post["outbox"]) >= MAX_WAITING:
+
+
+def _refuse_when_full(post: Document) -> None:
+    """Events that were set aside count as well: the document has to hold them all."""
+    if len(post["outbox"]) + len(post.get("parked", ())) >= MAX_WAITING:
         raise Unavailable("kafka", "Too many changes of this post wait to be published.")

@@ -127,6 +127,19 @@ class Waiting:
     body: bytes
 
 
+_OWING: Document = {
+    "settled": False,
+    # Somebody else's document is nothing to publish, and must not stop the relay.
+    "_id": {"$type": "objectId"},
+    "outbox": {"$type": "array"},
+    "outbox.0.id": {"$type": "string"},
+    "outbox.0.body": {"$type": "binData"},
+}
+"""The posts with events to publish."""
+_HEAD: Document = {"settled": 1, "outbox": {"$slice": 1}}
+"""Of these the first event, and little else."""
+
+
 class Outbox:
     """The relay's view of the posts collection (blocking client: for the relay's process only)."""
 
@@ -139,9 +152,7 @@ class Outbox:
         One event per post: the next is offered only when this one is marked, which keeps the
         order of each post whatever happens in between.
         """
-        documents = self._posts.find(
-            {"settled": False}, {"outbox": {"$slice": 1}}, sort=[("updated_at", 1)], limit=limit
-        )
+        documents = self._posts.find(_OWING, _HEAD, sort=[("updated_at", 1)], limit=limit)
         return [
             Waiting(document["_id"], first["id"], bytes(first["body"]))
             for document in documents
@@ -149,11 +160,12 @@ class Outbox:
         ]
 
     def mark_sent(self, sent: Sequence[Waiting]) -> None:
-        """Take acknowledged events out; drop the remains of deleted posts that owe nothing."""
+        """Take acknowledged events out; a deleted post goes with its last one, in one step."""
         if not sent:
             return
+        last = {"deleted": True, "outbox": {"$size": 1}, "outbox.id": {"$in": [w.event_id for w in sent]}}
+        self._posts.delete_many({"_id": {"$in": [w.post_id for w in sent]}, **last})
         self._posts.bulk_write([_taken_out(w) for w in sent], ordered=False)
-        self._posts.delete_many({"_id": {"$in": [w.post_id for w in sent]}, "deleted": True, "settled": True})
 
     def park(self, poison: Waiting, reason: str) -> None:
         """Set an event aside that the broker will never take, so that it holds up nothing.

@@ -91,8 +91,9 @@ class Post(BaseModel):
 
 
 class PostPage(BaseModel):
-    """Some posts, newest first; `total` counts all that the query matches, whatever the page.
+    """Some posts, newest first; `total` counts all of the author, whatever the page.
 
+    Of everybody's posts it says about how many there are: some may be about to be removed.
     `next` is what to send as `before` for the page after this one; null when there is none.
     """
 

@@ -5,6 +5,7 @@ same bytes that the last event of each post had, and never a document: a reader 
 nothing of how posts are stored. Blocking client: for tools and workers only.
 """
 
+import logging
 from collections.abc import Collection as Many
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from pymongo.collection import Collection
 from civildiy.chassis.trace import continued_trace
 from civildiy.events.envelope import PostEvent
 from civildiy.posts.outbox import Document, deleted_event, put_event
+
+log = logging.getLogger(__name__)
 
 _FIELDS = (
     "user_id", "title", "content", "tags", "created_at", "updated_at", "expires_at",
@@ -40,13 +43,25 @@ def post_states(posts: Collection[Document], only: Many[str] | None = None) -> I
     What is stored when the first one is asked for is in it; later changes may be or may not.
     A deleted post is in it while its last event waits. Raises PyMongoError.
     """
-    wanted: dict[str, Any] = {} if only is None else {"_id": {"$in": [ObjectId(i) for i in only]}}
+    wanted: dict[str, Any] = {"last_event": {"$exists": True}}
+    if only is not None:
+        wanted["_id"] = {"$in": [ObjectId(post_id) for post_id in only]}
     found = posts.find(
         wanted, _FIELDS, sort=[("updated_at", 1), ("_id", 1)], allow_disk_use=True, batch_size=BATCH
     )
     with found:
         for post in found:
-            yield PostState(_last_event(post), post["settled"], post["expires_at"])
+            try:
+                state = PostState(_last_event(post), post["settled"], post["expires_at"])
+            except (KeyError, TypeError, ValueError):
+                log.warning("left out what is no post: %.100s", post["_id"])
+            else:
+                yield state
+
+
+def created(post_id: str) -> datetime:
+    """When a post was created: its id tells."""
+    return ObjectId(post_id).generation_time
 
 
 def _last_event(post: Document) -> PostEvent:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bson import ObjectId
-from pymongo import ReturnDocument
+from pymongo import ReturnDocument, timeout
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import ConnectionFailure, OperationFailure
@@ -31,7 +31,15 @@ ATTEMPTS = 20
 """How often a change is tried again when somebody else changed the post in between."""
 
 
+_FIELDS = tuple(name for name in Post.model_fields if name != "id")
+SHOWN = dict.fromkeys(_FIELDS, 1)
+"""The fields that a reader gets. A document can be much larger: its outbox holds up to a hundred states."""
+CHANGING = SHOWN | {"outbox.id": 1, "parked.id": 1}
+"""The fields that a change is decided by: of the events that wait only how many they are."""
+
 Keys = list[tuple[str, int]]
+BUILD_SECONDS = 120
+"""An index over many posts takes longer than a request may."""
 INDEX_CONFLICTS = (85, 86)
 """MongoDB's codes for an index that is there already, but not the same."""
 
@@ -83,7 +91,8 @@ async def ensure_collection_until_done(database: AsyncDatabase[Document]) -> Non
     said = False
     while True:
         try:
-            await ensure_collection(database)
+            with timeout(BUILD_SECONDS):
+                await ensure_collection(database)
         except Exception as error:  # whatever it is, the service goes on and the log says what
             if not said:
                 away = isinstance(error, ConnectionFailure)
@@ -119,7 +128,7 @@ class PostStore:
 
     async def get(self, post_id: str) -> Post:
         """One post. Raises NotFound."""
-        document = await self._posts.find_one({"_id": ObjectId(post_id), **visible()})
+        document = await self._posts.find_one({"_id": ObjectId(post_id), **visible()}, SHOWN)
         if document is None:
             raise NotFound(f"There is no post {post_id}.")
         return _as_post(document)
@@ -133,11 +142,14 @@ class PostStore:
         wanted = visible()
         if query.user_id is not None:
             wanted["user_id"] = query.user_id
-        total = await self._posts.count_documents(wanted)
+        if query.user_id is None:
+            total = await self._posts.estimated_document_count()  # counting them all takes too long
+        else:
+            total = await self._posts.count_documents(wanted)
         if query.before is not None:
             wanted["_id"] = {"$lt": ObjectId(query.before)}
         # One more than asked for tells whether anything follows.
-        found = self._posts.find(wanted, sort=[("_id", -1)], skip=query.skip, limit=query.limit + 1)
+        found = self._posts.find(wanted, SHOWN, sort=[("_id", -1)], skip=query.skip, limit=query.limit + 1)
         items = [_as_post(document) async for document in found]
         following = items[query.limit - 1].id if len(items) > query.limit else None
         return PostPage(
@@ -151,13 +163,14 @@ class PostStore:
         """
         key = ObjectId(post_id)
         for _ in range(ATTEMPTS):
-            post = await self._posts.find_one({"_id": key, **visible()})
+            post = await self._posts.find_one({"_id": key, **visible()}, CHANGING)
             if post is None:
                 raise NotFound(f"There is no post {post_id}.")
             change = decide(post, max(now(), post["updated_at"]))
             written = await self._posts.find_one_and_update(
                 {"_id": key, "version": post["version"], "deleted": False},
                 change_with_event(change.fields, change.event),
+                SHOWN,
                 return_document=ReturnDocument.AFTER,
             )
             if written is not None:
@@ -166,15 +179,16 @@ class PostStore:
 
 
 def visible() -> Document:
-    """Part of a query: not deleted, and not expired, even if MongoDB has not removed it yet."""
+    """Part of a query: not deleted, and not expired, even if MongoDB has not removed it yet.
+
+    Documents that are no posts are nobody's to see: only ours tell of a last event.
+    """
     return {
         "deleted": False,
+        "last_event": {"$exists": True},
         "$or": [{"expires_at": None}, {"expires_at": {"$gt": datetime.now(UTC)}}],
     }
 
 
 def _as_post(document: Mapping[str, Any]) -> Post:
     return Post(id=str(document["_id"]), **{f: document[f] for f in _FIELDS})
-
-
-_FIELDS = tuple(name for name in Post.model_fields if name != "id")

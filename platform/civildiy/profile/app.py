@@ -42,7 +42,7 @@ async def ensure_tables(engine: AsyncEngine) -> None:
                 lock = text("SELECT pg_advisory_xact_lock(:lock)")
                 await connection.execute(lock, {"lock": TABLE_LOCK})
                 await connection.run_sync(Base.metadata.create_all)
-        except exc.SQLAlchemyError as error:
+        except Exception as error:  # whatever it is, the service goes on and the log says what
             if not said:
                 mistake = not isinstance(error, AWAY)
                 log.warning("no table yet, trying until it works: %s", error, exc_info=mistake)

@@ -1,6 +1,7 @@
 """What profile takes and answers."""
 
 import datetime
+import re
 from typing import Annotated, Any
 
 import orjson
@@ -16,6 +17,7 @@ from pydantic import (
 from civildiy.chassis.text import Text, storable_json
 
 MAX_PREFERENCES_BYTES = 64 * 1024
+ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 Line = Annotated[Text, StringConstraints(max_length=100)] | None
@@ -50,8 +52,8 @@ class ProfileInput(BaseModel):
     @field_validator("dob", mode="before")
     @classmethod
     def _iso_date(cls, value: object) -> object:
-        # Without this a number would be read as a Unix time.
-        if value is not None and not isinstance(value, str):
+        # Without this a number, also one in quotes, would be read as a Unix time.
+        if value is not None and not (isinstance(value, str) and ISO_DATE.fullmatch(value)):
             raise ValueError("must be text such as 1990-12-31")
         return value
 

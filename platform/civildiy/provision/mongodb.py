@@ -4,6 +4,8 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
 ALREADY_INITIALIZED = 23
+CONNECT_MS, ANSWER_MS = 1000, 15_000
+"""A frozen server takes connections and says nothing."""
 
 
 def initiate_replica_set(host: str, port: int) -> None:
@@ -12,8 +14,9 @@ def initiate_replica_set(host: str, port: int) -> None:
     The member's host is given explicitly: left to itself, MongoDB enters the machine's name.
     """
     with MongoClient[dict[str, object]](
-        host, port, directConnection=True, serverSelectionTimeoutMS=1000
-    ) as client:
+        host, port, directConnection=True, serverSelectionTimeoutMS=CONNECT_MS, connectTimeoutMS=CONNECT_MS,
+        timeoutMS=ANSWER_MS,
+    ) as client:  # fmt: skip
         members = [{"_id": 0, "host": f"{host}:{port}"}]
         try:
             client.admin.command("replSetInitiate", {"_id": "rs0", "members": members})

@@ -1,24 +1,38 @@
 """Roles and databases in PostgreSQL: one of each per service, closed to the other."""
 
-import psycopg
+from typing import LiteralString
+
 from psycopg import sql
+
+from civildiy.chassis import postgres
 
 SERVICES = ("auth", "profile")
 
 
-def ensure_databases(connection_info: str, passwords: dict[str, str]) -> None:
+class Connection(postgres.Connection):
+    """Making a database copies another one, which takes longer than a request may."""
+
+    silence_seconds = 20.0
+
+
+async def ensure_databases(connection_info: str, passwords: dict[str, str]) -> None:
     """Create role and database of each service, or set the role's password anew.
 
-    `connection_info` is the superuser's. Raises psycopg.Error.
+    `connection_info` is the superuser's. Raises psycopg.Error, also when the server is silent.
     """
-    with psycopg.connect(connection_info, autocommit=True, connect_timeout=2) as connection:
+    async with await Connection.connect(connection_info, autocommit=True) as connection:
         for service in SERVICES:
             name = sql.Identifier(service)
-            known = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (service,)).fetchone()
+            known = await _one(connection, "SELECT 1 FROM pg_roles WHERE rolname = %s", service)
             verb = sql.SQL("ALTER" if known else "CREATE")
             password = sql.Literal(passwords[service])
-            connection.execute(sql.SQL("{} ROLE {} LOGIN PASSWORD {}").format(verb, name, password))
-            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (service,)).fetchone():
-                connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, name))
+            await connection.execute(sql.SQL("{} ROLE {} LOGIN PASSWORD {}").format(verb, name, password))
+            if not await _one(connection, "SELECT 1 FROM pg_database WHERE datname = %s", service):
+                await connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, name))
             # Everybody may connect to a new database unless told otherwise.
-            connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
+            await connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
+
+
+async def _one(connection: Connection, question: LiteralString, value: str) -> object:
+    cursor = await connection.execute(question, (value,))
+    return await cursor.fetchone()

@@ -1,5 +1,6 @@
 """Set up all three servers at once, each as soon as it answers: `python -m civildiy provision`."""
 
+import asyncio
 import logging
 import sys
 import time
@@ -13,6 +14,7 @@ from psycopg.conninfo import make_conninfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pymongo.errors import PyMongoError
 
+from civildiy.chassis import postgres
 from civildiy.chassis.log import configure_logging
 from civildiy.chassis.settings import Secret, load_settings
 from civildiy.events.topics import ensure_topics
@@ -52,12 +54,13 @@ def main() -> None:
             user="postgres",
             dbname="postgres",
             password=settings.postgres_superuser_password.get_secret_value(),
+            connect_timeout=postgres.CONNECT_SECONDS,
         )
         passwords = {
             "auth": settings.auth_db_password.get_secret_value(),
             "profile": settings.profile_db_password.get_secret_value(),
         }
-        ensure_databases(info, passwords)
+        asyncio.run(ensure_databases(info, passwords))
 
     def mongodb() -> None:
         initiate_replica_set(settings.mongodb_host, settings.mongodb_port)
@@ -77,13 +80,17 @@ def main() -> None:
 
 
 def _until(deadline: float, task: Callable[[], None]) -> bool:
+    said = False
     while True:
         try:
             task()
         except NOT_YET as error:
             if time.monotonic() > deadline:
-                log.error("%s: gave up: %s", task.__name__, error)
+                log.error("%s does not answer, or refuses; gave up: %s", task.__name__, error)
                 return False
+            if not said:
+                log.info("%s is not ready yet: %s", task.__name__, error)
+            said = True
             time.sleep(0.1)
         else:
             log.info("%s is set up", task.__name__)

@@ -1,13 +1,11 @@
 """The Compose backend: official images under Docker Compose, as docker-compose.yml says."""
 
 import os
-import subprocess
-import time
 from collections.abc import Mapping
 
 from lab import overrides
 from lab.backend import SECOND, UNITS, Unit
-from lab.compose import containers, dotenv, engine, images
+from lab.compose import containers, dotenv, engine, images, process
 from lab.compose.faults import ComposeFaults
 from lab.compose.limits import memory_limit
 from lab.compose.network import Addresses, environment_with
@@ -19,6 +17,9 @@ from lab.readiness import slow
 FILES = (REPO / "docker-compose.yml", PLATFORM / "compose" / "more.yaml")
 PUBLISHED = PLATFORM / "compose" / "published.yaml"
 UP_SECONDS = 300.0
+MORE_SECONDS = 60.0
+"""What Compose needs besides waiting: it makes the containers first, and answers last."""
+DOWN_SECONDS = 300.0
 STOP_SECONDS = "15"
 
 
@@ -49,23 +50,25 @@ class ComposeBackend(ComposeFaults):
         folder = overrides.folder(self._home)
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o755)  # the containers read it as another user
+        dotenv.give(folder)
         if not self.running():
             self.refuse_taken_ports()
         images.ensure(self._command, self._environment(), progress)
         progress.say("start", "starting containers")
-        command = self._command("up", "--detach", "--wait", "--wait-timeout", f"{UP_SECONDS * slow():.0f}")
-        child = subprocess.Popen(
-            command, env=self._environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
-        while child.poll() is None:
-            waiting = [unit.name for unit in self.units() if unit.state != "running"]
-            if waiting:
+        seconds = UP_SECONDS * slow()
+        command = self._command("up", "--detach", "--wait", "--wait-timeout", f"{seconds:.0f}")
+
+        def say(last: str) -> None:
+            if waiting := self._waiting_for():
                 more = f" (+{len(waiting) - 1})" * (len(waiting) > 1)
                 progress.say("start", f"waiting for {waiting[0]}{more}")
-            time.sleep(1)
-        said = child.communicate()[0]
-        if child.returncode != 0:
-            raise LabError(_explained(said, [unit.name for unit in self.units() if unit.state != "running"]))
+
+        done = process.run(command, self._environment(), seconds + MORE_SECONDS, say)
+        if not done.well:
+            raise LabError(process.explained(done, self._waiting_for()))
+
+    def _waiting_for(self) -> list[str]:
+        return [unit.name for unit in self.units() if unit.state != "running"]
 
     def stop(self) -> None:
         """Stop and remove the containers; volumes stay."""
@@ -157,11 +160,14 @@ class ComposeBackend(ComposeFaults):
 
     def remarks(self) -> str:
         """What the containers may use at most, and where JupyterLab is."""
-        lab = f"http://127.0.0.1:{self._addresses.port('jupyter')}/lab"
-        token = dotenv.read().get("JUPYTER_TOKEN", "")
         return (
-            f"JupyterLab: {lab}?token={token}\nThe containers may use {memory_limit()} MiB of memory in all."
+            f"JupyterLab: {self.jupyterlab()}\nThe containers may use {memory_limit()} MiB of memory in all."
         )
+
+    def jupyterlab(self) -> str:
+        """Where a browser finds JupyterLab, token included; '' while it does not run."""
+        address = containers.published("jupyterlab", 8888)
+        return f"http://{address}/lab?token={dotenv.read().get('JUPYTER_TOKEN', '')}" if address else ""
 
     def host(self, unit: str) -> str:
         """Containers know each other by name."""
@@ -219,28 +225,11 @@ class ComposeBackend(ComposeFaults):
         return mine
 
     def _compose(self, *arguments: str) -> None:
-        done = subprocess.run(
-            self._command(*arguments), env=self._environment(), text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-        )  # fmt: skip
-        if done.returncode != 0:
-            raise LabError(_explained(done.stdout, []))
+        done = process.run(self._command(*arguments), self._environment(), DOWN_SECONDS)
+        if not done.well:
+            raise LabError(process.explained(done, []))
 
 
 def _known(unit: str) -> None:
     if unit not in (*UNITS, *SECOND):
         raise LabError(f"There is no unit {unit}. Units: {', '.join(UNITS)}.")
-
-
-def _explained(said: str, waiting: list[str]) -> str:
-    """Compose's words as a person can use them."""
-    if "Pool overlaps" in said:
-        return ("The network 172.30.41.0/24 is taken on this machine. Move the lab's:"
-                " LAB_NETWORK=172.30.42 ./lab up (three numbers), and keep it in .env.")  # fmt: skip
-    last = "\n".join(f"  {line}" for line in said.strip().splitlines()[-6:])
-    look = (
-        f"Not healthy: {', '.join(waiting)}. Look: ./lab logs {waiting[0]}"
-        if waiting
-        else "Look: ./lab doctor"
-    )
-    return f"Docker Compose did not succeed:\n{last}\n{look}"

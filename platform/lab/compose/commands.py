@@ -7,11 +7,11 @@ import tempfile
 from pathlib import Path
 
 import click
-import yaml
 from rich.console import Console
 
 from lab.backend import Backend
 from lab.compose import dotenv, engine
+from lab.compose.images import used
 from lab.errors import LabError
 from lab.home import REPO
 
@@ -21,8 +21,7 @@ IMAGES, WHEELS = "images.tar", "wheels"
 
 def images() -> list[str]:
     """The full names of all images that docker-compose.yml uses."""
-    services = yaml.safe_load((REPO / "docker-compose.yml").read_text())["services"]
-    return sorted({service["image"] for service in services.values()})
+    return sorted(used())
 
 
 def bundle(file: Path) -> None:

@@ -49,6 +49,11 @@ def pid(unit: str) -> int | None:
     return int(asked.stdout.strip() or 0) or None
 
 
+def published(unit: str, port: int) -> str:
+    """host:port of this machine behind which a container's port is; '' while it does not run."""
+    return engine.run("port", name(unit), str(port)).stdout.partition("\n")[0].strip()
+
+
 def _unit(unit: str, container: dict[str, Any] | None, usage: dict[str, int]) -> Unit:
     if container is None:
         return Unit(unit, "stopped", None, None, 0, None)

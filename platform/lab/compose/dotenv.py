@@ -1,7 +1,9 @@
 """The file .env beside docker-compose.yml: the secrets, and who owns the files that JupyterLab writes."""
 
 import os
+from pathlib import Path
 
+from lab.course.exercise import LABS
 from lab.home import REPO
 from lab.settings import ensure_pairs, ensure_secrets, read_pairs
 
@@ -14,10 +16,20 @@ def read() -> dict[str, str]:
 
 
 def owner() -> dict[str, str]:
-    """This user, for JupyterLab's container; empty where users have no numbers."""
+    """Whose the learner's files are, for JupyterLab's container; empty where users have no numbers.
+
+    Not who runs this: with sudo that is root, and JupyterLab need not be.
+    """
     if not hasattr(os, "getuid"):
         return {}
-    return {"LAB_UID": str(os.getuid()), "LAB_GID": str(os.getgid())}
+    seen = LABS.stat()
+    return {"LAB_UID": str(seen.st_uid), "LAB_GID": str(seen.st_gid)}
+
+
+def give(folder: Path) -> None:
+    """Let the owner of the learner's files write to a folder that root has made for JupyterLab."""
+    if (found := owner()) and os.geteuid() == 0:
+        os.chown(folder, int(found["LAB_UID"]), int(found["LAB_GID"]))
 
 
 def ensure() -> dict[str, str]:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 
+from lab.compose import dotenv
 from lab.errors import LabError
 
 OLDEST_ENGINE = (20, 10)
@@ -105,4 +106,5 @@ def must(*arguments: str, timeout: float | None = 120) -> str:
 
 def project() -> str:
     """The name that all containers of the system carry."""
-    return os.environ.get("COMPOSE_PROJECT_NAME") or "civildiy"
+    name = "COMPOSE_PROJECT_NAME"  # Compose reads it from both places
+    return os.environ.get(name) or dotenv.read().get(name) or "civildiy"

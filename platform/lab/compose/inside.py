@@ -6,7 +6,9 @@ What it can do is to tell our own units which files to run: they look at a folde
 import socket
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
+from civildiy.chassis.healthcheck import beats
 from lab import overrides
 from lab.backend import UNITS, Unit
 from lab.course.exercise import LABS
@@ -19,7 +21,7 @@ PORTS = {"postgresql": 5432, "mongodb": 27017, "redis": 6379, "kafka": 9092, "co
          "auth": 5000, "profile": 5000, "posts": 5000, "feed": 5000}  # fmt: skip
 """Units that listen; the workers are seen by what they do."""
 REPORTS = "/reports"
-"""Where our own units write what they say of the learner's code."""
+"""Where our own units write what they say of the learner's code, and workers that they go round."""
 
 
 class InsideBackend:
@@ -67,8 +69,9 @@ class InsideBackend:
         raise _outside(f"docker compose start {unit}")
 
     def units(self) -> list[Unit]:
-        """Which units listen; nothing more is seen from in here."""
+        """Which units listen, and which workers go round; nothing more is seen from in here."""
         states = {unit: "running" if self.listens(unit) else "stopped" for unit in PORTS}
+        states |= {unit: "running" for unit in UNITS if beats(Path(REPORTS) / f"{unit}.beat")}
         return [Unit(unit, states.get(unit, "not seen"), None, None, 0, None) for unit in UNITS]
 
     def pid_of(self, unit: str) -> int | None:

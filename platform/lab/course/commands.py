@@ -2,29 +2,25 @@
 
 import difflib
 import json
-import re
+import os
+import shutil
 import sys
-import time
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
 from rich.markdown import Markdown
 from rich.table import Table
 
-from civildiy.learner.finder import fingerprint
 from lab.backend import Backend
-from lab.course import running
-from lab.course.exercise import Exercise, exercise, exercises
-from lab.course.grading import grade
+from lab.course import hints, live, running, steps
+from lab.course.checking import Checking
+from lab.course.exercise import exercise, exercises
 from lab.course.record import Record
 from lab.course.report import write_html, write_junit
 from lab.course.starter import starter
 from lab.errors import LabError
 from lab.home import Home
-
-WATCH_SECONDS = 0.2
 
 
 class Course:
@@ -36,70 +32,13 @@ class Course:
 
     def say(self, text: str) -> None:
         """A line for a person."""
-        self.console.print(text, markup=False)
+        self.console.print(text, markup=False, highlight=False)
 
-    def check(self, number: str, options: tuple[str, ...] = (), *, quick: bool = False) -> int:
-        """Grade a lab; prints the report, keeps the outcome, returns the exit code.
-
-        `quick`: what failed before comes first, and the first check that does not pass is the last.
-        """
-        lab = exercise(number)
-        self.say(f"checking {lab.number} {lab.title} …")
-        began = time.monotonic()
-        graded = grade(self.home, lab, options, quick=quick)
-        code, verdicts = graded.code, graded.verdicts
-        if verdicts is None:
-            self.say(graded.said)
-            self.say("NOT GRADABLE: the checks did not run (see above).")
-            return 2
-        # No run ends at what JupyterLab cannot grade.
-        cut_short = quick and not (self.backend.kind == "inside" and code == 2)
-        self._print(lab, verdicts, time.monotonic() - began, code, cut_short=cut_short)
-        # A part of the checks says nothing about the lab.
-        if all(re.fullmatch(r"--seed(=\d+)?|\d+", o) for o in options):
-            if not quick or code == 0:
-                self._keep(lab, verdicts, code)
-            else:
-                self.record.note(lab.number, first=_first_missed(verdicts))
-        return code
-
-    def _keep(self, lab: Exercise, verdicts: list[dict[str, Any]], code: int) -> None:
-        outcome = {0: "pass", 1: "fail", 2: "not gradable", 3: "not attempted"}[code]
-        mine = running.is_active(self.home, lab)
-        facts = {
-            "outcome": outcome,
-            "points": sum(v["points"] for v in verdicts if v["outcome"] == "pass"),
-            "of": sum(v["points"] for v in verdicts),
-            "first": _first_missed(verdicts),
-            "mine": mine,
-            "when": time.strftime("%F %T"),
-            "verdicts": verdicts,
-        }
-        if outcome == "pass" and mine:
-            facts["passed_once"] = True
-        self.record.note(lab.number, **facts)
-
-    def _print(
-        self, lab: Exercise, verdicts: list[dict[str, Any]], seconds: float, code: int, *, cut_short: bool
-    ) -> None:
-        from grading.outcome import from_dict  # the checks lie outside this package
-
-        for verdict in verdicts:
-            self.console.print(from_dict(verdict).text(), markup=False, soft_wrap=True)
-        passed = [v for v in verdicts if v["outcome"] == "pass"]
-        mine = "your code" if running.is_active(self.home, lab) else "the platform's code"
-        word = {0: "PASS", 1: "FAIL", 2: "NOT GRADABLE", 3: "NOT ATTEMPTED"}[code]
-        if cut_short and code != 0:
-            self.say(f"\n{word}: stopped at the first check that does not pass, {len(passed)} passed before"
-                     f" it, {mine}, {seconds:.1f} s. All of them: ./lab check {lab.number}")  # fmt: skip
-            return
-        points, total = (sum(int(v["points"]) for v in some) for some in (passed, verdicts))
-        self.say(f"\n{word}: {len(passed)} of {len(verdicts)} checks, {points} of {total} points,"
-                 f" {mine}, {seconds:.1f} s")  # fmt: skip
-
-
-def _first_missed(verdicts: list[dict[str, Any]]) -> str:
-    return next((str(v["title"]) for v in verdicts if v["outcome"] != "pass"), "")
+    def known(self) -> Record:
+        """The record, for a command that shows it: what is wrong with its file is said."""
+        if self.record.remark:
+            self.say(f"{self.record.remark}\n")
+        return self.record
 
 
 def register(cli: click.Group, home: Home, backend: Backend, console: Console) -> None:
@@ -113,8 +52,8 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
         """Make the running system use your code of a lab."""
         lab = exercise(number)
         for piece in lab.pieces:
-            if not piece.file.exists():
-                piece.file.write_text(starter(lab, piece), encoding="utf-8")
+            if not os.path.lexists(piece.file):
+                put(piece.file, starter(lab, piece))
         running.use(home, backend, lab, running.files_of(lab))
         for piece in lab.pieces:
             course.say(f"{', '.join(piece.units)} runs labs/{piece.file.parent.name}/{piece.file.name}"
@@ -142,43 +81,39 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
     @cli.command(context_settings={"ignore_unknown_options": True})
     @number
     @click.option("--watch", is_flag=True, help="Check again after each save.")
+    @click.option("--seed", type=click.IntRange(0), help="Repeat a run: the same people and data.")
     @click.argument("pytest_options", nargs=-1, type=click.UNPROCESSED)
-    def check(number: str, watch: bool, pytest_options: tuple[str, ...]) -> None:
+    def check(number: str, watch: bool, seed: int | None, pytest_options: tuple[str, ...]) -> None:
         """Grade a lab on the live system. Exit code 0 pass, 1 fail, 2 not gradable, 3 not attempted."""
-        lab = exercise(number)
-        code = course.check(number, options=pytest_options)
-        while watch:
-            course.say("\nWaiting for a save (Ctrl-C ends).")
-            seen = [fingerprint(piece.file) for piece in lab.pieces]
-            try:
-                while seen == [fingerprint(piece.file) for piece in lab.pieces]:
-                    time.sleep(WATCH_SECONDS)
-            except KeyboardInterrupt:
-                break
-            code = course.check(number, options=pytest_options, quick=True)
-        sys.exit(code)
+        checking = Checking(home, backend, console, course.known())
+        run = checking.watch if watch else checking.once
+        sys.exit(run(exercise(number), pytest_options, seed))
 
     @cli.command()
     @number
-    def hint(number: str) -> None:
-        """One more hint, after a look at what the live system shows."""
+    @click.option("--step", type=int, help="A hint for this step, and not for the one you are at.")
+    def hint(number: str, step: int | None) -> None:
+        """What the live system shows of your code now, then one more hint."""
         lab = exercise(number)
-        known = course.record.of(lab.number)
-        for said in running.incidents(backend, lab.units, time.time() - 600)[-1:]:
-            course.say(f"Your code, just now: {said}\n")
-        if not running.is_active(home, lab):
-            course.say(f"The platform's own code runs. ./lab start {lab.number} makes yours run.\n")
+        known = course.known().of(lab.number)
+        gaps = steps.unwritten(lab, running.running_files(home, lab))
+        following = hints.following(lab, known, gaps, step)
+        for said in live.findings(home, backend, lab, begun=len(gaps) < len(lab.steps)):
+            course.say(f"- {said}")
+        if gaps:
+            course.say(f"- Not written yet: {', '.join(f'step {n}' for n in gaps)}.")
         if first := known.get("first"):
-            course.say(f"The first check that does not pass: {first}\n")
-        given = int(known.get("hints", 0))
-        for hint in lab.hints[given : given + 1]:
-            course.say(
-                f"Hint {given + 1} of {len(lab.hints)}, step {hint.step} ({lab.steps[hint.step - 1]}):"
-            )
-            course.say(hint.text)
-            course.record.note(lab.number, hints=given + 1)
-        if given >= len(lab.hints):
-            course.say(f"Those were all the hints. ./lab solution {lab.number} --give-up shows the solution.")
+            titles = {v["check"]: v["title"] for v in known.get("verdicts", [])}
+            course.say(f"- The first check that does not pass: {titles.get(first, first)}")
+        here = f"step {following.step} ({lab.steps[following.step - 1]})"
+        if following.hint is None:
+            course.say(f"\nThose were all {following.given} hints for {here}.")
+            course.say(f"For another step: ./lab hint {lab.number} --step N")
+            course.say(f"The solution: ./lab solution {lab.number} --give-up")
+            return
+        count = following.given + 1
+        course.say(f"\nHint {count} of {len(following.of_step)} for {here}:\n{following.hint.text}")
+        course.record.note(lab.number, hints=hints.given(known) | {str(following.step): count})
 
     @cli.command()
     @number
@@ -186,7 +121,7 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
     def solution(number: str, give_up: bool) -> None:
         """The platform's own code, as a difference to yours."""
         lab = exercise(number)
-        if not give_up and not course.record.of(lab.number).get("passed_once"):
+        if not give_up and not course.known().of(lab.number).get("passed_once"):
             raise LabError(f"The solution is shown after a pass, or with: ./lab solution {number} --give-up")
         for piece in lab.pieces:
             mine = piece.file.read_text(encoding="utf-8", errors="replace") if piece.file.exists() else ""
@@ -198,11 +133,12 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
     @cli.command("list")
     def list_labs() -> None:
         """All labs: outcome, points, and which code runs."""
+        record = course.known()
         table = Table(box=None, pad_edge=False)
         for column in ("lab", "title", "outcome", "points", "runs"):
             table.add_column(column)
         for lab in exercises():
-            known = course.record.of(lab.number)
+            known = record.of(lab.number)
             points = f"{known['points']}/{known['of']}" if "of" in known else "-"
             runs = "your code" if running.is_active(home, lab) else "platform"
             outcome = known.get("outcome", "-") + ("" if known.get("mine", True) else " (platform)")
@@ -215,9 +151,10 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
     @click.option("--html", "html_file", type=Path, help="Write it as a page.")
     def report(json_file: Path | None, junit_file: Path | None, html_file: Path | None) -> None:
         """The last verdicts of all labs."""
-        results = {lab.number: course.record.of(lab.number) for lab in exercises()}
+        record = course.known()
+        results = {lab.number: record.of(lab.number) for lab in exercises()}
         if json_file:
-            json_file.write_text(json.dumps(results, indent=1))
+            json_file.write_text(json.dumps(results, indent=1), encoding="utf-8")
         if junit_file:
             write_junit(junit_file, results)
         if html_file:
@@ -235,9 +172,18 @@ def reset_lab(home: Home, console: Console, number: str, yes: bool) -> None:
     if not yes:
         click.confirm(f"Replace your files of lab {lab.number} by the starter?", abort=True)
     for piece in lab.pieces:
-        if piece.file.exists():
+        if os.path.lexists(piece.file):
             kept = running.keep_copy(home, piece.file)
             console.print(f"Your file is kept: {kept}", markup=False, soft_wrap=True)  # to copy and paste
-        piece.file.write_text(starter(lab, piece), encoding="utf-8")
-    Record(home).note(lab.number, hints=0)
+        put(piece.file, starter(lab, piece))
+    Record(home).note(lab.number, hints={})
     console.print(f"Lab {lab.number} begins anew.")
+
+
+def put(file: Path, text: str) -> None:
+    """Write a learner's file at its place, and nowhere else: a link is replaced, not followed."""
+    if file.is_symlink():
+        file.unlink()
+    elif file.is_dir():
+        shutil.rmtree(file)
+    file.write_text(text, encoding="utf-8")

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,22 +24,35 @@ class Graded:
     said: str
 
 
-def grade(home: Home, lab: Exercise, options: tuple[str, ...] = (), *, quick: bool = False) -> Graded:
+def grade(
+    home: Home,
+    lab: Exercise,
+    options: tuple[str, ...] = (),
+    *,
+    quick: bool = False,
+    told: Callable[[], object] = lambda: None,
+) -> Graded:
     """Run the checks with more `options` for pytest.
 
     `quick`: what failed before comes first, and the first check that does not pass is the last.
+    `told` is called after a first Ctrl-C, while the check cleans up.
     """
-    file = home.root / f"verdicts-{lab.number}.json"
     home.root.mkdir(parents=True, exist_ok=True)
-    file.unlink(missing_ok=True)
+    file = home.root / f"verdicts-{lab.number}.json"
+    mine = file.with_suffix(f".{os.getpid()}")  # the same lab may be checked twice at once
+    mine.unlink(missing_ok=True)
     command = [
         sys.executable, "-m", "pytest", "-q", "--no-header", "--tb=no", "-rN", "--no-summary",
         # What failed last is not kept in the repository, which JupyterLab's container may only read.
-        "-o", f"cache_dir={home.root / 'pytest'}", f"--verdicts={file}",
+        "-o", f"cache_dir={home.root / 'pytest'}", f"--verdicts={mine}",
         *options, *(QUICK if quick else ()), str(lab.checks),
     ]  # fmt: skip
     # An option may be a plugin's: -n 2.
-    env = {**os.environ, **({} if options else running.NO_PLUGINS)}
-    code, said = run_to_its_end(command, REPO, env=env, kept=True)
-    verdicts = json.loads(file.read_text()) if file.exists() else None
+    env = {**os.environ, **(running.NO_PLUGINS if all(o.startswith("--seed") for o in options) else {})}
+    file.unlink(missing_ok=True)
+    code, said = run_to_its_end(command, REPO, env=env, kept=True, told=told)
+    verdicts = None
+    if mine.exists():
+        verdicts = json.loads(mine.read_text())
+        mine.replace(file)
     return Graded(code, verdicts, said.decode(errors="replace"))

@@ -1,25 +1,54 @@
 """What a learner has reached so far. A convenience: a check computes it anew at any time."""
 
+import fcntl
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from lab.home import Home
 
+KINDS: dict[str, type | tuple[type, ...]] = {
+    "outcome": str, "first": str, "when": str, "points": int, "of": int, "seed": int, "mine": bool,
+    "passed_once": bool, "hints": (int, dict), "verdicts": list,
+}  # fmt: skip
+IN_A_VERDICT: dict[str, type | tuple[type, ...]] = {
+    "check": str, "title": str, "lab": str, "outcome": str, "points": int, "seconds": (int, float),
+    "lines": list,
+}  # fmt: skip
+
 
 class Record:
-    """The file `progress.json` in the lab's home; deleting it loses nothing but the list."""
+    """The file `progress.json` in the lab's home; deleting it loses nothing but the list.
+
+    `remark` says what a person should know about the file; '' when all is well.
+    """
 
     def __init__(self, home: Home) -> None:
         self._file = home.root / "progress.json"
-        self._data: dict[str, dict[str, Any]] = self._read()
+        self._data, self.remark = self._read()
 
-    def _read(self) -> dict[str, dict[str, Any]]:
+    def _read(self) -> tuple[dict[str, dict[str, Any]], str]:
+        """What can be made of the file, and what to say about the rest."""
+        kept: dict[str, dict[str, Any]] = {}
         try:
             found = json.loads(self._file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        entries = found if isinstance(found, dict) else {}
-        return {number: lab for number, lab in entries.items() if isinstance(lab, dict)}
+        except FileNotFoundError:
+            return {}, ""
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+        except ValueError:
+            why = "it is not JSON"
+        else:
+            why = "part of it is not what a check writes"
+            if isinstance(found, dict):
+                kept = {number: lab for number, lab in found.items() if _good(lab)}
+                why = "" if kept == found else why
+        lost = (
+            f"{self._file} cannot be read: {why}.\nOnly the list of results is lost: a check finds out anew."
+        )
+        return kept, lost if why else ""
 
     def of(self, number: str) -> dict[str, Any]:
         """What is known of one lab; empty at first."""
@@ -27,9 +56,32 @@ class Record:
 
     def note(self, number: str, **facts: Any) -> None:
         """Keep facts about one lab."""
-        self._data = self._read()  # another ./lab may have written meanwhile
-        self._data.setdefault(number, {}).update(facts)
+        with self._alone():
+            self._data, lost = self._read()  # another ./lab may have written meanwhile
+            if lost:
+                self._file.replace(self._file.with_suffix(".unreadable"))
+            self._data.setdefault(number, {}).update(facts)
+            new = self._file.with_suffix(f".{os.getpid()}")
+            new.write_text(json.dumps(self._data, indent=1), encoding="utf-8")
+            new.replace(self._file)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Two ./lab at once write one after the other."""
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        new = self._file.with_suffix(".new")
-        new.write_text(json.dumps(self._data, indent=1), encoding="utf-8")
-        new.replace(self._file)
+        with self._file.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def _good(lab: object) -> bool:
+    """Whether an entry is one that `note` may have written."""
+    if not isinstance(lab, dict) or not _fits(lab, KINDS) or ("of" in lab) != ("points" in lab):
+        return False
+    return all(isinstance(v, dict) and IN_A_VERDICT.keys() <= v.keys() and _fits(v, IN_A_VERDICT) and all(
+        isinstance(line, list) and len(line) == 2 and all(isinstance(word, str) for word in line)
+        for line in v["lines"]) for v in lab.get("verdicts", []))  # fmt: skip
+
+
+def _fits(found: dict[str, Any], kinds: dict[str, type | tuple[type, ...]]) -> bool:
+    return all(isinstance(found[name], kind) for name, kind in kinds.items() if name in found)

@@ -14,11 +14,17 @@ def write_junit(file: Path, results: Results) -> None:
     for number, known in results.items():
         verdicts = known.get("verdicts", [])
         suite = Xml.SubElement(root, "testsuite", name=f"lab {number}", tests=str(len(verdicts)))
+        for total, outcome in (
+            ("failures", "fail"),
+            ("errors", "not gradable"),
+            ("skipped", "not attempted"),
+        ):
+            suite.set(total, str(sum(verdict["outcome"] == outcome for verdict in verdicts)))
         for verdict in verdicts:
             case = Xml.SubElement(
                 suite,
                 "testcase",
-                name=verdict["check"],
+                name=_clean(verdict["check"]),
                 classname=f"lab{number}",
                 time=f"{verdict['seconds']:.3f}",
             )
@@ -42,7 +48,7 @@ def write_html(file: Path, results: Results) -> None:
         rows.append(f"<h2>Lab {number}: {html.escape(outcome)}, {points} points</h2>")
         for verdict in known.get("verdicts", []):
             said = "".join(
-                f"<dt>{html.escape(label)}</dt><dd>{html.escape(text)}</dd>"
+                f"<dt>{html.escape(label)}</dt><dd>{html.escape(_clean(text))}</dd>"
                 for label, text in verdict["lines"]
             )
             head = f"{verdict['outcome'].upper()}: {html.escape(verdict['title'])}"
@@ -57,4 +63,5 @@ def write_html(file: Path, results: Results) -> None:
 
 def _clean(text: str) -> str:
     """Without the characters that XML cannot hold."""
-    return "".join(c for c in text if c in "\t\n" or (c >= " " and c not in "\ufffe\uffff"))
+    return "".join(c for c in text if c in "\t\n" or (c >= " " and not "\ud800" <= c <= "\udfff"
+                                                       and c not in "\ufffe\uffff"))  # fmt: skip

@@ -1,6 +1,7 @@
 """Which code runs: the platform's or the learner's, as the units' own logs say."""
 
 import json
+import shutil
 import subprocess
 import time
 from dataclasses import dataclass
@@ -43,7 +44,8 @@ class Incident:
 
     def __str__(self) -> str:
         said = {"blocked": "does not return", "ended": "ended the process"}.get(self.kind, "raised")
-        return f"labs/{self.file}, line {self.line} {said}: {self.text}\n    {self.source}"
+        where = f"labs/{self.file}, line {self.line}" if self.line else f"labs/{self.file}"
+        return f"{where} {said}: {self.text}" + (f"\n    {self.source}" if self.source else "")
 
 
 def entries(backend: Backend, unit: str) -> list[dict[str, Any]]:
@@ -93,6 +95,12 @@ def is_active(home: Home, lab: Exercise) -> bool:
 def active(home: Home) -> list[Exercise]:
     """All labs whose code the learner's is."""
     return [lab for lab in exercises() if is_active(home, lab)]
+
+
+def running_files(home: Home, lab: Exercise) -> dict[str, Path]:
+    """The file that runs for each module of the lab: the learner's, or a test's own."""
+    told = {module: LABS / file for unit in lab.units for module, file in code_of(home, unit).items()}
+    return {piece.module: told.get(piece.module, piece.file) for piece in lab.pieces}
 
 
 def use(home: Home, backend: Backend, lab: Exercise, files: dict[str, str] | None) -> None:
@@ -163,9 +171,14 @@ def files_of(lab: Exercise) -> dict[str, str]:
 
 
 def keep_copy(home: Home, file: Path) -> Path:
-    """Copy a learner's file aside before it is replaced; returns the copy."""
+    """Copy a learner's file (or whatever is in its place) aside before it is replaced; returns the copy."""
     folder = home.root / "attempts" / file.parent.name
     folder.mkdir(parents=True, exist_ok=True)
     copy = folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{time.time_ns() % 1000:03d}-{file.name}"
-    copy.write_bytes(file.read_bytes())
+    if file.is_dir():
+        shutil.copytree(file, copy, symlinks=True)
+    elif file.exists():
+        copy.write_bytes(file.read_bytes())
+    else:  # a link that leads nowhere
+        copy.symlink_to(file.readlink())
     return copy

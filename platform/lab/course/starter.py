@@ -15,7 +15,7 @@ def starter(lab: Exercise, piece: Piece) -> str:
     """The text of the learner's file at the beginning. Raises LabError for an unknown name."""
     text = piece.source.read_text(encoding="utf-8")
     lines = text.splitlines()
-    found = dict(_names(ast.parse(text), ""))
+    found = dict(names(ast.parse(text)))
     if unknown := piece.left_out.keys() - found.keys():
         raise LabError(f"{piece.module} has no {', '.join(sorted(unknown))}; see {lab.folder.name}.")
     # From the end, so that line numbers further up stay true.
@@ -26,13 +26,14 @@ def starter(lab: Exercise, piece: Piece) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _names(tree: ast.Module | ast.ClassDef, prefix: str) -> list[tuple[str, ast.stmt]]:
+def names(tree: ast.Module | ast.ClassDef, prefix: str = "") -> list[tuple[str, ast.stmt]]:
+    """Functions and assignments by name ('Class.method' in a class), in the order of the text."""
     found: list[tuple[str, ast.stmt]] = []
     for node in tree.body:
         if isinstance(node, Def):
             found.append((prefix + node.name, node))
         elif isinstance(node, ast.ClassDef):
-            found += _names(node, f"{prefix}{node.name}.")
+            found += names(node, f"{prefix}{node.name}.")
         elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             found.append((prefix + node.targets[0].id, node))
     return found

@@ -24,8 +24,10 @@ class Fault:
     """One fault. `units` are those it can be done to; one alone is the default.
 
     `inject` and `heal` get the backend and the unit; `heal` may be called twice, and when nothing is wrong.
-    `pulse`: (seconds on, seconds off); inject and heal then alternate until the end. `backends` can do it:
-    with an engine volumes have no limit that could be set in use, and containers share one clock.
+    `pulse`: (seconds on, seconds off); inject and heal then alternate until the end. `once`: it is over when
+    it has happened, and `heal` is for one that was cut short. `excludes`: what cannot be on at the same unit
+    meanwhile. `by`: who has to run for it, when that is not the unit. `backends` can do it: with an engine
+    volumes have no limit that could be set in use, and containers share one clock.
     """
 
     name: str
@@ -35,11 +37,19 @@ class Fault:
     inject: Step
     heal: Step = _nothing
     pulse: tuple[float, float] | None = None
+    once: bool = False
+    excludes: tuple[str, ...] = ()
+    by: str = ""
     backends: tuple[str, ...] = ("native", "compose")
 
     @property
     def lasts(self) -> bool:
         """Whether it goes on until it is healed."""
+        return self.heals and not self.once
+
+    @property
+    def heals(self) -> bool:
+        """Whether there is anything to end, so that a guardian has to watch over it."""
         return self.heal is not _nothing
 
 
@@ -69,8 +79,10 @@ def _on_topic(name: str) -> Step:
 
         from lab.faults import topic
 
+        address = backend.endpoints()["kafka"]
+        topic.must_listen(address)
         try:
-            getattr(topic, name)(backend.endpoints()["kafka"])
+            getattr(topic, name)(address)
         except KafkaError as error:
             raise LabError(f"Kafka does not take this: {error}. Look: ./lab logs kafka") from error
 
@@ -93,10 +105,12 @@ FAULTS = (
           "leaving in order costs nobody an error", lambda backend, unit: backend.restart(unit)),
     Fault("pause", UNITS, "freeze all its processes",
           "silence is not death: only a deadline tells them apart",
-          lambda backend, unit: backend.freeze(unit), lambda backend, unit: backend.thaw(unit)),
+          lambda backend, unit: backend.freeze(unit), lambda backend, unit: backend.thaw(unit),
+          excludes=("slow",)),
     Fault("slow", UNITS, "add up to 200 ms to what it does",
           "queues grow in front of what is slow; callers need limits",
-          lambda backend, unit: backend.freeze(unit), lambda backend, unit: backend.thaw(unit), (0.2, 0.05)),
+          lambda backend, unit: backend.freeze(unit), lambda backend, unit: backend.thaw(unit), (0.2, 0.05),
+          excludes=("pause",)),
     Fault("cut-off", UNITS, "drop every packet to it and from it",
           "the caller cannot know whether its request was carried out",
           lambda backend, unit: backend.cut_off(unit), lambda backend, unit: backend.reconnect(unit)),
@@ -116,13 +130,15 @@ FAULTS = (
           "one bad event goes to the dead letters and holds up nobody", _on_topic("poison")),
     Fault("amnesia", ("consul",), "restart it without its data: no catalog, no rules",
           "who registers once is lost; who keeps looking comes back",
-          lambda backend, unit: backend.forget(unit)),
+          lambda backend, unit: backend.forget(unit), lambda backend, unit: backend.start_unit(unit),
+          once=True),
     Fault("gateway-restart", ("traefik",), "restart the gateway",
           "its rules are stored elsewhere, so it comes back as it was",
           lambda backend, unit: backend.restart(unit)),
     Fault("wrong-rule", ("traefik",), "send requests for posts to feed, by a rule in KV",
           "whoever writes the rules decides who answers",
-          _at("consul", gateway.add_wrong_rule), _at("consul", gateway.remove_wrong_rule)),
+          _at("consul", gateway.add_wrong_rule), _at("consul", gateway.remove_wrong_rule),
+          by="consul"),
     Fault("two-relays", ("posts-relay",), "start a second relay beside the first",
           "two relays would break the order: a lease lets one work", _add_second, _remove_second),
     Fault("two-projectors", ("feed-projector",), "start a second projector: the group rebalances",

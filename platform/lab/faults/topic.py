@@ -1,14 +1,28 @@
 """Faults of the topic: what a broker, a second producer or a bug can put on it."""
 
 import secrets
+import socket
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from civildiy.events.clients import producer, reader
 from civildiy.events.envelope import POSTS_TOPIC
+from lab.errors import LabError
 from lab.faults.catalog import LAST
 
 Record = tuple[bytes, bytes]
+
+
+def must_listen(address: str) -> None:
+    """Raise LabError unless somebody takes connections there.
+
+    Asked first, because Kafka's client leaves each socket open that was refused.
+    """
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), 2).close()
+    except OSError as error:
+        raise LabError(f"Kafka does not answer: {error}. Look: ./lab status") from error
 
 
 def last_records(address: str, count: int = LAST) -> list[Record]:

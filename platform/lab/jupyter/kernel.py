@@ -8,9 +8,9 @@ NAME = "civildiy-lab"
 TITLE = "CivilDIY Lab"
 
 
-def ensure_kernel() -> Path:
-    """Write the kernelspec into this Python's own folder; returns the folder."""
-    folder = Path(sys.prefix) / "share" / "jupyter" / "kernels" / NAME
+def ensure_kernel(data: Path | None = None) -> Path:
+    """Write the kernelspec into a data folder of Jupyter, or this Python's own; returns its folder."""
+    folder = (data or Path(sys.prefix) / "share" / "jupyter") / "kernels" / NAME
     # pytest's variable makes ipykernel swallow what subprocesses print.
     argv = ["env", "-u", "PYTEST_CURRENT_TEST", sys.executable, "-m", "ipykernel_launcher",
             "-f", "{connection_file}", "--log-level=ERROR"]  # fmt: skip

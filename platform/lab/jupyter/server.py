@@ -7,6 +7,7 @@ document, because FastAPI's /docs fetches its scripts from the internet.
 import asyncio
 import html
 import json
+import os
 import re
 from typing import Any
 
@@ -16,6 +17,7 @@ from jupyter_server.serverapp import ServerApp
 from tornado.web import HTTPError, authenticated
 
 from lab.choice import chosen
+from lab.compose.network import Addresses
 from lab.course.exercise import exercises
 from lab.home import REPO, Home
 from lab.plain import NO_TLS
@@ -36,7 +38,8 @@ def course() -> dict[str, list[dict[str, str]]]:
         {"title": f"{file.stem[:2]} {_heading(file.stem, titles)}", "path": f"notebooks/{file.name}"}
         for file in sorted(NOTEBOOKS.glob("[0-9][0-9]-*.ipynb"))
     ]
-    places = backend.endpoints()
+    # In the container the links are for the browser outside, which reaches the published ports.
+    places = Addresses(os.environ).endpoints() if backend.kind == "inside" else backend.endpoints()
     pages = [
         {"title": "Traefik's dashboard", "url": f"{places['traefik']}/dashboard/"},
         {"title": "Consul", "url": f"{places['consul']}/ui/"},

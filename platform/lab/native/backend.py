@@ -1,12 +1,11 @@
 """The native backend: process-compose supervises servers and services of this machine."""
 
-import fcntl
 import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -19,8 +18,9 @@ from lab.home import REPO, Home
 from lab.install.servers import ServerPaths, ensure_servers
 from lab.native import kafka, network, postgresql, processes
 from lab.native.faults import NativeFaults
+from lab.native.guards import one_at_a_time, refuse_full_disk
 from lab.native.leftovers import end_leftovers
-from lab.native.supervisor import Supervisor
+from lab.native.supervisor import Refused, Supervisor
 from lab.progress import Progress
 from lab.settings import ensure_secrets, read
 
@@ -50,25 +50,18 @@ class NativeBackend(NativeFaults):
     def start(self, progress: Progress) -> None:
         """Install what is missing and start everything."""
         paths = ensure_servers(self._home, progress)
-        with self._locked():
+        # Held until the supervisor answers: a second ./lab that comes meanwhile would take it for a leftover.
+        with one_at_a_time(self._home, progress):
             if self.running():
                 self._start_what_rests()
                 return
             end_leftovers(self._home, progress)
             network.refuse_taken_ports()
+            refuse_full_disk(self._home)
             self._prepare(paths, progress)
             config = processes.write(self._home, paths, self.variables())
             (self._home.run / "repository").write_text(str(REPO))
-            self._supervisor.socket.unlink(missing_ok=True)
-            with (self._home.logs / "supervisor.log").open("wb") as log:
-                subprocess.Popen(
-                    [paths.process_compose, "-f", config, "-U", "-u", self._supervisor.socket, "up",
-                     "--tui=false", "--keep-project"],
-                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, start_new_session=True,
-                    cwd=self._home.run,
-                    env={**os.environ, "COMPOSE_SHELL": "bash", "PC_LOG_FILE":
-                         str(self._home.logs / "process-compose.log"), "PC_DISABLE_DOTENV": "1"},
-                )  # fmt: skip
+            self._supervisor.start(paths.process_compose, config, self._home)
 
     def _start_what_rests(self) -> None:
         """Somebody stopped or froze a unit and did not come back."""
@@ -79,13 +72,14 @@ class NativeBackend(NativeFaults):
 
     def stop(self) -> None:
         """Stop everything in order; what does not listen is ended."""
-        if self.running():
-            with suppress(httpx.HTTPError):  # it may end before it answers
-                self._supervisor.ask("POST", "/project/stop", timeout=60)
-            deadline = time.monotonic() + 30
-            while self.running() and time.monotonic() < deadline:
-                time.sleep(0.1)
-        end_leftovers(self._home, None)
+        with one_at_a_time(self._home, None):
+            if self.running():
+                with suppress(httpx.HTTPError):  # it may end before it answers
+                    self._supervisor.ask("POST", "/project/stop", timeout=60)
+                deadline = time.monotonic() + 30
+                while self.running() and time.monotonic() < deadline:
+                    time.sleep(0.1)
+            end_leftovers(self._home, None)
 
     def restart(self, unit: str) -> None:
         """Restart one unit."""
@@ -96,9 +90,18 @@ class NativeBackend(NativeFaults):
         self._supervisor.order("PATCH", f"/process/stop/{unit}", unit)
 
     def start_unit(self, unit: str) -> None:
-        """Start one stopped unit; one that runs is left alone."""
-        if self.pid_of(unit) is None:
-            self._supervisor.order("POST", f"/process/start/{unit}", unit)
+        """Start one stopped unit; one that runs is left alone, one that is stopping is awaited."""
+        deadline = time.monotonic() + processes.SERVER_END_SECONDS + 5
+        while self.pid_of(unit) is None:
+            try:
+                self._supervisor.order("POST", f"/process/start/{unit}", unit)
+            except Refused:
+                # What is about to end, or waits for its restart, counts as running there.
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+            else:
+                return
 
     def units(self) -> list[Unit]:
         """All units, by what the supervisor and the operating system say."""
@@ -121,7 +124,7 @@ class NativeBackend(NativeFaults):
 
     def pid_of(self, unit: str) -> int | None:
         """What the supervisor says; nobody counts memory."""
-        state = self._supervisor.states().get(unit, {})
+        state = self._supervisor.state(unit)
         return state["pid"] or None if state.get("is_running") else None
 
     def forget(self, unit: str) -> None:
@@ -156,7 +159,7 @@ class NativeBackend(NativeFaults):
 
     def remarks(self) -> str:
         """Where the gateway is, when it is not on its usual port."""
-        if network.endpoints()["gateway"].endswith(":8000"):
+        if network.endpoints()["gateway"].endswith(":8000") and not os.environ.get("LAB_PORT_HTTP"):
             return "Port 80 cannot be bound by this user, so the gateway is on 8000 (LAB_PORT_HTTP)."
         return ""
 
@@ -193,6 +196,13 @@ class NativeBackend(NativeFaults):
             if log.stat().st_size > LONGEST_LOG:
                 log.replace(log.with_suffix(".log.1"))
         values = self.variables()
+        try:
+            self._make_stores(paths, values, progress)
+        except subprocess.CalledProcessError as error:
+            said = "\n".join((error.output or "").strip().splitlines()[-8:])
+            raise LabError(f"A data folder could not be prepared:\n{said}\nLook: ./lab doctor") from error
+
+    def _make_stores(self, paths: ServerPaths, values: Mapping[str, str], progress: Progress) -> None:
         cluster = postgresql.ensure_cluster(
             self._home, paths.postgresql_bin, values["POSTGRES_SUPERUSER_PASSWORD"]
         )
@@ -203,13 +213,6 @@ class NativeBackend(NativeFaults):
             properties = self._home.run / "server.properties"
             properties.write_text(kafka.properties_from(read("kafka", values)))
             kafka.format_storage(paths.kafka_jars, properties)
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        self._home.root.mkdir(parents=True, exist_ok=True)
-        with (self._home.root / "up.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
 
 
 def _unit(name: str, state: dict[str, Any]) -> Unit:

@@ -21,6 +21,8 @@ PORTS = {
     "http": 80, "dashboard": 8080, "consul": 8500, "postgresql": 5432, "mongodb": 27017,
     "redis": 6379, "kafka": 9092, "services": 5000,
 }  # fmt: skip
+CONSUL_INNER = (8300, 8301, 8302)
+"""On these Consul's servers speak with each other, also where there is one."""
 FALLBACK_HTTP = 8000
 FIRST_GROUP = 40_000
 """Debian gives group ids from 60,000 on, and below 30,000, to others."""
@@ -77,6 +79,7 @@ def listeners() -> list[Listener]:
         Listener("traefik", "127.0.0.1", port("dashboard"), "LAB_PORT_DASHBOARD"),
         Listener("traefik", host("traefik-internal"), 8079, "LAB_LOOPBACK"),
         Listener("consul", "127.0.0.1", port("consul"), "LAB_PORT_CONSUL"),
+        *(Listener("consul", f"{BASE}.25", number, "LAB_LOOPBACK") for number in CONSUL_INNER),
         Listener("kafka", host("kafka"), port("kafka") + 1, "LAB_PORT_KAFKA"),
     ]
     for unit in ("postgresql", "mongodb", "redis", "kafka"):
@@ -94,27 +97,37 @@ def refuse_taken_ports() -> None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((wanted.host, wanted.port))
+            except PermissionError:
+                lines.append(
+                    f"{wanted.unit}: {wanted.host}:{wanted.port} needs root."
+                    f" Move the lab: {wanted.variable}=… ./lab up"
+                )
             except OSError as error:
                 lines.append(
                     f"{wanted.unit}: {wanted.host}:{wanted.port} is not free"
-                    f" ({holder(wanted.port) or error.strerror}). Stop that process,"
+                    f" ({holder(wanted.host, wanted.port) or error.strerror}). Stop that process,"
                     f" or move the lab: {wanted.variable}=… ./lab up"
                 )
     if lines:
         raise LabError("\n".join(lines))
 
 
-def holder(number: int) -> str:
-    """Name and pid of the process that listens on a port; '' when it cannot be seen."""
+def holder(host: str, number: int) -> str:
+    """Name and pid of the process that listens on a port of `host`; '' when it cannot be seen."""
     for connection in psutil.net_connections("inet"):
         # laddr is (host, port); a socket without one is not bound.
         listens = connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (number,)
-        if listens and connection.pid:
+        if listens and connection.pid and _takes(str(next(iter(connection.laddr), "")), host):
             try:
                 return f"{psutil.Process(connection.pid).name()}, pid {connection.pid}, holds it"
             except psutil.Error:
                 return f"pid {connection.pid} holds it"
     return ""
+
+
+def _takes(address: str, host: str) -> bool:
+    """Whether who listens on `address` keeps others from `host`."""
+    return address.removeprefix("::ffff:") in (host, "0.0.0.0", "::", "")  # noqa: S104
 
 
 def variables() -> dict[str, str]:

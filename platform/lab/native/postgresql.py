@@ -34,7 +34,10 @@ def data_folder(home: Home) -> Path:
 
 
 def ensure_cluster(home: Home, binaries: Path, password: str) -> Path:
-    """Make the cluster if there is none; one that was cut off is made anew."""
+    """Make the cluster if there is none; one that was cut off is made anew.
+
+    Raises CalledProcessError, with initdb's words in `output`.
+    """
     folder = data_folder(home)
     if folder.exists():
         return folder
@@ -45,12 +48,16 @@ def ensure_cluster(home: Home, binaries: Path, password: str) -> Path:
         secret.write(password)
         secret.flush()
         if os.geteuid() == 0:
+            # Where root's new folders are closed to others, its user could not reach its own.
+            for above in new.parents if new.is_relative_to(SHARED) else ():
+                if above.is_relative_to(SHARED):
+                    above.chmod(above.stat().st_mode | stat.S_IXOTH)
             shutil.chown(new, "postgres", "postgres")
             shutil.chown(secret.name, "postgres")
         subprocess.run(
             [*as_owner(), str(binaries / "initdb"), "-D", str(new), "-U", "postgres", "-E", "UTF8",
              "--locale=C.UTF-8", "--auth=scram-sha-256", f"--pwfile={secret.name}"],
-            check=True, stdout=subprocess.DEVNULL, cwd="/",
+            check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd="/",
         )  # fmt: skip
     new.rename(folder)
     return folder

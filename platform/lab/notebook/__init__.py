@@ -4,17 +4,18 @@ Everything here looks at the running system, or does to it what a person could d
 read like sentences: `system.show()`, `registry.show()`, `events.follow(post)`, `feed.compare()`.
 """
 
-from lab.notebook import databases, events, feed, gateway, outages, registry, system, tokens
-from lab.notebook.people import Person, somebody
-from lab.notebook.picture import Picture, Table
-from lab.notebook.prediction import predict
 from lab.notebook.shell import attach
-from lab.notebook.watching import watching
+
+attach()  # first: importing the rest may raise a LabError, which should be one sentence as well
+
+from lab.notebook import claim, databases, events, feed, gateway, outages, registry, system, tokens  # noqa: E402
+from lab.notebook.people import Person, somebody  # noqa: E402
+from lab.notebook.picture import Picture, Table  # noqa: E402
+from lab.notebook.prediction import predict  # noqa: E402
+from lab.notebook.traffic import traffic  # noqa: E402
+from lab.notebook.watching import watching  # noqa: E402
 
 __all__ = [
-    "Person", "Picture", "Table", "databases", "events", "feed", "gateway", "outages", "predict",
-    "registry", "somebody", "system", "tokens",
-    "watching",
+    "Person", "Picture", "Table", "claim", "databases", "events", "feed", "gateway", "outages", "predict",
+    "registry", "somebody", "system", "tokens", "traffic", "watching",
 ]  # fmt: skip
-
-attach()

@@ -3,17 +3,15 @@
 import secrets
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from statistics import median
 from typing import Any
 
 from pymongo.collection import Collection
 
 from lab.notebook import plots
-from lab.notebook.feed import redis
 from lab.notebook.people import Person
 from lab.notebook.picture import Picture, Table
 from lab.notebook.stack import client, mongodb
@@ -51,7 +49,12 @@ def race_picture(runs: Sequence[Run]) -> Picture:
     rows = {f"{n}": [(start, end, words.get(status, str(status)))] for n, (start, end, status) in
             enumerate(sorted(runs, key=lambda run: run[1]), 1)}  # fmt: skip
     said = ", ".join(f"{count} times {status}" for status, count in tally(runs).items())
-    alt = f"{len(runs)} registrations of one email at the same time: {said}."
+    won = [f"{end:.0f} ms" for _, end, status in runs if status == 201]
+    begun, ended = max(start for start, _, _ in runs), max(end for _, end, _ in runs)
+    alt = (
+        f"{len(runs)} registrations of one email, all under way after {begun:.0f} ms: {said}."
+        f" Created after: {' and '.join(won) or 'never'}. The last answer after {ended:.0f} ms."
+    )
     return plots.lanes(rows, alt=alt, title=f"{len(runs)} registrations of one email", x="milliseconds")
 
 
@@ -93,54 +96,22 @@ def plans(before: dict[str, Any], after: dict[str, Any]) -> Table:
 
 def plans_picture(before: dict[str, Any], after: dict[str, Any]) -> Picture:
     """Documents looked at, against documents found."""
+    title = "What the same query costs"
     groups = {f"{when}: {p['plan']}": {"looked at": p["looked at"], "found": p["found"]}
               for when, p in (("without index", before), ("with index", after))}  # fmt: skip
     alt = "; ".join(f"{when}: looked at {g['looked at']} to find {g['found']}" for when, g in groups.items())
-    return plots.bars(groups, alt=f"{alt}.", title="What the same query costs", y="documents", log=True)
+    return plots.bars(groups, alt=f"{title}. {alt}.", title=title, y="documents", log=True)
 
 
-def timed(work: Any, times: int) -> list[float]:
-    """Milliseconds of each of so many calls."""
+def timed(work: Callable[[], object], times: int) -> list[float]:
+    """Milliseconds of each of so many calls; a first one, which opens connections, does not count."""
+    work()
     found = []
     for _ in range(times):
         began = time.perf_counter()
         work()
         found.append((time.perf_counter() - began) * 1000)
     return found
-
-
-GROWTH = (100, 1_000, 10_000, 100_000)
-
-
-def growth(sizes: Sequence[int] = GROWTH, times: int = 15) -> dict[int, dict[str, list[float]]]:
-    """Milliseconds for the newest 20 posts: sorted by MongoDB on demand, or a list kept in Redis."""
-    found: dict[int, dict[str, list[float]]] = {}
-    view = redis()
-    for size in sizes:
-        key = f"notebook:{secrets.token_hex(4)}"
-        with scratch(size) as posts:
-            try:
-                newest = [repr(post).encode() for post in posts.find(sort=[("updated_at", -1)], limit=1000)]
-                view.rpush(key, *newest)
-                found[size] = {
-                    "MongoDB, on demand": timed(
-                        lambda posts=posts: list(posts.find(sort=[("updated_at", -1)], limit=20)), times
-                    ),
-                    "Redis, a list": timed(lambda key=key: view.lrange(key, 0, 19), times),
-                }
-            finally:
-                view.delete(key)
-    return found
-
-
-def growth_picture(found: Mapping[int, Mapping[str, Sequence[float]]]) -> Picture:
-    """The distributions of all sizes side by side."""
-    said = "; ".join(
-        f"{size} posts: " + ", ".join(f"{name} {median(ms):.2f} ms" for name, ms in by.items())
-        for size, by in found.items()
-    )
-    groups = {f"{size:,} posts".replace(",", " "): by for size, by in found.items()}
-    return plots.boxes(groups, alt=f"Medians. {said}.", title="The newest 20 posts", y="milliseconds")
 
 
 def both_at_once(person: Person, times: int) -> str:
@@ -153,8 +124,3 @@ def both_at_once(person: Person, times: int) -> str:
             profile = person.reads("/api/profile")
             kept += profile["city"] == f"city {number}" and profile["phone"] == f"{number}"
     return f"{times} times two changes at once, both kept {kept} times"
-
-
-def middle(values: Sequence[float]) -> float:
-    """The median."""
-    return median(values)

@@ -3,6 +3,8 @@
 import html
 from collections.abc import Sequence
 
+HALO = 'stroke="#fff" stroke-opacity=".8" stroke-width="3" paint-order="stroke"'
+"""Letters stay readable where a line runs under them."""
 FONT = 'font-family="system-ui, sans-serif" fill="#111"'
 
 
@@ -23,12 +25,17 @@ class Drawing:
             self.text(x + w / 2, y + 19 + 15 * number, line, size, "middle")
 
     def text(
-        self, x: float, y: float, said: str, size: str = 'font-size="11"', anchor: str = "start"
+        self,
+        x: float,
+        y: float,
+        said: str,
+        size: str = 'font-size="11"',
+        anchor: str = "start",
+        more: str = "",
     ) -> None:
         """A line of text."""
-        self._parts.append(
-            f'<text x="{x:g}" y="{y:g}" {size} text-anchor="{anchor}" {FONT}>{html.escape(said)}</text>'
-        )
+        look = f'{size} text-anchor="{anchor}" {more} {FONT}'
+        self._parts.append(f'<text x="{x:g}" y="{y:g}" {look}>{html.escape(said)}</text>')
 
     def arrow(
         self, x1: float, y1: float, x2: float, y2: float, said: str = "", *, dashed: bool = False
@@ -40,7 +47,7 @@ class Drawing:
             ' marker-end="url(#head)"/>'
         )
         if said:
-            self.text((x1 + x2) / 2, (y1 + y2) / 2 - 5, said, anchor="middle")
+            self.text((x1 + x2) / 2, (y1 + y2) / 2 - 5, said, anchor="middle", more=HALO)
 
     def life_line(self, x: float, top: float, bottom: float) -> None:
         """A thin line downwards."""

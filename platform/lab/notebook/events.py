@@ -3,6 +3,7 @@
 import json
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -13,15 +14,22 @@ from pymongo.errors import PyMongoError
 
 from civildiy.events.clients import producer, reader
 from civildiy.events.envelope import DEAD_LETTER_TOPIC, POSTS_TOPIC
+from civildiy.feed import keys
 from lab import plain
 from lab.notebook import feed
 from lab.notebook.journey import Journey
+from lab.notebook.metrics import own_time
 from lab.notebook.people import Person
 from lab.notebook.picture import Table
 from lab.notebook.stack import address, eventually, milliseconds, mongodb
 
 LOOK_BACK = 500
 """How many of the last records are looked through for one post."""
+PATIENCE_MS = 10_000
+AUTH_ASKED = ("auth", "GET", "/api/auth/validate")
+POST_WRITTEN = ("posts", "POST", "/api/posts")
+STREAM_READ = ("feed", "GET", "/api/activity-stream/user")
+"""The hops of a journey that the services time themselves."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +117,22 @@ def lag() -> int | None:
         return None
 
 
+def lag_beside() -> int | None:
+    """The same for the view that a rebuild makes beside the live one; None while there is none."""
+    noted = feed.next_offset(keys.BESIDE)
+    try:
+        url = f"{address('feed')}/api/activity-stream/stats"
+        stats = plain.get(url, timeout=5).json()
+        end = stats["next_offset"] + stats["lag_events"]
+    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        return None
+    return None if noted is None else max(0, end - noted)
+
+
+VIEWS = {"live view": lag, "new view": lag_beside}
+"""What to watch during a rebuild: how many events each view is behind."""
+
+
 def settled() -> None:
     """Wait until no event waits anywhere."""
     eventually(lambda: waiting() == 0 and lag() == 0, within=40, what="all events to be in the view")
@@ -147,24 +171,26 @@ def journey(person: Person, title: str) -> Journey:
     try:
         consumer.assign([partition])
         consumer.seek(partition, consumer.end_offsets([partition])[partition])
-        clock, began = time.time(), time.perf_counter()
-        post = person.write(title)
-        answered = milliseconds(began)
-        while not feed.holds(post["id"]):
-            if milliseconds(began) > 10_000:
-                break
-        in_view = milliseconds(began)
-        event, produced = _find(consumer, partition, post["id"])
+        with own_time(auth=AUTH_ASKED, posts=POST_WRITTEN) as wrote:
+            clock, began = time.time(), time.perf_counter()
+            post = person.write(title)
+            answered = milliseconds(began)
+            while not feed.holds(post["id"]):
+                if milliseconds(began) > PATIENCE_MS:
+                    break
+            in_view = milliseconds(began)
+            event, produced = _find(consumer, partition, post["id"])
+    finally:
+        consumer.close()
+    with own_time(feed=STREAM_READ) as served:
         asked = time.perf_counter()
         person.reads(limit=1)
         read = milliseconds(asked)
-    except KafkaError:
-        consumer.close()
-        raise
-    consumer.close()
-    written = max(0.0, (_seconds(event["time"]) - clock) * 1000)
+    written = max(0.0, (datetime.fromisoformat(event["time"]).timestamp() - clock) * 1000)
     on_topic = max(written, (produced - clock) * 1000)
-    return Journey(post["id"], written, answered, on_topic, in_view, read)
+    return Journey(
+        post["id"], written, answered, on_topic, in_view, read, wrote["auth"], wrote["posts"], served["feed"]
+    )
 
 
 def _find(consumer: Any, partition: TopicPartition, post_id: str) -> tuple[dict[str, Any], float]:
@@ -174,9 +200,3 @@ def _find(consumer: Any, partition: TopicPartition, post_id: str) -> tuple[dict[
             if record.key == post_id.encode():
                 return json.loads(record.value), record.timestamp / 1000
     raise KafkaError("the event did not come")
-
-
-def _seconds(text: str) -> float:
-    from datetime import datetime
-
-    return datetime.fromisoformat(text).timestamp()

@@ -8,6 +8,7 @@ from typing import Any
 from redis import Redis
 
 from civildiy.feed import keys
+from lab.errors import LabError
 from lab.notebook.diagram import Drawing
 from lab.notebook.people import Person
 from lab.notebook.picture import Picture, Table
@@ -15,10 +16,10 @@ from lab.notebook.stack import address, eventually
 
 
 @cache
-def redis() -> "Redis":
-    """One client of the view's Redis."""
+def redis(database: int = 0) -> "Redis":
+    """One client of the view's Redis; 0 is the live view, keys.BESIDE the one that a rebuild makes."""
     host, _, port = address("redis").rpartition(":")
-    return Redis(host=host, port=int(port), socket_timeout=5)
+    return Redis(host=host, port=int(port), db=database, socket_timeout=5)
 
 
 def warm() -> None:
@@ -43,14 +44,28 @@ def shows(person: Person, *wanted: str) -> list[str]:
     return titles(person)
 
 
+def gets(person: Person, title: str, within: float = 20) -> bool:
+    """Whether a title comes into the person's list in so many seconds."""
+    try:
+        return eventually(lambda: title in titles(person), within=within, what=f"{title} to be in the list")
+    except LabError:
+        return False
+
+
+def length(person: Person) -> int | None:
+    """Entries in the person's stream as a reader gets it, through the gateway; None for an error."""
+    answer = person.http.get("/api/activity-stream/user", params={"limit": 1})
+    return int(answer.json()["total"]) if answer.status_code == 200 else None
+
+
 def holds(post_id: str) -> bool:
     """Whether one of the newest entries is about this post."""
     return any(post_id.encode() in item for item in redis().lrange(keys.GLOBAL, 0, 5))
 
 
-def next_offset() -> int | None:
-    """Where the projector goes on, as noted with its last effect."""
-    noted = redis().get(keys.OFFSET)
+def next_offset(database: int = 0) -> int | None:
+    """Where a view goes on in the topic, as noted with its last effect."""
+    noted = redis(database).get(keys.OFFSET)
     return None if noted is None else int(noted)
 
 
@@ -75,9 +90,9 @@ def show(person: Person | None = None, most: int = 5) -> Table:
 
 def compare(person: Person) -> Table:
     """A person's posts in MongoDB beside their entries in Redis, post by post."""
-    from lab.notebook.events import posts
+    from lab.notebook import events
 
-    mine = posts().find({"user_id": person.id, "deleted": {"$ne": True}})
+    mine = events.posts().find({"user_id": person.id, "deleted": {"$ne": True}})
     wanted = {str(post["_id"]): (post["title"], post["version"]) for post in mine}
     view = {e["post_id"]: (e["title"], e["version"]) for e in entries(person)}
     rows = []
@@ -94,7 +109,8 @@ def compare(person: Person) -> Table:
         )
         rows.append((_said(left), _said(right), word))
     differing = sum(row[2] != "same" for row in rows)
-    caption = f"{len(rows)} posts of {person.name.partition('-')[0]}, {differing} of them differ"
+    posts = "1 post" if len(rows) == 1 else f"{len(rows)} posts"
+    caption = f"{posts} of {person.name.partition('-')[0]}, {differing} of them differ"
     return Table(caption, ("in MongoDB", "in Redis", "so it is"), rows)
 
 
@@ -116,11 +132,11 @@ def naive(events: Sequence[bytes], person: Person) -> list[str]:
 def columns(lists: Mapping[str, Sequence[str]], title: str) -> Picture:
     """One list at several moments, side by side; the head of the list on top."""
     most = max(len(found) for found in lists.values())
-    drawing = Drawing(30 + 210 * len(lists), 60 + 34 * max(most, 1))
+    drawing = Drawing(30 + 210 * len(lists), 44 + 34 * max(most, 1))
     for number, (when, found) in enumerate(lists.items()):
         x = 20 + 210 * number
         drawing.text(x, 24, when, 'font-size="14" font-weight="600"')
         for place, said in enumerate(found):
             drawing.box(x, 38 + 34 * place, 190, 28, (f"{place}: {said}",))
-    said = "; ".join(f"{when}: {', '.join(found) or 'empty'}" for when, found in lists.items())
+    said = "; ".join(f"{when}, {len(found)} entries: {', '.join(found)}" for when, found in lists.items())
     return Picture(drawing.svg(), f"{title}. {said}.", title)

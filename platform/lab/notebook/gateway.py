@@ -35,12 +35,8 @@ def knock(path: str, times: int = 1, method: str = "GET", **options: Any) -> dic
 
 def counts(service: str, path: str) -> dict[str, int]:
     """Requests to `path` that each instance has answered, by its own count, by unit."""
-    found = {}
-    for unit in [
-        unit.name for unit in backend.units() if unit.name in (service, f"{service}-2") and unit.pid
-    ]:
-        found[unit] = answered(backend, unit, path)
-    return found
+    running = [unit for unit in (service, f"{service}-2") if backend.pid_of(unit) is not None]
+    return {unit: answered(backend, unit, path) for unit in running}
 
 
 def shares(service: str, path: str, times: int = 100) -> dict[str, int]:
@@ -77,7 +73,8 @@ def burst_picture(statuses: list[int], title: str) -> Picture:
     through = [float(sum(s != 429 for s in statuses[:number])) for number in range(1, len(statuses) + 1)]
     refused = statuses.count(429)
     came = len(statuses) - refused
-    said = f"{title}: of {len(statuses)} requests {came} came through and {refused} got 429."
-    series = {"came through so far": (sent, through), "sent so far": (sent, sent)}
     first = [(statuses.index(429) + 1.0, "first 429")] if refused else []
+    when = f", the first for request number {first[0][0]:.0f}" if first else ""
+    said = f"{title}: of {len(statuses)} requests {came} came through and {refused} got 429{when}."
+    series = {"came through so far": (sent, through), "sent so far": (sent, sent)}
     return plots.lines(series, alt=said, title=title, x="request number", y="requests", marks=first)

@@ -7,10 +7,16 @@ from lab.notebook.picture import Picture
 
 LANES = ("you", "Traefik", "auth", "posts", "MongoDB", "Kafka", "Redis", "feed")
 
+Step = tuple[str, str, str, float | None]
+"""From, to, what, and milliseconds since the request was sent; None where that was not seen."""
+
 
 @dataclass(frozen=True)
 class Journey:
-    """Milliseconds after the request was sent; `read` is how long reading it back took."""
+    """Milliseconds after the request was sent; `read` is how long reading it back took.
+
+    `auth`, `posts` and `feed` are what those services needed by their own measure, None if unknown.
+    """
 
     post_id: str
     written: float
@@ -18,6 +24,9 @@ class Journey:
     on_topic: float
     in_view: float
     read: float
+    auth: float | None = None
+    posts: float | None = None
+    feed: float | None = None
 
     @property
     def in_order(self) -> bool:
@@ -29,11 +38,6 @@ class Journey:
         """Milliseconds from the answer until the post was in the view; below 0 when it was quicker."""
         return self.in_view - self.answered
 
-    @property
-    def arrived(self) -> str:
-        """The letter of what happened: a before the answer, b within a second after it, c later."""
-        return "a" if self.delay <= 0 else "b" if self.delay < 1000 else "c"
-
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         return self.picture()._repr_mimebundle_()
 
@@ -44,26 +48,33 @@ class Journey:
         for name, x in at.items():
             drawing.box(x - 45, 8, 90, 30, (name,))
             drawing.life_line(x, 38, 372)
-        steps = (
-            ("you", "Traefik", "POST /api/posts", 0.0),
-            ("Traefik", "auth", "whose token?", None),
-            ("Traefik", "posts", "X-User-ID", None),
-            ("posts", "MongoDB", "post + event", self.written),
+        later: list[Step] = [
             ("posts", "you", "201", self.answered),
             ("MongoDB", "Kafka", "relay: event", self.on_topic),
             ("Kafka", "Redis", "projector: entry", self.in_view),
-            ("you", "feed", "GET /api/activity-stream/user", None),
-            ("feed", "you", f"200 after {self.read:.1f} ms", None),
-        )
+        ]
+        steps: list[Step] = [
+            ("you", "Traefik", "POST /api/posts", 0.0),
+            ("Traefik", "auth", f"whose token? {_span(self.auth)}", None),
+            ("Traefik", "posts", f"X-User-ID; posts needs {_span(self.posts)}", None),
+            ("posts", "MongoDB", "post + event", self.written),
+            *sorted(later, key=lambda step: step[3] or 0.0),
+            ("you", "feed", f"GET /api/activity-stream/user; feed needs {_span(self.feed)}", None),
+            ("feed", "you", f"200, {self.read:.1f} ms after the GET", None),
+        ]
         for number, (start, end, said, moment) in enumerate(steps):
             y = 66 + 35 * number
             drawing.arrow(at[start], y, at[end], y, said)
             if moment is not None:
                 drawing.text(2, y + 4, f"{moment:.0f} ms")
         alt = (
-            f"Sequence of one post: in MongoDB after {self.written:.0f} ms,"
-            f" answered after {self.answered:.0f} ms,"
-            f" on Kafka after {self.on_topic:.0f} ms, in Redis after {self.in_view:.0f} ms,"
-            f" read back in {self.read:.1f} ms."
+            f"Sequence of one post: auth needed {_span(self.auth)} and posts {_span(self.posts)};"
+            f" in MongoDB after {self.written:.0f} ms, answered after {self.answered:.0f} ms,"
+            f" on Kafka after {self.on_topic:.0f} ms, in Redis after {self.in_view:.0f} ms;"
+            f" read back in {self.read:.1f} ms, of which feed needed {_span(self.feed)}."
         )
-        return Picture(drawing.svg(), alt, "One post on its way; times since the request was sent")
+        return Picture(drawing.svg(), alt, "One post on its way; on the left: since the request was sent")
+
+
+def _span(milliseconds: float | None) -> str:
+    return "an unknown time" if milliseconds is None else f"{milliseconds:.1f} ms"

@@ -2,17 +2,23 @@
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
-from lab.notebook import events, registry
+from lab.notebook import events, feed, registry
 from lab.notebook.people import Person
-from lab.notebook.stack import address, ask, backend, client
+from lab.notebook.stack import address, ask, backend, milliseconds
 from lab.notebook.system import back, kill, stopped, unit
 from lab.notebook.watching import Seen, watching
 
 BEFORE_SECONDS = 0.5
 """How long a watch looks at the healthy system first."""
+USUAL_POSTS = 10
+"""So many posts are written first, to see how long an answer takes usually."""
+Answer = tuple[int, float]
+"""The status of an answer and its milliseconds."""
 WEB = {"auth": "auth", "profile": "profile", "posts": "posts", "feed": "activity-stream"}
 
 
@@ -71,7 +77,7 @@ def _watched(service: str, act: Callable[[], None], word: str) -> Seen:
         time.sleep(BEFORE_SECONDS)
         seen.mark(word)
         act()
-        seen.mark("runs again")
+        seen.mark("started again")
         back(service)
         time.sleep(BEFORE_SECONDS)
     return seen
@@ -81,23 +87,62 @@ def _asks(url: str, timeout: float = 5) -> Callable[[], str]:
     return lambda: ask(url, timeout=timeout)
 
 
-def writing_without(
-    store: str, person: Person, posts: int = 30, seconds: float = 3
-) -> tuple[Seen, list[tuple[int, float]]]:
-    """Posts written while a server is away: outbox and lag over time, and each answer with its ms."""
-    answers = []
-    with watching({"outbox": events.waiting, "lag": events.lag}, 0.1) as seen, client() as http:
-        http.headers["Authorization"] = f"Bearer {person.token}"
-        time.sleep(BEFORE_SECONDS)
-        seen.mark(f"{store} stops")
-        with stopped(store):
-            for number in range(posts):
-                began = time.perf_counter()
-                status = http.post("/api/posts", json={"title": f"No {number}", "content": "x"}).status_code
-                answers.append((status, (time.perf_counter() - began) * 1000))
-                time.sleep(seconds / posts)
-            seen.mark(f"{store} starts")
+@dataclass(frozen=True)
+class Writing:
+    """What was seen while somebody wrote; each answer is its status and its milliseconds."""
+
+    seen: Seen
+    usual: list[Answer]
+    away: list[Answer]
+
+    def statuses(self) -> list[int]:
+        """The different statuses of the posts that were written during the outage."""
+        return sorted({status for status, _ in self.away})
+
+    def slower(self) -> float:
+        """How many times the usual time an answer took during the outage: medians."""
+        return middle(self.away) / middle(self.usual)
+
+    def words(self) -> str:
+        """Statuses and times, usual and during the outage."""
+        return (
+            f"{len(self.away)} answers, {', '.join(map(str, self.statuses()))}; median"
+            f" {middle(self.away):.0f} ms, before the outage {middle(self.usual):.0f} ms"
+        )
+
+
+def middle(answers: Sequence[Answer]) -> float:
+    """The median of the milliseconds."""
+    return median(ms for _, ms in answers)
+
+
+def writing_without(unit: str, person: Person, posts: int = 30, seconds: float = 3) -> Writing:
+    """Posts written before and while a unit is away, with outbox, lag and the person's stream over time.
+
+    The stream is what a reader gets through the gateway: its number of entries, None for an error.
+    """
+    looks: dict[str, Callable[[], Any]] = {
+        "outbox": events.waiting, "lag": events.lag, "in the stream": lambda: feed.length(person)
+    }  # fmt: skip
+    usual: list[Answer] = []
+    away: list[Answer] = []
+    with watching(looks, 0.1) as seen:
+        _write(person, "Before", USUAL_POSTS, usual)
+        events.settled()
+        seen.mark(f"{unit} stops")
+        with stopped(unit):
+            _write(person, "No", posts, away, every=seconds / posts)
+            seen.mark(f"{unit} starts")
         events.settled()
         seen.mark("all is in the view")
         time.sleep(BEFORE_SECONDS)
-    return seen, answers
+    return Writing(seen, usual, away)
+
+
+def _write(person: Person, title: str, posts: int, answers: list[Answer], every: float = 0.02) -> None:
+    for number in range(posts):
+        began = time.perf_counter()
+        post = {"title": f"{title} {number}", "content": "From a notebook."}
+        status = person.http.post("/api/posts", json=post).status_code
+        answers.append((status, milliseconds(began)))
+        time.sleep(every)

@@ -60,13 +60,13 @@ class Table:
 
         body = "".join(f"<tr>{cells('td', row)}</tr>" for row in self.rows)
         caption = f'<caption style="text-align:left">{html.escape(self.caption)}</caption>'
-        return (
-            f"<table>{caption}<thead><tr>{cells('th', self.heads)}</tr></thead><tbody>{body}</tbody></table>"
-        )
+        heads = f"<thead><tr>{cells('th', self.heads)}</tr></thead>" if any(self.heads) else ""
+        return f'<table style="min-width:36em">{caption}{heads}<tbody>{body}</tbody></table>'
 
     def text(self) -> str:
         """The table as lines, for a terminal and for readers of plain text."""
-        grid = [list(map(str, row)) for row in (self.heads, *self.rows)]
+        shown = [self.heads, *self.rows] if any(self.heads) else self.rows
+        grid = [list(map(str, row)) for row in shown]
         widths = [max(len(row[column]) for row in grid) for column in range(len(self.heads))]
         lines = [
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in grid

@@ -13,8 +13,12 @@ mpl.use("svg")
 logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
 
 STYLES = (("-", "o", "#1f4e79"), ("--", "s", "#b35900"), (":", "^", "#3a3a3a"), ("-.", "D", "#7b3f8c"))
-SHADES = ("#cfe3f5", "#f2c9a8", "#e4e4e4", "#dcc8e8", "#f7f0b5")
-HATCHES = ("", "///", "||", "xx", "\\\\")
+SHADES = ("#cfe3f5", "#f2c9a8", "#e4e4e4", "#dcc8e8", "#f7f0b5", "#cfe9cf", "#f5d0d8", "#ffffff")
+HATCHES = ("", "///", "||", "xx", "\\\\", "...", "++", "oo")
+TITLE_PAD = 28
+"""Points between a title and a chart with two rows of words for moments."""
+LETTER = 0.012
+"""The width of a letter in a lane, as a part of the whole; a stretch holds its word if there is room."""
 SETTINGS: Any = {
     "svg.fonttype": "none", "svg.hashsalt": "lab", "font.family": "sans-serif", "font.size": 11,
     "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": "#e5e5e5",
@@ -35,7 +39,7 @@ def canvas(height: float = 3.2) -> tuple[Any, Any]:
 
 
 def lines(
-    series: Mapping[str, Line], *, alt: str, title: str, x: str, y: str, log: bool = False,
+    series: Mapping[str, Line], *, alt: str, title: str, x: str, y: str,
     marks: Sequence[tuple[float, str]] = (),
 ) -> Picture:  # fmt: skip
     """Lines over a common axis; `marks` are moments with a word."""
@@ -44,12 +48,10 @@ def lines(
         for (label, (xs, ys)), (dash, marker, colour) in zip(series.items(), STYLES, strict=False):
             every = max(1, len(xs) // 12)
             axes.plot(xs, ys, dash, marker=marker, markevery=every, color=colour, label=label)
-        if log:
-            axes.set_xscale("log")
-            axes.set_yscale("log")
         _moments(axes, marks)
-        axes.set(xlabel=x, ylabel=y, title=title)
-        axes.legend(frameon=False, loc="best")
+        axes.set(xlabel=x, ylabel=y)
+        axes.set_title(title, pad=TITLE_PAD if marks else 8)
+        axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
         return Picture.of(figure, alt)
 
 
@@ -64,12 +66,12 @@ def bars(
         for number, name in enumerate(names):
             places = [place + number * width for place, group in enumerate(groups.values()) if name in group]
             values = [group[name] for group in groups.values() if name in group]
-            drawn = axes.bar(places, values, width * 0.92, label=name, color=SHADES[number % 5],
-                             edgecolor="#333", hatch=HATCHES[number % 5])  # fmt: skip
-            axes.bar_label(drawn, fmt="{:.3g}", padding=2)
+            drawn = axes.bar(places, values, width * 0.92, label=name, color=SHADES[number % 8],
+                             edgecolor="#333", hatch=HATCHES[number % 8])  # fmt: skip
+            axes.bar_label(drawn, fmt=_plain, padding=2)
         axes.set_xticks([p + 0.4 - width / 2 for p in range(len(groups))], list(groups))
         if log:
-            axes.set_yscale("log")
+            _log(axes)
         axes.set(ylabel=y, title=title)
         axes.margins(y=0.18)
         axes.grid(visible=False, axis="x")
@@ -78,27 +80,33 @@ def bars(
         return Picture.of(figure, alt)
 
 
-def boxes(groups: Mapping[str, Mapping[str, Sequence[float]]], *, alt: str, title: str, y: str) -> Picture:
+def boxes(
+    groups: Mapping[str, Mapping[str, Sequence[float]]], *, alt: str, title: str, y: str, log: bool = False
+) -> Picture:
     """Distributions side by side: {group: {series: values}}; box, median, and whiskers from 5 to 95 %."""
     with mpl.rc_context(SETTINGS):
         figure, axes = canvas(3.6)
         names = list(dict.fromkeys(name for group in groups.values() for name in group))
+        width = min(0.4, 0.8 / len(names))
         for number, name in enumerate(names):
             values = [group[name] for group in groups.values()]
-            places = [place + 0.3 * number for place in range(len(values))]
-            drawn = axes.boxplot(values, positions=places, widths=0.24, whis=(5, 95), showfliers=False,
+            places = [place + (number - (len(names) - 1) / 2) * width for place in range(len(values))]
+            drawn = axes.boxplot(values, positions=places, widths=width * 0.8, whis=(5, 95), showfliers=False,
                                  patch_artist=True, medianprops={"color": "#111"})  # fmt: skip
             for box in drawn["boxes"]:
                 box.set(facecolor=SHADES[number], hatch=HATCHES[number], label=name)
-        handles, labels = axes.get_legend_handles_labels()
-        unique = dict(zip(labels, handles, strict=True))
-        axes.legend(unique.values(), unique.keys(), frameon=False)
-        axes.set_xticks([place + 0.15 for place in range(len(groups))], list(groups))
-        axes.set_yscale("log")
-        for axis_format in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
-            axis_format(lambda value, _: f"{value:g}")
-        axes.tick_params(which="minor", labelsize=8)
+        if len(names) > 1:
+            handles, labels = axes.get_legend_handles_labels()
+            unique = dict(zip(labels, handles, strict=True))
+            place: Any = {"loc": "center left", "bbox_to_anchor": (1.01, 0.5)}
+            axes.legend(unique.values(), unique.keys(), frameon=False, **place)
+        axes.set_xticks(range(len(groups)), list(groups))
+        axes.grid(visible=False, axis="x")
         axes.set(ylabel=y, title=title)
+        if log:
+            _log(axes)
+        else:
+            axes.set_ylim(bottom=0)
         return Picture.of(figure, alt)
 
 
@@ -108,24 +116,42 @@ def lanes(
 ) -> Picture:  # fmt: skip
     """A time line: one lane for each who was watched, with words for what was seen."""
     with mpl.rc_context(SETTINGS):
-        figure, axes = canvas(1.1 + 0.55 * len(rows))
+        figure, axes = canvas(1.1 + (0.55 if len(rows) < 8 else 0.2) * len(rows))
         words = list(dict.fromkeys(word for spans in rows.values() for _, _, word in spans))
+        whole = max(end for spans in rows.values() for _, end, _ in spans)
         for lane, spans in enumerate(rows.values()):
             for start, end, word in spans:
-                look = words.index(word) % 5
+                look = words.index(word) % 8
                 axes.barh(-lane, end - start, left=start, height=0.7, color=SHADES[look], edgecolor="#333",
                           linewidth=0.6, hatch=HATCHES[look])  # fmt: skip
+                if len(rows) < 8 and end - start > LETTER * (len(word) + 2) * whole:
+                    axes.text((start + end) / 2, -lane, word, ha="center", va="center", fontsize=9,
+                              bbox={"facecolor": "#fff", "edgecolor": "none", "pad": 1.5})  # fmt: skip
         from matplotlib.patches import Patch
 
-        keys = [Patch(facecolor=SHADES[i % 5], edgecolor="#333", hatch=HATCHES[i % 5], label=word)
+        keys = [Patch(facecolor=SHADES[i % 8], edgecolor="#333", hatch=HATCHES[i % 8], label=word)
                 for i, word in enumerate(words)]  # fmt: skip
         axes.set_yticks([-lane for lane in range(len(rows))], list(rows))
         axes.set(xlabel=x)
-        axes.set_title(title, pad=26 if marks else 8)
+        axes.set_title(title, pad=TITLE_PAD if marks else 8)
         axes.grid(visible=False, axis="y")
         _moments(axes, marks)
         axes.legend(handles=keys, frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
         return Picture.of(figure, alt)
+
+
+def _log(axes: Any) -> None:
+    """A logarithmic scale with plain numbers at 1, 2 and 5."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _plain(value)))
+
+
+def _plain(value: float) -> str:
+    return f"{value:,.0f}".replace(",", " ") if value >= 1000 else f"{value:.3g}"
 
 
 def _moments(axes: Any, marks: Sequence[tuple[float, str]]) -> None:

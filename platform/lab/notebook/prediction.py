@@ -33,13 +33,19 @@ class Prediction:
         ask = "" if self.mine else f'{stop} Write a letter into mine="" and run this cell, then the next.'
         return Table(self.question + ask, ("", "choice", ""), rows)
 
-    def compare(self, letter: str, saw: str = "") -> Table:
-        """The answer beside what happened: the choice `letter`, and what was seen in short."""
-        if letter not in self.choices:
-            raise LabError(f"What happened ({letter!r}) is not one of the choices {', '.join(self.choices)}.")
+    def compare(self, saw: str = "", **came: bool) -> Table:
+        """The answer beside what happened: for each choice whether it came, and what was seen in short.
+
+        `guess.compare(saw="12 ms", a=ms < 1, b=1 <= ms < 100, c=ms >= 100)`. Raises LabError for other
+        letters than those of the choices.
+        """
+        if set(came) != set(self.choices):
+            raise LabError(f"Say of each choice ({', '.join(self.choices)}) whether it came.")
+        happened = [letter for letter in self.choices if came[letter]]
         mine = f"{self.mine}: {self.choices[self.mine]}" if self.mine else "no answer yet"
-        word = "as you said" if self.mine == letter else "a surprise worth a thought" if self.mine else ""
-        rows = [("you said", mine), ("what happened", f"{letter}: {self.choices[letter]}")]
+        word = "as you said" if self.mine in happened else "a surprise worth a thought" if self.mine else ""
+        told = "; ".join(f"{letter}: {self.choices[letter]}" for letter in happened) or "none of these"
+        rows = [("you said", mine), ("what happened", told)]
         rows += [("seen", saw)] if saw else []
         rows += [("so it was", word)] if word else []
         return Table(self.question, ("", ""), rows)

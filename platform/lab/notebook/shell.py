@@ -17,8 +17,7 @@ from IPython.display import display
 
 from lab.away import AWAY
 from lab.errors import LabError
-from lab.home import REPO
-from lab.notebook.stack import home
+from lab.home import REPO, Home
 from lab.notebook.verdict import Verdict
 
 NOT_HANDED_ON = ("PYTEST_", "FORCE_COLOR", "CLICOLOR")
@@ -52,7 +51,7 @@ def lab(line: str) -> Verdict | None:
             print(said, end="", flush=True)
     code = process.wait()
     if words[:1] == ["check"] and len(words) > 1:
-        verdict = Verdict.last(home, words[1], code)
+        verdict = Verdict.last(Home.from_environment(), words[1], code)
         if verdict:
             display(verdict.table)  # type: ignore[no-untyped-call]
         return verdict

@@ -1,6 +1,7 @@
 """Notebooks as text: what is reviewed is `notebooks/text/NN-name.md`; the .ipynb is made from it.
 
-    python -m lab.notebook.sources 00 07    # run these on the live system and keep their outputs
+    python -m lab.notebook.sources          # run all on the live system and keep their outputs
+    python -m lab.notebook.sources 00 07    # only these
 
 The text is jupytext's Markdown: prose as it stands, code in fenced blocks, tags after the fence.
 """
@@ -14,6 +15,7 @@ from typing import Any
 import jupytext
 import nbformat
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 
 from lab.course.exercise import exercises
 from lab.errors import LabError
@@ -90,23 +92,37 @@ def flaws(notebook: Any) -> list[str]:
 
 
 def main(numbers: list[str]) -> None:
-    """Run the notebooks named by number, or all, and write them. Raises LabError."""
+    """Run the notebooks named by number, or all, and write those that are sound. Raises LabError."""
     from lab.notebook.reference import instead
     from lab.notebook.stack import backend, home
 
+    if not backend.running():
+        raise LabError("The system is not running: ./lab up")
     labs = {lab.number: lab for lab in exercises()}
+    failed = []
     for text in texts():
         number = text.stem[:2]
         if numbers and number not in numbers:
             continue
         lab = labs.get(number)
-        with instead(home, backend, lab, solved=True) if lab else nullcontext():
-            made = run(text)
-        if wrong := flaws(made):
-            raise LabError(f"{text.name}: {'; '.join(wrong)}")
+        try:
+            with instead(home, backend, lab, solved=True) if lab else nullcontext():
+                made = run(text)
+            wrong = flaws(made)
+        except CellExecutionError as error:
+            wrong = [str(error)]
+        if wrong:
+            failed.append(f"{text.name}: {'; '.join(wrong)}")
+            print(f"{notebook_of(text).name} stays as it was", flush=True)
+            continue
         nbformat.write(made, notebook_of(text))  # type: ignore[no-untyped-call]
-        print(f"{notebook_of(text).name} written")
+        print(f"{notebook_of(text).name} written", flush=True)
+    if failed:
+        raise LabError("\n".join(failed))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        main(sys.argv[1:])
+    except LabError as error:
+        sys.exit(str(error))

@@ -23,8 +23,8 @@ STOPPED_SECONDS = 5.0
 
 PLACES = {
     "consul": (330, 20), "traefik": (60, 150), "auth": (270, 110), "profile": (270, 185),
-    "posts": (270, 260), "feed": (270, 480), "postgresql": (530, 145), "mongodb": (530, 260),
-    "posts-relay": (530, 335), "kafka": (530, 410), "feed-projector": (270, 410), "redis": (530, 480),
+    "posts": (270, 260), "feed": (270, 505), "postgresql": (530, 145), "mongodb": (530, 260),
+    "posts-relay": (530, 335), "kafka": (530, 410), "feed-projector": (270, 410), "redis": (530, 505),
 }  # fmt: skip
 """Upper left corner of each unit's box on the map."""
 WIDE, HIGH = 160, 58
@@ -40,7 +40,7 @@ LINKS = (
 def ready() -> None:
     """Say that the system is up. Raises LabError: one sentence, and the command to type."""
     if not backend.running():
-        raise LabError("The system is not running. In a terminal: ./lab up")
+        raise LabError("The system is not running: start it in a terminal with ./lab up")
     began = time.monotonic()
     while trouble := _trouble():
         patience = STOPPED_SECONDS if " is stopped" in trouble else PATIENCE_SECONDS
@@ -56,12 +56,12 @@ def _trouble() -> str:
     """What is not there, as one sentence with a command; '' when all is."""
     for unit in backend.units():
         if not unit.name.endswith("-2") and unit.pid is None:
-            return f"{unit.name} is stopped. Start it, in a terminal: ./lab restart {unit.name}"
+            return f"{unit.name} is stopped: start it in a terminal with ./lab restart {unit.name}"
     with plain.client(timeout=3) as client:
         missing = waiting_for(backend.endpoints(), client)
-    return (
-        f"The system runs, but this is missing: {missing[0]}. In a terminal: ./lab status" if missing else ""
-    )
+    if not missing:
+        return ""
+    return f"The system runs, but this is missing: {missing[0]}; look in a terminal with ./lab status"
 
 
 def unit(name: str) -> Unit:
@@ -72,7 +72,7 @@ def unit(name: str) -> Unit:
 def show() -> Picture:
     """The map of the system with each unit's health now."""
     states, checks = {u.name: u for u in backend.units()}, health()
-    drawing = Drawing(720, 560)
+    drawing = Drawing(720, 580)
     words = []
     for start, end, way in LINKS:
         (x1, y1), (x2, y2) = PLACES[start], PLACES[end]
@@ -82,7 +82,7 @@ def show() -> Picture:
             drawing.arrow(x1, y1 + HIGH / 2, x2 + WIDE, y2 + HIGH / 2)
         else:
             drawing.arrow(x1 + WIDE, y1 + HIGH / 2, x2, y2 + HIGH / 2)
-    drawing.arrow(350, 410 + HIGH, 350 + 180, 480 + HIGH / 3, dashed=False)
+    drawing.arrow(270 + WIDE, 410 + 44, 575, 505)
     drawing.arrow(5, 176, 60, 176, "HTTP")
     drawing.arrow(330, 60, 180, 150, "rules and servers", dashed=True)
     drawing.arrow(420, 110, 420, 72, dashed=True)
@@ -91,9 +91,9 @@ def show() -> Picture:
         found = states.get(name)
         state = found.state if found else "absent"
         seen = f"{state} · Consul: {checks[name]}" if name in checks else state
-        words.append(f"{name} {seen}")
         good = state == "running" and checks.get(name, "passing") == "passing"
         memory = f"{found.memory / 1e6:.0f} MB" if found and found.pid else "no process"
+        words.append(f"{name} {seen}, {memory}")
         drawing.box(x, y, WIDE, HIGH, (name, seen, memory), good=good)
     return Picture(drawing.svg(), f"Map of the system, now: {'; '.join(words)}.", "The system as it is now")
 

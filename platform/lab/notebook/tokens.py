@@ -36,7 +36,9 @@ def taken_apart(token: str) -> Picture:
     for x, width, name, fields in ((10, 215, "header", header), (240, 290, "claims", claims)):
         lines = [f"{key}: {_short(key, value)}  ({MEANINGS.get(key, '')})" for key, value in fields.items()]
         drawing.box(x, 40, width, 40 + 15 * len(claims), (name, *lines))
-        said.append(f"{name} with {', '.join(fields)}")
+        said.append(
+            f"{name} with {', '.join(f'{key} {_short(key, value)}' for key, value in fields.items())}"
+        )
     signature = token.rsplit(".", 1)[1]
     lines = [
         f"{len(signature)} letters",
@@ -49,7 +51,9 @@ def taken_apart(token: str) -> Picture:
     drawing.text(10, 215, "The first two parts are only base64: everybody can read them, and change them.")
     drawing.text(10, 233, "Whoever changes one letter of them needs a new signature, and so the private key.")
     return Picture(
-        drawing.svg(), f"A token taken apart: {'; '.join(said)}; and a signature.", "A token taken apart"
+        drawing.svg(),
+        f"A token taken apart: {'; '.join(said)}; and a signature of {len(signature)} letters.",
+        "A token taken apart",
     )
 
 
@@ -111,10 +115,20 @@ def _base64(value: dict[str, Any]) -> str:
     return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
 
 
-def tried(tokens: dict[str, str]) -> Table:
-    """Each token with the gateway's answer."""
-    rows = [(trick, answer, "refused" if answer == "401" else "LET IN")
-            for trick, answer in ((trick, ask_with(token)) for trick, token in tokens.items())]  # fmt: skip
+def tried(tokens: dict[str, str]) -> dict[str, str]:
+    """What the gateway answers to each token, by the trick."""
+    return {trick: ask_with(token) for trick, token in tokens.items()}
+
+
+def let_in(answers: dict[str, str]) -> list[str]:
+    """The tricks that worked: everything but a 401 has let the token in."""
+    return [trick for trick, answer in answers.items() if answer != "401"]
+
+
+def table(answers: dict[str, str]) -> Table:
+    """Each trick with the gateway's answer."""
+    through = let_in(answers)
+    rows = [(trick, answer, "LET IN" if trick in through else "refused") for trick, answer in answers.items()]
     return Table("Forged tokens at the gateway", ("the trick", "answer", "so it was"), rows)
 
 
@@ -134,7 +148,8 @@ def login_times_picture(found: dict[str, list[float]]) -> Picture:
     """Both distributions."""
     said = "; ".join(f"{kind}: median {median(ms):.0f} ms" for kind, ms in found.items())
     groups = {kind: {"failed login": ms} for kind, ms in found.items()}
-    return plots.boxes(groups, alt=f"{said}.", title="How long a failed login takes", y="milliseconds")
+    title = "How long a failed login takes"
+    return plots.boxes(groups, alt=f"{title}. {said}.", title=title, y="milliseconds")
 
 
 def alike(found: dict[str, list[float]]) -> bool:

@@ -1,6 +1,7 @@
 """The result of %lab check: the same words as in the terminal, as a table, and to print."""
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,21 +34,31 @@ class Verdict:
     @property
     def table(self) -> Table:
         """One row for each check; what did not pass says why and what to do next."""
-        rows = []
+        rows: list[tuple[object, ...]] = []
         for verdict in self.verdicts:
             said = {label: text for label, text in verdict["lines"]}
             why = " ".join(said[label] for label in ("saw", "why", "means") if label in said)
-            rows.append(
-                (verdict["outcome"].upper(), verdict["title"], verdict["points"], why, said.get("next", ""))
-            )
-        heads = ("outcome", "what was checked", "points", "what was seen", "next")
+            case = re.search(r"\[(.+)\]$", verdict["check"])
+            title = f"{verdict['title']} ({case[1]})" if case else verdict["title"]
+            rows.append((verdict["outcome"].upper(), title, verdict["points"], why, said.get("next", "")))
+        heads: tuple[str, ...] = ("outcome", "what was checked", "points", "what was seen", "next")
+        if not any(row[3] or row[4] for row in rows):
+            heads, rows = heads[:3], [row[:3] for row in rows]
         return Table(f"Lab {self.lab}: {self.title}. {self}", heads, rows)
+
+    @property
+    def unwritten(self) -> str:
+        """The first thing that the learner has not written yet, as the starter says it; '' for none."""
+        said = " ".join(text for verdict in self.verdicts for _, text in verdict["lines"])
+        return min(re.findall(rf"Lab {self.lab}, step \d+: write [\w.]+", said), default="")
 
     def __str__(self) -> str:
         passed = [v for v in self.verdicts if v["outcome"] == "pass"]
         points = (sum(v["points"] for v in passed), sum(v["points"] for v in self.verdicts))
+        begin = f". Not written yet: {self.unwritten}" if self.unwritten else ""
         return (
             f"{self.outcome}: {len(passed)} of {len(self.verdicts)} checks, {points[0]} of {points[1]} points"
+            f"{begin}"
         )
 
     __repr__ = __str__

@@ -1,11 +1,13 @@
 """Look at something again and again while something else happens, and keep what was seen."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from lab.away import AWAY
 from lab.notebook import plots
 from lab.notebook.picture import Picture
 
@@ -18,6 +20,7 @@ class Seen:
     def __init__(self, names: Mapping[str, Callable[[], Any]]) -> None:
         self.values: dict[str, list[tuple[float, Any]]] = {name: [] for name in names}
         self.marks: list[tuple[float, str]] = []
+        self.ended: float | None = None
         self._began = time.perf_counter()
 
     def now(self) -> float:
@@ -36,38 +39,83 @@ class Seen:
                 found.append(str(value))
         return found
 
-    def time_line(self, title: str, alt: str) -> Picture:
-        """Lanes of words."""
-        rows = {}
-        for name, values in self.values.items():
-            spans: list[plots.Span] = []
-            for (at, value), after in zip(values, [*[t for t, _ in values[1:]], self.now()], strict=True):
-                if spans and spans[-1][2] == str(value):
-                    spans[-1] = (spans[-1][0], after, str(value))
-                else:
-                    spans.append((at, after, str(value)))
-            rows[name] = spans
-        return plots.lanes(rows, alt=alt, title=title, marks=self.marks)
+    def between(self, name: str, first: str, last: str) -> list[Any]:
+        """What was seen from one named moment to another."""
+        at = {word: moment for moment, word in reversed(self.marks)}
+        return [value for moment, value in self.values[name] if at[first] <= moment < at[last]]
 
-    def chart(self, title: str, alt: str, y: str) -> Picture:
+    def spans(self, name: str) -> list[plots.Span]:
+        """From when to when each thing was seen."""
+        spans: list[plots.Span] = []
+        values = self.values[name]
+        for (at, value), after in zip(values, [*[t for t, _ in values[1:]], self._end()], strict=True):
+            if spans and spans[-1][2] == str(value):
+                spans[-1] = (spans[-1][0], after, str(value))
+            else:
+                spans.append((at, after, str(value)))
+        return spans
+
+    def time_line(self, title: str) -> Picture:
+        """Lanes of words."""
+        rows = {name: self.spans(name) for name in self.values}
+        said = [
+            f"{name}: {', then '.join(f'{word} until {end:.1f} s' for _, end, word in spans)}"
+            for name, spans in rows.items()
+        ]
+        return plots.lanes(rows, alt=self._alt(title, said), title=title, marks=self.marks)
+
+    def chart(self, title: str, y: str) -> Picture:
         """Lines of numbers; what could not be seen leaves a gap."""
         series = {
-            name: ([t for t, v in values if v is not None], [v for _, v in values if v is not None])
+            name: ([t for t, _ in values], [math.nan if v is None else v for _, v in values])
             for name, values in self.values.items()
         }
-        return plots.lines(series, alt=alt, title=title, x="seconds", y=y, marks=self.marks)
+        said = [f"{name}: {self._course_of(name)}" for name in self.values]
+        return plots.lines(
+            series, alt=self._alt(title, said), title=title, x="seconds", y=y, marks=self.marks
+        )
+
+    def most(self, name: str) -> int:
+        """The highest number that was seen; 0 when there was none."""
+        return max((value for _, value in self.values[name] if value is not None), default=0)
+
+    def _course_of(self, name: str) -> str:
+        """A line of numbers in words."""
+        known = [(at, value) for at, value in self.values[name] if value is not None]
+        if not known:
+            return "nothing seen"
+        (_, first), (_, last) = known[0], known[-1]
+        at, most = max(known, key=lambda pair: pair[1])
+        gaps = sum(end - start for start, end, word in self.spans(name) if word == "None")
+        gap = f", unknown for {gaps:.1f} s" if gaps else ""
+        end = "when last seen" if self.values[name][-1][1] is None else "at the end"
+        return f"{first:g} at first, at most {most:g} after {at:.1f} s, {last:g} {end}{gap}"
+
+    def _alt(self, title: str, said: list[str]) -> str:
+        moments = [f"{word} at {at:.1f} s" for at, word in self.marks]
+        return f"{title}. {'. '.join([*said, ', '.join(moments)] if moments else said)}."
+
+    def _end(self) -> float:
+        return self.ended if self.ended is not None else self.now()
 
 
 @contextmanager
 def watching(looks: Mapping[str, Callable[[], Any]], every: float = EVERY_SECONDS) -> Iterator[Seen]:
-    """Call each of `looks` again and again, each in a thread of its own, until the block ends."""
+    """Call each of `looks` again and again, each in a thread of its own, until the block ends.
+
+    None is kept for a look at something that does not answer.
+    """
     seen = Seen(looks)
     ended = threading.Event()
 
     def go_on(name: str, look: Callable[[], Any]) -> None:
         while not ended.is_set():
             at = seen.now()
-            seen.values[name].append((at, look()))
+            try:
+                value = look()
+            except AWAY:
+                value = None
+            seen.values[name].append((at, value))
             ended.wait(every)
 
     threads = [threading.Thread(target=go_on, args=pair, daemon=True) for pair in looks.items()]
@@ -77,5 +125,6 @@ def watching(looks: Mapping[str, Callable[[], Any]], every: float = EVERY_SECOND
         yield seen
     finally:
         ended.set()
+        seen.ended = seen.now()
         for thread in threads:
             thread.join(10)

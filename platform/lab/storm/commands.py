@@ -38,7 +38,9 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
         if not backend.running():
             raise LabError("The system is not running. Start it: ./lab up")
         seed = secrets.randbelow(10**6) if seed is None else seed
-        console.print(f"Seed {seed}. The same again: ./lab storm --seed {seed} --minutes {minutes:g}")
+        again = f"./lab storm --seed {seed} --minutes {minutes:g} --writes {writes:g} --reads {reads:g}"
+        again += "".join(f" --without {name}" for name in without)
+        console.print(f"Seed {seed}. The same again: {again}")
         if left_out := impossible(backend.kind):
             console.print(f"Left out, for this backend cannot do them: {', '.join(left_out)}.")
         planned = schedule(seed, minutes * 60, (*without, *left_out))
@@ -46,9 +48,7 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
         report = watched(made, console)
         print_report(report, out, f"storm-{seed}", console)
         if not report.passed:
-            raise LabError(
-                f"The storm found something. Again: ./lab storm --seed {seed} --minutes {minutes:g}"
-            )
+            raise LabError(f"The storm found something. Again: {again}")
 
 
 def _register_soak(cli: click.Group, home: Home, backend: Backend, console: Console) -> None:
@@ -58,20 +58,23 @@ def _register_soak(cli: click.Group, home: Home, backend: Backend, console: Cons
     @click.option("--reads", default=500.0, show_default=True, type=RATE, help="Reads per second.")
     @click.option("--out", default="storms", show_default=True, type=Path, help="Folder for results.")
     def soak(minutes: float, writes: float, reads: float, out: Path) -> None:
-        """Steady load without faults: latencies, memory of each unit, and nothing lost."""
+        """Steady load without faults: the rate is kept, memory does not grow, nothing is lost."""
         from lab.storm.run import Load, Storm
         from lab.storm.show import print_report, watched
-        from lab.storm.soak import MemoryWatch
+        from lab.storm.soak import MemoryWatch, growth, judge
 
         if not backend.running():
             raise LabError("The system is not running. Start it: ./lab up")
-        watch = MemoryWatch(backend)
+        watch = MemoryWatch(backend, minutes * 60)
         load = Load(writes, reads, people=16, limit=20, kept=0.5)
         report = watched(Storm(home, backend, 0, minutes * 60, [], load), console, watch.look)
-        print_report(report, out, "soak", console)
+        grown = growth(watch.seen)
+        report.violations += judge(report.history, load, grown)
+        memory = {one.unit: {"warm_mb": one.before, "end_mb": one.after} for one in grown}
+        print_report(report, out, "soak", console, {"memory": memory})
         table = Table("unit", "MB after warm-up", "MB at the end", box=None, pad_edge=False)
-        for unit, (before, after) in watch.growth().items():
-            table.add_row(unit, f"{before:.0f}", f"{after:.0f}")
+        for one in grown:
+            table.add_row(one.unit, f"{one.before:.0f}", f"{one.after:.0f}")
         console.print(table)
         if not report.passed:
-            raise LabError(f"The soak found something; its history: {out / 'soak.json'}")
+            raise LabError(f"The soak found something; its figures: {out / 'soak.json'}")

@@ -8,29 +8,38 @@ from typing import TypeVar
 import orjson
 from kafka import TopicPartition
 from kafka.errors import KafkaError
+from redis import Redis
+from redis.exceptions import RedisError
 
 from civildiy.events.clients import reader
 from civildiy.events.envelope import POSTS_TOPIC
+from civildiy.feed import keys
 from lab.errors import LabError
+from lab.faults.topic import must_listen
 from lab.readiness import slow
 from lab.storm.client import Caller
-from lab.storm.history import Entry, Event
-from lab.storm.load import Account, entries
+from lab.storm.history import Entry, Event, History, moment
+from lab.storm.people import Account
+from lab.storm.private import note
+from lab.storm.readers import entries
 
 T = TypeVar("T")
 
 RECOVERY_SECONDS = 30.0
 """So soon after the last fault everything must be well again, with no hand."""
 PATH = "/api/activity-stream"
+PAGE = 25
+"""Not as many as readers ask for: the seams between pages are somewhere else."""
 
 
-def patiently(ask: Callable[[], T]) -> T:
+def patiently(kafka: str, ask: Callable[[], T]) -> T:
     """The answer of `ask`; a broker on a busy machine may need more than one question. Raises LabError."""
     deadline = time.monotonic() + RECOVERY_SECONDS * slow()
     while True:
         try:
+            must_listen(kafka)
             return ask()
-        except KafkaError as error:
+        except (KafkaError, LabError) as error:
             if time.monotonic() > deadline:
                 raise LabError(f"The topic could not be read: {error}. Look: ./lab status") from error
             time.sleep(0.5)
@@ -44,17 +53,37 @@ def streams(gateway: str, accounts: list[Account]) -> dict[int, list[Entry]]:
 
 def _stream(caller: Caller, path: str) -> list[Entry]:
     found: list[Entry] = []
-    for skip in range(0, 1000, 100):
-        answer = caller.call("GET", f"{path}?limit=100&skip={skip}")
+    for skip in range(0, 1000, PAGE):
+        answer = caller.call("GET", f"{path}?limit={PAGE}&skip={skip}")
         if not answer.ok:
             caller.close()
             raise LabError(f"{path} answered {answer.status}")
         page = entries(answer.body)
         found += page
-        if len(page) < 100:
+        if len(page) < PAGE:
             break
     caller.close()
     return found
+
+
+def look_at_profiles(gateway: str, accounts: list[Account], history: History) -> None:
+    """Everybody reads their own profile once more, for the history. Raises LabError when one cannot."""
+    for account in accounts:
+        caller = Caller(gateway, account.token)
+        look = note(history, caller, account.id)
+        caller.close()
+        if look.status != 200:
+            raise LabError(f"The profile of user {account.id} was answered {look.status}")
+
+
+def generation(redis: str) -> bytes | None:
+    """The name of the view as a whole, None while Redis does not answer; a rebuilt view has another one."""
+    host, _, port = redis.rpartition(":")
+    try:
+        with Redis(host=host, port=int(port), socket_timeout=5) as client:
+            return bytes(client.get(keys.GENERATION) or b"")
+    except RedisError:
+        return None
 
 
 def end_of_topic(kafka: str) -> int:
@@ -84,7 +113,8 @@ def events_since(kafka: str, first: int, users: set[int]) -> list[Event]:
                     if data["user_id"] in users:
                         found.append(
                             Event(record.offset, event["id"], data["post_id"], event["postversion"],
-                                  event["type"] in ("post.deleted", "post.expired"), data["user_id"])
+                                  event["type"] in ("post.deleted", "post.expired"), data["user_id"],
+                                  data.get("title", ""), moment(event["time"]) + event["id"])
                         )  # fmt: skip
     finally:
         consumer.close()

@@ -2,9 +2,12 @@
 
 import statistics
 from collections import Counter
+from itertools import takewhile
 
 from lab.storm.history import History
 from lab.storm.run import Report
+
+LATELY_SECONDS = 5.0
 
 
 def percentile(values: list[float], which: int) -> float:
@@ -25,19 +28,59 @@ def longest_recovery(history: History) -> float:
     return longest
 
 
+def rates(history: History) -> dict[str, float]:
+    """Changes and reads answered 2xx, per second of the load."""
+    seconds = max(history.ended - history.began, 0.001)
+    # What must be refused was asked as well, and was answered as it should.
+    changes = sum(1 for w in history.writes if w.outcome == ("refused" if w.kind == "refuse" else "done"))
+    reads = sum(1 for r in history.reads if 200 <= r.status < 300)
+    return {"changes": changes / seconds, "reads": reads / seconds}
+
+
+def lately(history: History, now: float) -> dict[str, float]:
+    """Changes, those of them that failed, and reads: per second of the last LATELY_SECONDS."""
+    since = now - LATELY_SECONDS
+    writes = takewhile(lambda write: write.ended > since, reversed(history.writes))
+    outcomes = [write.outcome for write in writes if write.kind != "refuse"]
+    failed = sum(1 for outcome in outcomes if outcome != "done")
+    reads = sum(1 for _ in takewhile(lambda read: read.ended > since, reversed(history.reads)))
+    counts = {"changes": len(outcomes), "failed": failed, "reads": reads}
+    return {what: count / LATELY_SECONDS for what, count in counts.items()}
+
+
+def numbers(report: Report) -> dict[str, float]:
+    """The figures for scripts; times in milliseconds."""
+    history = report.history
+    found = {f"{what}_per_s": round(rate, 2) for what, rate in rates(history).items()}
+    for what, took in _took(history).items():
+        found |= {f"{what}_p{which}_ms": round(percentile(took, which), 1) for which in (50, 99)}
+    return found
+
+
+def _took(history: History) -> dict[str, list[float]]:
+    """Milliseconds of each answer that was 2xx."""
+    return {
+        "changes": [1000 * (w.ended - w.began) for w in history.writes if w.outcome == "done"],
+        "reads": [1000 * (r.ended - r.began) for r in history.reads if r.status == 200],
+    }
+
+
 def table(report: Report) -> dict[str, str]:
     """What to print, by name."""
     history = report.history
     writes = [w for w in history.writes if w.kind != "refuse"]
     outcomes = Counter(w.outcome for w in writes)
-    took = [1000 * (w.ended - w.began) for w in writes if w.outcome == "done"]
-    reads = [1000 * (r.ended - r.began) for r in history.reads if r.status == 200]
+    took, reads = _took(history).values()
+    rate = rates(history)
+    judged = sum(1 for r in history.reads if r.entries is not None)
     kinds = Counter(violation.partition(":")[0] for violation in report.violations)
     oddities = ", ".join(f"{what}: {count}" for what, count in sorted(history.oddities.items()))
     return {
         "changes": f"{len(writes)}: {outcomes['done']} answered 2xx, {outcomes['refused']} refused,"
         f" {outcomes['unknown']} without a sure answer",
-        "reads": f"{len(history.reads)}: {len(reads)} answered 200",
+        "reads": f"{len(history.reads)}: {len(reads)} answered 200, {judged} judged by the topic",
+        "private": f"{len(history.secrets)} secrets written, {len(history.looks)} reads of profiles",
+        "per second": f"{rate['changes']:.1f} changes, {rate['reads']:.1f} reads",
         "p50, p99 of changes": f"{percentile(took, 50):.0f} ms, {percentile(took, 99):.0f} ms",
         "p50, p99 of reads": f"{percentile(reads, 50):.0f} ms, {percentile(reads, 99):.0f} ms",
         "faults": str(len(history.spells)),

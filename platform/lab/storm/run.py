@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 from threading import Event as Flag
@@ -11,16 +10,29 @@ from threading import Thread
 from lab import plain
 from lab.backend import Backend
 from lab.errors import LabError
-from lab.faults import break_
+from lab.faults import break_, ledger
 from lab.faults.catalog import fault
 from lab.home import Home
 from lab.readiness import slow, waiting_for
 from lab.storm import verdict
 from lab.storm.client import Caller
-from lab.storm.evidence import PATH, RECOVERY_SECONDS, end_of_topic, events_since, patiently, streams
+from lab.storm.evidence import (
+    PATH,
+    RECOVERY_SECONDS,
+    end_of_topic,
+    events_since,
+    generation,
+    look_at_profiles,
+    patiently,
+    streams,
+)
 from lab.storm.history import History, Sample, Spell
-from lab.storm.load import Account, Reader, Writer
+from lab.storm.people import Account
+from lab.storm.private import Keeper, judge_private
+from lab.storm.readers import Reader
+from lab.storm.reads import judge_reads
 from lab.storm.schedule import Planned
+from lab.storm.writers import Writer
 
 SAMPLE_SECONDS = 0.25
 HELD_SECONDS = 60.0
@@ -28,8 +40,9 @@ HELD_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Load:
-    """How much is asked: changes and reads per second in all, by so many people.
+    """How much is asked: changes and reads of streams per second in all, by so many people.
 
+    `private` are reads and changes of profiles per second in all, beside the others.
     `limit` is the length of the pages, `kept` how many reads of each reader per second are judged by
     what the topic says afterwards; all are looked at as they come.
     """
@@ -37,6 +50,7 @@ class Load:
     writes: float = 20.0
     reads: float = 20.0
     people: int = 6
+    private: float = 4.0
     limit: int = 100
     kept: float = 10.0
 
@@ -84,7 +98,9 @@ class Storm:
         self._wait_until_well()
         accounts = [Account(self._addresses["gateway"]) for _ in range(self._load.people)]
         self.history.users = [account.id for account in accounts]
-        first = patiently(lambda: end_of_topic(self._addresses["kafka"]))
+        kafka = self._addresses["kafka"]
+        first = patiently(kafka, lambda: end_of_topic(kafka))
+        view = generation(self._addresses["redis"])
         over = Flag()
         threads = self._threads(accounts, over)
         self.history.began = time.time()
@@ -92,6 +108,7 @@ class Storm:
             for thread in threads:
                 thread.start()
             self._weather(look)
+            self._let_faults_end()
         finally:
             over.set()
             break_.heal_all(self._home, self._backend)
@@ -100,11 +117,13 @@ class Storm:
             thread.join(30)
         report = Report(self._seed, self.history)
         report.recovery, report.violations = self._settle(accounts, calm, look)
-        self.history.events = patiently(
-            lambda: events_since(self._addresses["kafka"], first, set(self.history.users))
-        )
+        users = set(self.history.users)
+        self.history.events = patiently(kafka, lambda: events_since(kafka, first, users))
+        self.history.rebuilt = generation(self._addresses["redis"]) != view
         report.violations += [*dict.fromkeys(self.history.seen)][:20]
-        report.violations += verdict.judge_topic(self.history) + verdict.judge_reads(self.history)
+        report.violations += verdict.judge_topic(self.history) + judge_reads(self.history)
+        report.violations += judge_private(self.history)
+        report.violations = [*dict.fromkeys(report.violations)]
         return report
 
     def _wait_until_well(self) -> None:
@@ -132,11 +151,18 @@ class Storm:
             )  # fmt: skip
         per_reader = load.reads / (2 * min(load.people, 4))
         readers = [
-            Reader(gateway, who, self.history, per_reader, load.kept, over)
-            for account in accounts[:4]
+            Reader(gateway, who, accounts[number - 1], self.history, per_reader, load.kept, over)
+            for number, account in enumerate(accounts[:4])
             for who in (account, None)
         ]
-        return [*writers, *readers, Thread(target=self._sample, args=(over,), daemon=True)]
+        keepers = [
+            Keeper(gateway, account, accounts, self.history, Random(rng.random()),
+                   load.private / len(accounts), over)
+            for account in accounts
+        ]  # fmt: skip
+        for keeper in keepers:
+            keeper.begin()
+        return [*writers, *readers, *keepers, Thread(target=self._sample, args=(over,), daemon=True)]
 
     def _sample(self, over: Flag) -> None:
         caller = Caller(self._addresses["gateway"], timeout=4)
@@ -168,6 +194,15 @@ class Storm:
             strike.join()
         self.on = ""
 
+    def _let_faults_end(self) -> None:
+        """Each ends by itself, so nobody lends a hand; one that does not is something to be found."""
+        deadline = time.monotonic() + RECOVERY_SECONDS * slow()
+        while on := ledger.entries(self._home):
+            if time.monotonic() > deadline:
+                self.history.seen += [f"a fault did not end by itself: {e.fault} {e.unit}" for e in on]
+                return
+            time.sleep(0.1)
+
     def _strike(self, planned: Planned) -> None:
         """Inject one fault; what is on its way up after another one cannot always be hit."""
         began, trouble = time.time(), ""
@@ -192,8 +227,12 @@ class Storm:
                 look(self)
                 missing = waiting_for(self._addresses, client)
                 last = [f"after the storm: {what} is missing" for what in missing]
-                with suppress(LabError):
+                try:
                     last += verdict.judge_view(self.history, streams(self._addresses["gateway"], accounts))
+                    look_at_profiles(self._addresses["gateway"], accounts, self.history)
+                except LabError as error:
+                    last.append(f"after the storm: {error}")
+                else:
                     if not last:
                         return time.time() - calm, []
                 time.sleep(0.3)

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -13,6 +13,7 @@ from lab.storm import figures, timeline
 from lab.storm.run import Report, Storm
 
 PLAIN_SECONDS = 10.0
+SHOWN = 20
 
 
 def watched(storm: Storm, console: Console, also: Callable[[Storm], None] = lambda storm: None) -> Report:
@@ -40,15 +41,13 @@ def watched(storm: Storm, console: Console, also: Callable[[Storm], None] = lamb
 
 def _state(storm: Storm) -> dict[str, str]:
     history, now = storm.history, time.time()
-    recent = [w for w in history.writes[-400:] if w.ended > now - 5 and w.kind != "refuse"]
-    failed = sum(1 for write in recent if write.outcome != "done")
-    reads = sum(1 for read in history.reads[-4000:] if read.ended > now - 5)
+    late = figures.lately(history, now)
     lag = history.samples[-1].lag if history.samples else None
     return {
         "time": f"{now - history.began:.0f} s",
-        "changes/s": f"{len(recent) / 5:.0f}",
-        "failed/s": f"{failed / 5:.1f}",
-        "reads/s": f"{reads / 5:.0f}",
+        "changes/s": f"{late['changes']:.0f}",
+        "failed/s": f"{late['failed']:.1f}",
+        "reads/s": f"{late['reads']:.0f}",
         "lag": "unknown" if lag is None else str(lag),
         "fault": storm.on or "none",
     }
@@ -61,8 +60,13 @@ def _view(storm: Storm) -> Table:
     return table
 
 
-def print_report(report: Report, out: Path, name: str, console: Console) -> None:
-    """Print figures and verdict; write history and picture."""
+def print_report(
+    report: Report, out: Path, name: str, console: Console, also: Mapping[str, object] | None = None
+) -> None:
+    """Print figures and verdict; write the picture, and a file of the whole history.
+
+    With `also` the file says that in the place of the history, which is long after a long load.
+    """
     out.mkdir(parents=True, exist_ok=True)
     table = Table(box=None, pad_edge=False, show_header=False)
     rows = figures.table(report)
@@ -70,10 +74,14 @@ def print_report(report: Report, out: Path, name: str, console: Console) -> None
         table.add_row(label, value)
     console.print(table)
     verdict = "PASS" if report.passed else "FAIL"
-    for violation in report.violations[:20]:
+    for violation in report.violations[:SHOWN]:
         console.print(f"  {violation}", markup=False)
+    if len(report.violations) > SHOWN:
+        console.print(f"  and {len(report.violations) - SHOWN} more")
     picture, file = out / f"{name}.svg", out / f"{name}.json"
-    picture.write_text(timeline.svg(report.history, f"Storm {report.seed}: {verdict}"), encoding="utf-8")
+    picture.write_text(timeline.svg(report.history, f"{name}: {verdict}"), encoding="utf-8")
     document = {"seed": report.seed, "verdict": verdict, "violations": report.violations, "figures": rows}
-    file.write_text(json.dumps(document | {"history": report.history.as_json()}), encoding="utf-8")
-    console.print(f"{verdict}. Picture: {picture}, history: {file}")
+    document |= figures.numbers(report)
+    document |= also if also is not None else {"history": report.history.as_json()}
+    file.write_text(json.dumps(document), encoding="utf-8")
+    console.print(f"{verdict}. Picture: {picture}, figures and history: {file}")

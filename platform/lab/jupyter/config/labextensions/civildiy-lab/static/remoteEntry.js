@@ -32,7 +32,11 @@ window._JUPYTERLAB['civildiy-lab'] = (() => {
       ['@jupyterlab/launcher', '@jupyterlab/statusbar', '@lumino/widgets', '@jupyterlab/ui-components',
        '@jupyterlab/coreutils'].map(library));
     const base = PageConfig.getBaseUrl();
-    const ask = async path => (await fetch(URLExt.join(base, 'civildiy', path), { credentials: 'same-origin' })).json();
+    async function ask(path) {
+      const answer = await fetch(URLExt.join(base, 'civildiy', path), { credentials: 'same-origin' });
+      if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+      return answer.json();
+    }
 
     function fillLauncher(app, launcher, course) {
       course.notebooks.forEach((notebook, rank) => {
@@ -69,7 +73,7 @@ window._JUPYTERLAB['civildiy-lab'] = (() => {
         try {
           show(await ask('status'));
         } catch {
-          show({ good: false, line: 'JupyterLab does not answer' });
+          show({ good: false, line: 'The state of the system is unknown: look in a terminal with ./lab status' });
         }
         setTimeout(look, EVERY_MS);
       };

@@ -1,0 +1,166 @@
+"""What the live system shows now of the learner's code: facts in words, the most telling first."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+
+from civildiy.learner.finder import fingerprint
+from lab import plain
+from lab.backend import Backend
+from lab.course import running
+from lab.course.exercise import LABS, Exercise
+from lab.home import Home
+from lab.readiness import PATHS
+
+RECENT_SECONDS = 600.0
+
+
+def findings(home: Home, backend: Backend, lab: Exercise, *, begun: bool) -> list[str]:
+    """What keeps the learner's code from working, as far as the system shows it; [] when nothing does.
+
+    `begun`: whether anything is written; an untouched starter explains by itself why nothing works.
+    """
+    from grading import servers  # the checks lie outside this package
+
+    if not backend.running():
+        return ["The system is not running. Start it: ./lab up"]
+    if away := servers.dead_servers():
+        return [f"{', '.join(away)} does not answer, whatever you write. Mend it: ./lab up"]
+    if not running.is_active(home, lab):
+        return [f"The platform's own code runs. Yours runs after: ./lab start {lab.number}"]
+    if unread := [
+        file for file in running.running_files(home, lab).values() if fingerprint(file) == "missing"
+    ]:
+        names = ", ".join(f"labs/{file.relative_to(LABS)}" for file in unread)
+        return [f"{names} cannot be read. The starter again: ./lab reset {lab.number}"]
+    found = [said for unit in lab.units for said in _of_unit(home, backend, unit)]
+    try:
+        if begun and (look := LOOKS.get(lab.number)):
+            found += look(backend.endpoints())
+    except Exception as error:  # whatever a driver raises: what cannot be seen is no fact
+        found.append(f"More cannot be seen now ({type(error).__name__}).")
+    return found
+
+
+def _of_unit(home: Home, backend: Backend, unit: str) -> list[str]:
+    """What the unit's own log says of the learner's code as it was saved last."""
+    said = [entry for entry in running.entries(backend, unit) if entry["kind"] == "started"]
+    wanted = {module: fingerprint(LABS / file) for module, file in running.code_of(home, unit).items()}
+    if not said or said[-1].get("files") != wanted:
+        return [f"{unit} does not run what you saved. Look: ./lab logs {unit}"]
+    since = max(float(said[-1]["time"]), time.time() - RECENT_SECONDS)
+    happened = [i for i in running.incidents(backend, (unit,), since) if not i.not_attempted]
+    if running.is_waiting(backend, unit):
+        all_of_it = running.incidents(backend, (unit,), float(said[-1]["time"]))
+        last = f"\n{all_of_it[-1]}" if all_of_it else ""
+        return [f"{unit} cannot begin with your code, and waits for the next save.{last}"]
+    return [f"Your code in {unit}, just now:\n{happened[-1]}"] if happened else []
+
+
+def _answer(endpoints: dict[str, str], unit: str, path: str) -> str:
+    """What a service says at its own address, in words; '' for a 200."""
+    try:
+        answer = plain.get(endpoints[unit] + path, timeout=3)
+    except httpx.HTTPError as error:
+        return f"GET {path} at {unit} is not answered ({type(error).__name__})."
+    if answer.status_code == 200:
+        return ""
+    if answer.status_code == 500:
+        return f"GET {path} at {unit} answers 500: an error that nobody caught."
+    return f"GET {path} at {unit} answers {answer.status_code}: {' '.join(answer.text.split())[:160]}"
+
+
+def _answers(*asked: tuple[str, str]) -> Callable[[dict[str, str]], list[str]]:
+    return lambda endpoints: [said for unit, path in asked if (said := _answer(endpoints, unit, path))]
+
+
+def _catalog(endpoints: dict[str, str]) -> list[str]:
+    """Lab 02: profile's entries in Consul's catalog."""
+    entries = plain.get(f"{endpoints['consul']}/v1/health/service/profile", timeout=3).json()
+    if not entries:
+        return ["Consul's catalog has no instance of profile: nobody can find it."]
+    found = []
+    for entry in entries:
+        service, checks = entry["Service"], [c for c in entry["Checks"] if c["ServiceID"]]
+        where = f"{service['ID']} at {service['Address']}:{service['Port']}"
+        if not checks:
+            found.append(f"Consul lists {where} without a health check.")
+        found += [f"Consul calls {where} {c['Status']}: {' '.join(c['Output'].split())[:160]}"
+                  for c in checks if c["Status"] != "passing"]  # fmt: skip
+    if len(entries) > 1:
+        found.append(f"Consul lists {len(entries)} instances of profile, where one runs.")
+    return found
+
+
+def _rules(endpoints: dict[str, str]) -> list[str]:
+    """Lab 03: posts' rules in Consul KV, and what the gateway makes of them."""
+    found = []
+    for kind in ("routers", "middlewares"):
+        url = f"{endpoints['consul']}/v1/kv/traefik/http/{kind}/posts-?keys=true"
+        if plain.get(url, timeout=3).status_code == 404:
+            found.append(f"Consul KV has no key below traefik/http/{kind}/posts-.")
+    if not found:
+        status = plain.get(f"{endpoints['gateway']}/api/{PATHS['posts']}?limit=1", timeout=5).status_code
+        if status != 200:
+            found.append(f"The keys are there; GET /api/posts at the gateway still answers {status}.")
+    return found
+
+
+def _keys(endpoints: dict[str, str]) -> list[str]:
+    """Lab 04: auth's health and its public keys."""
+    if said := _answer(endpoints, "auth", "/ready"):
+        return [said]
+    keys = plain.get(f"{endpoints['auth']}/api/auth/.well-known/jwks.json", timeout=3).json()["keys"]
+    return [] if keys else ["auth publishes no key, so nobody can check a token."]
+
+
+def _databases(endpoints: dict[str, str]) -> list[str]:
+    """Lab 05: what the services made of their databases."""
+    from grading.databases import index_names
+    from grading.reach import rows
+
+    found = _answers(("auth", "/ready"), ("profile", "/ready"), ("posts", "/ready"))(endpoints)
+    unique = rows("auth", "SELECT indexdef FROM pg_indexes WHERE tablename = 'users'")
+    words = " ".join(str(row[0]) for row in unique if "UNIQUE" in str(row[0]))
+    found += [f"The table users has no unique index on {name}." for name in ("email", "username")
+              if name not in words]  # fmt: skip
+    lacking = [name for name in ("user_id", "expiry", "outbox") if name not in index_names()]
+    return found + [f"The collection posts has no index called {name}." for name in lacking]
+
+
+def _outbox(endpoints: dict[str, str]) -> list[str]:
+    """Lab 06: what waits in the outbox."""
+    from grading.databases import POSTS, mongodb
+
+    with mongodb() as client:
+        waiting = client[POSTS][POSTS].count_documents({"settled": False}, limit=1000, maxTimeMS=3000)
+        parked = client[POSTS][POSTS].count_documents(
+            {"parked.0": {"$exists": True}}, limit=1, maxTimeMS=3000
+        )
+    found = [f"{waiting} posts have events in their outbox that nobody has published."] if waiting else []
+    return found + (["There are parked events: read `parked` of their posts."] if parked else [])
+
+
+def _view(endpoints: dict[str, str]) -> list[str]:
+    """Labs 07 and 08: the projector and its lag, in the feed's own figures."""
+    if said := _answer(endpoints, "feed", "/api/activity-stream/stats"):
+        return [said]
+    stats: dict[str, Any] = plain.get(f"{endpoints['feed']}/api/activity-stream/stats", timeout=5).json()
+    found = []
+    if stats.get("consumer_state") != "running":
+        found.append(f"The projector is not at work: its state is {stats.get('consumer_state')!r}.")
+    if stats.get("lag_events") is None:
+        found.append("The feed does not know its lag (lag_events is null).")
+    elif stats["lag_events"]:
+        found.append(f"The view is {stats['lag_events']} events behind the topic.")
+    if dead := (stats.get("counters") or {}).get("dead"):
+        found.append(f"{dead} events have gone to the dead letters. Their reasons: ./lab redrive --dry-run")
+    return found
+
+
+LOOKS: dict[str, Callable[[dict[str, str]], list[str]]] = {
+    "01": _answers(("profile", "/health"), ("profile", "/ready")),
+    "02": _catalog, "03": _rules, "04": _keys, "05": _databases, "06": _outbox, "07": _view, "08": _view,
+}  # fmt: skip

@@ -1,0 +1,39 @@
+"""What a service counts of its own requests, so that a request can be timed where it is served."""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from lab import plain
+from lab.notebook.stack import address
+
+Route = tuple[str, str, str]
+"""A service, a method, and a path as the service's own routes name it."""
+
+
+def spent(route: Route) -> tuple[int, float]:
+    """Requests that a service has answered on a route since its start, and the seconds they took."""
+    service, method, path = route
+    text = plain.get(f"{address(service)}/metrics", timeout=5).text
+
+    def value(kind: str) -> float:
+        line = rf'^http_request_seconds_{kind}{{method="{method}",route="{re.escape(path)}"}} (\S+)$'
+        found = re.search(line, text, re.MULTILINE)
+        return float(found[1]) if found else 0.0
+
+    return int(value("count")), value("sum")
+
+
+@contextmanager
+def own_time(**routes: Route) -> Iterator[Mapping[str, float | None]]:
+    """Milliseconds of the one request on each route during the block, filled in at its end.
+
+    None when there was not exactly one: then nobody knows whose time it was.
+    """
+    before = {name: spent(route) for name, route in routes.items()}
+    took: dict[str, float | None] = dict.fromkeys(routes)
+    yield took
+    for name, route in routes.items():
+        count, seconds = spent(route)
+        if count - before[name][0] == 1:
+            took[name] = (seconds - before[name][1]) * 1000

@@ -1,0 +1,97 @@
+"""People who write and read while something else happens, and whether they noticed it."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import httpx
+
+from civildiy.feed import keys
+from lab.notebook import feed
+from lab.notebook.people import Person
+
+EVERY_SECONDS = 0.03
+"""The pause after each request of a writer and of a reader."""
+
+
+class Traffic:
+    """What so many people wrote, what they were answered, and what they read."""
+
+    def __init__(self, people: tuple[Person, ...]) -> None:
+        self.people = people
+        self.written: dict[str, list[str]] = {person.name: [] for person in people}
+        self.writes: Counter[str] = Counter()
+        self.reads: Counter[str] = Counter()
+        self.shrunk = 0
+        """Reads that showed fewer entries than an earlier read of the same person."""
+
+    def write(self, person: Person) -> None:
+        """One post; its title counts the person's posts."""
+        titles = self.written[person.name]
+        post = {"title": f"Meanwhile {len(titles)}", "content": "From a notebook."}
+        try:
+            status = person.http.post("/api/posts", json=post).status_code
+        except httpx.TransportError:
+            self.writes["no answer"] += 1
+            return
+        self.writes[str(status)] += 1
+        if status == 201:
+            titles.append(post["title"])
+
+    def reader(self, person: Person) -> Callable[[], None]:
+        """Reads the person's stream each time it is called, and compares with the time before."""
+        longest = 0
+
+        def read() -> None:
+            nonlocal longest
+            try:
+                answer = person.http.get("/api/activity-stream/user", params={"limit": 1})
+            except httpx.TransportError:
+                self.reads["no answer"] += 1
+                return
+            self.reads[str(answer.status_code)] += 1
+            if answer.status_code == 200:
+                total = int(answer.json()["total"])
+                self.shrunk += total < longest
+                longest = max(longest, total)
+
+        return read
+
+    def words(self) -> str:
+        """How many requests there were, by the status of their answers."""
+        return f"writes {dict(self.writes)}, reads {dict(self.reads)}"
+
+    def kept(self) -> bool:
+        """Whether each person's list holds what they wrote meanwhile, newest first, as far as it goes."""
+        return all(
+            feed.titles(person)[: len(self.written[person.name])]
+            == self.written[person.name][::-1][: keys.USER_MAX]
+            for person in self.people
+        )
+
+
+@contextmanager
+def traffic(*people: Person, every: float = EVERY_SECONDS) -> Iterator[Traffic]:
+    """Each person writes posts and reads their own stream, again and again, until the block ends."""
+    found = Traffic(people)
+    ended = threading.Event()
+
+    def go_on(step: Callable[[], None]) -> None:
+        while not ended.is_set():
+            step()
+            ended.wait(every)
+
+    steps: list[Callable[[], None]] = []
+    for person in people:
+        steps += [partial(found.write, person), found.reader(person)]
+    threads = [threading.Thread(target=go_on, args=(step,), daemon=True) for step in steps]
+    for thread in threads:
+        thread.start()
+    try:
+        yield found
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join(15)
