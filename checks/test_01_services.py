@@ -1,20 +1,34 @@
 """Lab 01: what the profile service answers, through the gateway and at its own address."""
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urljoin, urlsplit
+
 import httpx
 import pytest
-from grading.outcome import require
+from grading import plain
+from grading.outcome import require, wrong
 from grading.people import Person, said
 from grading.plugin import check
-from grading.system import ENDPOINTS, eventually, stopped
+from grading.system import ENDPOINTS, backend, eventually, heal, stopped
 
-from lab import plain
+from lab.readiness import slow
 
 PATH = "/api/profile"
 OWN = ENDPOINTS["profile"]
+GATEWAY = ENDPOINTS["gateway"]
+LATER = (datetime.now(UTC) + timedelta(days=400)).date().isoformat()
+FULL = {
+    "first_name": "Ada", "last_name": "Lovelace", "dob": "1990-12-31", "address": "12 Square",
+    "city": "London", "state": "England", "zip_code": "SW1Y", "country": "UK", "phone": "1",
+    "bio": "Notes", "preferences": {"a": 1},
+}  # fmt: skip
 
 
-def at_service(path: str) -> httpx.Response:
-    return plain.get(OWN + path, timeout=8)
+def at_service(path: str, seconds: float = 8) -> httpx.Response:
+    return plain.get(OWN + path, timeout=seconds)
 
 
 def made(person: Person, **fields: object) -> dict[str, object]:
@@ -46,19 +60,30 @@ def problem(answer: httpx.Response, status: int, did: str, names: str, means: st
 
 @check(points=1)
 def test_created_with_location(ada: Person) -> None:
-    """A new profile is answered 201 and says where it is"""
-    answer = ada.http.post(PATH, json={"first_name": "Ada"})
-    did = f"POST {PATH} with a first name"
+    """A new profile is answered 201, says where it is, and holds what was sent"""
+    answer = ada.http.post(PATH, json=FULL)
+    did = f"POST {PATH} with all fields"
     means = "Something new was made, so the answer is 201; 200 says that it was there already."
     require(answer.status_code == 201, did, expected="201 Created", saw=said(answer), means=means)
     location = answer.headers.get("location", "")
+    where = urljoin(GATEWAY + PATH, location)
+    at_the_gateway = bool(location) and urlsplit(where).netloc == urlsplit(GATEWAY).netloc
     require(
-        location.endswith(PATH) and ada.http.get(PATH).json().get("first_name") == "Ada",
+        at_the_gateway and ada.http.get(where).status_code == 200,
         did,
-        expected=f"a header Location: {PATH} under which the profile can be read",
+        expected=f"a header Location: {PATH} under which the profile can be read at the gateway",
         saw=f"Location: {location!r}",
         means="Location tells a client where the new thing is.",
     )
+    for kind, found in (("its answer", answer.json()), (f"GET {PATH}", ada.http.get(PATH).json())):
+        lost = {name: found.get(name, "?") for name, value in FULL.items() if found.get(name) != value}
+        require(
+            not lost,
+            f"{did}, and compared {kind} with what was sent",
+            expected=str({name: FULL[name] for name in lost}),
+            saw=lost,
+            means="A field that was accepted and is not there is lost, and nobody was told.",
+        )
 
 
 @check(points=1)
@@ -84,16 +109,21 @@ def test_missing_profile_is_404(ada: Person) -> None:
 @check(points=2)
 def test_put_leaves_the_rest(ada: Person) -> None:
     """PUT changes what was sent and leaves the rest; null empties a field"""
-    made(ada, first_name="Ada", city="London", phone="1")
-    answer = ada.http.put(PATH, json={"city": "Paris", "phone": None})
-    seen = {name: answer.json().get(name, "?") for name in ("first_name", "city", "phone")}
-    stored = {name: ada.http.get(PATH).json().get(name, "?") for name in seen}
-    wanted = {"first_name": "Ada", "city": "Paris", "phone": None}
+    kept = {"first_name": "Ada", "preferences": {"a": 1}}
+    change = {"city": "Paris", "phone": None, "dob": None}
+    made(ada, **kept, city="London", phone="1", dob="1990-12-31")
+    answer = ada.http.put(PATH, json=change)
+    did = f"PUT {PATH} with city, phone (null) and dob (null) of a profile that has other fields too"
+    means = "A client that sends null wants the field to be empty: that is no mistake."
+    require(answer.status_code == 200, did, expected="200", saw=said(answer), means=means)
+    wanted = kept | change
+    seen = {name: answer.json().get(name, "?") for name in wanted}
+    stored = {name: ada.http.get(PATH).json().get(name, "?") for name in wanted}
     require(
-        answer.status_code == 200 and seen == wanted == stored,
-        f"PUT {PATH} with city and phone of a profile that has a first name too",
+        seen == wanted == stored,
+        did,
         expected=str(wanted),
-        saw=f"{answer.status_code}, answered {seen}, stored {stored}",
+        saw=f"answered {seen}, stored {stored}",
         means="A field that was not sent is not the same as a field that was sent as null.",
     )
 
@@ -137,6 +167,13 @@ def test_own_profile_only(ada: Person, bob: Person) -> None:
         saw=f"user_id {own.get('user_id')}, Ada's first name is {theirs!r}",
         means="Who calls is said by the gateway. A body can claim anything.",
     )
+    for method in ("GET", "PUT", "DELETE"):
+        body = {"first_name": "Bob"} if method == "PUT" else None
+        answer = plain.request(method, OWN + PATH, json=body, headers=forged, timeout=8)
+        did = f"{method} {PATH} at the service itself, past the gateway, with Ada's id in X-User-ID"
+        problem(
+            answer, 401, did, "", "An id is true only with the gateway's proof; anybody can send a header."
+        )
 
 
 @check(points=2)
@@ -153,16 +190,17 @@ def test_unknown_fields_are_refused(ada: Person) -> None:
 
 @check(points=2)
 @pytest.mark.parametrize(
-    ("field", "value"),
-    [("first_name", 7), ("city", "x" * 101), ("dob", 0), ("dob", "1500-01-01"), ("dob", "31.12.1990"),
-     ("preferences", []), ("bio", "a\x00b")],
+    ("field", "values"),
+    [("first_name", [7]), ("city", ["x" * 101]), ("dob", [0, "631152000"]), ("dob", ["1500-01-01", LATER]),
+     ("dob", ["31.12.1990", "1990-02-31", ""]), ("preferences", [[]]), ("bio", ["a\x00b"])],
     ids=["number", "long", "timestamp", "past", "format", "list", "nul"],
 )  # fmt: skip
-def test_bad_field_is_named(ada: Person, field: str, value: object) -> None:
+def test_bad_field_is_named(ada: Person, field: str, values: list[object]) -> None:
     """A field that cannot be taken is answered 422 and named"""
-    answer = ada.http.post(PATH, json={field: value})
-    did = f"POST {PATH} with {field} = {str(value)[:20]!r}"
-    problem(answer, 422, did, field, "The client can only mend what the answer names.")
+    for value in values:
+        answer = ada.http.post(PATH, json={field: value})
+        did = f"POST {PATH} with {field} = {str(value)[:20]!r}"
+        problem(answer, 422, did, field, "The client can only mend what the answer names.")
 
 
 @check(points=1)
@@ -196,11 +234,12 @@ def test_openapi_tells_every_answer(ada: Person) -> None:
     """The OpenAPI document knows every status that is answered"""
     paths = at_service("/openapi.json").json()["paths"]
     wanted = {
+        ("/health", "get"): {"200"},
         ("/ready", "get"): {"200", "503"},
-        (PATH, "post"): {"201", "401", "409", "422"},
-        (PATH, "get"): {"200", "401", "404"},
-        (PATH, "put"): {"200", "401", "404", "422"},
-        (PATH, "delete"): {"200", "401", "404"},
+        (PATH, "post"): {"201", "400", "401", "409", "422", "503"},
+        (PATH, "get"): {"200", "401", "404", "503"},
+        (PATH, "put"): {"200", "400", "401", "404", "422", "503"},
+        (PATH, "delete"): {"200", "401", "404", "503"},
     }
     for (path, method), statuses in wanted.items():
         told = set(paths.get(path, {}).get(method, {}).get("responses", {}))
@@ -216,7 +255,7 @@ def test_openapi_tells_every_answer(ada: Person) -> None:
 @check(points=3)
 @pytest.mark.disturbs
 def test_health_and_ready_without_database() -> None:
-    """Without its database the service lives, and says that it is not ready"""
+    """Without its database the service lives, and says in time that it is not ready"""
     before = at_service("/ready")
     require(
         before.status_code == 200,
@@ -233,14 +272,58 @@ def test_health_and_ready_without_database() -> None:
         )
         did = "GET /ready while PostgreSQL is stopped"
         problem(answer, 503, did, "postgresql", "Whoever is paged wants to know what is away.")
+        _alive_at_once("stopped")
+    _ready_again()
+    with frozen("postgresql"):
+        _alive_at_once("frozen")
+        began = time.monotonic()
+        did = "GET /ready while PostgreSQL is frozen: it takes connections and says nothing"
+        try:
+            answer = at_service("/ready", READY_SECONDS * slow())
+        except httpx.TimeoutException:
+            late = time.monotonic() - began
+            wrong(
+                did,
+                expected=f"503 within {READY_SECONDS * slow():g} s",
+                saw=f"nothing for {late:.0f} s",
+                means="Silence is not an answer: readiness needs a time limit of its own.",
+            )
+        problem(answer, 503, did, "postgresql", "Whoever is paged wants to know what is away.")
+    _ready_again()
+
+
+READY_SECONDS = 8.0
+
+
+@contextmanager
+def frozen(unit: str) -> Iterator[None]:
+    """All processes of `unit` stand still; they go on afterwards, whatever happens."""
+    backend.freeze(unit)
+    try:
+        yield
+    finally:
+        backend.thaw(unit)
+        heal()
+
+
+def _alive_at_once(how: str) -> None:
+    did = f"GET /health while PostgreSQL is {how}"
+    means = "Liveness asks nobody: restarting this process would not bring the database back."
+    try:
         alive = at_service("/health")
-        require(
-            alive.status_code == 200 and alive.elapsed.total_seconds() < 1,
-            "GET /health while PostgreSQL is stopped",
-            expected="200 at once",
-            saw=f"{said(alive)} after {alive.elapsed.total_seconds():.1f} s",
-            means="Liveness asks nobody: restarting this process would not bring the database back.",
-        )
+    except httpx.TimeoutException:
+        wrong(did, expected="200 at once", saw="nothing for 8 s", means=means)
+    late = alive.elapsed.total_seconds()
+    require(
+        alive.status_code == 200 and late < slow(),
+        did,
+        expected="200 at once",
+        saw=f"{said(alive)} after {late:.1f} s",
+        means=means,
+    )
+
+
+def _ready_again() -> None:
     eventually(
         lambda: at_service("/ready").status_code == 200, within=10, what="/ready to be 200 again by itself"
     )

@@ -11,14 +11,15 @@ from random import Random
 
 import httpx
 import pytest
+from grading import plain
 from grading.beside import Beside, beside
 from grading.outcome import require
+from grading.overhear import Door, door_to_consul
 from grading.people import Person, said
 from grading.plugin import check
 from grading.reach import Recorder, consul, environment, recorder
 from grading.system import ENDPOINTS, backend, eventually, second_instance
 
-from lab import plain
 from lab.course.exercise import Exercise
 from lab.instances import answered
 
@@ -118,8 +119,8 @@ def test_forged_identity_never_arrives(ada: Person) -> None:
 
 @check(points=2)
 @pytest.mark.disturbs
-def test_neighbours_are_not_caught() -> None:
-    """A path that only begins alike is not routed to posts"""
+def test_neighbours_are_not_caught(lab: Exercise, rng: Random) -> None:
+    """A path goes where its rule and priority say; one that only begins alike does not"""
     with recorded() as posts, plain.client(base_url=GATEWAY, timeout=10) as http:
         for path in ("/api/postscript", "/api/posts2", "/api/posts.bak", "/api/posts-old/1"):
             answers = [http.get(path).status_code for _ in range(4)]
@@ -137,12 +138,62 @@ def test_neighbours_are_not_caught() -> None:
         seen = {path for _, path, _ in posts.seen}
         means = "The path itself and all below it belong to posts."
         require(len(seen) == 3, f"GET {POSTS} and below", expected="at posts", saw=seen, means=means)
+    with live_probe(lab, rng) as (service, seen_there, http):
+        _goes_where_it_should(service.name, seen_there, http)
+
+
+def _goes_where_it_should(name: str, there: Recorder, http: httpx.Client) -> None:
+    """Routes of a rule set that a check published, with your rule_set()."""
+    for path in (f"/{name}/x", f"/{name}/x/1", f"/{name}/y", f"/{name}/y/1"):
+        status, seen = _meets(there, http, path)
+        means = "under() with several paths matches each of them and what lies below."
+        did = f"GET {path} with the rule under('/{name}/x', '/{name}/y')"
+        require((status, seen) == (200, [path]), did, expected="at the service", saw=status, means=means)
+    path = f"/{name}/both"
+    _, seen = _meets(there, http, path)
+    require(
+        seen == [f"/first{path}"],
+        f"GET {path} with two matching routes: the short rule has priority 300, the long one 30",
+        expected=f"the first route, which adds the prefix: /first{path}",
+        saw=seen or "nothing at the service",
+        means="Without a priority Traefik takes the longest rule, whatever you had in mind.",
+    )
+    path = f"/{name}/away"
+    status, seen = _meets(there, http, path)
+    require(
+        status == 503 and not seen,
+        f"GET {path} with the route away('{name}', …, by='auth')",
+        expected="503 by auth, which answers for a service without instances",
+        saw=f"{status}, and {len(seen)} reached the service itself",
+        means="served_by and add_prefix lead a request to another service, under another path.",
+    )
+
+
+def _meets(there: Recorder, http: httpx.Client, path: str) -> tuple[int, list[str]]:
+    """Status of a GET, and what reached the recording instance meanwhile."""
+    there.seen.clear()
+    status = http.get(path).status_code
+    return status, [seen for _, seen, _ in there.seen]
 
 
 @check(points=3)
 @pytest.mark.disturbs
-def test_one_transaction() -> None:
-    """All rules of posts are written in one transaction"""
+def test_one_transaction(lab: Exercise, rng: Random) -> None:
+    """All that changes in the rules of a service changes in one transaction"""
+    with probe(lab, rng) as service:
+        for case in ("good", "changed"):
+            before = len(service.door.writes())
+            said = service.publish(case)
+            writes = [f"{asked.method} {asked.path}" for asked in service.door.writes()[before:]]
+            require(
+                said == "published" and len(writes) == 1,
+                "published a rule set with your module, then one that leaves out a route and changes another"
+                if case == "changed"
+                else "published a rule set with your module",
+                expected="one request that writes: PUT /v1/txn",
+                saw=f"{said}; {len(writes)} requests: {', '.join(writes[:4])}",
+                means="Between two writes the gateway sees neither the old rules nor the new ones.",
+            )
     eventually(lambda: keys_of("posts"), within=8, what="rules of posts in Consul KV")
     for kind in ("routers", "middlewares"):
         consul("DELETE", f"/v1/kv/{ROOT}/{kind}/posts-?recurse=true")
@@ -184,12 +235,23 @@ def test_stale_keys_go() -> None:
 PUBLISH = """
 import consul, os, sys
 from civildiy.chassis.routes import *
-name = sys.argv[1]
+name, host, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
 good = [
     Route("open", f"Path(`/{name}/open`)", 100, needs_user=False),
     Route("login", f"Path(`/{name}/login`)", 200, needs_user=False, limit=(1, 3)),
+    Route("guarded", f"Path(`/{name}/guarded`)", 100, limit=(1, 3)),
+    Route("first", f"Path(`/{name}/both`)", 300, needs_user=False, add_prefix="/first"),
+    Route("second", f"Path(`/{name}/both`) && (Method(`GET`) || Method(`HEAD`))", 30, needs_user=False),
+    Route("below", under(f"/{name}/x", f"/{name}/y"), 100, needs_user=False),
+    away(name, f"/{name}/away", by="auth"),
 ]
-bad = {
+nowhere = "Host(`nowhere.example`)"
+cases = {
+    "good": good,
+    "changed": [*good[2:], Route("login", f"Path(`/{name}/login`)", 210, needs_user=False, limit=(1, 3))],
+    "not": [Route("a", f"!Path(`/{name}/a`) && {nowhere}", 10)],
+    "nested": [Route("a", f"(({nowhere} && !(PathPrefix(`/a`))) || (Path(`/b`) && {nowhere}))", 10)],
+    "two arguments": [Route("a", f"Header(`X-Kind`, `a`) && PathRegexp(`^/a$`) && {nowhere}", 10)],
     "no routes": [],
     "two of one name": [good[0], good[0]],
     "bracket missing": [Route("a", "(Path(`/a`)", 10)],
@@ -199,27 +261,35 @@ bad = {
     "priority 0": [Route("a", "Path(`/a`)", 0)],
     "name with a slash": [Route("a/b", "Path(`/a`)", 10)],
     "limit 0": [Route("a", "Path(`/a`)", 10, limit=(0, 5))],
+    "no operator between": [Route("a", "Path(`/a`) Method(`GET`)", 10)],
+    "empty": [Route("a", "", 10)],
+    "more than one transaction takes": [Route(f"r{n}", f"Path(`/{name}/{n}`)", 10) for n in range(40)],
 }
-client = consul.Consul(host=os.environ["CONSUL_HOST"], port=int(os.environ["CONSUL_PORT"]))
+client = consul.Consul(host=host, port=port)
+client.http.session.trust_env = False  # no proxy stands between a service and its agent
+auth = os.environ["AUTH_CHECK_URL"]
 for case in sys.stdin:
-    routes = {"good": good, **bad}[case.strip()]
     try:
-        keys = rule_set(name, routes, secret="s" * 20, auth_check_url=os.environ["AUTH_CHECK_URL"])
+        keys = rule_set(name, cases[case.strip()], secret="s" * 20, auth_check_url=auth)
         RouteStore(client, name).publish(keys)
     except RulesRefused as refused:
         say("refused", " ".join(str(refused).split()))
     else:
         say("published")
 """
-BAD = ("no routes", "two of one name", "bracket missing", "no quotes", "operator at the end", "not a matcher",
-       "priority 0", "name with a slash", "limit 0")  # fmt: skip
+GOOD = ("not", "nested", "two arguments", "good")
+BAD = (
+    "no routes", "two of one name", "bracket missing", "no quotes", "operator at the end", "not a matcher",
+    "priority 0", "name with a slash", "limit 0", "no operator between", "empty",
+    "more than one transaction takes",
+)  # fmt: skip
 
 
 class Probe:
     """A service of its own, whose rule sets the learner's module publishes."""
 
-    def __init__(self, name: str, module: Beside) -> None:
-        self.name, self._module = name, module
+    def __init__(self, name: str, module: Beside, door: Door) -> None:
+        self.name, self._module, self.door = name, module, door
 
     def publish(self, case: str) -> str:
         """What the module says of a rule set."""
@@ -232,27 +302,47 @@ def probe(lab: Exercise, rng: Random) -> Iterator[Probe]:
     """Its keys are removed afterwards."""
     name = f"probe{rng.getrandbits(40):x}"
     try:
-        with beside(lab, "posts", PUBLISH, name) as module:
-            yield Probe(name, module)
+        with (
+            door_to_consul() as door,
+            beside(lab, "posts", PUBLISH, name, door.host, str(door.port)) as module,
+        ):
+            yield Probe(name, module, door)
     finally:
         for kind in ("routers", "middlewares"):
             consul("DELETE", f"/v1/kv/{ROOT}/{kind}/{name}-?recurse=true")
+
+
+@contextmanager
+def live_probe(lab: Exercise, rng: Random) -> Iterator[tuple[Probe, Recorder, httpx.Client]]:
+    """Its good rules are in force, and lead to an instance that records."""
+    with (
+        probe(lab, rng) as service,
+        recorder(service.name) as there,
+        plain.client(base_url=GATEWAY, timeout=10) as http,
+    ):
+        service.publish("good")
+        eventually(
+            lambda: http.get(f"/{service.name}/open").status_code == 200,
+            within=8,
+            what="the new route to be live",
+        )
+        yield service, there, http
 
 
 @check(points=3)
 def test_broken_rules_are_refused(lab: Exercise, rng: Random) -> None:
     """A broken rule set is refused before it reaches KV, and the old one stays in force"""
     with probe(lab, rng) as service:
-        said = service.publish("good")
-        before = keys_of(service.name)
-        did = "rule_set and publish with a good rule set"
-        require(
-            said == "published" and before,
-            did,
-            expected="keys in KV",
-            saw=said,
-            means="Nothing to protect yet.",
-        )
+        for case in GOOD:
+            said = service.publish(case)
+            before = keys_of(service.name)
+            require(
+                said == "published" and before,
+                f"rule_set and publish with the good rule set '{case}'",
+                expected="keys in KV",
+                saw=said,
+                means="A check that refuses what Traefik can read keeps everybody from changing a rule.",
+            )
         for case in BAD:
             said = service.publish(case)
             after = keys_of(service.name)
@@ -268,15 +358,8 @@ def test_broken_rules_are_refused(lab: Exercise, rng: Random) -> None:
 @check(points=3)
 def test_limit_where_it_belongs(lab: Exercise, rng: Random) -> None:
     """A limited route answers 429 with Retry-After; other routes and other clients are not limited"""
-    with (
-        probe(lab, rng) as service,
-        recorder(name := service.name),
-        plain.client(base_url=GATEWAY, timeout=10) as http,
-    ):
-        service.publish("good")
-        eventually(
-            lambda: http.get(f"/{name}/open").status_code == 200, within=8, what="the new route to be live"
-        )
+    with live_probe(lab, rng) as (service, _, http):
+        name = service.name
         answers = [http.get(f"/{name}/login") for _ in range(12)]
         limited = [answer for answer in answers if answer.status_code == 429]
         require(
@@ -285,6 +368,14 @@ def test_limit_where_it_belongs(lab: Exercise, rng: Random) -> None:
             expected="some 429 with Retry-After",
             saw=[answer.status_code for answer in answers],
             means="Without a limit passwords can be guessed as fast as the network allows.",
+        )
+        guarded = [http.get(f"/{name}/guarded").status_code for _ in range(12)]
+        require(
+            401 in guarded and 429 in guarded,
+            "12 requests without a token to a route with the same limit that needs a user",
+            expected="401, and 429 as soon as the limit is reached",
+            saw=guarded,
+            means="The limit stands in front: else each guess still costs auth its work.",
         )
         free = {http.get(f"/{name}/open").status_code for _ in range(150)}
         free |= {http.get(POSTS, params={"limit": 1}).status_code for _ in range(150)}

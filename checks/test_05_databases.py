@@ -2,9 +2,10 @@
 
 import json
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import Any
+from typing import Any, LiteralString
 
 import httpx
 import psycopg
@@ -26,6 +27,7 @@ from grading.outcome import require
 from grading.people import Person, said
 from grading.plugin import check
 from grading.system import ENDPOINTS, backend, eventually, http
+from pymongo.collection import Collection
 
 from lab.course.running import incidents
 from lab.readiness import slow
@@ -103,6 +105,70 @@ def test_empty_database(rng: Random) -> None:
         )
         for what in ("email", "username"):
             race(what, rng, ", in a table that auth had just made")
+
+
+@check(points=2)
+@pytest.mark.disturbs
+def test_full_database(rng: Random) -> None:
+    """In a database that holds accounts already auth adds what guards them, and takes nothing away"""
+    name = f"f{rng.getrandbits(40):010x}{datetime.now(UTC):%f}"
+    held = "SELECT count(*) FROM public.users WHERE email = %s"
+    guarded = "SELECT count(*) FROM pg_indexes WHERE schemaname = 'public' AND tablename = 'users'"
+    with without_users():
+        with postgresql("auth") as connection:
+            like = "LIKE kept.users INCLUDING DEFAULTS INCLUDING IDENTITY"
+            connection.execute(f"CREATE TABLE public.users ({like})")
+            connection.execute(
+                "INSERT INTO public.users (email, username, password_hash) VALUES (%s, %s, 'none')",
+                (f"{name}@example.org", name),
+            )
+        began = begin_anew("auth")
+
+        def count(statement: LiteralString, *values: str) -> int:
+            with postgresql("auth") as connection:
+                found = connection.execute(statement, values).fetchone()
+            return int(found[0]) if found else 0
+
+        eventually(
+            lambda: count(guarded) >= 2 or incidents(backend, ("auth",), began),
+            within=5,
+            what="auth to make the indexes of a table that was there before it",
+        )
+        with http() as client:
+            seen = [register(client, f"{name.upper()}@example.org", f"{name}-2").status_code]
+            seen.append(register(client, f"{name}2@example.org", name.upper()).status_code)
+        left = count(held, f"{name}@example.org")
+    require(
+        (left, seen) == (1, [409, 409]),
+        "began auth on a table with one account and no index, and registered its email and its name again",
+        expected="the account still there, and 409 for both",
+        saw=f"{left} account with this email; answers {seen}",
+        means="A service begins many times, and only once on an empty database.",
+    )
+
+
+@check(points=1)
+def test_login_by_the_whole_address(rng: Random) -> None:
+    """An account is found by its whole address, in any letter case, and never by a pattern"""
+    name = f"w{rng.getrandbits(40):010x}{datetime.now(UTC):%f}"
+    email = f"{name}@example.org"
+    with http() as client:
+        register(client, email, name)
+        login = f"{ENDPOINTS['auth']}/api/auth/login"
+        for how, sent, wanted in (
+            ("in capitals", email.upper(), 200),
+            ("with _ in place of its last letter", f"{name[:-1]}_@example.org", 401),
+            ("cut off, with % in place of its end", f"{name}%", 401),
+        ):
+            answer = client.post(login, json={"email": sent, "password": "long enough"})
+            require(
+                answer.status_code == wanted,
+                f"logged in with the right password and the registered address {how}",
+                expected=wanted,
+                saw=said(answer),
+                means="Letter case is nothing that people remember. But LIKE compares with a pattern, and who"
+                " may write patterns finds other people's accounts.",
+            )
 
 
 @check(points=2)
@@ -268,12 +334,16 @@ def _nul_is_refused(person: Person, method: str, path: str, field: str) -> None:
 
 @pytest.fixture
 def built_anew(request: pytest.FixtureRequest, gradable: None) -> float:
-    """The indexes are the ones that the running code made: all others were taken away before."""
+    """The indexes are the ones that the running code made: all others were taken away before.
+
+    So is what tells the change stream how a removed post looked.
+    """
     stash = request.config.stash
     if POSTS_BEGAN not in stash:
         backend.pid_of("posts")  # raises where nobody may end it: then nothing is taken away either
         with mongodb() as client:
             client[POSTS][POSTS].drop_indexes()
+            client[POSTS].command("collMod", POSTS, changeStreamPreAndPostImages={"enabled": False})
         stash[POSTS_BEGAN] = begin_anew("posts")
 
         seen, since = index_names(), time.monotonic()
@@ -293,51 +363,109 @@ def built_anew(request: pytest.FixtureRequest, gradable: None) -> float:
 @check(points=3)
 @pytest.mark.disturbs
 def test_posts_of_an_author_by_index(ada: Person, bob: Person, built_anew: float) -> None:
-    """The posts of one author are found by an index, as MongoDB's own plan says"""
-    for person in (ada, ada, ada, *[bob] * 20):
+    """The posts of one author are found in order by an index, as MongoDB's own plan says"""
+    for person in (*[ada] * 12, *[bob] * 20):
         person.http.post("/api/posts", json={"title": "t", "content": "c"})
     plans = plans_of(ada.id, lambda: ada.http.get("/api/posts", params={"user_id": ada.id, "limit": 2}))
-    seen = [f"{p['command'].get('planSummary') or p.get('planSummary')}, looked at {p.get('docsExamined')}"
-            for p in plans]  # fmt: skip
-    good = all("user_id" in str(p.get("planSummary")) and p.get("docsExamined", 0) <= 3 for p in plans)
+    seen = [
+        f"{p.get('planSummary')}, {p.get('keysExamined')} keys and {p.get('docsExamined')} posts looked at"
+        + (", sorted in memory" if p.get("hasSortStage") else "")
+        for p in plans
+    ]
+    # To count them takes all of hers; some steps of a scan only look where to go on.
+    good = all(
+        "user_id" in str(p.get("planSummary"))
+        and p.get("keysExamined", 0) <= 15
+        and p.get("docsExamined", 0) <= 12
+        and not p.get("hasSortStage")
+        for p in plans
+    ) and any(p.get("docsExamined", 0) <= 3 for p in plans)
     require(
         plans and good,
-        "asked for two posts of an author who has three, and read MongoDB's profiler",
-        expected="IXSCAN by user_id, at most 3 posts looked at",
+        "asked for two posts of an author who has twelve, and read MongoDB's profiler",
+        expected="IXSCAN by user_id in the order of the page: to count them at most 12 posts looked at, for"
+        " the page at most 3, and nothing sorted in memory",
         saw="; ".join(seen) or "no query that holds the author's id",
-        means="Without an index MongoDB looks at every post of everybody, and the more there are the longer.",
+        means="The order of an index's fields decides what it is good for: first what is equal, then what is"
+        " sorted by. Else MongoDB looks at more posts the more there are.",
     )
+
+
+@check(points=1)
+@pytest.mark.disturbs
+def test_waiting_posts_by_index(built_anew: float) -> None:
+    """The posts that owe an event are found by an index, longest untouched first"""
+    query = {"find": POSTS, "filter": {"settled": False}, "sort": {"updated_at": 1}, "limit": 500}
+    with mongodb() as client:
+        explained = client[POSTS].command("explain", query, verbosity="queryPlanner")
+    stages = list(_stages(explained["queryPlanner"]["winningPlan"]))
+    require(
+        "IXSCAN" in stages and not {"COLLSCAN", "SORT"} & {*stages},
+        "asked MongoDB how it finds what the relay asks for: unsettled posts by updated_at",
+        expected="IXSCAN, without COLLSCAN and SORT",
+        saw=stages,
+        means="The relay asks at each change and each second. A partial index holds only what waits, so it"
+        " costs next to nothing.",
+    )
+
+
+def _stages(plan: object) -> Iterator[str]:
+    if isinstance(plan, dict):
+        yield from [str(plan["stage"])] if "stage" in plan else []
+        for inner in plan.values():
+            yield from _stages(inner)
+    elif isinstance(plan, list):
+        for inner in plan:
+            yield from _stages(inner)
 
 
 @check(points=3)
 @pytest.mark.disturbs
 def test_expired_posts_are_deleted(ada: Person, built_anew: float) -> None:
-    """A post is hidden when its time is over, and MongoDB itself deletes it"""
+    """A post is hidden when its time is over, MongoDB itself deletes it, and the feed hears of it"""
     now = datetime.now(UTC)
     ids = {}
     for name, expires in (
         ("soon", now + timedelta(seconds=2)),
         ("later", now + timedelta(hours=1)),
+        ("owing", now + timedelta(hours=1)),
         ("", None),
     ):
         new = {"title": "t", "content": "c", "expires_at": expires and expires.isoformat()}
         ids[name] = ObjectId(ada.http.post("/api/posts", json=new).json()["id"])
     with mongodb() as client:
         posts, before = client[POSTS][POSTS], _deleted_by_ttl(client)
-        eventually(
-            lambda: ada.http.get(f"/api/posts/{ids['soon']}").status_code == 404,
-            within=5,
-            what="the expired post to be hidden",
-        )
-        eventually(
-            lambda: posts.count_documents({"_id": ids["soon"]}) == 0,
-            within=8,
-            what="MongoDB to delete the post after its time",
-        )
-        eventually(
-            lambda: _deleted_by_ttl(client) > before, within=3, what="MongoDB to count it as a TTL deletion"
-        )
-        left = posts.count_documents({"_id": {"$in": [ids["later"], ids[""]]}})
+        _until_settled(posts, ids["owing"])
+        # Over for longer than the others, and as if its last event still waited.
+        owing = {"expires_at": now - timedelta(hours=1), "settled": False}
+        posts.update_one({"_id": ids["owing"]}, {"$set": owing})
+        try:
+            eventually(
+                lambda: ada.http.get(f"/api/posts/{ids['soon']}").status_code == 404,
+                within=5,
+                what="the expired post to be hidden",
+            )
+            eventually(
+                lambda: posts.count_documents({"_id": ids["soon"]}) == 0,
+                within=8,
+                what="MongoDB to delete the post after its time",
+            )
+            eventually(
+                lambda: _deleted_by_ttl(client) > before,
+                within=3,
+                what="MongoDB to count it as a TTL deletion",
+            )
+            left = posts.count_documents({"_id": {"$in": [ids["later"], ids[""]]}})
+            waits = posts.count_documents({"_id": ids["owing"]})
+        finally:
+            posts.update_one({"_id": ids["owing"]}, {"$set": {"settled": True}})
+    require(
+        waits,
+        "let a post expire whose last event was not published yet",
+        expected="still there: MongoDB may delete settled posts only",
+        saw="it is gone, and its event with it",
+        means="What MongoDB deletes takes the waiting event along, and nobody ever hears of that change.",
+    )
     require(
         left == 2,
         "let one post expire; another has an hour left, a third no end",
@@ -345,6 +473,72 @@ def test_expired_posts_are_deleted(ada: Person, built_anew: float) -> None:
         saw=f"{left} of 2",
         means="The TTL index belongs on expires_at, and on nothing else.",
     )
+
+    def shown() -> set[str]:
+        items = ada.http.get("/api/activity-stream/user").json()["items"]
+        return {str(item["post_id"]) for item in items}
+
+    eventually(
+        lambda: not shown() & {str(ids["soon"]), str(ids["owing"])},
+        within=4,
+        what="the expired posts to leave the feed: the change stream needs them as they were"
+        " (changeStreamPreAndPostImages)",
+    )
+
+
+def _until_settled(posts: Collection[dict[str, Any]], *ids: ObjectId) -> None:
+    """Wait until the relay has published what these posts owed: then it leaves them alone."""
+    wanted = {"_id": {"$in": [*ids]}, "settled": True}
+    eventually(
+        lambda: posts.count_documents(wanted) == len(ids), within=10, what="the posts' events to be published"
+    )
+
+
+@check(points=2)
+def test_gone_posts_are_hidden(ada: Person) -> None:
+    """Deleted and expired posts are in no list, and nobody can change them"""
+    kept, deleted, expired = (
+        ada.http.post("/api/posts", json={"title": title, "content": "c"}).json()["id"]
+        for title in ("kept", "deleted", "expired")
+    )
+    with mongodb() as client:
+        posts = client[POSTS][POSTS]
+
+        def put(post: str, **fields: object) -> None:
+            posts.update_one({"_id": ObjectId(post)}, {"$set": fields})
+
+        _until_settled(posts, ObjectId(deleted), ObjectId(expired))
+        put(deleted, deleted=True)
+        put(expired, expires_at=datetime.now(UTC) - timedelta(hours=1), settled=False)
+        try:
+            page = ada.http.get("/api/posts", params={"user_id": ada.id}).json()
+            front = ada.http.get("/api/posts", params={"limit": 100}).json()["items"]
+            changed = [
+                ada.http.put(f"/api/posts/{post}", json={"title": "changed"}).status_code
+                for post in (deleted, expired)
+            ]
+        finally:
+            put(deleted, deleted=False)
+            put(expired, expires_at=None, settled=True)
+    did = "let one of three posts be deleted and one expired, both still in MongoDB"
+    seen = [post["title"] for post in page["items"]]
+    everybodys = [post["title"] for post in front if post["user_id"] == ada.id]
+    require(
+        (seen, everybodys, page["total"]) == (["kept"], ["kept"], 1),
+        f"{did}; read the author's list and everybody's",
+        expected="the third one in both, and a total of 1",
+        saw=f"{seen} and {everybodys}, total {page['total']}",
+        means="A post that waits for its removal is gone for readers: visible() says which ones are left.",
+    )
+    require(
+        changed == [404, 404],
+        f"{did}; changed both",
+        expected=[404, 404],
+        saw=changed,
+        means="Who changes what is gone brings it back.",
+    )
+    for post in (kept, deleted, expired):
+        ada.http.delete(f"/api/posts/{post}")
 
 
 def _deleted_by_ttl(client: Any) -> int:
@@ -391,31 +585,60 @@ def test_pages_while_posts_are_added(ada: Person) -> None:
         new = {"title": "t", "content": "c"}
         return [str(ada.http.post("/api/posts", json=new).json()["id"]) for _ in range(count)]
 
-    wanted = write(11)[::-1]
+    wanted = write(12)[::-1]
     front = ada.http.get("/api/posts", params={"limit": 100}).json()["items"]
     mine = [post["id"] for post in front if post["user_id"] == ada.id]
     require(
         mine == wanted,
-        "read everybody's first page right after writing eleven posts",
-        expected="the eleven, newest first",
-        saw=f"{len(mine)} of them{', in another order' if len(mine) == 11 else ''}",
+        "read everybody's first page right after writing twelve posts",
+        expected="the twelve, newest first",
+        saw=f"{len(mine)} of them{', in another order' if len(mine) == 12 else ''}",
         means="Without a sort MongoDB gives any order it likes; today's luck is not a promise.",
     )
+    part = ada.http.get("/api/posts", params={"user_id": ada.id, "limit": 4, "skip": 3}).json()
+    figures = {name: part[name] for name in ("total", "limit", "skip")}
+    require(
+        [post["id"] for post in part["items"]] == wanted[3:7]
+        and figures == {"total": 12, "limit": 4, "skip": 3},
+        "asked for four of twelve posts (limit=4), without the first three (skip=3)",
+        expected="posts 4 to 7, total 12, limit 4, skip 3",
+        saw=f"places {[wanted.index(p['id']) + 1 for p in part['items'] if p['id'] in wanted]}, {figures}",
+        means="`total` counts all that the query matches, whatever the page.",
+    )
     seen: list[str] = []
+    lengths: list[int] = []
+    totals: list[int] = []
     query: dict[str, Any] = {"user_id": ada.id, "limit": 4}
-    for _ in range(5):
+    for _ in range(6):
         page = ada.http.get("/api/posts", params=query).json()
         seen += [post["id"] for post in page["items"]]
+        lengths.append(len(page["items"]))
+        totals.append(page["total"])
         if page["next"] is None:
             break
         query["before"] = page["next"]
         write(2)
+    did = "read twelve posts in pages of four (by `next`), writing two more after each page"
     require(
         seen == wanted,
-        "read eleven posts in pages of four (by `next`), writing two more after each page",
-        expected="the eleven, each once, newest first, then an end",
+        did,
+        expected="the twelve, each once, newest first, then an end",
         saw=f"{len(seen)} posts, {len(set(seen))} different, {len(set(wanted) - set(seen))} missed",
         means="Who counts from the front sees a post twice for each one that is added there.",
+    )
+    require(
+        lengths == [4, 4, 4],
+        did,
+        expected="three pages of four, and `next` is null in the third",
+        saw=f"pages of {lengths}",
+        means="A full page may be the last one. Ask for one more than is shown: then you know.",
+    )
+    require(
+        totals == [12, 14, 16],
+        did,
+        expected="total 12, 14 and 16",
+        saw=totals,
+        means="`total` counts all that the query matches, whatever the page.",
     )
 
 

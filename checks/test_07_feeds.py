@@ -5,7 +5,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from random import Random
 
 import pytest
@@ -23,13 +23,14 @@ from grading.events import (
     take_back,
     titles,
 )
-from grading.outcome import require
+from grading.outcome import Wrong, require
 from grading.people import Person
 from grading.plugin import check
-from grading.system import backend, eventually
+from grading.system import ENDPOINTS, backend, eventually
 from grading.tools import tool
 
-from civildiy.events.envelope import decode
+from civildiy.events.envelope import DEAD_LETTER_TOPIC, POSTS_TOPIC, decode
+from civildiy.events.topic import Topic
 from civildiy.feed import keys
 from lab.course.running import is_waiting
 from lab.errors import LabError
@@ -52,6 +53,41 @@ def tidy(gradable: None) -> Iterator[None]:
 
 
 @check(points=2)
+def test_entry_tells_everything(ada: Person) -> None:
+    """An entry tells all that its event says of the post"""
+    first = Post(ada.id, 'first "words", \u00e9\u4e16')
+    post = first.changed('the words, "quoted", with \u00e9, \u4e16 and \U0001f469\u200d\U0001f680')
+    event = json.loads(post.body())
+    event["data"]["tags"] = ["one", "two, with a comma"]
+    project((first, first.body()), (post, json.dumps(event).encode()))
+    items = ada.http.get("/api/activity-stream/user").json()["items"]
+    wanted = {name: event["data"][name] for name in ("post_id", "user_id", "title", "content", "tags")} | {
+        "event_id": event["id"],
+        "event_type": event["type"],
+        "version": event["postversion"],
+        "timestamp": datetime.fromisoformat(event["time"]),
+        "created_at": datetime.fromisoformat(event["data"]["created_at"]),
+    }
+    seen = [{name: _moment(item.get(name)) for name in wanted} for item in items]
+    other = [name for one in seen for name in wanted if one[name] != wanted[name]]
+    require(
+        len(seen) == 1 and not other,
+        "put a post and a change of it on the topic, then read its author's stream through the gateway",
+        expected=f"one entry with {', '.join(wanted)} as the last event says them",
+        saw=[f"{name}: {seen[0][name]!r} instead of {wanted[name]!r}" for name in other]
+        or f"{len(seen)} entries",
+        means="Readers get these bytes as they are: what is not in the entry nobody can show.",
+    )
+
+
+def _moment(value: object) -> object:
+    try:
+        return datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+@check(points=2)
 def test_newest_first_by_event_time(rng: Random) -> None:
     """Newest first, by the time of the event and not by its arrival"""
     user = stranger(rng)
@@ -65,6 +101,17 @@ def test_newest_first_by_event_time(rng: Random) -> None:
         expected=wanted,
         saw=f"{seen} from {[post.words for post in posts]}",
         means="Events arrive late and in any order; readers want the order in which things happened.",
+    )
+    old = next(post for post in posts if post.words == "minute 2")
+    new = Post(user, "minute 2, changed in 4", old.id, 2, START + timedelta(minutes=4, seconds=30))
+    project((new, new.body()))
+    wanted, seen = ["minute 5", new.words, "minute 4", "minute 3", "minute 1", "minute 0"], titles(user)
+    require(
+        seen == wanted,
+        "changed one of the six later: the event's time is between those of two others",
+        expected=wanted,
+        saw=seen,
+        means="The stream shows what happened last: a change takes its post to the place of its own time.",
     )
 
 
@@ -155,7 +202,7 @@ def test_update_and_delete(rng: Random) -> None:
 
 @check(points=1)
 def test_lists_expire(rng: Random) -> None:
-    """Lists that nobody adds to expire"""
+    """Lists that nobody adds to expire, and so does what is known of a post, only later"""
     post = Post(stranger(rng), "words")
     with redis() as client:
         client.persist(keys.GLOBAL)  # what somebody set earlier must not count
@@ -169,6 +216,78 @@ def test_lists_expire(rng: Random) -> None:
                 saw=f"{seconds} s" if seconds >= 0 else "no expiry",
                 means="Without an expiry Redis keeps the lists of everybody who ever wrote.",
             )
+            client.expire(key, 1000)
+        new = post.changed("new words")
+        project((new, new.body()))
+        seen = [int(str(client.ttl(key))) for key in (keys.GLOBAL, keys.of_user(post.user))]
+        require(
+            all(left > keys.LIST_SECONDS - 1000 for left in seen),
+            "let both lists have 1000 s left, then changed a post in them",
+            expected=f"{keys.LIST_SECONDS} s again for each",
+            saw=[f"{left} s" for left in seen],
+            means="A list to which somebody adds may not end in the middle of it: each event renews it.",
+        )
+        last = new.changed("")
+        project((last, last.body(removed=True)))
+        left = int(str(client.ttl(keys.of_post(post.id))))
+    require(
+        keys.LIST_SECONDS < left <= keys.POST_SECONDS + 1,
+        "removed the post, and asked Redis for the TTL of what the view knows of it",
+        expected=f"longer than Kafka keeps its events, at most {keys.POST_SECONDS} s",
+        saw=f"{left} s" if left >= 0 else {-1: "no expiry", -2: "no such key"}.get(left, left),
+        means="Its version is for late events. When none can come any more it is only a waste of memory.",
+    )
+
+
+@check(points=1)
+def test_forgotten_post(rng: Random) -> None:
+    """An entry whose post Redis has forgotten is found all the same, and replaced or removed"""
+    # Newer than what others wrote: a full list of everybody's would keep nothing older.
+    soon = datetime.now(UTC) + timedelta(minutes=1)
+    post = Post(stranger(rng), f"old words {rng.getrandbits(60):x}", at=soon)
+    new = post.changed(f"new words {rng.getrandbits(60):x}")
+    gone = new.changed("")
+    did = "let the post's hash expire, as its lists live on with what others write;"
+    project((post, post.body()))
+    for what, state, wanted in (("changed it", new, [new.words]), ("deleted it", gone, [])):
+        with redis() as client:
+            client.delete(keys.of_post(post.id))
+        project((state, state.body(removed=not wanted)))
+        everybodys = [words for words in titles() if words in (post.words, new.words)]
+        require(
+            (titles(post.user), everybodys) == (wanted, wanted),
+            f"{did} then {what}",
+            expected=f"{'the new words once' if wanted else 'nothing of it'} in both lists",
+            saw=f"{titles(post.user)} in the person's and {everybodys} in everybody's, new: {wanted}",
+            means="A version above 1 says that there may be an entry of which nothing is known: look for it.",
+        )
+
+
+@check(points=2)
+@pytest.mark.disturbs
+def test_redis_forgets_scripts(rng: Random) -> None:
+    """When Redis has forgotten all scripts the projector goes on"""
+    post = Post(stranger(rng), "before")
+    new = post.changed("after")
+    project((post, post.body()))
+    with redis() as client:
+        client.script_flush()
+    end = publish([(new.id, new.body())])
+    try:
+        with suppress(Wrong):
+            settled(end, within=3)
+        seen = titles(post.user)
+    finally:
+        if int(stats()["next_offset"] or 0) < end:
+            with suppress(LabError):  # or nothing that follows could be judged
+                backend.signal("feed-projector", signal.SIGKILL)
+    require(
+        seen == ["after"],
+        "projected a post, made Redis forget its scripts as a restart does, and changed the post",
+        expected=["after"],
+        saw=seen,
+        means="Redis keeps scripts in memory only. Who calls one by its hash must be able to load it again.",
+    )
 
 
 @check(points=2)
@@ -204,6 +323,8 @@ def test_poison_and_unknown_events(rng: Random) -> None:
         (after.id, json.dumps(unknown).encode()),
         (after.id, after.body()),
     ]
+    with Topic(ENDPOINTS["kafka"], DEAD_LETTER_TOPIC) as dead:
+        dead_before = dead.end()
     settled(publish(records))
     seen = titles(after.user)
     did = "two events that cannot be read, one of an unknown type, then a good one"
@@ -217,6 +338,23 @@ def test_poison_and_unknown_events(rng: Random) -> None:
         saw=buried,
         means="Somebody has to find out later what was wrong, and send it again.",
     )
+    with Topic(ENDPOINTS["kafka"], DEAD_LETTER_TOPIC) as dead, Topic(ENDPOINTS["kafka"]) as posts:
+        dead.seek(dead_before)
+        letters = [letter for letter in dead.until(dead.end()) if mark.encode() in letter.value]
+        found = [_origin(posts, dict(letter.headers)) for letter in letters]
+    require(
+        [letter.key for letter in letters] == [after.id.encode()] * 2
+        and found == [letter.value for letter in letters],
+        did,
+        expected="each dead letter with the key of its record, and headers 'topic', 'partition' and 'offset'"
+        " that lead to it",
+        saw=[
+            f"key {letter.key}, headers {[name for name, _ in letter.headers]}, which lead to"
+            f" {'it' if origin == letter.value else 'something else'}"
+            for letter, origin in zip(letters, found, strict=True)
+        ],
+        means="It goes back on the topic by ./lab redrive: without its key it has no order there.",
+    )
     now = stats()["counters"]
     difference = {name: now[name] - before[name] for name in ("skipped", "dead")}
     means = "What is left out has to show somewhere."
@@ -227,6 +365,17 @@ def test_poison_and_unknown_events(rng: Random) -> None:
         saw=difference,
         means=means,
     )
+
+
+def _origin(topic: Topic, headers: dict[str, bytes]) -> bytes | None:
+    """The record that the headers of a dead letter lead to; None when they lead nowhere."""
+    if (headers.get("topic"), headers.get("partition")) != (POSTS_TOPIC.encode(), b"0"):
+        return None
+    offset = int(headers["offset"]) if headers.get("offset", b"").isdigit() else -1
+    if not topic.first() <= offset < topic.end():
+        return None
+    topic.seek(offset)
+    return next((record.value for record in topic.until(offset + 1)), None)
 
 
 @check(points=2)
@@ -277,13 +426,13 @@ def test_backlog(rng: Random) -> None:
             decode(body)
         reference = time.perf_counter() - began
         with redis() as client:
-            start = int(client.get(keys.OFFSET) or 0)  # type: ignore[arg-type]
+            start = int(client.get(keys.OFFSET) or 0)
     finally:
         backend.start_unit("feed-projector")
     with redis() as client:
 
         def offset() -> int:
-            return int(client.get(keys.OFFSET) or 0)  # type: ignore[arg-type]
+            return int(client.get(keys.OFFSET) or 0)
 
         eventually(lambda: offset() > start, within=30, what="the projector to begin with the backlog")
         began, begun_at = time.perf_counter(), offset()
@@ -331,7 +480,7 @@ def test_killed_ten_times(rng: Random) -> None:
                 if is_waiting(backend, "feed-projector"):
                     break
                 backend.revive("feed-projector")
-            now = int(client.get(keys.OFFSET) or 0)  # type: ignore[arg-type]
+            now = int(client.get(keys.OFFSET) or 0)
             if now == noted:
                 continue
             time.sleep(rng.random() * 0.03)  # anywhere in a batch

@@ -4,17 +4,23 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
 import pytest
-from grading.events import redis, stats
+from bson import ObjectId
+from grading import plain
+from grading.databases import POSTS, mongodb
+from grading.events import Post, project, redis, stats, take_back
 from grading.outcome import require
 from grading.people import Person, said
 from grading.plugin import check
 from grading.system import ENDPOINTS, backend, eventually, heal
 from grading.tools import tool
+from grading.topic import listening
 from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient
 from pymongo import MongoClient
@@ -22,7 +28,7 @@ from redis import Redis
 
 from civildiy.events.envelope import POSTS_TOPIC
 from civildiy.feed import keys
-from lab import plain
+from civildiy.feed.verify import EVERYBODY
 from lab.readiness import slow
 
 STREAM = "/api/activity-stream"
@@ -137,7 +143,7 @@ def test_reads_without_the_write_side(ada: Person) -> None:
 
 
 @check(points=2)
-def test_pages_and_bounds(ada: Person) -> None:
+def test_pages_and_bounds(ada: Person, bob: Person) -> None:
     """limit and skip: every page is the right one, and what is outside is refused by name"""
     ids = filled(ada, 7)
     for limit, skip in ((3, 0), (3, 3), (3, 6), (1, 1), (100, 0), (5, 7), (5, 1000)):
@@ -152,6 +158,23 @@ def test_pages_and_bounds(ada: Person) -> None:
             saw=f"places {[ids.index(one) + 1 if one in ids else '?' for one in seen]}, {figures}",
             means="LRANGE counts from 0 and includes both ends.",
         )
+    empty = own(bob, limit=5)
+    require(
+        (empty["items"], empty["total"]) == ([], 0),
+        "read the stream of somebody who has written nothing",
+        expected="no items, total 0",
+        saw=empty,
+        means="A list that is not there is an empty list.",
+    )
+    page = ada.http.get(STREAM, params={"limit": 100}).json()
+    front = [item["post_id"] for item in page["items"] if item["user_id"] == ada.id]
+    require(
+        front == ids and page["total"] >= len(page["items"]),
+        "read everybody's stream right after seven posts",
+        expected="the seven in it, newest first",
+        saw=f"places {[ids.index(one) + 1 if one in ids else '?' for one in front]}, total {page['total']}",
+        means="Everybody's stream is a list like one person's, with another key.",
+    )
     for name, value in (("limit", "0"), ("limit", "101"), ("skip", "-1"), ("limit", "many"), ("skip", "1.5")):
         answer = ada.http.get(STREAM, params={name: value})
         require(
@@ -178,12 +201,12 @@ def test_lag(ada: Person) -> None:
         for written in (4, 7):
             write(ada, *["waits"] * (4 if written == 4 else 3))
             oldest = oldest or time.time()
+            time.sleep(1)  # time passes also while nobody asks, and the oldest is older than the newest
             deadline = time.monotonic() + 10 * slow()
             while (lag := stats())["lag_events"] != written and time.monotonic() < deadline:
                 time.sleep(0.1)
             saw = f"{lag['lag_events']} events"
             require(lag["lag_events"] == written, did, expected=f"{written} events", saw=saw, means=means)
-            time.sleep(1)  # what is measured is that time passes: the oldest is older than the newest
         first = stats()["lag_seconds"]
         time.sleep(0.5)
         waited = time.time() - oldest
@@ -229,7 +252,10 @@ def reader(person: Person, least: int) -> Iterator[list[str]]:
 
 def rebuilt() -> None:
     """Run the rebuild, which must say that it switched."""
-    answer = tool("feed-rebuild")
+    _switched(tool("feed-rebuild"))
+
+
+def _switched(answer: dict[str, Any]) -> None:
     require(
         answer.get("switched"),
         "./lab rebuild",
@@ -250,6 +276,7 @@ def test_rebuild_under_way(ada: Person, bob: Person) -> None:
         eventually(lambda: b"changed" in client.lrange(mine, 0, 0)[0], within=20, what="the change")
         before = client.lrange(mine, 0, -1)
         client.lset(mine, 7, before[7].replace(b'"title"', b'"Title"'))  # a fault to be mended
+    counted = stats()["counters"]
     written: list[str] = []
     ended = threading.Event()
 
@@ -292,6 +319,90 @@ def test_rebuild_under_way(ada: Person, bob: Person) -> None:
         saw=f"{len(set(before) - set(after))} are other or missing; {len(after)} instead of {len(before)}",
         means="A rebuild that does not say the same as the projector makes a second truth.",
     )
+    now = stats()["counters"]
+    require(
+        all(now[name] >= count for name, count in counted.items()),
+        "read the counters of the view (stats) before and after ./lab rebuild",
+        expected="none smaller than before",
+        saw=f"{now} after {counted}",
+        means="The counters are no copy of anything: what the switch does not take over is lost.",
+    )
+    with beside_the_view() as beside:
+        eventually(
+            lambda: beside.dbsize() == 0,
+            within=2,
+            what=f"the old view, now in Redis {keys.BESIDE}, to be emptied",
+        )
+
+
+def beside_the_view() -> Redis:
+    """A client of the Redis database in which a view is made anew."""
+    host, _, port = ENDPOINTS["redis"].rpartition(":")
+    return Redis(host=host, port=int(port), db=keys.BESIDE, socket_timeout=5)
+
+
+def removed(person: Person, post_id: str) -> None:
+    """Delete a post, and wait until the view knows, and MongoDB has nothing left of it."""
+    person.http.delete(f"/api/posts/{post_id}").raise_for_status()
+    with redis() as client, mongodb() as mongo:
+        eventually(
+            lambda: (
+                not client.hexists(keys.of_post(post_id), "entry")
+                and not mongo[POSTS][POSTS].count_documents({"_id": ObjectId(post_id)})
+            ),
+            within=20,
+            what="a deleted post to be gone from the view and from MongoDB",
+        )
+
+
+@check(points=3)
+@pytest.mark.disturbs
+def test_rebuild_and_what_happens_meanwhile(ada: Person) -> None:
+    """A rebuild takes over what was removed, and follows from before it reads the posts"""
+    ids = filled(ada, 6)
+    removed(ada, ids[2])
+    with mongodb() as mongo:
+        # It changed longest ago, so it is among the first that a rebuild reads.
+        longest_ago = {"$set": {"updated_at": datetime(2020, 1, 1, tzinfo=UTC)}}
+        mongo[POSTS][POSTS].update_one({"_id": ObjectId(ids[5])}, longest_ago)
+    with redis() as live, beside_the_view() as beside, ThreadPoolExecutor(1) as threads:
+        before = beside.get(keys.GENERATION)
+        running = threads.submit(tool, "feed-rebuild")
+        # It has begun with an empty view; whatever it writes next has to wait a moment.
+        while not running.done() and beside.get(keys.GENERATION) in (None, before):
+            time.sleep(0.0005)
+        live.client_pause(int(5000 * slow()), all=False)
+        try:
+            with listening() as topic:
+                ada.http.put(f"/api/posts/{ids[5]}", json={"title": "meanwhile"}).raise_for_status()
+                topic.wait({ids[5]: 2}, within=1)
+        finally:
+            live.client_unpause()
+        _switched(running.result())
+    eventually(lambda: stats()["lag_events"] == 0, within=20, what="a lag of 0")
+    shown = {item["post_id"]: item["title"] for item in own(ada)["items"]}
+    require(
+        shown.get(ids[5]) == "meanwhile",
+        "changed a post just when ./lab rebuild had read it, and read the stream after the switch",
+        expected="its new words, 'meanwhile'",
+        saw=shown.get(ids[5], "no such entry"),
+        means="Note the end of the topic first, then read the posts: the other way round loses what is"
+        " published in between.",
+    )
+    late = Post(ada.id, "from the dead", ids[2])
+    try:
+        project((late, late.body()))
+        back = [item["title"] for item in own(ada)["items"] if item["post_id"] == ids[2]]
+    finally:
+        take_back()
+    require(
+        not back,
+        "deleted a post, ran ./lab rebuild, and put an old event of this post on the topic once more",
+        expected="no entry: the post is gone",
+        saw=back,
+        means="MongoDB no longer knows what was removed, only the old view does. Without its versions the"
+        " new one believes any late event.",
+    )
 
 
 @check(points=3)
@@ -321,17 +432,18 @@ def test_rebuild_without_old_records(ada: Person) -> None:
 
 @check(points=4)
 @pytest.mark.disturbs
-def test_verify_finds_what_is_planted(ada: Person, rng: Random) -> None:
+def test_verify_finds_what_is_planted(ada: Person, bob: Person, rng: Random) -> None:
     """verify names each planted fault, and nothing that is right"""
     ids = filled(ada, 8)
-    mine = keys.of_user(ada.id)
+    both = filled(bob, 2)
+    mine, theirs = keys.of_user(ada.id), keys.of_user(bob.id)
     ghost = f"{rng.getrandbits(96):024x}"
 
-    def found() -> set[tuple[str, str]]:
-        """Kind and post of what verify says of this person's list and posts."""
+    def found() -> set[tuple[str, str, str]]:
+        """Kind, post and place of what verify says of these persons' lists and posts."""
         findings = tool("feed-verify")["findings"]
-        about = [f for f in findings if f["place"] == mine or f["post_id"] in ids]
-        return {(f["kind"], f["post_id"]) for f in about}
+        about = [f for f in findings if f["place"] in (mine, theirs) or f["post_id"] in (*ids, *both)]
+        return {(f["kind"], f["post_id"], f["place"]) for f in about}
 
     def knowledge() -> set[str]:
         """Kinds of what verify says of what the view knows of these posts, and of the ghost."""
@@ -352,22 +464,30 @@ def test_verify_finds_what_is_planted(ada: Person, rng: Random) -> None:
         spoilt[6] = good[6].replace(b'"title":"1"', b'"title":"0"')  # stale words
         spoilt[2] = good[2].replace(ids[2].encode(), ghost.encode())  # one missing, one too many
         spoilt.insert(1, spoilt.pop(5))  # at the wrong place
-        wanted = {("stale", ids[6]), ("missing", ids[2]), ("surplus", ghost), ("misplaced", ids[5])}
-        try:
-            client.delete(mine)
+        spoilt.append(good[7])  # twice
+        spoilt.insert(0, bytes(client.lindex(theirs, 0) or b""))  # of another person, and the newest
+        wanted = {
+            ("stale", ids[6], mine),
+            ("missing", ids[2], mine),
+            ("surplus", ghost, mine),
+            ("misplaced", ids[5], mine),
+            ("surplus", ids[7], mine),
+            ("misplaced", both[0], mine),
+            *(("missing", post, theirs) for post in both),
+            ("missing", ids[0], EVERYBODY),
+        }
+        with borrowed(client, mine, theirs), taken_out(client, keys.GLOBAL, good[0]):
+            client.delete(mine, theirs)
             client.rpush(mine, *spoilt)
             seen = found()
-        finally:
-            client.delete(mine)
-            client.rpush(mine, *good)
-            client.expire(mine, keys.LIST_SECONDS)
     require(
         seen == wanted,
-        "planted a stale, a missing, a surplus and a misplaced entry in a list of 8, then ./lab verify",
-        expected="these four, by kind and post",
-        saw=f"not found: {sorted(kind for kind, _ in wanted - seen)};"
-        f" found besides: {sorted(kind for kind, _ in seen - wanted)}",
-        means="The list has as many entries as before, and every one of four readers is served wrong words.",
+        "planted in a list of 8 a stale, a missing, a surplus, a doubled and a misplaced entry, and one of"
+        " another person; took that person's list away, and an entry out of everybody's; then ./lab verify",
+        expected=f"these {len(wanted)}, by kind, post and place",
+        saw=f"not found: {sorted((kind, place) for kind, _, place in wanted - seen)};"
+        f" found besides: {sorted((kind, place) for kind, _, place in seen - wanted)}",
+        means="Lengths prove nothing: every list is compared item by item, also one that is not there.",
     )
     with redis() as client, borrowed(client, *(keys.of_post(post_id) for post_id in (ids[3], ids[4], ghost))):
         client.hset(keys.of_post(ids[3]), "version", 99)
@@ -384,6 +504,18 @@ def test_verify_finds_what_is_planted(ada: Person, rng: Random) -> None:
 
 
 @contextmanager
+def taken_out(client: Redis, name: str, entry: bytes) -> Iterator[None]:
+    """An entry is out of a list that others may write to, and afterwards at its place again."""
+    entries = client.lrange(name, 0, -1)
+    follower = entries[entries.index(entry) + 1]
+    client.lrem(name, 1, entry)  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        client.linsert(name, "BEFORE", follower, entry)  # type: ignore[arg-type]
+
+
+@contextmanager
 def borrowed(client: Redis, *names: str) -> Iterator[None]:
     """Keys of Redis that are as they were afterwards."""
     kept = {name: client.dump(name) for name in names}
@@ -393,4 +525,4 @@ def borrowed(client: Redis, *names: str) -> Iterator[None]:
         for name, value in kept.items():
             client.delete(name)
             if value is not None:
-                client.restore(name, keys.POST_SECONDS * 1000, value)  # type: ignore[arg-type]
+                client.restore(name, keys.POST_SECONDS * 1000, value)

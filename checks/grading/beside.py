@@ -12,7 +12,8 @@ from typing import IO, NoReturn
 
 from grading.outcome import wrong
 from grading.reach import environment
-from grading.system import eventually, home
+from grading.stack import home
+from grading.system import eventually
 from lab.course.exercise import LABS, Exercise
 from lab.course.running import code_of
 from lab.home import PLATFORM

@@ -12,7 +12,8 @@ from psycopg import sql
 from pymongo import MongoClient
 
 from grading.reach import environment
-from grading.system import ENDPOINTS, backend, eventually, home, missing
+from grading.stack import ENDPOINTS, backend, home
+from grading.system import eventually, missing
 from lab.course.running import wait_until_loaded
 
 Document = dict[str, Any]

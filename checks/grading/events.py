@@ -15,9 +15,11 @@ from civildiy.events.envelope import DEAD_LETTER_TOPIC, POSTS_TOPIC, encode
 from civildiy.feed import keys
 from civildiy.feed.rebuild import batches
 from civildiy.posts.outbox import deleted_event, put_event
+from grading import plain
+from grading.answers import parsed
 from grading.outcome import wrong
-from grading.system import ENDPOINTS, backend, eventually
-from lab import plain
+from grading.stack import ENDPOINTS, backend
+from grading.system import eventually
 from lab.course.running import is_waiting
 
 TRACE = "00-" + "1" * 32 + "-" + "2" * 16 + "-01"
@@ -121,11 +123,9 @@ def redis() -> Redis:
 
 def titles(user: int | None = None) -> list[str]:
     """The titles in one list of the view, first to last; None: everybody's."""
-    import orjson
-
     with redis() as client:
-        raw = client.lrange(keys.GLOBAL if user is None else keys.of_user(user), 0, -1)
-    return [str(orjson.loads(item)["title"]) for item in raw]
+        raw = client.lrange(key := keys.GLOBAL if user is None else keys.of_user(user), 0, -1)
+    return [str(parsed(item, f"read an entry of {key} in Redis", "feed")["title"]) for item in raw]
 
 
 def bury(key: str, value: bytes, reason: str) -> None:
@@ -149,7 +149,7 @@ def dead_letters() -> list[tuple[bytes, str]]:
         consumer.seek_to_beginning(partition)
         while consumer.position(partition) < end:
             for record in consumer.poll(timeout_ms=1000).get(partition, []):
-                reason = dict(record.headers).get("reason", b"").decode()
+                reason = dict(record.headers).get("reason", b"").decode(errors="replace")
                 found.append((record.value, reason))
     finally:
         consumer.close()

@@ -1,9 +1,13 @@
 """From what a check raised, and the state of the system, to one of four outcomes."""
 
+import re
+
 import httpx
 
+from grading.answers import Answer, Last, Odd, Source, asked, service_of, source_of
 from grading.outcome import NotGradable, Outcome, Wrong
-from grading.system import ENDPOINTS, backend, dead_servers, home
+from grading.servers import ServerAway, Watched
+from grading.stack import ENDPOINTS, backend, home
 from lab import plain
 from lab.course.exercise import Exercise
 from lab.course.running import Incident, incidents, is_active, is_waiting
@@ -11,31 +15,58 @@ from lab.errors import NotFromHere
 from lab.readiness import PATHS, slow
 
 RESTART = "./lab up, then ./lab status"
+Lines = list[tuple[str, str]]
+
+ODD_VALUE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, httpx.HTTPError)
+"""What a check raises when it meets what it did not expect; all else are broken servers and checks …"""
+ODD_NAMES = {"PyJWTError", "BSONError", "ProgrammingError", "OperationFailure", "ResponseError", "ToolFailed"}
+"""… and what drivers raise for that, by name: to import them all would slow down each run of the checks."""
 
 
-def unable(lab: Exercise) -> str:
-    """Why nothing of this lab can be graded now; '' when it can."""
-    if not backend.running():
-        return "the system is not running"
-    if dead := dead_servers():
-        return f"{dead[0]} does not answer"
-    return ""
+class Unwritten(Exception):
+    """The check needs a step of which nothing is written; the text is the starter's own."""
 
 
-def judge(lab: Exercise, error: BaseException, since: float) -> tuple[Outcome, list[tuple[str, str]]]:
-    """Outcome and words for a check that did not pass. `since`: when it began, Unix seconds."""
+class OwnCodeFailed(Exception):
+    """A unit that runs the learner's code does not take part; `since`: when it loaded that code."""
+
+    def __init__(self, unit: str, since: float) -> None:
+        super().__init__(f"{unit} does not take part: its code failed")
+        self.since = since
+
+
+class NoFile(Wrong):
+    """The learner's file is not there, or cannot be read."""
+
+
+def judge(
+    lab: Exercise, error: BaseException, since: float, watched: Watched, needed: tuple[int, ...] = ()
+) -> tuple[Outcome, Lines]:
+    """Outcome and words for a check that did not pass.
+
+    `since`: when it began, Unix seconds. `watched`: the servers at that time. `needed`: the steps of the lab
+    without which the check cannot pass; () when that is not known.
+    """
     number = lab.number
+    if isinstance(error, Warning) and error.__cause__:  # pytest's, about an error in a thread of the check
+        error = error.__cause__
     if isinstance(error, NotFromHere):
         next = f"on your own machine, in this folder: ./lab check {number}"
         return Outcome.NOT_GRADABLE, [("why", "JupyterLab has no say over the containers"), ("next", next)]
+    # Asked again: a server that died while the check ran looks like a wrong answer.
+    if why := str(error) if isinstance(error, ServerAway) else watched.trouble():
+        return Outcome.NOT_GRADABLE, [("why", why), ("next", RESTART)]
     mine = is_active(home, lab)
+    since = getattr(error, "since", since)
     happened = incidents(backend, lab.units, since) if mine else []
     # A tool that ran the learner's code is no unit; whoever ran it brings what it said.
     happened += getattr(error, "incidents", [])
-    starters = [incident for incident in happened if incident.not_attempted]
-    if starters and not (isinstance(error, NotGradable) and unable(lab)):
-        what = starters[-1].text.partition(": ")[2]
+    if what := _unwritten(error, happened, needed):
         return Outcome.NOT_ATTEMPTED, [("saw", what), ("next", f"./lab task {number}")]
+    happened = [incident for incident in happened if not incident.not_attempted]
+    if isinstance(error, Odd) and not (mine and _to_blame(lab, error.service)):
+        why = f"{error.did}: {error.saw}, instead of {error.expected}"
+        return Outcome.NOT_GRADABLE, [("why", why), ("next", RESTART)]
     if isinstance(error, Wrong):
         lines = [("did", error.did), ("expected", error.expected), ("saw", error.saw), ("means", error.means)]
         return Outcome.FAIL, lines + _look(lab, happened, mine)
@@ -49,6 +80,17 @@ def judge(lab: Exercise, error: BaseException, since: float) -> tuple[Outcome, l
         ]
     if isinstance(error, NotGradable):
         return Outcome.NOT_GRADABLE, [("why", str(error)), ("next", RESTART)]
+    source = _read(error) if mine and _is_odd(error) else None
+    if source and not _to_blame(lab, source.service):
+        return Outcome.NOT_GRADABLE, [("why", f"{source.did}: {source.saw}"), ("next", RESTART)]
+    if source:
+        return Outcome.FAIL, [
+            ("did", source.did),
+            ("expected", "an answer as the task describes it"),
+            ("saw", source.saw),
+            ("means", f"Nothing can be made of this answer ({_short(error)})."),
+            *_look(lab, happened, mine),
+        ]
     if mine and not _answering(lab):
         return Outcome.FAIL, [
             ("did", f"spoke to {', '.join(lab.units)}, which runs your code"),
@@ -63,6 +105,48 @@ def judge(lab: Exercise, error: BaseException, since: float) -> tuple[Outcome, l
     ]
 
 
+def _unwritten(error: BaseException, happened: list[Incident], needed: tuple[int, ...]) -> str:
+    """The starter's own words when the check met a step that it needs and nobody has written; else ''."""
+    if isinstance(error, Unwritten):
+        return str(error)
+    if isinstance(error, NotImplementedError) and "Lab " in str(error):
+        return str(error).rpartition("NotImplementedError: ")[2]
+    # A unit that cannot begin is of no use to any check. Else a step that this check has no need of (some
+    # probe asks for it once a second) says nothing about what the check saw.
+    every = isinstance(error, OwnCodeFailed) or not needed
+    for incident in reversed(happened):
+        step = re.search(r"Lab \d\d, step (\d+):", incident.text)
+        if incident.not_attempted and step and (every or int(step[1]) in needed):
+            return incident.text.partition(": ")[2]
+    return ""
+
+
+def _to_blame(lab: Exercise, service: str) -> bool:
+    """Whether an odd answer of `service` ('' when unknown) can be the doing of the code of this lab.
+
+    All that is asked at the gateway passes through auth.
+    """
+    return not service or service in lab.units or "auth" in lab.units
+
+
+def _is_odd(error: BaseException) -> bool:
+    return isinstance(error, ODD_VALUE) or any(kind.__name__ in ODD_NAMES for kind in type(error).__mro__)
+
+
+def _read(error: BaseException) -> Source | None:
+    """What was asked and came when `error` was raised."""
+    if isinstance(error, httpx.HTTPStatusError):
+        return source_of(Answer.of(error.response))
+    if isinstance(error, httpx.HTTPError):
+        request = error._request  # .request raises where there is none
+        if request is None or str(request.url).startswith(ENDPOINTS["consul"]):
+            return None
+        return Source(asked(request), f"no answer ({_short(error)})", service_of(request.url))
+    if hasattr(error, "incidents"):  # ToolFailed
+        return Source("ran a tool of the feed", str(error), "feed")
+    return Last.source or Source("read what your code wrote", _short(error))
+
+
 def _answering(lab: Exercise) -> bool:
     states = {unit.name: unit.state for unit in backend.units()}
     # "not seen": a worker, from inside JupyterLab.
@@ -73,7 +157,7 @@ def _short(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"[:300]
 
 
-def _look(lab: Exercise, happened: list[Incident], mine: bool) -> list[tuple[str, str]]:
+def _look(lab: Exercise, happened: list[Incident], mine: bool) -> Lines:
     if not mine:
         where = f"the platform's own code runs: ./lab start {lab.number} to have yours graded"
     elif happened:
@@ -83,9 +167,9 @@ def _look(lab: Exercise, happened: list[Incident], mine: bool) -> list[tuple[str
     return [("look at", where), ("next", f"./lab hint {lab.number}")]
 
 
-def absent_units(lab: Exercise) -> list[str]:
-    """Units of this lab that do not take part: they do not answer, or others do not know that they do."""
-    return [unit for unit in lab.units if not _takes_part(unit)]
+def absent_units(units: tuple[str, ...]) -> list[str]:
+    """Those units that do not take part: they do not answer, or others do not know that they do."""
+    return [unit for unit in units if not _takes_part(unit)]
 
 
 def _takes_part(unit: str) -> bool:

@@ -28,6 +28,11 @@ def overall(outcomes: list[Outcome]) -> Outcome:
     return Outcome.PASS if outcomes else Outcome.NOT_GRADABLE
 
 
+def printable(text: str) -> str:
+    """Without what would upset a terminal: escape sequences, other controls, halves of characters."""
+    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text.replace("\t", " "))
+
+
 class Wrong(AssertionError):
     """The system did not do what the task asks for."""
 
@@ -83,6 +88,17 @@ class Verdict:
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         return asdict(self) | {"outcome": str(self.outcome)}
+
+
+def as_text(verdicts: list[dict[str, Any]]) -> str:
+    """All verdicts for a person; what several in a row have in common is said once, after the last."""
+    texts: list[str] = []
+    for found, following in zip(verdicts, [*verdicts[1:], {}], strict=True):
+        verdict = from_dict(found)
+        if verdict.outcome is not Outcome.FAIL and found["lines"] == following.get("lines"):
+            verdict.lines = []
+        texts.append(verdict.text())
+    return "\n".join(texts)
 
 
 def from_dict(data: dict[str, Any]) -> Verdict:

@@ -7,9 +7,9 @@ from typing import Any
 
 import httpx
 
-from grading.outcome import NotGradable
-from grading.system import ENDPOINTS
-from lab import plain
+from grading import plain
+from grading.answers import Odd, source_of
+from grading.stack import ENDPOINTS
 
 RUN = secrets.token_hex(3)
 """Part of all names of this run: a seed that is given again makes the same people anew."""
@@ -33,14 +33,12 @@ class Person:
 
     def _good(self, answer: httpx.Response, wanted: int) -> dict[str, Any]:
         if answer.status_code != wanted:
-            raise NotGradable(
-                f"{answer.request.method} {answer.request.url.path} answered {said(answer)}"
-                f" instead of {wanted}, so the check has no person to act for"
-            )
+            raise Odd(source_of(answer), f"{wanted}: each check makes a person to act for")
         found: dict[str, Any] = answer.json()
         return found
 
 
 def said(answer: httpx.Response) -> str:
-    """An answer in a few words: status and the beginning of its body."""
-    return f"{answer.status_code} {answer.reason_phrase} {answer.text[:300]}".strip()
+    """An answer in a few words: status, where it leads, and the beginning of its body."""
+    where = f"(Location: {answer.headers['location']}) " if answer.is_redirect else ""
+    return f"{answer.status_code} {answer.reason_phrase} {where}{answer.text[:300]}".strip()

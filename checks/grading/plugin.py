@@ -11,25 +11,22 @@ from typing import Any
 
 import pytest
 
-from grading import judge, outcome
+from grading import judge, outcome, own_code, servers
+from grading.answers import Last
 from grading.outcome import NotGradable, Outcome, Verdict, from_dict, overall
 from grading.people import Person
-from grading.system import backend, home, wait_until_well
+from grading.stack import backend, home
+from grading.system import wait_until_well
+from lab.course import steps
 from lab.course.exercise import Exercise, exercise
-from lab.course.running import active, incidents, is_active, is_waiting, wait_until_loaded
+from lab.course.running import active, is_active
 from lab.errors import LabError, NotFromHere
-from lab.readiness import slow
 
 VERDICT = "verdict"
-SETTLE_SECONDS = 6.0
-CONSUL_SEES_SECONDS = 1.5
 settled_key = pytest.StashKey[dict[str, float]]()
 verdicts_key = pytest.StashKey[dict[str, Verdict]]()
 began_key = pytest.StashKey[float]()
-
-
-class OwnCodeFailed(Exception):
-    """The unit that runs the learner's code does not take part in the system."""
+watched_key = pytest.StashKey[servers.Watched]()
 
 
 def check(points: int) -> pytest.MarkDecorator:
@@ -100,47 +97,29 @@ def lab(request: pytest.FixtureRequest) -> Exercise:
 def gradable(request: pytest.FixtureRequest, lab: Exercise) -> Iterator[None]:
     """Alone or beside others, on a system that can be graded, with the code as it was saved."""
     alone = request.node.get_closest_marker("disturbs") is not None
+    mine = is_active(home, lab)
     home.root.mkdir(parents=True, exist_ok=True)
     with (home.root / "checks.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
-        if why := judge.unable(lab):
-            raise NotGradable(why)
+        if why := servers.trouble():
+            raise servers.ServerAway(why)
+        if mine:
+            own_code.refuse_unwritten(lab, request.node.name)
+        request.node.stash[watched_key] = servers.Watched.now()
         wait_until_well()
-        if is_active(home, lab):
+        if mine:
             try:
-                _wait_for_own_code(request.node, lab)
+                own_code.wait_until_loaded(lab, request.node.name, request.config.stash[settled_key])
             except LabError as error:
                 raise NotGradable(str(error)) from error
         yield
 
 
-def _wait_for_own_code(item: pytest.Item, lab: Exercise) -> None:
-    """The saved files are loaded and their units take part, or the learner's code said why not."""
-    began = {unit: wait_until_loaded(home, backend, unit) for unit in lab.units}
-    loaded = min(began.values())
-    settled = item.config.stash[settled_key]
-    deadline = time.monotonic() + SETTLE_SECONDS * slow()
-    # Consul still believes the process that was there before until it has asked once more.
-    while (absent := judge.absent_units(lab)) or time.time() - loaded < CONSUL_SEES_SECONDS:
-        # What another unit of the lab met meanwhile is no reason for this one to be away.
-        happened = [found for unit in absent for found in incidents(backend, (unit,), began[unit])]
-        if happened and not happened[-1].not_attempted and happened[-1].kind != "raised":
-            break
-        if happened and any(is_waiting(backend, unit) for unit in absent):
-            break  # for the next save: nothing will change before
-        late = time.monotonic() > deadline or settled.get(lab.number) == loaded
-        if late or len(happened) > 1:
-            break
-        time.sleep(0.05)
-    settled[lab.number] = loaded
-    if absent and incidents(backend, (absent[0],), began[absent[0]]):
-        item.stash[began_key] = loaded
-        raise OwnCodeFailed(f"{absent[0]} does not take part: its code failed")
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     item.stash[began_key] = time.time()
+    item.stash[watched_key] = servers.Watched({})
+    Last.source = None
 
 
 @pytest.hookimpl(wrapper=True)
@@ -157,7 +136,11 @@ def pytest_runtest_makereport(
     if call.excinfo is not None:
         if isinstance(call.excinfo.value, KeyboardInterrupt):
             return report
-        verdict.outcome, verdict.lines = judge.judge(lab, call.excinfo.value, item.stash[began_key])
+        verdict.outcome, verdict.lines = judge.judge(
+            lab, call.excinfo.value, item.stash[began_key], item.stash[watched_key],
+            steps.needed(lab, item.name),
+        )  # fmt: skip
+        verdict.lines = [(label, outcome.printable(said)) for label, said in verdict.lines]
         if isinstance(call.excinfo.value, NotFromHere):
             # No failure to begin with, or to end at, the next time.
             report.outcome = "skipped"
@@ -174,7 +157,7 @@ def pytest_runtest_makereport(
 def _keep_details(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
     """Our own traceback is for us: it goes to a file. A dead server needs none."""
     assert call.excinfo is not None
-    if isinstance(call.excinfo.value, NotGradable):
+    if isinstance(call.excinfo.value, NotGradable | judge.Unwritten):
         return
     with (home.root / "checks.log").open("a") as out:
         out.write(f"{time.strftime('%F %T')} {item.nodeid}\n{call.excinfo.getrepr(style='long')}\n")
@@ -193,6 +176,11 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] 
         return None
     said = dict(found[-1])["outcome"]  # type: ignore[call-overload]
     return report.outcome, {"fail": "F", "not gradable": "N", "not attempted": "-"}[said], said.upper()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if any(verdict.outcome is Outcome.FAIL for verdict in config.stash[verdicts_key].values()):
+        terminalreporter.write_line(f"The same people and data again: --seed {config.option.seed}")
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -11,7 +11,7 @@ import psycopg
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from grading.system import ENDPOINTS, backend
+from grading.stack import ENDPOINTS, backend
 from lab import plain
 from lab.settings import read
 

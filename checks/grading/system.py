@@ -1,29 +1,28 @@
 """The live system as the checks see it: which units answer, and units stopped on purpose."""
 
-import socket
-import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-import bson
 import httpx
 
+from grading import plain
+from grading.answers import Last, Odd, Source
 from grading.outcome import NotGradable, Wrong
-from lab import plain
+from grading.servers import dead_servers
+from grading.stack import ENDPOINTS, backend, home
+from lab import plain as bare
 from lab.backend import Backend
-from lab.choice import chosen
 from lab.course.running import active
-from lab.home import Home
 from lab.readiness import slow, waiting_for
 
 T = TypeVar("T")
 
-home = Home.from_environment()
-backend = chosen(home)
-ENDPOINTS = backend.endpoints()
-SERVERS = ("postgresql", "mongodb", "redis", "kafka", "consul", "traefik")
+__all__ = [
+    "ENDPOINTS", "backend", "eventually", "heal", "home", "http", "missing", "second_instance", "stopped",
+    "wait_until_well",
+]  # fmt: skip
 HEAL_SECONDS = 60.0
 WELL_SECONDS = 15.0
 
@@ -33,63 +32,60 @@ def http() -> httpx.Client:
     return plain.client(timeout=10)
 
 
-_HELLO = bson.encode({"hello": 1, "$db": "admin"})
-# The shortest honest question in each protocol, and how its answer begins.
-_QUESTIONS = {
-    "postgresql": (struct.pack("!ii", 8, 80877103), b""),  # SSLRequest
-    "redis": (b"PING\r\n", b"+PONG"),
-    "kafka": (struct.pack("!ihhih", 10, 18, 0, 7, 0), b""),  # ApiVersions v0, client id ""
-    "mongodb": (struct.pack("<iiiiIB", 21 + len(_HELLO), 1, 0, 2013, 0, 0) + _HELLO, b""),  # OP_MSG
-}
-
-
-def answers(unit: str) -> bool:
-    """Whether a server answers a question of its own protocol within two seconds."""
-    try:
-        if unit in _QUESTIONS:
-            host, _, port = ENDPOINTS[unit].rpartition(":")
-            question, beginning = _QUESTIONS[unit]
-            with socket.create_connection((host, int(port)), 2 * slow()) as connection:
-                connection.settimeout(2 * slow())
-                connection.sendall(question)
-                answer = connection.recv(64)
-            return bool(answer) and answer.startswith(beginning)
-        path = {"consul": "/v1/status/leader", "traefik": "/ping"}[unit]
-        seen = plain.get(ENDPOINTS[unit] + path, timeout=2 * slow())
-    except (OSError, httpx.HTTPError):
-        return False
-    return seen.status_code == 200 and seen.text not in ("", '""')
-
-
-def dead_servers() -> list[str]:
-    """Servers that do not answer."""
-    return [unit for unit in SERVERS if not answers(unit)]
-
-
 def missing(excepted: tuple[str, ...] = ()) -> list[str]:
     """What is not there of the whole system; without what the units in `excepted` are to blame for."""
-    with plain.client(timeout=3) as client:
+    with bare.client(timeout=3) as client:
         found = waiting_for(ENDPOINTS, client)
     return [what for what in found if not any(unit.split("-")[0] in what for unit in excepted)]
 
 
-def eventually(look: Callable[[], T], *, within: float, what: str) -> T:
-    """The first truthy answer of `look`, polled. Raises Wrong with the last one seen."""
-    began = time.monotonic()
-    last: object = "nothing"
+LATE = "It did not happen in time."
+
+
+def eventually(
+    look: Callable[[], T | None],
+    *,
+    within: float,
+    what: str,
+    means: str = LATE,
+    saw: Callable[[], object] | None = None,
+) -> T:
+    """The first truthy answer of `look`, polled.
+
+    Raises Wrong when none came in time: with `what` was waited for, how long, the last state seen (what
+    `saw` says, else what `look` gave), and what that `means`.
+    """
+    began, before = time.monotonic(), Last.source
+    last: object = None
     while time.monotonic() - began < within * slow():
         try:
             if last := look():
                 return last
+        except Odd as error:
+            last = f"{error.did} gave {error.saw}; {error.expected} was looked for"
         except (httpx.HTTPError, OSError, ValueError) as error:
             last = f"{type(error).__name__}: {error}"
         time.sleep(0.05)
+    if saw is not None:
+        try:
+            last = saw()
+        except (httpx.HTTPError, OSError, ValueError, Odd) as error:
+            last = f"{type(error).__name__}: {error}"
     raise Wrong(
         f"waited for {what}",
         f"it within {within * slow():g} s",
-        f"last: {last}",
-        "It did not happen in time.",
+        f"last: {_in_words(last, before)}",
+        means,
     )
+
+
+def _in_words(last: object, before: Source | None) -> str:
+    """What a look saw; one that only says yes or no may have read an answer that can be shown."""
+    if last is not None and last != "" and not isinstance(last, bool):
+        return str(last)
+    if (source := Last.source) is not None and source is not before:
+        return f"{source.did} gave {source.saw}"
+    return "it was not so" if last is False else "nothing"
 
 
 @contextmanager

@@ -3,9 +3,10 @@
 import json
 from typing import Any
 
+from grading.answers import LONGEST, Source, held
 from grading.databases import posts_kept
 from grading.outcome import NotGradable
-from grading.system import backend
+from grading.stack import backend
 from lab.course.running import Incident
 from lab.readiness import slow
 from lab.view import Ran, run_tool
@@ -32,7 +33,8 @@ def tool(name: str) -> dict[str, Any]:
         raise NotGradable(ran.said[-1] if ran.said else f"{name} could not do its work")
     if not ran.answer:
         raise ToolFailed(name, ran)
-    return ran.answer
+    answer: dict[str, Any] = held(ran.answer, Source(f"ran {name}", json.dumps(ran.answer)[:LONGEST], "feed"))
+    return answer
 
 
 def _incidents(ran: Ran) -> list[Incident]:

@@ -13,9 +13,11 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
 from civildiy.events.clients import reader
 from civildiy.events.envelope import POSTS_TOPIC
+from grading.answers import LONGEST, Source, held
 from grading.beside import run_module
 from grading.outcome import NotGradable, Wrong, require
-from grading.system import ENDPOINTS, backend, eventually
+from grading.stack import ENDPOINTS, backend
+from grading.system import eventually
 from lab.course.exercise import Exercise
 from lab.course.running import is_waiting
 
@@ -43,12 +45,23 @@ class Seen:
     @property
     def version(self) -> int:
         """The post's version that the event tells of."""
-        return int(self.body.get("postversion") or 0)
+        found = self.body.get("postversion")
+        return found if isinstance(found, int) else 0
 
     @property
     def id(self) -> str:
         """The event's id."""
         return str(self.body.get("id"))
+
+
+def _seen(key: bytes, value: bytes) -> Seen:
+    """An event, its JSON read with care. Raises ValueError for what is no JSON object."""
+    text = value.decode()
+    body = json.loads(text)
+    if not isinstance(body, dict):
+        raise ValueError(text)
+    source = Source(f"read an event from the topic {POSTS_TOPIC}", text[:LONGEST], "posts")
+    return Seen(key.decode(errors="replace"), held(body, source))
 
 
 class Listener:
@@ -66,12 +79,12 @@ class Listener:
         return int(self._consumer.end_offsets([PARTITION], timeout_ms=10_000)[PARTITION])
 
     def all(self) -> list[Seen]:
-        """All events since the beginning; what is not JSON is left out."""
+        """All events since the beginning; what is no JSON object is left out."""
         end = self.end()
         while self._consumer.position(PARTITION) < end:
             for record in self._consumer.poll(timeout_ms=500).get(PARTITION, []):
                 with suppress(ValueError):
-                    self._seen.append(Seen((record.key or b"").decode(), json.loads(record.value)))
+                    self._seen.append(_seen(record.key or b"", record.value))
         return self._seen
 
     def of(self, post: str) -> list[Seen]:

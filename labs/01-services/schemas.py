@@ -1,6 +1,7 @@
 """What profile takes and answers."""
 
 import datetime
+import re
 from typing import Annotated, Any
 
 import orjson
@@ -16,6 +17,7 @@ from pydantic import (
 from civildiy.chassis.text import Text, storable_json
 
 MAX_PREFERENCES_BYTES = 64 * 1024
+ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 Line = Annotated[Text, StringConstraints(max_length=100)] | None

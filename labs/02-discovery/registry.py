@@ -89,7 +89,7 @@ def stay_registered(
     """Keep `instance` in the catalog until `left` is set; look every `every` seconds.
 
     Calls `on_look` at each look while Consul answers, `on_missing` before each (new) registration,
-    and `on_error` when Consul does not answer.
+    and `on_error` with whatever goes wrong: Consul is away, or its answer makes no sense.
     Nothing is given up: a Consul that lost everything gets the registration back.
     """
     raise NotImplementedError("Lab 02, step 3: write stay_registered")

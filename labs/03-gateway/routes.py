@@ -89,7 +89,13 @@ def _validate(service: str, routes: Sequence[Route]) -> None:
     raise NotImplementedError("Lab 03, step 3: write _validate")
 
 
-_MATCHER = re.compile(r"(?:Path|PathPrefix|Method|Host|Header|PathRegexp)\(`[^`]+`(?:, ?`[^`]+`)?\)")
+_WORD = r"`[^`\x00-\x1f]+`"
+_MATCHER = re.compile(
+    rf"(?:Path|PathPrefix)\((?=`/){_WORD}\)"
+    rf"|(?:Host|HostRegexp|PathRegexp|Method|ClientIP)\({_WORD}\)"
+    rf"|(?:Header|HeaderRegexp|Query|QueryRegexp)\({_WORD}, ?{_WORD}\)"
+)
+"""The matchers of Traefik 3, each with as many words as it takes; a path begins with '/'."""
 
 
 def _validate_rule(where: str, rule: str) -> None:
@@ -111,7 +117,8 @@ class RouteStore:
             _, entries = self._client.kv.get(f"{ROOT}/{kind}/{self._service}-", recurse=True)
             for entry in entries or []:
                 value: bytes | None = entry["Value"]
-                found[entry["Key"].removeprefix(f"{ROOT}/")] = (value or b"").decode()
+                # What is no text is nothing that we wrote: it reads as something else and is written anew.
+                found[entry["Key"].removeprefix(f"{ROOT}/")] = (value or b"").decode(errors="replace")
         return found
 
     def publish(self, wanted: Mapping[str, str]) -> bool:

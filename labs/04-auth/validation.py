@@ -39,11 +39,10 @@ class Validator:
         try:
             return verify(token, self._issuer, self._ring.public)
         except UnknownKey:
-            if self._ring.may_look_again():
-                try:
-                    await self._ring.load(self._pool)
-                except (Error, PoolTimeout) as error:
-                    log.warning("keys not reloaded: %s", error)
+            try:
+                await self._ring.look_again(self._pool)
+            except (Error, PoolTimeout) as error:
+                log.warning("keys not reloaded: %s", error)
         if not self._ring.public:
             # Started without PostgreSQL: whether the token is good cannot be said.
             raise Unavailable("postgresql")

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bson import ObjectId
-from pymongo import ReturnDocument
+from pymongo import ReturnDocument, timeout
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import ConnectionFailure, OperationFailure
@@ -31,7 +31,15 @@ ATTEMPTS = 20
 """How often a change is tried again when somebody else changed the post in between."""
 
 
+_FIELDS = tuple(name for name in Post.model_fields if name != "id")
+SHOWN = dict.fromkeys(_FIELDS, 1)
+"""The fields that a reader gets. A document can be much larger: its outbox holds up to a hundred states."""
+CHANGING = SHOWN | {"outbox.id": 1, "parked.id": 1}
+"""The fields that a change is decided by: of the events that wait only how many they are."""
+
 Keys = list[tuple[str, int]]
+BUILD_SECONDS = 120
+"""An index over many posts takes longer than a request may."""
 INDEX_CONFLICTS = (85, 86)
 """MongoDB's codes for an index that is there already, but not the same."""
 
@@ -65,7 +73,8 @@ async def ensure_collection_until_done(database: AsyncDatabase[Document]) -> Non
     said = False
     while True:
         try:
-            await ensure_collection(database)
+            with timeout(BUILD_SECONDS):
+                await ensure_collection(database)
         except Exception as error:  # whatever it is, the service goes on and the log says what
             if not said:
                 away = isinstance(error, ConnectionFailure)
@@ -101,7 +110,7 @@ class PostStore:
 
     async def get(self, post_id: str) -> Post:
         """One post. Raises NotFound."""
-        document = await self._posts.find_one({"_id": ObjectId(post_id), **visible()})
+        document = await self._posts.find_one({"_id": ObjectId(post_id), **visible()}, SHOWN)
         if document is None:
             raise NotFound(f"There is no post {post_id}.")
         return _as_post(document)
@@ -123,15 +132,16 @@ class PostStore:
 
 
 def visible() -> Document:
-    """Part of a query: not deleted, and not expired, even if MongoDB has not removed it yet."""
+    """Part of a query: not deleted, and not expired, even if MongoDB has not removed it yet.
+
+    Documents that are no posts are nobody's to see: only ours tell of a last event.
+    """
     return {
         "deleted": False,
+        "last_event": {"$exists": True},
         "$or": [{"expires_at": None}, {"expires_at": {"$gt": datetime.now(UTC)}}],
     }
 
 
 def _as_post(document: Mapping[str, Any]) -> Post:
     return Post(id=str(document["_id"]), **{f: document[f] for f in _FIELDS})
-
-
-_FIELDS = tuple(name for name in Post.model_fields if name != "id")

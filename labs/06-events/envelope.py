@@ -21,6 +21,8 @@ SCHEMA_VERSION: Literal[2] = 2
 Put = Literal["post.created", "post.updated"]
 Removal = Literal["post.deleted", "post.expired"]
 EVENT_TYPES = ("post.created", "post.updated", "post.deleted", "post.expired")
+CONTENT_TYPE = ("content-type", b"application/cloudevents+json")
+"""The header of each record, by which any CloudEvents library knows what it holds (structured mode)."""
 
 
 def _in_utc(time: datetime) -> datetime:
@@ -149,10 +151,10 @@ def decode(raw: bytes | None) -> PostEvent:
         raise PoisonEvent("not a JSON object")
     kind = document.get("type")
     if isinstance(kind, str) and kind not in EVENT_TYPES and document.get("specversion") == "1.0":
-        raise UnknownType(kind)
+        raise UnknownType(kind[:100])
     version = document.get("schemaversion")
     if not isinstance(version, int) or version not in VERSIONS:
-        raise PoisonEvent(f"schemaversion {version!r} is not one of {sorted(VERSIONS)}")
+        raise PoisonEvent(f"schemaversion {version!r:.100} is not one of {sorted(VERSIONS)}")
     try:
         event = VERSIONS[version].validate_python(document, strict=False)
         while version != SCHEMA_VERSION:

@@ -1,8 +1,8 @@
 """The projector: reads the topic and applies each event to the view.
 
-The offset is written to Redis together with the effects, and committed to Kafka after them. On
-start the one in Redis counts, so a Redis that lost its data is filled again from what Kafka still
-has. While Redis is away nothing is skipped: the same records are read again until they are
+The offset is written to Redis together with the effects, and committed to Kafka after them. The one in
+Redis counts: a Redis that lost its data, also while this runs, is filled again from what Kafka still
+has. While Redis is away or full nothing is skipped: the same records are read again until they are
 applied. Blocking clients: this is a process of its own, `python -m civildiy feed-projector`.
 """
 
@@ -37,6 +37,7 @@ from civildiy.events.envelope import (
     decode,
 )
 from civildiy.feed import keys
+from civildiy.feed.clients import blocking
 from civildiy.feed.projection import Projection, ViewSwitched
 from civildiy.feed.settings import ProjectorSettings
 
@@ -47,8 +48,9 @@ POLL_MS = 500
 RETRY_SECONDS = 0.5
 ALIVE_SECONDS = 5
 LONGEST_REASON = 500
+LONGEST_KEY = 1_000
 LONGEST_LETTER = 1_000_000
-"""Bytes of a record that go to the dead letters, whose largest record is as large as the topic's own."""
+"""Bytes of a value that go to the dead letters, whose largest record is as large as the topic's own."""
 LONELY_SECONDS = 5
 """After this long without a partition the broker is asked whether it still knows this member."""
 PARTITION = TopicPartition(POSTS_TOPIC, 0)
@@ -79,6 +81,7 @@ class Projector(ConsumerRebalanceListener):  # type: ignore[misc]
         self._redis = redis
         self._still_member = still_member
         self._must_seek = False
+        self._following = 0
         self._buried = -1
         self._asked_at = time.monotonic()
 
@@ -117,13 +120,21 @@ class Projector(ConsumerRebalanceListener):  # type: ignore[misc]
         if self._must_seek and PARTITION in self._consumer.assignment():
             self._seek()
             return
-        if records:
-            try:
+        at_work = self._is_at_work()
+        try:
+            if records:
+                if records[0].offset > self._following:  # the client jumps over what is gone by itself
+                    self._warn_of_gap(
+                        self._following, self._consumer.beginning_offsets([PARTITION])[PARTITION]
+                    )
                 self._apply(records)
-            except ViewSwitched:
-                log.info("the view was made anew: going on where it ends")
-                self._must_seek = True
-        if self._is_at_work():
+                self._following = records[-1].offset + 1
+            elif at_work:
+                self._projection.expect_same_view()
+        except ViewSwitched:
+            log.warning("the view was made anew, emptied or set back: going on where it ends")
+            self._must_seek = True
+        if at_work:
             self._redis.set(keys.PROJECTOR, "running", ex=ALIVE_SECONDS)
 
     def _is_at_work(self) -> bool:
@@ -147,8 +158,14 @@ class Projector(ConsumerRebalanceListener):  # type: ignore[misc]
         self._buried = min(self._buried, end - 1)
         start = first if noted is None or noted > end else max(noted, first)
         log.info("going on at offset %s (view: %s, topic: %s to %s)", start, noted, first, end)
+        self._warn_of_gap(noted or 0, first)
+        self._following = start
         self._consumer.seek(PARTITION, start)
         self._must_seek = False
+
+    def _warn_of_gap(self, wanted: int, first: int) -> None:
+        if first > wanted:
+            log.warning("the topic begins at %s: what was before comes back with ./lab rebuild", first)
 
     def _apply(self, records: Sequence[ConsumerRecord]) -> None:
         raise NotImplementedError("Lab 07, step 4: write Projector._apply")
@@ -158,13 +175,25 @@ class Projector(ConsumerRebalanceListener):  # type: ignore[misc]
         raise NotImplementedError("Lab 07, step 4: write Projector._bury")
 
 
+def fitting(record: ConsumerRecord, reason: str) -> tuple[bytes | None, bytes, str]:
+    """Key, value and reason as far as a dead letter has room for them; the reason tells what was cut."""
+    key, value, reason = record.key, record.value or b"", reason[:LONGEST_REASON]
+    if key is not None and len(key) > LONGEST_KEY:
+        reason += f" (of a key of {len(key)} bytes the first {LONGEST_KEY})"
+        key = key[:LONGEST_KEY]
+    if len(value) > LONGEST_LETTER:
+        reason += f" (of {len(value)} bytes the first {LONGEST_LETTER}: a letter has no room for more)"
+        value = value[:LONGEST_LETTER]
+    return key, value, reason
+
+
 def main() -> None:
     """Run until SIGTERM or SIGINT."""
     settings = load_settings(ProjectorSettings)
     configure_logging(settings.log_level)
     stopped = stop_on_signals()
     bootstrap, member = settings.kafka_bootstrap, settings.projector_id
-    redis: Redis = Redis(host=settings.redis_host, port=settings.redis_port, socket_timeout=2)
+    redis = blocking(settings.redis_host, settings.redis_port)
     producer = until_connected(lambda: kafka_producer(bootstrap), stopped)
     if producer is None:
         return

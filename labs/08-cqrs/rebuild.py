@@ -3,7 +3,8 @@
 Kafka forgets after a week, so the posts' own database says what there is, and the topic only what
 happened since the copy began. The new view grows in a Redis database of its own under the same
 keys; at the end SWAPDB makes it the one that is read. Readers notice nothing, the projector goes on
-by itself, and a rebuild that dies leaves nothing behind that anybody reads.
+by itself, and a rebuild that dies leaves nothing behind that anybody reads. Whoever calls `run` calls
+`leave` afterwards, however it ended.
 """
 
 import logging
@@ -31,6 +32,18 @@ LOCK_SECONDS = 20
 FOLLOW_MS = 200
 
 # Lab 08, step 3: SWITCH
+
+LEAVE = """
+-- Empty the database beside, then let the next rebuild begin; nothing when somebody else has the lock.
+-- KEYS: lock  ARGV: owner, number of the database
+
+if redis.call('GET', KEYS[1]) == ARGV[1] then
+  redis.call('SELECT', ARGV[2])
+  redis.call('FLUSHDB', 'ASYNC')
+  redis.call('SELECT', 0)
+  redis.call('DEL', KEYS[1])
+end
+"""
 
 KEEP_LOCK = """
 -- KEYS: lock  ARGV: owner, seconds
@@ -71,6 +84,10 @@ class Rebuild:
         errors of Redis, Kafka and of `posts`; the live view is untouched then.
         """
         raise NotImplementedError("Lab 08, step 3: write Rebuild.run")
+
+    def leave(self) -> None:
+        """Take away what a rebuild leaves, finished or not, and only then its lock. Raises RedisError."""
+        self._live.eval(LEAVE, 1, keys.REBUILD, self._owner, keys.BESIDE)
 
     def _load(self, posts: Iterable[PostState]) -> int:
         """Apply the last event of each post to the new view; returns the number of posts."""

@@ -1,0 +1,34 @@
+"""The system that is graded: where it is, and who runs it."""
+
+from typing import Any, cast
+
+from lab.backend import Backend
+from lab.choice import chosen
+from lab.home import Home
+
+ENDING = ("stop_unit", "restart", "signal", "forget", "freeze", "cut_off", "override", "skew_clock")
+
+
+class Noting:
+    """A backend that notes what the running check has stopped, killed or restarted itself."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self.disturbed: set[str] = set()
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._backend, name)
+        if name not in ENDING:
+            return found
+
+        def noting(unit: str, *arguments: Any, **options: Any) -> Any:
+            self.disturbed.add(unit)
+            return found(unit, *arguments, **options)
+
+        return noting
+
+
+home = Home.from_environment()
+noting = Noting(chosen(home))
+backend = cast(Backend, noting)
+ENDPOINTS = backend.endpoints()
