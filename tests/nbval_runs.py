@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,7 @@ class Run:
     passed: int
     failed: list[int]
     words: str
+    seconds: float
 
 
 def nbval(notebook: Path) -> Run:
@@ -33,10 +35,12 @@ def nbval(notebook: Path) -> Run:
         sys.executable, "-m", "pytest", "-c", str(HERE / "nbval.ini"), f"--rootdir={REPO}", "--nbval-lax",
         f"--nbval-kernel-name={NAME}", f"--nbval-cell-timeout={CELL_SECONDS * slow():g}", str(notebook),
     ]  # fmt: skip
+    began = time.monotonic()
     done = subprocess.run(
         command, cwd=REPO, env=env | {"PYTHONPATH": str(HERE)}, capture_output=True, text=True, check=False
     )
     words = done.stdout + done.stderr
     failed = sorted({int(n) for n in re.findall(r"^FAILED .*::Cell (\d+)", words, re.MULTILINE)})
     passed = re.search(r"(\d+) passed", words)
-    return Run(done.returncode, int(passed[1]) if passed else 0, failed, words)
+    seconds = time.monotonic() - began
+    return Run(done.returncode, int(passed[1]) if passed else 0, failed, words, seconds)

@@ -1,12 +1,24 @@
-"""The commands that the README files, the labs and the notebooks show to people."""
+"""The commands that the README files, the documents, the labs and the notebooks show to people."""
 
 import re
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lab.home import REPO
 
-START = r"(?:\./lab|%lab|\.venv/bin/|curl |kill -9 \$)"
+OURS = r"(?:\./lab|%lab|\.venv/bin/[\w-]+|\./[\w./-]+)"
+PROGRAMS = (
+    "apt|apt-get|awk|bash|cat|chmod|cp|curl|docker|docker-compose|echo|export|for|git|go|grep|head|java|jq|"
+    "jupyter|kafka-topics|kill|killall|lab|ln|ls|lsof|make|mkdir|mongosh|mv|mvn|mypy|npm|npx|nft|openssl|pip|"
+    "pip3|pkill|process-compose|psql|pytest|python|python3|redis-cli|rm|ruff|sed|sh|sleep|source|ss|sudo|tail|"
+    "tar|time|timeout|touch|unzip|watch|wget|while|wrk|xargs"
+)
+"""What makes a piece of code in running text a command. In a block of its own every line is one."""
+START = re.compile(rf"(?:[A-Z_]+=\S* )*(?:{OURS}(?= |$)|(?:{PROGRAMS}) )")
+FENCE = re.compile(r"^( *)```([^\n]*)\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
+SHELLS = ("", "sh", "bash", "shell", "console")
+PICTURE = re.compile(r"[\u2190-\u21ff\u2500-\u25ff]")
 PLACES = {"NN": "01", "UNIT": "posts", "FAULT": "kill", "S": "1", "F": "/dev/null", "M": "1", "NUMBER": "01",
           "SIZES": "100"}  # fmt: skip
 """What stands for something of the reader's own, and what a test takes instead."""
@@ -28,22 +40,41 @@ class Shown:
     @property
     def is_lab(self) -> bool:
         """Whether it is one command of ./lab and nothing else."""
-        return bool(re.fullmatch(r"(\./|%)lab( [^&|;]*)?", self.text))
+        return bool(re.fullmatch(r"(\./|%|)lab( [^&|;]*)?", self.text))
 
 
 def shown() -> list[Shown]:
     """Each different command, by its text."""
     listed = subprocess.check_output(["git", "ls-files", "*.md"], cwd=REPO, text=True).split()
     found: dict[str, Shown] = {}
-    for file in [file for file in listed if not file.startswith("docs/decisions/")]:
-        text = (REPO / file).read_text(encoding="utf-8")
-        fence = re.compile(r"^```[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
-        for block in fence.findall(text):
-            for line in block.splitlines():
-                command = re.sub(r"^\w+ = (?=%)", "", line.split(" #")[0].strip())
-                if re.match(START, command):
-                    found.setdefault(command, Shown(command, file))
-        for command in re.findall(rf"`({START}[^`]*)`", fence.sub("", text)):
-            tidy = " ".join(command.split())
-            found.setdefault(tidy, Shown(tidy, file))
+    for file in listed:
+        for command in commands_in((REPO / file).read_text(encoding="utf-8")):
+            found.setdefault(command, Shown(command, file))
     return sorted(found.values(), key=lambda command: command.text)
+
+
+def commands_in(text: str) -> Iterator[str]:
+    """Every command of one document, in its blocks first."""
+    for _, language, block in FENCE.findall(text):
+        if language.startswith("python"):
+            cells = re.findall(r"^\s*(?:\w+ = )?(%lab .*|!.*)$", block, re.MULTILINE)
+            yield from (cell.removeprefix("!").strip() for cell in cells)
+        elif language in SHELLS and not PICTURE.search(block):
+            yield from _lines(block)
+    for code in re.findall(r"`([^`]+)`", FENCE.sub("", text)):
+        tidy = " ".join(code.split())
+        if START.match(tidy):
+            yield tidy
+
+
+def _lines(block: str) -> Iterator[str]:
+    """The commands of a block: a line each, or as many lines as the shell needs to make sense of one."""
+    command = ""
+    for line in block.splitlines():
+        bare = re.sub(r"(^|\s+)#.*$", "", line).removeprefix("$ ").rstrip()
+        command = f"{command}\n{bare}".strip()
+        if command and subprocess.run(["bash", "-n", "-c", command], capture_output=True).returncode == 0:
+            yield command
+            command = ""
+    if command:
+        yield command

@@ -1,34 +1,55 @@
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 from compose.stack import Stack, stack
 from support import home
 
+from compose import step
 from lab.errors import LabError
 
 WITHOUT = "LAB_CI_WITHOUT_DOCKER"
+MEASURED: list[Stack] = []
+ENGINE_SECONDS, TEST_SECONDS, END_SECONDS = 1500.0, 1200.0, 300.0
+"""What each test may take: before it (an engine and images, where there are none), itself, after it."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
+    with step.limited(f"what {item.name} needs", ENGINE_SECONDS):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    with step.limited(item.name, TEST_SECONDS):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
+    # Also when the time of all tests is up: what runs has to be removed.
+    with step.limited(f"the end of {item.name}", END_SECONDS, whatever=True):
+        return (yield)
 
 
 @pytest.fixture(scope="module")  # the native stack is needed again afterwards
-def on_compose(pytestconfig: pytest.Config) -> Iterator[Stack]:
+def on_compose() -> Iterator[Stack]:
     """The system under Compose; without an engine this fails, unless somebody allowed it by hand."""
     try:
         with stack(home) as found:
+            MEASURED.append(found)
             yield found
-            _report(pytestconfig, found)
     except LabError as error:
         if os.environ.get(WITHOUT) == "1":
             pytest.skip(f"NOTHING WAS TRIED ON COMPOSE ({WITHOUT}=1): {error}")
         raise AssertionError(f"Compose cannot be tried ({WITHOUT}=1 leaves it out): {error}") from error
 
 
-def _report(config: pytest.Config, found: Stack) -> None:
-    """What was measured, for whoever reads the log."""
-    reporter = config.pluginmanager.getplugin("terminalreporter")
-    if reporter:
-        reporter.ensure_newline()
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was measured, for whoever reads the log; before the end, pytest would keep it to itself."""
+    for found in MEASURED:
         for what, seconds in found.seconds.items():
-            reporter.write_line(f"compose: {what}: {seconds:.0f} s")
+            terminalreporter.write_line(f"compose: {what}: {seconds:.0f} s")
         for line in found.figures:
-            reporter.write_line(f"compose: {line}")
+            terminalreporter.write_line(f"compose: {line}")

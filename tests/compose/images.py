@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 from compose.machine import Machine
 
+from compose import step
 from lab.home import PLATFORM, REPO
 from lab.install.servers import ServerPaths
 
@@ -78,11 +79,8 @@ class StandIns:
 
     def _is_there(self, tag: str, fingerprint: str) -> bool:
         label = '{{index .Config.Labels "standin"}}'
-        asked = subprocess.run(
-            ["docker", "image", "inspect", "--format", label, tag],
-            env=self._machine.environment, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        return asked.stdout.strip() == fingerprint
+        asked = ["docker", "image", "inspect", "--format", label, tag]
+        return step.run(asked, self._machine.environment, 60)[1].strip() == fingerprint
 
     def _make_base(self) -> str:
         exclude = [f"--dpkgopt=path-exclude=/usr/share/{what}/*" for what in ("man", "doc", "locale")]

@@ -3,17 +3,18 @@
 import json
 import os
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from compose.images import StandIns
 from compose.machine import Machine
 from rich.console import Console
 
+from compose import step
 from lab.compose import engine, images
 from lab.errors import LabError
 from lab.home import REPO, Home
@@ -21,7 +22,10 @@ from lab.install.pins import pins
 from lab.install.servers import Installer, ensure_servers
 from lab.native.backend import NativeBackend
 from lab.progress import Progress
+from lab.settings import read_pairs
 
+PROXY = "http://192.0.2.1:3128"
+"""Where nobody is: what asks this proxy gets no answer."""
 OWN = {
     # Beside whatever else runs on this machine: other containers, network, ports, and learner's files.
     "COMPOSE_PROJECT_NAME": "civildiy-test", "LAB_NETWORK": "172.30.43", "LAB_BACKEND": "compose",
@@ -30,10 +34,16 @@ OWN = {
 }  # fmt: skip
 
 
+STEP_SECONDS = 600.0
+"""The longest that one command may take: building our images, or one file of the live tests."""
+
+
 class Stack:
     """Runs commands against the engine; `seconds` and `figures` are reported at the end."""
 
-    def __init__(self, environment: dict[str, str]) -> None:
+    def __init__(self, environment: dict[str, str], client: Path | None = None) -> None:
+        """`client`: the settings of the engine's client, where they are the tests' own."""
+        self._client = client
         # Not inside the surrounding pytest's environment: what it starts are runs of their own.
         outside = {name: value for name, value in environment.items() if not name.startswith("PYTEST_")}
         made_of = images.fingerprints()
@@ -46,24 +56,41 @@ class Stack:
         self.seconds: dict[str, float] = {}
         self.figures: list[str] = []
 
-    def run(self, *command: object, code: int = 0) -> str:
-        """Run a command; returns what it printed. Fails when it ends otherwise than `code`."""
-        words = [str(part) for part in command]
-        done = subprocess.run(
-            words, cwd=REPO, env=self.environment, text=True, timeout=1500, check=False,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-        assert done.returncode == code, (
-            f"{' '.join(words)} ended with {done.returncode}:\n{done.stdout[-6000:]}"
-        )
-        return done.stdout
+    def run(self, *command: object, code: int = 0, seconds: float = STEP_SECONDS) -> str:
+        """Run a command; returns what it printed. Fails when it does not end with `code`, or not in time."""
+        ended, said = step.run(command, self.environment, seconds, REPO)
+        line = " ".join(str(part) for part in command)
+        assert ended == code, f"{line} ended with {ended}:\n{said[-6000:]}"
+        return said
 
-    def timed(self, what: str, *command: object) -> str:
+    def timed(self, what: str, *command: object, seconds: float = STEP_SECONDS) -> str:
         """Run a command and keep how long it took."""
         began = time.monotonic()
-        said = self.run(*command)
+        said = self.run(*command, seconds=seconds)
         self.seconds[what] = time.monotonic() - began
         return said
+
+    def secrets(self) -> dict[str, str]:
+        """What .env holds."""
+        return read_pairs(REPO / ".env")
+
+    def tell_of_a_proxy(self, told: bool) -> None:
+        """Tell the engine's client of a proxy (or no more); what it makes then is told as well.
+
+        As in a company. Nothing is done where the client's settings are somebody's own.
+        """
+        if self._client and told:
+            proxies = {"default": {"httpProxy": PROXY, "httpsProxy": PROXY, "allProxy": PROXY}}
+            self._client.write_text(json.dumps({"proxies": proxies}))
+        elif self._client:
+            self._client.unlink(missing_ok=True)
+
+    def all_containers(self) -> list[dict[str, Any]]:
+        """What `docker inspect` says of each container of the project."""
+        label = "label=com.docker.compose.project=civildiy-test"
+        ids = self.run("docker", "ps", "--all", "--quiet", "--filter", label).split()
+        found: list[dict[str, Any]] = json.loads(self.run("docker", "inspect", *ids)) if ids else []
+        return found
 
     def compose(self, *arguments: object) -> str:
         """`docker compose …` as a learner types it: the file as it is, nothing else."""
@@ -72,6 +99,7 @@ class Stack:
     def remove(self) -> None:
         """Containers, network and volumes of this project, and what was told to run a learner's files."""
         self.lab("secrets")  # Compose reads the whole file, also to remove
+        self.tell_of_a_proxy(False)
         self.compose("down", "--volumes", "--remove-orphans", "--timeout", 5)
         shutil.rmtree(OWN["LAB_OVERRIDES"], ignore_errors=True)
 
@@ -117,7 +145,7 @@ def stack(home: Home) -> Iterator[Stack]:
     finally:
         if was_up:
             command = [sys.executable, "-P", "-m", "lab", "up"]
-            subprocess.run(command, cwd=REPO, env={**os.environ, "LAB_BACKEND": "native"}, check=True)
+            step.run(command, {**os.environ, "LAB_BACKEND": "native"}, STEP_SECONDS, REPO)
 
 
 @contextmanager
@@ -132,8 +160,10 @@ def _engine(home: Home) -> Iterator[Stack]:
     machine.install()
     with Progress(Console()) as progress:
         ensure_servers(home, progress)
+    client = Path(machine.environment["DOCKER_CONFIG"]) / "config.json"
+    client.unlink(missing_ok=True)  # images are made without a proxy
     with machine.engine():
-        found = Stack(machine.environment)
+        found = Stack(machine.environment, client)
         found.seconds["engine"] = time.monotonic() - began
         began = time.monotonic()
         StandIns(machine, Installer(home, pins()).paths()).make()

@@ -2,35 +2,30 @@
 
 import json
 import socket
-import sys
-import time
-import xml.etree.ElementTree as Xml
 from pathlib import Path
 
-import httpx
 import pytest
+from compose.looks import answers, healthy, routed, suite
 from compose.machine import Machine
-from compose.notebook import played
 from compose.stack import Stack
 from support import eventually, home
 
-from lab import plain
+from compose import jupyterlab
 from lab.backend import UNITS
 from lab.compose.commands import images
 from lab.compose.limits import memory_limit
-from lab.course.exercise import exercise
-from lab.course.starter import starter
 from lab.home import REPO
 from lab.readiness import PATHS
+from lab.settings import SECRETS
 
 pytestmark = pytest.mark.campaign
-GATEWAY = "http://127.0.0.1:18000"
+PAGES = ("HTTP", "DASHBOARD", "CONSUL", "JUPYTER")
 OWN = ("auth", "profile", "posts", "posts-relay", "feed", "feed-projector")
-LIVE = (
-    "api", "identity", "events", "stores", "models", "group", "faults", "commands", "commands_as_shown",
-    "break", "view_tools", "fuzz", "storm",
-)  # fmt: skip
-"""Files of tests/live. The others are native: crash points end no container's first process."""
+NATIVE_ONLY = {"break_everywhere", "break_native", "crash_points", "rotation", "storm_finds", "up"}
+"""They need a process that can kill itself (a container's first cannot), or the native supervisor."""
+LIVE = sorted(
+    {file.stem.removeprefix("test_") for file in (REPO / "tests/live").glob("test_*.py")} - NATIVE_ONLY
+)
 DAILY_ONLY = {"fuzz": ("-m", "not campaign")}
 NOT_OURS = (
     # The file is read from top to bottom like the architecture's picture, not like a dictionary.
@@ -45,42 +40,23 @@ OWN_LAYERS = 125_000_000
 """Bytes on top of python:3.11-slim, which has 125 million: together less than 250."""
 
 
-def routed() -> dict[str, int]:
-    """What the gateway answers for each service."""
-    with plain.client(base_url=GATEWAY, timeout=10) as http:
-        return {name: http.get(f"/api/{path}/health").status_code for name, path in PATHS.items()}
-
-
-def answers(service: str) -> bool:
-    """Whether the gateway gets an answer from the service within a second."""
-    try:
-        url = f"{GATEWAY}/api/{PATHS[service]}/health"
-        return plain.get(url, timeout=1).status_code == 200
-    except httpx.HTTPError:
-        return False
-
-
-def healthy() -> bool:
-    """Whether everything, the path of an event included, works."""
-    with plain.client(base_url=GATEWAY, timeout=5) as http:
-        stats = http.get("/api/activity-stream/stats").json()
-    return (
-        set(routed().values()) == {200}
-        # Without Redis, or without feed, the answer is a problem and has neither.
-        and stats.get("lag_events") == 0
-        and stats.get("consumer_state") == "running"
-    )
-
-
-def test_a_missing_secret_is_named(on_compose: Stack) -> None:
-    said = on_compose.run("docker", "compose", "--env-file", "/dev/null", "config", "--quiet", code=1)
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_missing_secret_is_named_before_anything_starts(
+    on_compose: Stack, tmp_path: Path, name: str
+) -> None:
+    there = [f"{secret}={value}" for secret, value in on_compose.secrets().items() if secret != name]
+    (tmp_path / "env").write_text("\n".join([*there, f"{name}="]))
+    words = ["docker", "compose", "--env-file", tmp_path / "env", "up", "--detach", "--wait"]
+    said = on_compose.run(*words, code=1)
     assert len(said.strip().splitlines()) == 1
-    assert "GATEWAY_SECRET" in said
-    assert "./lab secrets" in said
+    assert f"required variable {name} is missing" in said
+    assert "Make it in .env with ./lab secrets" in said
+    assert on_compose.all_containers() == []
 
 
 def test_comes_up_as_it_is(on_compose: Stack) -> None:
-    on_compose.timed("build", "docker", "compose", "build")
+    on_compose.timed("build", "docker", "compose", "build", seconds=900)
+    on_compose.tell_of_a_proxy(True)  # nothing of what follows may ask it
     on_compose.timed("up, images there, no data", "docker", "compose", "up", "--detach", "--wait")
     assert routed() == dict.fromkeys(PATHS, 200)  # at once: --wait means that the gateway routes
 
@@ -108,6 +84,21 @@ def test_linter_is_content(on_compose: Stack) -> None:
     on_compose.run(dclint, REPO / "docker-compose.yml", "--max-warnings", 0, *rules)
 
 
+@pytest.mark.parametrize("unit", [*OWN, "consul", "traefik", "jupyterlab"])
+def test_no_container_is_told_of_a_proxy(on_compose: Stack, unit: str) -> None:
+    environment = on_compose.container(unit)["Config"]["Env"]
+    proxies = [word for word in environment if "_proxy=" in word.lower() and not word.endswith("=")]
+    assert proxies == []
+
+
+def test_only_web_pages_are_published(on_compose: Stack) -> None:
+    ports = [each["NetworkSettings"]["Ports"] for each in on_compose.all_containers()]
+    published = {
+        (p["HostIp"], int(p["HostPort"])) for found in ports for all_ in found.values() for p in all_ or []
+    }
+    assert published == {("127.0.0.1", int(on_compose.environment[f"LAB_PORT_{page}"])) for page in PAGES}
+
+
 @pytest.mark.parametrize("unit", OWN)
 def test_own_containers_are_closed(on_compose: Stack, unit: str) -> None:
     seen = on_compose.container(unit)
@@ -119,26 +110,40 @@ def test_own_containers_are_closed(on_compose: Stack, unit: str) -> None:
     assert not host["PortBindings"]
 
 
-@pytest.mark.parametrize("unit", UNITS)
+def test_jupyterlab_is_closed_and_bounded(on_compose: Stack) -> None:
+    seen = on_compose.container("jupyterlab")
+    host = seen["HostConfig"]
+    assert (host["ReadonlyRootfs"], host["CapDrop"]) == (True, ["ALL"])
+    assert "no-new-privileges:true" in host["SecurityOpt"]
+    assert host["PidsLimit"] > 0
+    labs = (REPO / "labs").stat()
+    assert seen["Config"]["User"] == f"{labs.st_uid}:{labs.st_gid}"
+    assert {mount["Destination"] for mount in seen["Mounts"] if mount["RW"]} == {
+        "/civildiy/notebooks", "/civildiy/labs", "/overrides"
+    }  # fmt: skip
+    with jupyterlab.visitor(on_compose) as http:
+        for path in ("/lab", "/civildiy/course", "/civildiy/status", "/civildiy/api/posts"):
+            assert http.get(path).status_code in (302, 403), path  # 302: to the page that asks for the token
+        assert http.get("/api/contents").status_code == 403
+        assert http.post("/api/kernels", json={}).status_code == 403
+        # A page that a browser has from elsewhere, under a name that now leads here.
+        assert http.get("/api", headers={"Host": "elsewhere.example"}).status_code == 403
+
+
+def test_jupyterlab_has_the_course_in_it(on_compose: Stack) -> None:
+    cards = jupyterlab.pages(on_compose)
+    assert sum(address.startswith("/api/contents/") for address in cards.values()) == 9
+    assert cards["Consul"] == f"http://127.0.0.1:{on_compose.environment['LAB_PORT_CONSUL']}/ui/"
+    assert jupyterlab.kernel_without_being_asked(on_compose) == "civildiy-lab"
+
+
+@pytest.mark.parametrize("unit", [*UNITS, "jupyterlab"])
 def test_every_container_is_bounded(on_compose: Stack, unit: str) -> None:
     seen = on_compose.container(unit)
     assert seen["HostConfig"]["Memory"] > 0
     assert seen["HostConfig"]["LogConfig"]["Config"]["max-size"] == "10m"
     assert not seen["State"]["OOMKilled"]
     assert not any("docker.sock" in bind for bind in seen["HostConfig"]["Binds"] or [])
-    bound = [b["HostIp"] for found in seen["HostConfig"]["PortBindings"].values() for b in found]
-    assert set(bound) <= {"127.0.0.1"}
-
-
-def suite(on_compose: Stack, name: str, file: Path, *arguments: str) -> list[str]:
-    """Run the project's own tests against Compose; returns the names of those that passed."""
-    began = time.monotonic()
-    on_compose.run(sys.executable, "-m", "pytest", "-q", f"--junit-xml={file}", *arguments)
-    on_compose.seconds[name] = time.monotonic() - began
-    cases = Xml.parse(file).findall(".//testcase")
-    assert not [case.get("name") for case in cases if case.find("skipped") is not None]
-    on_compose.figures.append(f"{len(cases)} tests passed: {name}")
-    return [str(case.get("name")) for case in cases]
 
 
 @pytest.mark.parametrize("name", LIVE)
@@ -160,41 +165,13 @@ def test_learners_way(on_compose: Stack, tmp_path: Path) -> None:
 
 def test_a_lab_in_jupyterlab(on_compose: Stack) -> None:
     """Whoever has Docker and a browser only can work on a lab: start, check, hint, tools, stop."""
-
-    def inside(*words: str, code: int = 0) -> str:
-        return on_compose.run("docker", "compose", "exec", "-T", "jupyterlab", "lab", *words, code=code)
-
-    lab = exercise("01")
-    kept = {piece.file: piece.file.read_bytes() for piece in lab.pieces}
-    try:
-        for piece in lab.pieces:
-            piece.file.write_text(starter(lab, piece))
-        assert "profile runs labs/01-services/api.py" in inside("start", "01")
-        assert "your code" in on_compose.lab("list")  # outside sees the same
-        seen = inside("check", "01", code=3)
-        assert "Lab 01, step 1: write health" in seen
-        assert "NOT ATTEMPTED: 0 of" in seen
-        assert "Your code, just now: labs/01-services/api.py, line" in inside("hint", "01")
-        for piece in lab.pieces:
-            piece.file.write_text(piece.source.read_text())
-        seen = inside("check", "01", code=2)  # what needs a say over the containers is left
-        assert "FAIL" not in seen
-        assert "on your own machine, in this folder: ./lab check 01" in seen
-        assert seen.count("NOT GRADABLE: ") == 2
-        assert ", your code, " in seen
-    finally:
-        for file, content in kept.items():
-            file.write_bytes(content)
-        inside("stop", "01")
-    assert "your code" not in inside("list")
-    assert "PASS: " in inside("check", "04")
-    inside("verify")
+    jupyterlab.worked_on_a_lab(on_compose)
 
 
 @pytest.mark.parametrize("name", ["00-tour", "02-discovery"])
 def test_a_notebook_in_jupyterlab(on_compose: Stack, name: str) -> None:
     """A person outside does what JupyterLab cannot, and the notebook sees it."""
-    assert played(on_compose, name) > 0
+    assert jupyterlab.played(on_compose, name) > 0
 
 
 @pytest.mark.parametrize("unit", ["postgresql", "traefik", "auth", "feed"])
@@ -248,3 +225,18 @@ def test_warm_start_and_figures(on_compose: Stack) -> None:
     sizes = [int(on_compose.run("docker", "image", "inspect", "--format", "{{.Size}}", image))
              for image in ("civildiy-lab:local", base)]  # fmt: skip
     assert sizes[0] - sizes[1] < OWN_LAYERS
+
+
+def test_reset_deletes_the_volumes(on_compose: Stack) -> None:
+    """The last test: nothing is left to look at."""
+
+    def volumes() -> list[str]:
+        label = "label=com.docker.compose.project=civildiy-test"
+        return on_compose.run("docker", "volume", "ls", "--quiet", "--filter", label).split()
+
+    assert volumes()
+    secrets = on_compose.secrets()
+    on_compose.lab("reset", "--yes")
+    assert volumes() == []
+    assert on_compose.all_containers() == []
+    assert on_compose.secrets() == secrets

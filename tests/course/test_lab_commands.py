@@ -51,18 +51,24 @@ def test_a_learners_way(tmp_path: Path) -> None:
     assert [file.read_text() for file in FILES] == [starter(LAB, piece) for piece in LAB.pieces]
     assert "profile runs labs/01-services/api.py" in lab("start", "01")
     assert "your code" in lab("list")
+    began = time.monotonic()
     seen = lab("check", "01", code=3)
-    assert "NOT ATTEMPTED" in seen
+    assert time.monotonic() - began < 8 * slow(), "nobody waits for what is not written"
+    assert "NOT ATTEMPTED: 0 of 17 checks" in seen
     assert "Lab 01, step 1: write health" in seen
     first, second = lab("hint", "01"), lab("hint", "01")
-    assert "Hint 1 of" in first
-    assert "Hint 2 of" in second
-    assert "Your code, just now: labs/01-services/api.py, line" in first
+    assert "Hint 1 of 2 for step 1 (Say that you live: /health):" in first
+    assert "Hint 2 of 2 for step 1" in second
+    assert "The first check that does not pass: A new profile is answered 201" in first
+    assert "Not written yet: step 1, step 2, step 3, step 4, step 5." in first
+    assert "Hint 1 of 3 for step 5" in lab("hint", "01", "--step", "5")
+    assert "Those were all 2 hints for step 1" in lab("hint", "01")
     assert "--give-up" in lab("solution", "01", code=1)
     assert "+    return Health" in lab("solution", "01", "--give-up")
     for piece in LAB.pieces:
         piece.file.write_bytes(piece.source.read_bytes())
     seen = lab("check", "01", "--seed=7")
+    assert "checking 01 A service that can be trusted … (seed 7)" in seen
     assert "PASS: 17 of 17 checks, 29 of 29 points, your code" in seen
     assert max(len(line) for line in seen.splitlines()) <= 80
     assert "no difference" in lab("solution", "01")
@@ -95,6 +101,8 @@ def test_watch_answers_each_save(tmp_path: Path) -> None:
         command = ["env", "--default-signal=INT", "./lab", "check", "01", "--watch"]
         watching = subprocess.Popen(command, cwd=REPO, stdout=out, stderr=out)
     try:
+        eventually(lambda: "checking 01" in heard.read_text(), within=10, what="a word at once")
+        api.file.write_text(f"{good}# saved while the checks run\n")
         for number, text in enumerate(
             ("", good.replace(line, "    if False:\n        response.headers["), good)
         ):
@@ -112,7 +120,8 @@ def test_watch_answers_each_save(tmp_path: Path) -> None:
         watching.send_signal(signal.SIGINT)
         watching.wait(20)
     first, wrong, right = heard.read_text().split("Waiting for a save")[:3]
-    assert "PASS: 17 of 17" in first
+    assert first.count("PASS: 17 of 17") == 2
+    assert "Saved meanwhile: once more." in first
     assert "stopped at the first check that does not pass" in wrong
     assert "test_created_with_location" in wrong
     assert "PASS: 17 of 17" in right
@@ -138,7 +147,39 @@ def test_ctrl_c_lets_a_check_mend_what_it_broke() -> None:
     until_healthy()
 
 
+def test_two_checks_at_once() -> None:
+    command = ["./lab", "check", "01", "-k", "test_delete"]
+    both = [subprocess.Popen(command, cwd=REPO, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [running.communicate(timeout=60 * slow())[0] for running in both]
+    assert ["PASS: 1 of 1 checks" in words for words in said] == [True, True], said
+
+
+def test_words_for_a_garbled_record() -> None:
+    record = home.root / "progress.json"
+    before = record.read_bytes() if record.exists() else b"{}"
+    record.parent.mkdir(parents=True, exist_ok=True)
+    record.write_text('{"01": ')
+    try:
+        assert "progress.json cannot be read: it is not JSON." in " ".join(lab("list").split())
+    finally:
+        record.write_bytes(before)
+
+
+def test_the_starter_replaces_whatever_is_in_its_place(tmp_path: Path) -> None:
+    """A link is not followed, or the starter would be written over what it leads to."""
+    api, schemas = FILES[:2]
+    (tmp_path / "mine.py").write_text("mine")
+    api.unlink()
+    api.symlink_to(tmp_path / "mine.py")
+    schemas.unlink()
+    schemas.mkdir()
+    lab("reset", "01", "--yes")
+    assert [file.read_text() for file in FILES] == [starter(LAB, piece) for piece in LAB.pieces]
+    assert (tmp_path / "mine.py").read_text() == "mine"
+
+
 def test_words_for_wrong_input() -> None:
+    assert "1 Say that you live" in lab("hint", "01", "--step", "9", code=1)
     assert "There is no lab 99" in lab("check", "99", code=1)
     assert "There is no lab x" in lab("start", "x", code=1)
     assert "Lab 01" in lab("task", "01")

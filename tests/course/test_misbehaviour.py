@@ -38,6 +38,24 @@ CASES = {
         "    hoard = []\n    while True:\n        hoard.append(bytearray(10**8))\n",
         "MemoryError",
     ),
+    "forks": (
+        BODY,
+        "    import os, time\n\n    for _ in range(5):\n        if os.fork() == 0:\n"
+        "            time.sleep(600)\n    raise OSError('forked')\n",
+        "OSError: forked",
+    ),
+    "threads": (
+        BODY,
+        "    import threading\n\n    for _ in range(30):\n"
+        "        threading.Thread(target=threading.Event().wait).start()\n    raise OSError('threads')\n",
+        "OSError: threads",
+    ),
+    "removes-itself": (
+        BODY,
+        "    from pathlib import Path\n\n    Path(__file__).unlink(missing_ok=True)\n    1 / 0\n",
+        "ZeroDivisionError",
+    ),
+    "nul": ("router = APIRouter()\n", "router = APIRouter()\n\x00\n", "null bytes"),
     "prints": (BODY, '    while True:\n        print("x" * 10**6)\n', "File too large"),
 }
 
@@ -50,7 +68,12 @@ def stage() -> Iterator[Stage]:
     assert not is_active(home, LAB)
 
 
-@pytest.mark.parametrize("case", CASES)
+DAILY = ("raises-at-import", "loops-at-import", "loops", "ends-at-once", "leaks", "prints", "forks")
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(name, marks=[] if name in DAILY else [pytest.mark.campaign]) for name in CASES]
+)
 def test_verdict_shows_the_line(stage: Stage, case: str) -> None:
     old, new, said = CASES[case]
     stage.reference()

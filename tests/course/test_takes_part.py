@@ -1,10 +1,10 @@
 """A check begins when the gateway knows the way to the units it grades, not when they merely run."""
 
-import consul
 import pytest
 from grading import judge
 from support import ENDPOINTS, eventually
 
+from civildiy.chassis.membership import consul_client
 from lab.course.exercise import exercise
 
 pytestmark = pytest.mark.fault
@@ -12,13 +12,15 @@ pytestmark = pytest.mark.fault
 
 def test_a_unit_without_a_router_does_not_take_part() -> None:
     host, _, port = ENDPOINTS["consul"].rpartition("/")[2].partition(":")
-    kv = consul.Consul(host=host, port=int(port)).kv
+    kv = consul_client(host, int(port)).kv
 
     def lost() -> bool:
         kv.delete("traefik/http/routers/auth-", recurse=True)
-        return "auth" in judge.absent_units(exercise("05"))
+        return "auth" in judge.absent_units(exercise("05").units)
 
-    eventually(lambda: not judge.absent_units(exercise("05")), within=10, what="all units to take part")
+    eventually(lambda: not judge.absent_units(exercise("05").units), within=10, what="all units to take part")
     # auth puts its rules back within two seconds, perhaps before the gateway has seen that they were gone.
     eventually(lost, within=5, what="auth to be without a router")
-    eventually(lambda: not judge.absent_units(exercise("05")), within=10, what="auth's router to be back")
+    eventually(
+        lambda: not judge.absent_units(exercise("05").units), within=10, what="auth's router to be back"
+    )

@@ -73,7 +73,17 @@ def test_profile_from_first_to_last() -> None:
     assert changed | fields | {"city": "Köln"} == changed
     assert person.http.get("/api/profile").json() == changed
     json_type = {"Content-Type": "application/json"}
-    is_problem(person.http.put("/api/profile", json={"dob": 5}), 422, "dob")
+    for no_date in (
+        5,
+        "5",
+        "631152000",
+        631152000.0,
+        "1990-12-31T00:00:00",
+        " 1990-12-31",
+        "1990-1-1",
+        "1990-02-30",
+    ):
+        is_problem(person.http.put("/api/profile", json={"dob": no_date}), 422, "dob")
     is_problem(person.http.put("/api/profile", json={"bio": "a\x00b"}), 422, "bio")
     is_problem(person.http.put("/api/profile", content=b'{"bio": "\\ud800"}', headers=json_type), 422, "bio")
     assert person.http.delete("/api/profile").json()["deleted"] is True

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
-from support import ENDPOINTS, GATEWAY, Person, backend, eventually, home, pid_of
+from support import ENDPOINTS, GATEWAY, Person, backend, eventually, home, pid_of, stopped
 
 from lab import plain
 from lab.errors import LabError
@@ -135,6 +135,40 @@ def test_kill_and_restart_and_amnesia() -> None:
     break_.start(home, backend, fault("amnesia"), "consul", 1)
     url = f"{ENDPOINTS['consul']}/v1/health/service/profile?passing"
     eventually(lambda: len(plain.get(url).json()) == 1, within=30, what="profile in Consul")
+
+
+@pytest.mark.campaign
+def test_amnesia_comes_to_its_end_when_the_command_is_killed() -> None:
+    """Between stopping Consul and starting it again nobody may be left to do it by hand."""
+    before = pid_of("consul")
+    command = subprocess.Popen([REPO / "lab", "break", "amnesia"], stdout=subprocess.DEVNULL)
+    eventually(lambda: on("amnesia"), within=20, what="the fault to be noted")
+    command.send_signal(signal.SIGKILL)
+    command.wait()
+    eventually(lambda: not on("amnesia"), within=30, what="the fault to end")
+    eventually(lambda: backend.pid_of("consul") not in (None, before), within=15, what="Consul")
+
+
+def test_two_faults_at_one_unit_end_one_after_the_other() -> None:
+    break_.start(home, backend, fault("cut-off"), "profile", 2 * slow())
+    break_.start(home, backend, fault("pause"), "profile", 60)
+    eventually(lambda: not on("cut-off"), within=15, what="the end of cut-off")
+    assert on("pause")
+    assert silent("profile")
+    with pytest.raises(LabError, match="pause profile is on"):
+        break_.start(home, backend, fault("slow"), "profile", 5)
+    assert [(e.fault, e.unit) for e in break_.heal_all(home, backend)] == [("pause", "profile")]
+    eventually(lambda: not silent("profile"), within=10, what="profile to answer")
+    assert break_.heal_all(home, backend) == []
+
+
+def test_what_does_not_run_cannot_be_broken() -> None:
+    with stopped("profile"):
+        for name in ("kill", "restart", "pause", "slow", "cut-off"):
+            with pytest.raises(LabError, match="profile does not run"):
+                break_.start(home, backend, fault(name), "profile", 5)
+        assert not ledger.entries(home)
+        assert backend.pid_of("profile") is None
 
 
 def test_wrong_requests_name_what_there_is() -> None:

@@ -9,6 +9,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import Case, GenerationMode
+from schemathesis.core.failures import FailureGroup
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -27,11 +28,15 @@ FROM_THE_GATEWAY = 429
 """The gateway's own answer, in its own words: the rate limiter of the login."""
 
 
-def cases_of(service: str, count: int, person: Person) -> Counter[int]:
-    """Ask every operation of a service `count` times with good and with bad data."""
-    document = plain.get(f"{ENDPOINTS[service]}/openapi.json", timeout=10).json()
-    # What is not below /api is reached at the service's own address only.
+def document_of(service: str) -> dict[str, Any]:
+    """What the service says of itself; what is not below /api is reached at its own address only."""
+    document: dict[str, Any] = plain.get(f"{ENDPOINTS[service]}/openapi.json", timeout=10).json()
     document["paths"] = {p: item for p, item in document["paths"].items() if p.startswith("/api/")}
+    return document
+
+
+def cases_of(document: dict[str, Any], count: int, person: Person) -> Counter[int]:
+    """Ask every operation of a document `count` times with good and with bad data."""
     schema = schemathesis.openapi.from_dict(document)
     seen: Counter[int] = Counter()
     with requests.Session() as session:
@@ -63,13 +68,28 @@ def cases_of(service: str, count: int, person: Person) -> Counter[int]:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_answers_are_documented(service: str, ada: Person) -> None:
-    seen = cases_of(service, DAILY, ada)
+    seen = cases_of(document_of(service), DAILY, ada)
     assert seen.total() > DAILY
+
+
+def test_an_answer_that_is_not_documented_is_found(ada: Person) -> None:
+    document = document_of("profile")
+    for operation in document["paths"]["/api/profile"].values():
+        operation["responses"] = {s: a for s, a in operation["responses"].items() if not s.startswith("4")}
+    with pytest.raises(FailureGroup, match="Undocumented status code"):
+        cases_of(document, 3, ada)
+
+
+def test_an_answer_of_another_shape_is_found(ada: Person) -> None:
+    document = document_of("feed")
+    document["components"]["schemas"]["ActivityPage"]["required"].append("surprise")
+    with pytest.raises(FailureGroup, match="surprise"):
+        cases_of(document, 3, ada)
 
 
 @pytest.mark.campaign
 def test_five_thousand_cases(ada: Person, capsys: pytest.CaptureFixture[str]) -> None:
-    seen = sum((cases_of(service, FULL, ada) for service in SERVICES), Counter[int]())
+    seen = sum((cases_of(document_of(service), FULL, ada) for service in SERVICES), Counter[int]())
     with capsys.disabled():
         print(f"\n{seen.total()} cases; answers by status: {dict(sorted(seen.items()))}")
     assert seen.total() >= 5_000

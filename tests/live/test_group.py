@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 
-from kafka import KafkaConsumer
+from kafka import KafkaAdminClient, KafkaConsumer
+from kafka.admin import NewTopic
 from redis import Redis
 from support import ENDPOINTS, Person, eventually
 
@@ -84,3 +85,38 @@ def test_member_without_partition_waits_as_long_as_the_broker_knows_it() -> None
             stopped.set()
             served.join()
     assert lost.is_set()
+
+
+def test_group_that_shares_out_nothing_is_begun_anew() -> None:
+    """A leader that did not know the topic gave nothing to anybody; the broker keeps to that plan."""
+    group = topic = f"test-{secrets.token_hex(4)}"
+    admin = KafkaAdminClient(bootstrap_servers=ENDPOINTS["kafka"])
+
+    def member() -> KafkaConsumer:
+        consumer = group_consumer(ENDPOINTS["kafka"], group, "always-the-same")
+        consumer.subscribe([topic])
+        return consumer
+
+    def settled(consumer: KafkaConsumer) -> bool:
+        consumer.poll(timeout_ms=300)
+        return bool(admin.describe_groups([group])[group]["group_state"] == "Stable")
+
+    early = member()
+    eventually(lambda: settled(early), within=15, what="the group to be stable")
+    early.close()
+    admin.create_topics([NewTopic(topic, 1, 1)])
+    later = member()
+    eventually(lambda: settled(later), within=15, what="the group to be stable again")
+    assert not later.assignment()
+    assert not is_member(ENDPOINTS["kafka"], group, "always-the-same")
+    later.close()
+    at_last = member()
+    eventually(
+        lambda: at_last.poll(timeout_ms=300) or at_last.assignment(),
+        within=15,
+        what="the partition to be given",
+    )
+    assert is_member(ENDPOINTS["kafka"], group, "always-the-same")
+    at_last.close()
+    admin.delete_topics([topic])
+    admin.close()

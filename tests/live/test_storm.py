@@ -24,4 +24,12 @@ def test_nothing_is_lost_in_a_storm(tmp_path: Path, capsys: pytest.CaptureFixtur
         print_report(report, tmp_path, "storm", Console(width=100))
     assert report.passed, report.violations or "it did not recover in time"
     assert len(report.history.spells) == len(planned)
-    assert sum(write.outcome == "done" for write in report.history.writes) > SECONDS
+    history = report.history
+    assert sum(write.outcome == "done" for write in history.writes) > SECONDS
+    # A verdict over nothing is none.
+    judged = [read for read in history.reads if read.entries and read.floor]
+    assert sum(read.user == 0 for read in judged) > SECONDS
+    assert sum(read.user != 0 for read in judged) > SECONDS
+    assert {(look.user > 0, look.claimed > 0, look.status) for look in history.looks} >= {
+        (True, False, 200), (True, True, 200), (False, True, 401),
+    }  # fmt: skip

@@ -177,7 +177,7 @@ def test_start_and_check_a_lab(lab: Lab) -> None:
     assert errors(page) == []
     verdict = page.locator(".jp-RenderedHTMLCommon table", has_text="what was checked")
     verdict.scroll_into_view_if_needed()
-    assert "PASS: 17 of 17 checks" in verdict.inner_text()
+    assert re.search(r"PASS: (\d+) of \1 checks", verdict.inner_text())
     lab.keep(page, "verdict-dark")
     page.get_by_role("link", name="labs/01-services/api.py").first.click()
     page.wait_for_selector(".jp-FileEditor")

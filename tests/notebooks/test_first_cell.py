@@ -32,7 +32,14 @@ def first_cell(**env: str) -> dict[str, Any]:
 def test_the_system_is_down(tmp_path: Path) -> None:
     said = first_cell(LAB_HOME=str(tmp_path))
     assert said["output_type"] == "error"
-    assert said["traceback"] == ["The system is not running. In a terminal: ./lab up"]
+    assert said["traceback"] == ["The system is not running: start it in a terminal with ./lab up"]
+
+
+def test_what_is_wrong_before_the_system_is_asked_is_one_line_as_well() -> None:
+    said = first_cell(LAB_BACKEND="podman")
+    assert said["output_type"] == "error"
+    assert len(said["traceback"]) == 1
+    assert said["traceback"][0].startswith("LAB_BACKEND=podman is not a backend")
 
 
 @pytest.mark.fault
@@ -40,6 +47,6 @@ def test_a_unit_is_down() -> None:
     with stopped("redis"):
         said = first_cell()
         assert said["output_type"] == "error"
-        assert said["traceback"] == ["redis is stopped. Start it, in a terminal: ./lab restart redis"]
+        assert said["traceback"] == ["redis is stopped: start it in a terminal with ./lab restart redis"]
         subprocess.run([REPO / "lab", "restart", "redis"], check=True, capture_output=True, timeout=180)
         assert pid_of("redis")

@@ -1,5 +1,6 @@
 """The Compose file is valid, whole, and keeps to loopback (its units are those of the native backend)."""
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +8,12 @@ import pytest
 import yaml
 
 from lab.backend import UNITS
+from lab.compose import dotenv
 from lab.compose.limits import memory_limit
 from lab.compose.network import Addresses
+from lab.course.exercise import exercises
 from lab.home import REPO, SETTINGS
+from lab.settings import SECRETS, read_pairs
 
 COMPOSE: dict[str, Any] = yaml.safe_load((REPO / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
@@ -30,7 +34,39 @@ def test_every_service_is_bounded_and_pinned(name: str) -> None:
 
 
 def test_memory_fits_two_gigabytes() -> None:
-    assert 1000 < memory_limit() <= 2000
+    assert 1000 < memory_limit() <= 2048
+
+
+@pytest.mark.parametrize("name", sorted(set(SERVICES) - {"postgresql", "mongodb", "redis", "kafka"}))
+def test_no_proxy_gets_into_whoever_asks_others(name: str) -> None:
+    environment = SERVICES[name]["environment"]
+    for variable in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        assert environment[variable] == environment[variable.lower()] == ""
+
+
+def test_readme_makes_secrets_and_keeps_those_that_are_there(tmp_path: Path) -> None:
+    readme = (REPO / "README.md").read_text()
+    lines = readme[readme.index("for name in GATEWAY_SECRET") : readme.index("chmod 600 .env")]
+    (tmp_path / ".env").write_text("AUTH_DB_PASSWORD=of-the-volume\nJUPYTER_TOKEN=\n")
+    for _ in range(2):
+        subprocess.run(["sh", "-ec", lines], cwd=tmp_path, check=True)
+    found = read_pairs(tmp_path / ".env")
+    assert found["AUTH_DB_PASSWORD"] == "of-the-volume"
+    assert all(len(found[name]) == 48 for name in SECRETS if name != "AUTH_DB_PASSWORD")
+    assert found["LAB_UID"].isdigit()
+    assert (tmp_path / ".env").read_text().count("GATEWAY_SECRET=") == 1
+
+
+def test_jupyterlab_comes_up_whatever_a_learner_wrote() -> None:
+    """Else a service with an unfinished file, after `down` and `up`, would shut its author out."""
+    learners = {unit for lab in exercises() for unit in lab.units}
+    assert {"auth", "profile", "posts", "feed"} <= learners
+    assert not learners & set(SERVICES["jupyterlab"]["depends_on"])
+
+
+def test_jupyterlab_is_whose_the_labs_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.getuid", lambda: 4711)  # somebody else runs ./lab up, as root with sudo
+    assert dotenv.owner()["LAB_UID"] == str((REPO / "labs").stat().st_uid)
 
 
 def test_this_machine_has_the_address_that_checks_listen_on() -> None:

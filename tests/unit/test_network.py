@@ -29,3 +29,17 @@ def test_a_port_must_be_a_port(monkeypatch: pytest.MonkeyPatch, value: str) -> N
     monkeypatch.setenv("LAB_PORT_KAFKA", value)
     with pytest.raises(LabError, match="LAB_PORT_KAFKA"):
         network.port("kafka")
+
+
+def test_without_the_right_to_port_80_the_gateway_is_on_8000(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LAB_PORT_HTTP", raising=False)
+    monkeypatch.setattr(network, "_may_bind", lambda number: number >= 1024)
+    assert network.endpoints()["gateway"] == "http://127.0.0.1:8000"
+    assert network.variables()["LISTEN_GATEWAY"] == "127.0.0.1:8000"
+
+
+def test_who_holds_the_port_of_another_address_is_not_named() -> None:
+    with socket.create_server((network.host("auth"), 0)) as held:
+        number = held.getsockname()[1]
+        assert f"pid {os.getpid()}" in network.holder(network.host("auth"), number)
+        assert network.holder(network.host("profile"), number) == ""

@@ -1,22 +1,25 @@
 """What notebooks are made of: pictures with words, tables, predictions, verdicts, one-sentence errors."""
 
 import json
+import re
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 from grading.outcome import Wrong
 
 from lab.errors import LabError
 from lab.home import Home
 from lab.jupyter.server import api_page
-from lab.notebook import plots, prediction
+from lab.notebook import claim, plots, prediction
 from lab.notebook.diagram import Drawing
 from lab.notebook.journey import Journey
 from lab.notebook.picture import Picture, Table
 from lab.notebook.shell import sentence
 from lab.notebook.verdict import Verdict
-from lab.notebook.watching import watching
+from lab.notebook.watching import Seen, watching
 
 
 def test_a_picture_has_words() -> None:
@@ -54,23 +57,25 @@ def test_a_table_is_text_and_html() -> None:
 def test_predictions_are_kept_and_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAB_HOME", str(tmp_path))
     open_question = prediction.predict("How many?", a="one", b="two")
-    assert "no answer yet" in open_question.compare("a").text()
+    assert "no answer yet" in open_question.compare(a=True, b=False).text()
     guess = prediction.predict("How many?", a="one", b="two", mine="b")
     assert "your answer" in guess._repr_mimebundle_()["text/plain"]
-    assert "a surprise" in guess.compare("a", "1 of them").text()
-    assert "as you said" in guess.compare("b").text()
+    assert "a surprise" in guess.compare(saw="1 of them", a=True, b=False).text()
+    assert "as you said" in guess.compare(a=False, b=True).text()
+    assert "none of these" in guess.compare(a=False, b=False).text()
+    assert "a: one; b: two" in guess.compare(a=True, b=True).text()
     assert json.loads((tmp_path / prediction.FILE).read_text())["How many?"]["choice"] == "two"
     with pytest.raises(LabError, match="not one of a, b"):
         prediction.predict("How many?", a="one", b="two", mine="c")
-    with pytest.raises(LabError, match="not one of the choices"):
-        guess.compare("z")
+    with pytest.raises(LabError, match="each choice"):
+        guess.compare(a=True)
 
 
 def test_a_verdict_reads_like_the_terminal(tmp_path: Path) -> None:
     home = Home(tmp_path)
     assert Verdict.last(home, "01", 1) is None
     verdicts = [
-        {"check": "a", "title": "A good thing", "points": 2, "outcome": "pass", "lines": []},
+        {"check": "a[number]", "title": "A good thing", "points": 2, "outcome": "pass", "lines": []},
         {"check": "b", "title": "A bad thing", "points": 3, "outcome": "fail",
          "lines": [["saw", "500"], ["means", "It broke."], ["next", "./lab hint 01"]]},
     ]  # fmt: skip
@@ -78,7 +83,22 @@ def test_a_verdict_reads_like_the_terminal(tmp_path: Path) -> None:
     found = Verdict.last(home, "1", 1)
     assert str(found) == "FAIL: 1 of 2 checks, 2 of 5 points"
     assert found is not None
-    assert "FAIL     A bad thing       3       500 It broke.  ./lab hint 01" in found.table.text()
+    assert "FAIL     A bad thing            3       500 It broke.  ./lab hint 01" in found.table.text()
+    assert "A good thing (number)" in found.table.text()
+    passed = replace(found, verdicts=verdicts[:1]).table
+    assert list(passed.heads) == ["outcome", "what was checked", "points"]
+
+
+def test_a_verdict_names_what_is_not_written(tmp_path: Path) -> None:
+    verdicts = [
+        {"check": str(step), "title": "T", "points": 1, "outcome": "not attempted",
+         "lines": [["saw", f"Lab 07, step {step}: write Projection.apply"], ["next", "./lab task 07"]]}
+        for step in (2, 1)
+    ]  # fmt: skip
+    (tmp_path / "verdicts-07.json").write_text(json.dumps(verdicts))
+    said = str(Verdict.last(Home(tmp_path), "07", 3))
+    assert said.startswith("NOT ATTEMPTED: 0 of 2 checks")
+    assert said.endswith("Not written yet: Lab 07, step 1: write Projection.apply")
 
 
 def test_watching_keeps_what_was_seen() -> None:
@@ -90,13 +110,54 @@ def test_watching_keeps_what_was_seen() -> None:
         seen.mark("stopped")
         while seen.words("unit") != ["up", "down"]:
             time.sleep(0.001)
-    assert ">stopped<" in seen.time_line("T", "it went down").svg
+    shown = seen.time_line("T")
+    assert ">stopped<" in shown.svg
+    assert re.fullmatch(
+        r"T\. unit: up until \d\.\d s, then down until \d\.\d s\. stopped at \d\.\d s\.", shown.alt
+    )
+
+
+def test_a_chart_says_its_numbers_and_leaves_gaps() -> None:
+    seen = Seen({"lag": lambda: 0})
+    seen.values["lag"] = [(0.0, 0), (1.0, 7), (2.0, None), (3.5, 2), (4.0, 0)]
+    seen.marks, seen.ended = [(1.0, "stops"), (3.0, "starts")], 4.5
+    alt = seen.chart("T", "events").alt
+    said = "0 at first, at most 7 after 1.0 s, 0 at the end, unknown for 1.5 s"
+    assert alt == f"T. lag: {said}. stops at 1.0 s, starts at 3.0 s."
+    assert seen.between("lag", "stops", "starts") == [7, None]
+    assert seen.most("lag") == 7
+
+
+def test_what_does_not_answer_is_seen_as_none() -> None:
+    def look() -> int:
+        raise httpx.ConnectError("away")
+
+    with watching({"away": look}, 0.001) as seen:
+        while not seen.values["away"]:
+            time.sleep(0.001)
+    assert seen.values["away"][0][1] is None
 
 
 def test_a_journey_is_drawn() -> None:
     way = Journey("0" * 24, written=2.0, answered=5.0, on_topic=6.0, in_view=9.0, read=1.5)
-    assert (way.arrived, way.delay, way.in_order) == ("b", 4.0, True)
-    assert "in Redis after 9 ms" in way.picture().alt
+    assert (way.delay, way.in_order) == (4.0, True)
+    assert "auth needed an unknown time" in way.picture().alt
+    alt = replace(way, auth=1.25, posts=3.0, feed=0.5).picture().alt
+    assert "auth needed 1.2 ms and posts 3.0 ms; in MongoDB after 2 ms" in alt
+    assert "in Redis after 9 ms; read back in 1.5 ms, of which feed needed 0.5 ms" in alt
+
+
+def test_the_claim_is_tested_by_what_was_measured() -> None:
+    ways = {claim.ON_DEMAND: [1.0], claim.WITH_INDEX: [1.0], claim.LIST: [0.1], claim.THROUGH_GATEWAY: [2.5]}
+    measured = {100: ways, 100_000: ways | {claim.ON_DEMAND: [90.0, 120.0, 140.0]}}
+    words = [row[2] for row in claim.tested(measured).rows]
+    assert words == ["as claimed", "yes", "from 100 000 posts on"]
+    slow = {
+        size: by | {claim.THROUGH_GATEWAY: [9.0], claim.ON_DEMAND: [50.0]} for size, by in measured.items()
+    }
+    assert [row[2] for row in claim.tested(slow).rows][::2] == ["slower", "not up to 100 000 posts"]
+    assert "MongoDB, on demand 120.00 ms" in claim.picture(measured).alt
+    assert "120.00" in claim.table(measured).text()
 
 
 def test_errors_are_sentences() -> None:

@@ -1,5 +1,7 @@
 """The committed notebooks are what their texts say, with true outputs."""
 
+import ast
+import re
 from pathlib import Path
 
 import nbformat
@@ -49,11 +51,40 @@ def test_shape(text: Path) -> None:
 
 @pytest.mark.parametrize("text", ALL, ids=lambda text: text.stem)
 def test_links_lead_somewhere(text: Path) -> None:
-    import re
-
     for target in re.findall(r"\]\(([^)]+)\)", text.read_text(encoding="utf-8")):
         assert (FOLDER / target).resolve().is_relative_to(REPO)
         assert (FOLDER / target).exists(), target
+
+
+def calls(text: Path, name: str) -> list[ast.Call]:
+    """All calls of a function or method in a notebook's code."""
+    code = [cell.source for cell in cells(text).cells if cell.cell_type == "code"]
+    nodes = [node for source in code if "%" not in source for node in ast.walk(ast.parse(source))]
+    found = [node for node in nodes if isinstance(node, ast.Call)]
+    return [node for node in found if name in (getattr(node.func, key, "") for key in ("id", "attr"))]
+
+
+@pytest.mark.parametrize("text", ALL, ids=lambda text: text.stem)
+def test_what_happened_is_worked_out_and_not_written_down(text: Path) -> None:
+    asked, compared = calls(text, "predict"), [c for c in calls(text, "compare") if c.keywords]
+    assert len(asked) == len(compared) > 0
+    for question, answer in zip(asked, compared, strict=True):
+        letters = {one.arg for one in question.keywords} - {"mine"}
+        assert {one.arg for one in answer.keywords} == letters | {"saw"}
+        assert not answer.args
+        for one in answer.keywords:
+            looks = [node for node in ast.walk(one.value) if isinstance(node, ast.Name)]
+            assert looks, f"{one.arg} does not depend on anything that was seen"
+
+
+@pytest.mark.parametrize("text", ALL, ids=lambda text: text.stem)
+def test_pictures_say_in_words_what_was_seen(text: Path) -> None:
+    stored = nbformat.read(notebook_of(text), as_version=4)  # type: ignore[no-untyped-call]
+    shown = [output for cell in stored.cells for output in cell.get("outputs", []) if "data" in output]
+    alts = re.findall(r'<img alt="([^"]*)"', "\n".join(str(output["data"]) for output in shown))
+    assert alts
+    for alt in alts:
+        assert len(re.findall(r"\d", alt)) >= 3, f"no figures in the words of a picture: {alt}"
 
 
 def test_flaws_are_found() -> None:

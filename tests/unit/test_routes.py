@@ -22,8 +22,18 @@ def test_the_services_own_rules_are_accepted(routes: tuple[Route, ...]) -> None:
         Route("a", "Path(`/a`", 1), Route("a", "Path(/a)", 1), Route("a", "", 1),
         Route("A b", under("/a"), 1), Route("a", under("/a"), 0), Route("a", under("/a"), 1, limit=(0, 1)),
         Route("a", "Path(`/a`) && ", 1), Route("a", "Path(`/a`) Path(`/b`)", 1),
+        Route("a", "Path(`/a`) & & Path(`/b`)", 1), Route("a", "M && Path(`/a`)", 1),
+        Route("a", "Path(`/a`, `/b`)", 1), Route("a", "Header(`a`)", 1), Route("a", "Path(`a`)", 1),
+        Route("a", "Path(`/a`)`", 1), Route("a", "Path(`/a\n`)", 1), Route("a", "Paht(`/a`)", 1),
     ],
 )  # fmt: skip
 def test_unusable_rules_are_refused(route: Route) -> None:
     with pytest.raises(RulesRefused):
         rule_set("x", [route], secret="s", auth_check_url="http://a")
+
+
+@pytest.mark.parametrize(
+    "rule", ["( Path(`/a`) || ! Method(`GET`) ) && Header(`a`, `b`)", "!(!Host(`x`))", "Query(`q`, `1`)"]
+)
+def test_rules_that_traefik_reads_are_accepted(rule: str) -> None:
+    assert rule_set("x", [Route("a", rule, 1)], secret="s", auth_check_url="http://a")

@@ -1,0 +1,55 @@
+"""How the system is under Compose, seen from this machine, and what the project's own tests say of it."""
+
+import sys
+import time
+import xml.etree.ElementTree as Xml
+from pathlib import Path
+
+import httpx
+from compose.stack import OWN, Stack
+from support import eventually
+
+from lab import plain
+from lab.readiness import PATHS
+
+GATEWAY = f"http://127.0.0.1:{OWN['LAB_PORT_HTTP']}"
+
+
+def routed() -> dict[str, int]:
+    """What the gateway answers for each service."""
+    with plain.client(base_url=GATEWAY, timeout=10) as http:
+        return {name: http.get(f"/api/{path}/health").status_code for name, path in PATHS.items()}
+
+
+def answers(service: str) -> bool:
+    """Whether the gateway gets an answer from the service within a second."""
+    try:
+        url = f"{GATEWAY}/api/{PATHS[service]}/health"
+        return plain.get(url, timeout=1).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def healthy() -> bool:
+    """Whether everything, the path of an event included, works."""
+    with plain.client(base_url=GATEWAY, timeout=5) as http:
+        stats = http.get("/api/activity-stream/stats").json()
+    return (
+        set(routed().values()) == {200}
+        # Without Redis, or without feed, the answer is a problem and has neither.
+        and stats.get("lag_events") == 0
+        and stats.get("consumer_state") == "running"
+    )
+
+
+def suite(on_compose: Stack, name: str, file: Path, *arguments: str) -> list[str]:
+    """Run the project's own tests against Compose; returns the names of those that passed."""
+    # Against a system that is down each of them would wait for its minute.
+    eventually(healthy, within=60, what="a healthy system to try it on")
+    began = time.monotonic()
+    on_compose.run(sys.executable, "-m", "pytest", "-q", "--maxfail=3", f"--junit-xml={file}", *arguments)
+    on_compose.seconds[name] = time.monotonic() - began
+    cases = Xml.parse(file).findall(".//testcase")
+    assert not [case.get("name") for case in cases if case.find("skipped") is not None]
+    on_compose.figures.append(f"{len(cases)} tests passed: {name}")
+    return [str(case.get("name")) for case in cases]

@@ -1,0 +1,38 @@
+"""The tools of the feed, run on the running system, and its view as Redis holds it."""
+
+from typing import Any
+
+from redis import Redis
+from support import ENDPOINTS, Person, backend, client, eventually
+
+from lab import view
+
+
+def view_redis(database: int = 0) -> Redis:
+    host, _, port = ENDPOINTS["redis"].rpartition(":")
+    return Redis(host=host, port=int(port), db=database)
+
+
+def run(tool: str, *arguments: str, code: int | None = 0) -> dict[str, Any]:
+    ran = view.run_tool(backend, tool, arguments)
+    assert code is None or ran.code == code, (ran.code, ran.answer, ran.said)
+    return ran.answer
+
+
+def stats() -> dict[str, Any]:
+    with client() as http:
+        found: dict[str, Any] = http.get("/api/activity-stream/stats").json()
+    return found
+
+
+def findings(code: int | None = None) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = run("feed-verify", code=code)["findings"]
+    return found
+
+
+def writer(count: int) -> Person:
+    person = Person()
+    for number in range(count):
+        person.post(f"post {number}")
+    eventually(lambda: len(person.feed()) == count, within=10, what="the posts in the feed")
+    return person

@@ -1,0 +1,99 @@
+"""Every fault at every unit: it is seen, it ends by itself, and the system is well again with no hand.
+
+Takes several minutes, so it is run by hand: .venv/bin/python -m pytest tests/live/test_break_everywhere.py
+"""
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from support import ENDPOINTS, backend, eventually, home, until_healthy
+
+from lab import plain
+from lab.backend import UNITS
+from lab.faults import break_, ledger
+from lab.faults.catalog import FAULTS, fault
+from lab.native import network
+from lab.readiness import slow
+
+pytestmark = [
+    pytest.mark.fault,
+    pytest.mark.campaign,
+    pytest.mark.skipif(backend.kind != "native", reason="looks at processes of this machine"),
+]
+EVERYWHERE = [(found.name, unit) for found in FAULTS for unit in found.units]
+
+
+@pytest.fixture(autouse=True)
+def healed() -> Iterator[None]:
+    yield
+    break_.heal_all(home, backend)
+
+
+def frozen(unit: str) -> bool:
+    pid = backend.pid_of(unit)
+    return pid is not None and psutil.Process(pid).status() == psutil.STATUS_STOPPED
+
+
+def cut_off(unit: str) -> bool:
+    """Whether the packet filter has a table for the unit's group, and some process is in that group."""
+    group, pid = network.group(home, unit), backend.pid_of(unit)
+    tables = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=True).stdout
+    return str(group) in tables and pid is not None and psutil.Process(pid).gids().effective == group
+
+
+def full(unit: str) -> bool:
+    """Whether its files have a limit, as /proc says: to ask the kernel takes the unit's own group."""
+    limits = Path(f"/proc/{backend.pid_of(unit)}/limits").read_text()
+    (soft,) = (line.split()[3] for line in limits.splitlines() if line.startswith("Max file size"))
+    return soft != "unlimited"
+
+
+def skewed(unit: str) -> bool:
+    pid = backend.pid_of(unit)
+    return pid is not None and "FAKETIME" in psutil.Process(pid).environ()
+
+
+def wrong_rule(unit: str) -> bool:
+    url = f"{ENDPOINTS['consul']}/v1/kv/traefik/http/routers/intruder/rule"
+    try:
+        return plain.get(url, timeout=5).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def second(unit: str) -> bool:
+    return backend.pid_of(f"{unit}-2") is not None
+
+
+SIGNS: dict[str, Callable[[str], bool]] = {
+    "pause": frozen, "slow": frozen, "cut-off": cut_off, "full-disk": full, "clock-skew": skewed,
+    "wrong-rule": wrong_rule, "two-relays": second, "two-projectors": second,
+}  # fmt: skip
+NEW_PROCESS = ("kill", "restart", "amnesia", "gateway-restart")
+
+
+@pytest.mark.parametrize(("name", "unit"), EVERYWHERE, ids=[f"{name}-{unit}" for name, unit in EVERYWHERE])
+def test_fault(name: str, unit: str) -> None:
+    if name == "cut-off" and not shutil.which("nft"):
+        pytest.skip("nftables is missing")
+    before, seconds = backend.pid_of(unit), 2 * slow()
+    break_.start(home, backend, fault(name), unit, seconds)
+    if name in NEW_PROCESS:
+        eventually(lambda: backend.pid_of(unit) not in (None, before), within=20, what=f"a new {unit}")
+    elif name in SIGNS:
+        eventually(lambda: SIGNS[name](unit), within=seconds, what=f"a sign of {name} {unit}")
+        eventually(lambda: not ledger.entries(home), within=seconds + 20, what=f"the end of {name} {unit}")
+        eventually(lambda: not SIGNS[name](unit), within=10, what=f"{unit} without {name}")
+    until_healthy()
+    assert not ledger.entries(home)
+
+
+def test_every_fault_is_looked_for() -> None:
+    others = {"duplicate", "reorder", "poison"}  # nothing of them stays; the storm judges what they did
+    assert {found.name for found in FAULTS} == {*SIGNS, *NEW_PROCESS, *others}
+    assert all(found.units == UNITS for found in FAULTS if found.name in ("kill", "pause", "restart", "slow"))

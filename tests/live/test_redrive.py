@@ -1,0 +1,77 @@
+"""Dead letters go back on the topic: after the fix, and never what is gone by now."""
+
+import secrets
+from datetime import UTC, datetime
+from typing import Any
+
+from bson import ObjectId
+from feed_tools import run, stats
+from redis import Redis
+from support import ENDPOINTS, Person, backend, eventually, home
+
+from civildiy.events.clients import producer
+from civildiy.events.envelope import DEAD_LETTER_TOPIC, encode
+from civildiy.feed import keys
+from civildiy.posts.outbox import put_event
+from lab import overrides
+from lab.course.exercise import LABS
+from lab.course.running import WORK, wait_until_loaded
+from lab.home import PLATFORM
+
+
+def test_an_old_letter_does_not_bring_back_what_is_gone(redis: Redis) -> None:
+    """The view has forgotten that the post was removed: MongoDB is asked."""
+    user, old = 10**15 + secrets.randbelow(10**9), ObjectId.from_datetime(datetime(2024, 1, 1, tzinfo=UTC))
+    time = datetime(2024, 1, 1, tzinfo=UTC)
+    post = {
+        "_id": old, "user_id": user, "title": "gone", "content": "words", "tags": [], "created_at": time,
+        "updated_at": time, "expires_at": None, "version": 1,
+    }  # fmt: skip
+    event = put_event("post.created", post, time, "00-" + "1" * 32 + "-" + "2" * 16 + "-01")
+    log = producer(ENDPOINTS["kafka"])
+    log.send(DEAD_LETTER_TOPIC, key=event.subject.encode(), value=encode(event)).get(10)
+    log.close()
+    answer = run("feed-redrive", code=None)  # others may have left some, too
+    letters = {what: [letter["value"] for letter in answer[what]] for what in ("outdated", "sent")}
+    mine = encode(event)[:200].decode()
+    assert letters["outdated"] == [mine]
+    assert mine not in letters["sent"]
+    assert not redis.exists(keys.of_user(user))
+
+
+def test_redrive_after_the_fix() -> None:
+    """A projector that refuses updates buries them; the mended one takes them when they are redriven."""
+
+    def mine(letters: list[dict[str, Any]]) -> bool:
+        """Whether the one that this test makes is there, once; others leave poison of their own."""
+        return [one["reason"] for one in letters].count("nobody expected an update") == 1
+
+    folder = LABS / WORK
+    folder.mkdir(exist_ok=True)
+    broken = folder / "envelope.py"
+    text = (PLATFORM / "civildiy/events/envelope.py").read_text()
+    head = '    version = document.get("schemaversion")\n'
+    assert head in text
+    fault = '    if kind == "post.updated":\n        raise PoisonEvent("nobody expected an update")\n'
+    broken.write_text(text.replace(head, fault + head))
+    person = Person()
+    post = person.post("first")
+    unit = "feed-projector"
+    eventually(lambda: person.feed(), within=10, what="the post")
+    run("feed-redrive", code=None)  # what others left
+    try:
+        code = {"LAB_CODE": f"civildiy.events.envelope={broken.relative_to(LABS)}"}
+        backend.override(unit, overrides.read(home, unit) | code)
+        wait_until_loaded(home, backend, unit)
+        dead = stats()["counters"]["dead"]
+        person.http.put(f"/api/posts/{post['id']}", json={"title": "second"})
+        eventually(lambda: stats()["counters"]["dead"] == dead + 1, within=20, what="the dead letter")
+        assert mine(run("feed-redrive", code=1)["dead_again"])
+    finally:
+        backend.override(unit, {})
+        wait_until_loaded(home, backend, unit)
+        broken.unlink()
+    assert mine(run("feed-redrive", "--dry-run", code=None)["waiting"])
+    assert run("feed-redrive", code=None)["applied"]
+    assert person.feed()[0]["title"] == "second"
+    assert not mine(run("feed-redrive", "--dry-run", code=None)["waiting"])

@@ -1,0 +1,92 @@
+"""Which test shows that a command works that is shown to people, or why none does.
+
+The longest beginning that fits a command counts. A test that is named here runs the command, or what the
+command does. All others are run as they stand by tests/live/test_commands_as_shown.py, whatever their
+program, but for those of ./lab that change something: these must be named here.
+"""
+
+import re
+
+from shown import Shown
+
+WAY = "tests/course/test_lab_commands.py::test_a_learners_way"
+PLAYED = "tests/notebooks/test_reproduce.py::test_notebook"
+BUNDLED = "tests/compose/test_elsewhere.py::test_classroom_needs_the_network_once"
+COMPOSED = "tests/compose/test_on_compose.py::test_comes_up_as_it_is"
+SPOKEN = "tests/live/test_view_tools.py::test_commands_speak_to_people"
+BROKEN = "tests/live/test_break.py::test_kill_and_restart_and_amnesia"
+
+PROVEN = {
+    "./lab": "tests/live/test_commands.py::test_second_up_does_nothing",
+    "./lab up": "tests/live/test_commands.py::test_second_up_does_nothing",
+    "./lab down": "tests/live/test_commands.py::test_data_survives_down_and_up",
+    "./lab restart": "tests/live/test_commands.py::test_restart",
+    "./lab reset": "tests/live/test_commands.py::test_reset_asks_first",
+    "./lab reset NN": WAY, "./lab start": WAY, "./lab stop": WAY, "./lab check": WAY, "./lab hint": WAY,
+    "./lab solution": WAY,
+    "./lab check 01 --watch": "tests/course/test_lab_commands.py::test_watch_answers_each_save",
+    "./lab verify": "tests/live/test_view_tools.py::test_verify_finds_what_is_wrong_and_rebuild_mends_it",
+    "./lab rebuild": "tests/live/test_view_tools.py::test_verify_finds_what_is_wrong_and_rebuild_mends_it",
+    "./lab redrive": "tests/live/test_redrive.py::test_redrive_after_the_fix",
+    "./lab lag": SPOKEN, "./lab costs": SPOKEN,
+    "./lab break": "tests/live/test_break.py::test_fault_is_seen_and_ends_by_itself",
+    "./lab break kill": BROKEN,
+    "./lab heal": "tests/live/test_break.py::test_heal_ends_what_a_killed_guardian_left",
+    "./lab storm": "tests/live/test_storm.py::test_nothing_is_lost_in_a_storm",
+    "./lab notebook": "tests/notebooks/test_browser.py::test_launcher_shows_the_course_and_the_stack",
+    "./lab secrets": COMPOSED, "./lab bundle": BUNDLED, "./lab unbundle": BUNDLED, "tar xf": BUNDLED,
+    "%lab": PLAYED,
+    "lab notebook": "tests/compose/test_on_compose.py::test_jupyterlab_has_the_course_in_it",
+    "docker compose down --volumes && rm .env":
+        "tests/compose/test_on_compose.py::test_reset_deletes_the_volumes",
+    "lab start": "tests/compose/test_on_compose.py::test_a_lab_in_jupyterlab",
+    "for name in GATEWAY_SECRET": COMPOSED, "grep -qs ^LAB_UID=": COMPOSED,
+    "chmod 600 .env && docker compose up": COMPOSED,
+    "docker compose -f docker-compose.yml -f compose.dev.yaml":
+        "tests/compose/test_on_compose.py::test_config_is_clean",
+    ".venv/bin/python -m lab.notebook.sources":
+        "tests/unit/test_notebook_sources.py::test_in_step_and_executed",
+    "python -m civildiy <unit>": "tests/live/test_commands.py::test_status",
+}  # fmt: skip
+
+EXEMPT = {
+    "./lab bench": "measures for minutes; a person reads its figures",
+    "./lab soak": "twenty minutes of load; a person starts it and reads its figures",
+    "./lab test": "is what runs all of this; .ci/run calls it",
+    ".venv/bin/pytest checks/": "./lab test runs them all, but for those that stop parts, which .ci/run runs",
+    "%lab hint": "said beside a cell that learners write; the same as ./lab hint",
+    "docker compose exec mongodb mongosh": "a shell of the official image, for a person who types into it",
+    "kill -9": "the name of what happens, not a line to type",
+}
+
+LOOKING = ("status", "endpoints", "list", "doctor", "demo", "task", "report", "logs")
+"""Commands of ./lab that change nothing: these are run as they stand."""
+CHECKS = re.compile(r"\.venv/bin/pytest (checks/test_\w+\.py) -k (\w+)")
+"""Some of the checks, all of which ./lab test and .ci/run run: there must be such a file, and such checks."""
+
+
+class Unknown(Exception):
+    """A command about which nothing is said here."""
+
+
+def proof(command: Shown) -> str:
+    """The test that shows that the command works, or the reason why none does. Raises Unknown."""
+    text = " ".join(command.text.split())
+    said = PROVEN | EXEMPT
+    fitting = [start for start in said if text.startswith(start) and (start != "./lab" or text == start)]
+    if not fitting:
+        raise Unknown(f"{command.file} shows `{text}`: run it, name its test, or say why there is none")
+    return said[max(fitting, key=len)]
+
+
+def is_run(command: Shown) -> bool:
+    """Whether tests/live/test_commands_as_shown.py runs it, as it stands."""
+    if CHECKS.fullmatch(command.text):
+        return False
+    if command.text.startswith("./lab"):
+        return not command.is_lab or command.words[:1] in [[name] for name in LOOKING]
+    try:
+        return not proof(command)
+    except Unknown:
+        # Whatever its program: a command that nobody has said anything about has to work.
+        return True

@@ -1,0 +1,33 @@
+"""Machines that play with the platform's modules on the real servers: what all of them share."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from bson import ObjectId
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.errors import Flaky
+from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
+
+TRACE = "00-" + "1" * 32 + "-" + "2" * 16 + "-01"
+START = datetime(2026, 1, 1, tzinfo=UTC)
+BOUNDS = settings(
+    max_examples=25, stateful_step_count=30, deadline=None, derandomize=True, database=None,
+    suppress_health_check=list(HealthCheck),
+)  # fmt: skip
+POSTS = st.integers(0, 7)
+UNSHRUNK = settings(BOUNDS, phases=[Phase.generate])
+"""For what must fail: the first failure will do."""
+FOUND = (AssertionError, Flaky)
+"""Hypothesis plays a failure again, and what is wrong may show at another step then: that is Flaky."""
+
+
+def document(post: str, user: int, version: int, time: datetime) -> dict[str, Any]:
+    return {
+        "_id": ObjectId(post), "user_id": user, "title": f"{post[-2:]} version {version}", "content": "c",
+        "tags": [], "created_at": START, "updated_at": time, "expires_at": None, "version": version,
+    }  # fmt: skip
+
+
+def play(machine: type[RuleBasedStateMachine], bounds: settings = BOUNDS) -> None:
+    run_state_machine_as_test(machine, settings=bounds)

@@ -1,0 +1,88 @@
+"""`check --watch` misses no save, and Ctrl-C ends a check with time to clean up, twice at once."""
+
+import os
+import signal
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from lab.children import run_to_its_end
+from lab.choice import chosen
+from lab.course.checking import Checking
+from lab.course.exercise import Exercise, exercise
+from lab.course.record import Record
+from lab.home import Home
+
+CLEANS = """
+import signal, sys, time
+try:
+    print("begun", file=open(sys.argv[1], "w"), flush=True)
+    time.sleep(60)
+except KeyboardInterrupt:
+    time.sleep(float(sys.argv[2]))
+    print("clean", flush=True)
+"""
+
+
+class Saving(Checking):
+    """Somebody saves while the first check runs, and ends the second one."""
+
+    runs: list[tuple[str, bool]]
+
+    def once(
+        self, lab: Exercise, options: tuple[str, ...] = (), seed: int | None = None, *, quick: bool = False
+    ) -> int:
+        file = lab.pieces[0].file
+        self.runs.append((file.read_text(), quick))
+        if len(self.runs) == 2:
+            raise KeyboardInterrupt
+        file.write_text("second")
+        return 1
+
+
+def test_a_save_during_a_check_is_graded_next(tmp_path: Path) -> None:
+    file = tmp_path / "api.py"
+    file.write_text("first")
+    lab = exercise("01")
+    mine = replace(lab, pieces=(replace(lab.pieces[0], file=file),))
+    home = Home(tmp_path)
+    with (tmp_path / "said").open("w") as out:
+        checking = Saving(home, chosen(home), Console(file=out), Record(home))
+        checking.runs = []
+        assert checking.watch(mine) == 1
+    assert checking.runs == [("first", False), ("second", True)]
+    assert "Saved meanwhile: once more." in (tmp_path / "said").read_text()
+
+
+@pytest.mark.parametrize(("presses", "cleaning"), [(1, 0.2), (2, 30.0)])
+def test_ctrl_c(tmp_path: Path, presses: int, cleaning: float) -> None:
+    begun, told = tmp_path / "begun", threading.Event()
+
+    def press() -> None:
+        while not begun.exists():
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(presses - 1):
+            told.wait(20)
+            time.sleep(0.2)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    hand = threading.Thread(target=press)
+    hand.start()
+    began = time.monotonic()
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run_to_its_end(
+                [sys.executable, "-c", CLEANS, str(begun), str(cleaning)], tmp_path, kept=True, told=told.set
+            )
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        hand.join()
+    assert told.is_set()
+    assert time.monotonic() - began < 25
