@@ -136,14 +136,17 @@ def test_a_stopping_gateway_still_asks_auth() -> None:
                 except httpx.HTTPError:
                     time.sleep(0.01)
 
+    def reads_again() -> None:
+        before = seen.count(200)
+        eventually(lambda: seen.count(200) >= before + 20, within=30, what="feeds to be read again")
+
     readers = [Thread(target=read) for _ in range(6)]
     for reader in readers:
         reader.start()
     try:
         for _ in range(5):
             backend.restart("traefik")
-            enough = seen.count(200) + 20
-            eventually(lambda wanted=enough: seen.count(200) >= wanted, within=30, what="feeds to be read again")
+            reads_again()
     finally:
         ended.set()
         for reader in readers:
