@@ -21,10 +21,14 @@ from lab.settings import SECRETS
 pytestmark = pytest.mark.campaign
 PAGES = ("HTTP", "DASHBOARD", "CONSUL", "JUPYTER")
 OWN = ("auth", "profile", "posts", "posts-relay", "feed", "feed-projector")
-NATIVE_ONLY = {"break_everywhere", "break_native", "crash_points", "rotation", "storm_finds", "up"}
+EVERYWHERE = "break_everywhere"
+"""Takes longer than all others together: by hand."""
+NATIVE_ONLY = {"break_native", "crash_points", "rotation", "storm_finds", "up"}
 """They need a process that can kill itself (a container's first cannot), or the native supervisor."""
 LIVE = sorted(
-    {file.stem.removeprefix("test_") for file in (REPO / "tests/live").glob("test_*.py")} - NATIVE_ONLY
+    {file.stem.removeprefix("test_") for file in (REPO / "tests/live").glob("test_*.py")}
+    - NATIVE_ONLY
+    - {EVERYWHERE}
 )
 DAILY_ONLY = {"fuzz": ("-m", "not campaign")}
 NOT_OURS = (
@@ -151,6 +155,11 @@ def test_live_tests(on_compose: Stack, tmp_path: Path, name: str) -> None:
     """The same tests as on the native backend."""
     options = DAILY_ONLY.get(name, ())
     assert suite(on_compose, name, tmp_path / "live.xml", f"tests/live/test_{name}.py", *options)
+
+
+def test_faults_everywhere(on_compose: Stack, tmp_path: Path) -> None:
+    """Each fault at each unit, as far as an engine can do it."""
+    assert suite(on_compose, EVERYWHERE, tmp_path / "live.xml", f"tests/live/test_{EVERYWHERE}.py")
 
 
 def test_checks_of_the_labs(on_compose: Stack, tmp_path: Path) -> None:

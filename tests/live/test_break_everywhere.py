@@ -1,12 +1,15 @@
 """Every fault at every unit: it is seen, it ends by itself, and the system is well again with no hand.
 
 Takes several minutes, so it is run by hand: .venv/bin/python -m pytest tests/live/test_break_everywhere.py
+(on Compose: .venv/bin/python -m pytest tests/compose/test_on_compose.py -k "comes_up or everywhere")
 """
 
+import json
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -15,17 +18,16 @@ from support import ENDPOINTS, backend, eventually, home, until_healthy
 
 from lab import plain
 from lab.backend import UNITS
+from lab.compose import containers, engine
 from lab.faults import break_, ledger
 from lab.faults.catalog import FAULTS, fault
 from lab.native import network
 from lab.readiness import slow
 
-pytestmark = [
-    pytest.mark.fault,
-    pytest.mark.campaign,
-    pytest.mark.skipif(backend.kind != "native", reason="looks at processes of this machine"),
+pytestmark = [pytest.mark.fault, pytest.mark.campaign]
+EVERYWHERE = [
+    (found.name, unit) for found in FAULTS if backend.kind in found.backends for unit in found.units
 ]
-EVERYWHERE = [(found.name, unit) for found in FAULTS for unit in found.units]
 
 
 @pytest.fixture(autouse=True)
@@ -34,13 +36,23 @@ def healed() -> Iterator[None]:
     break_.heal_all(home, backend)
 
 
+def container(unit: str) -> dict[str, Any]:
+    """What the engine says of the unit's container."""
+    found: list[dict[str, Any]] = json.loads(engine.must("inspect", containers.name(unit)))
+    return found[0]
+
+
 def frozen(unit: str) -> bool:
+    if backend.kind == "compose":
+        return bool(container(unit)["State"]["Paused"])
     pid = backend.pid_of(unit)
     return pid is not None and psutil.Process(pid).status() == psutil.STATUS_STOPPED
 
 
 def cut_off(unit: str) -> bool:
-    """Whether the packet filter has a table for the unit's group, and some process is in that group."""
+    """Whether the unit is out of the network of Compose, or the packet filter has a table for its group."""
+    if backend.kind == "compose":
+        return not container(unit)["NetworkSettings"]["Networks"]
     group, pid = network.group(home, unit), backend.pid_of(unit)
     tables = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=True).stdout
     return str(group) in tables and pid is not None and psutil.Process(pid).gids().effective == group
@@ -79,7 +91,7 @@ NEW_PROCESS = ("kill", "restart", "amnesia", "gateway-restart")
 
 @pytest.mark.parametrize(("name", "unit"), EVERYWHERE, ids=[f"{name}-{unit}" for name, unit in EVERYWHERE])
 def test_fault(name: str, unit: str) -> None:
-    if name == "cut-off" and not shutil.which("nft"):
+    if name == "cut-off" and backend.kind == "native" and not shutil.which("nft"):
         pytest.skip("nftables is missing")
     before, seconds = backend.pid_of(unit), 2 * slow()
     break_.start(home, backend, fault(name), unit, seconds)
