@@ -1,9 +1,9 @@
 """Which steps of a lab are still as the starter left them, and what each check needs."""
 
-import ast
 from pathlib import Path
 
 import pytest
+from contents import listed
 
 from lab.course.exercise import Exercise, exercise, exercises
 from lab.course.starter import starter
@@ -67,8 +67,7 @@ def test_windows_line_ends_and_a_mark_are_no_change(before: bytes, tmp_path: Pat
 
 @pytest.mark.parametrize("lab", exercises(), ids=lambda lab: lab.number)
 def test_each_check_names_its_steps(lab: Exercise) -> None:
-    tree = ast.parse(lab.checks.read_text())
-    checks = [f.name for f in tree.body if isinstance(f, ast.FunctionDef) and f.name.startswith("test_")]
+    checks = listed(lab.checks)
     steps = {*range(1, len(lab.steps) + 1)}
     assert {name: needed(lab, name) for name in checks if not {*needed(lab, name)} & steps} == {}
     asked = {step for name in checks for step in needed(lab, name)}

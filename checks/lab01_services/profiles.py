@@ -1,0 +1,134 @@
+"""Profiles are made, read, changed and deleted, each by its own person only."""
+
+from urllib.parse import urljoin, urlsplit
+
+from grading import plain
+from grading.outcome import require
+from grading.people import Person, said
+from grading.plugin import check
+
+from lab01_services.service import GATEWAY, OWN, PATH, made, problem
+
+FULL = {
+    "first_name": "Ada", "last_name": "Lovelace", "dob": "1990-12-31", "address": "12 Square",
+    "city": "London", "state": "England", "zip_code": "SW1Y", "country": "UK", "phone": "1",
+    "bio": "Notes", "preferences": {"a": 1},
+}  # fmt: skip
+
+
+@check(points=1)
+def test_created_with_location(ada: Person) -> None:
+    """A new profile is answered 201, says where it is, and holds what was sent"""
+    answer = ada.http.post(PATH, json=FULL)
+    did = f"POST {PATH} with all fields"
+    means = "Something new was made, so the answer is 201; 200 says that it was there already."
+    require(answer.status_code == 201, did, expected="201 Created", saw=said(answer), means=means)
+    location = answer.headers.get("location", "")
+    where = urljoin(GATEWAY + PATH, location)
+    at_the_gateway = bool(location) and urlsplit(where).netloc == urlsplit(GATEWAY).netloc
+    require(
+        at_the_gateway and ada.http.get(where).status_code == 200,
+        did,
+        expected=f"a header Location: {PATH} under which the profile can be read at the gateway",
+        saw=f"Location: {location!r}",
+        means="Location tells a client where the new thing is.",
+    )
+    for kind, found in (("its answer", answer.json()), (f"GET {PATH}", ada.http.get(PATH).json())):
+        lost = {name: found.get(name, "?") for name, value in FULL.items() if found.get(name) != value}
+        require(
+            not lost,
+            f"{did}, and compared {kind} with what was sent",
+            expected=str({name: FULL[name] for name in lost}),
+            saw=lost,
+            means="A field that was accepted and is not there is lost, and nobody was told.",
+        )
+
+
+@check(points=1)
+def test_second_profile_is_a_conflict(ada: Person) -> None:
+    """A second profile is refused with 409, and the first one stays"""
+    made(ada, city="London")
+    answer = ada.http.post(PATH, json={"city": "Paris"})
+    problem(answer, 409, f"POST {PATH} twice", "", "The client's wish clashes with what is stored: 409.")
+    city = ada.http.get(PATH).json()["city"]
+    means = "A refused request must change nothing."
+    require(city == "London", f"GET {PATH} afterwards", expected="London", saw=city, means=means)
+
+
+@check(points=1)
+def test_missing_profile_is_404(ada: Person) -> None:
+    """What is not there is answered 404, for reading, changing and deleting"""
+    for method in ("GET", "PUT", "DELETE"):
+        answer = ada.http.request(method, PATH, json={"city": "x"} if method == "PUT" else None)
+        did = f"{method} {PATH} without having a profile"
+        problem(answer, 404, did, "", "There is nothing yet; 404 says so.")
+
+
+@check(points=2)
+def test_put_leaves_the_rest(ada: Person) -> None:
+    """PUT changes what was sent and leaves the rest; null empties a field"""
+    kept = {"first_name": "Ada", "preferences": {"a": 1}}
+    change = {"city": "Paris", "phone": None, "dob": None}
+    made(ada, **kept, city="London", phone="1", dob="1990-12-31")
+    answer = ada.http.put(PATH, json=change)
+    did = f"PUT {PATH} with city, phone (null) and dob (null) of a profile that has other fields too"
+    means = "A client that sends null wants the field to be empty: that is no mistake."
+    require(answer.status_code == 200, did, expected="200", saw=said(answer), means=means)
+    wanted = kept | change
+    seen = {name: answer.json().get(name, "?") for name in wanted}
+    stored = {name: ada.http.get(PATH).json().get(name, "?") for name in wanted}
+    require(
+        seen == wanted == stored,
+        did,
+        expected=str(wanted),
+        saw=f"answered {seen}, stored {stored}",
+        means="A field that was not sent is not the same as a field that was sent as null.",
+    )
+
+
+@check(points=1)
+def test_delete(ada: Person) -> None:
+    """A deleted profile is gone, and can be made anew"""
+    made(ada)
+    answer = ada.http.delete(PATH)
+    after = ada.http.get(PATH).status_code
+    require(
+        answer.status_code == 200 and after == 404,
+        f"DELETE {PATH}, then GET {PATH}",
+        expected="200, then 404",
+        saw=f"{said(answer)}, then {after}",
+        means="After a delete nothing is left to read.",
+    )
+    made(ada)
+
+
+@check(points=2)
+def test_own_profile_only(ada: Person, bob: Person) -> None:
+    """Nobody sees or writes another's profile, whatever the request claims"""
+    forged = {"X-User-ID": str(ada.id)}
+    # A service that takes the owner from the body makes a profile for Ada here.
+    bob.http.post(PATH, json={"first_name": "Bob", "user_id": ada.id}, headers=forged)
+    before = ada.http.get(PATH)
+    did = f"as Bob: POST {PATH} with Ada's id in body and header; then as Ada: GET {PATH}"
+    problem(before, 404, did, "", "Who calls is said by the gateway. A body can claim anything.")
+    made(ada, first_name="Ada")
+    hers = {"user_id": ada.id}
+    mine = bob.http.post(PATH, json={"first_name": "Bob"}, params=hers, headers=forged)
+    own = bob.http.get(PATH, params=hers, headers=forged).json()
+    bob.http.put(PATH, json={"first_name": "Bobby"}, params=hers, headers=forged)
+    bob.http.delete(PATH, params=hers, headers=forged)
+    theirs = ada.http.get(PATH).json().get("first_name")
+    require(
+        theirs == "Ada" and own.get("user_id") == bob.id and mine.status_code in (201, 409),
+        "as Bob: POST, GET, PUT and DELETE with Ada's id in query and header",
+        expected=f"Bob's own profile (user_id {bob.id}); Ada's stays",
+        saw=f"user_id {own.get('user_id')}, Ada's first name is {theirs!r}",
+        means="Who calls is said by the gateway. A body can claim anything.",
+    )
+    for method in ("GET", "PUT", "DELETE"):
+        body = {"first_name": "Bob"} if method == "PUT" else None
+        answer = plain.request(method, OWN + PATH, json=body, headers=forged, timeout=8)
+        did = f"{method} {PATH} at the service itself, past the gateway, with Ada's id in X-User-ID"
+        problem(
+            answer, 401, did, "", "An id is true only with the gateway's proof; anybody can send a header."
+        )

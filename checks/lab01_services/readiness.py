@@ -1,0 +1,91 @@
+"""Liveness and readiness while PostgreSQL is stopped and while it is frozen."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+from grading.outcome import require, wrong
+from grading.people import said
+from grading.plugin import check
+from grading.system import backend, eventually, heal, stopped
+
+from lab.readiness import slow
+from lab01_services.service import at_service, problem
+
+READY_SECONDS = 8.0
+
+
+@check(points=3)
+@pytest.mark.disturbs
+def test_health_and_ready_without_database() -> None:
+    """Without its database the service lives, and says in time that it is not ready"""
+    before = at_service("/ready")
+    require(
+        before.status_code == 200,
+        "GET /ready while everything runs",
+        expected="200",
+        saw=said(before),
+        means="All dependencies answer, so the service can work.",
+    )
+    with stopped("postgresql"):
+        answer = eventually(
+            lambda: found if (found := at_service("/ready")).status_code != 200 else None,
+            within=6,
+            what="/ready to turn 503 after PostgreSQL was stopped",
+        )
+        did = "GET /ready while PostgreSQL is stopped"
+        problem(answer, 503, did, "postgresql", "Whoever is paged wants to know what is away.")
+        _alive_at_once("stopped")
+    _ready_again()
+    with frozen("postgresql"):
+        _alive_at_once("frozen")
+        began = time.monotonic()
+        did = "GET /ready while PostgreSQL is frozen: it takes connections and says nothing"
+        try:
+            answer = at_service("/ready", READY_SECONDS * slow())
+        except httpx.TimeoutException:
+            late = time.monotonic() - began
+            wrong(
+                did,
+                expected=f"503 within {READY_SECONDS * slow():g} s",
+                saw=f"nothing for {late:.0f} s",
+                means="Silence is not an answer: readiness needs a time limit of its own.",
+            )
+        problem(answer, 503, did, "postgresql", "Whoever is paged wants to know what is away.")
+    _ready_again()
+
+
+@contextmanager
+def frozen(unit: str) -> Iterator[None]:
+    """All processes of `unit` stand still; they go on afterwards, whatever happens."""
+    backend.freeze(unit)
+    try:
+        yield
+    finally:
+        backend.thaw(unit)
+        heal()
+
+
+def _alive_at_once(how: str) -> None:
+    did = f"GET /health while PostgreSQL is {how}"
+    means = "Liveness asks nobody: restarting this process would not bring the database back."
+    try:
+        alive = at_service("/health")
+    except httpx.TimeoutException:
+        wrong(did, expected="200 at once", saw="nothing for 8 s", means=means)
+    late = alive.elapsed.total_seconds()
+    require(
+        alive.status_code == 200 and late < slow(),
+        did,
+        expected="200 at once",
+        saw=f"{said(alive)} after {late:.1f} s",
+        means=means,
+    )
+
+
+def _ready_again() -> None:
+    eventually(
+        lambda: at_service("/ready").status_code == 200, within=10, what="/ready to be 200 again by itself"
+    )

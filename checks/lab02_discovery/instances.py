@@ -1,0 +1,106 @@
+"""Instances that freeze, are killed, leave, and get company."""
+
+import signal
+
+import pytest
+from grading import plain
+from grading.outcome import require
+from grading.plugin import check
+from grading.system import ENDPOINTS, backend, eventually, second_instance
+
+from lab.instances import answered
+from lab02_discovery.catalog import HOST, answering, back, entries, ids, restarted
+
+
+@check(points=2)
+@pytest.mark.disturbs
+def test_frozen_instance_is_critical() -> None:
+    """An instance that does not answer any more is critical within 15 s"""
+    back()
+    backend.signal("profile", signal.SIGSTOP)
+    try:
+        eventually(
+            lambda: not entries(True) and entries(),
+            within=15,
+            what="the frozen profile to be critical, not gone",
+        )
+        url = f"{ENDPOINTS['gateway']}/api/profile/health"
+        eventually(
+            lambda: plain.get(url, timeout=1).status_code == 503,
+            within=5,
+            what="the gateway to answer 503 at once instead of sending requests to the frozen instance",
+        )
+    finally:
+        backend.signal("profile", signal.SIGCONT)
+    back()
+
+
+@check(points=3)
+@pytest.mark.disturbs
+def test_no_ghosts_after_five_kills() -> None:
+    """After five times kill -9 there is one entry, the same as before"""
+    back()
+    before = ids()
+    for _ in range(5):
+        pid = backend.pid_of("profile")
+        backend.signal("profile", signal.SIGKILL)
+        restarted(pid)
+    back()
+    after = ids()
+    require(
+        after == before,
+        "killed profile five times and looked into the catalog",
+        expected="the one entry that was there before, with the same id",
+        saw=f"{len(after)} entries: {', '.join(after)}; before: {', '.join(before)}",
+        means="A new id at each start leaves the old entry behind, and clients are sent there.",
+    )
+
+
+@check(points=2)
+@pytest.mark.disturbs
+def test_leaves_on_sigterm() -> None:
+    """On SIGTERM the instance is gone from the catalog within 2 s"""
+    back()
+    backend.signal("profile", signal.SIGTERM)
+    try:
+        eventually(lambda: not ids(), within=2, what="profile to leave the catalog after SIGTERM")
+    finally:
+        eventually(lambda: backend.pid_of("profile"), within=15, what="the supervisor to restart it")
+    back()
+
+
+@check(points=2)
+@pytest.mark.disturbs
+def test_second_instance_gets_traffic() -> None:
+    """A second instance is found and gets its share; when it has stopped, nobody is sent to it"""
+    back()
+    with second_instance("profile") as second:
+        eventually(lambda: len(entries(True)) == 2, within=15, what="two healthy instances of profile")
+        hosts = {entry["Service"]["Address"] for entry in entries(True)}
+        require(
+            hosts == {HOST, backend.host(second)},
+            "looked for both instances in the catalog",
+            expected=f"{HOST} and {backend.host(second)}",
+            saw=", ".join(sorted(hosts)),
+            means="Two instances that register one address are one instance.",
+        )
+        before = eventually(lambda: requests_at(second) + 1, within=5, what="the second instance's metrics")
+        eventually(
+            lambda: all(answering() for _ in range(10)) and requests_at(second) - before >= 5,
+            within=8,
+            what="the second instance to get a share of the requests",
+        )
+    sent = [answering() for _ in range(20)]
+    require(
+        all(sent),
+        "stopped the second instance, and asked the gateway twenty times",
+        expected="an answer each time",
+        saw=f"{sent.count(False)} errors",
+        means="Who stops leaves the catalog first.",
+    )
+    back()
+
+
+def requests_at(unit: str) -> int:
+    """Requests through the gateway that an instance has answered."""
+    return answered(backend, unit, "/api/profile/health")

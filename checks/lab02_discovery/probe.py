@@ -1,0 +1,45 @@
+"""The learner's registry in a program beside the system, for a service of its own."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from random import Random
+
+import httpx
+from grading.beside import Beside, beside
+from grading.overhear import Door, door_to_consul
+from grading.reach import consul
+
+from lab.course.exercise import Exercise
+from lab02_discovery.catalog import HOST
+
+PROBE = """
+import consul, json, os, sys, threading
+from civildiy.chassis.registry import *
+name, door_host, door_port, host = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
+def registry():
+    client = consul.Consul(host=door_host, port=door_port)
+    client.http.session.trust_env = False  # no proxy stands between a service and its agent
+    return Registry(client)
+def instance(number, port=9):
+    return Instance(name, f"{name}-{number}", host, port)
+def ids(found):
+    return json.dumps(sorted(i.id for i in found))
+"""
+QUIET = 2.0
+"""Seconds in which nothing happens, and little should be asked."""
+
+
+@contextmanager
+def probe(lab: Exercise, rng: Random, program: str) -> Iterator[tuple[str, Beside, Door]]:
+    """A program beside the system, for a service of its own; its entries are removed afterwards."""
+    name = f"probe-{rng.getrandbits(40):x}"
+    try:
+        with (
+            door_to_consul() as door,
+            beside(lab, "profile", PROBE + program, name, door.host, str(door.port), HOST) as module,
+        ):
+            yield name, module, door
+    finally:
+        for number in (1, 2, 3):
+            with suppress(httpx.HTTPStatusError):  # 404: it is gone already
+                consul("PUT", f"/v1/agent/service/deregister/{name}-{number}")

@@ -1,0 +1,68 @@
+"""Who writes is known, and nobody can claim to be somebody else."""
+
+import pytest
+from grading import plain
+from grading.outcome import require
+from grading.people import Person, said
+from grading.plugin import check
+from grading.reach import environment
+
+from lab03_gateway.posts import GATEWAY, POSTS, recorded
+
+SPELLINGS = ("X-User-ID", "x-user-id", "X_User_ID", "X-USER_ID", "X-User-Id")
+
+
+@check(points=3)
+@pytest.mark.disturbs
+def test_writes_need_a_token() -> None:
+    """Reads are public; a write without a token gets 401 from the gateway and never reaches posts"""
+    with recorded() as posts, plain.client(base_url=GATEWAY, timeout=10) as http:
+        path = f"{POSTS}/{'0' * 24}"
+        for method, where in (("POST", POSTS), ("PUT", path), ("DELETE", path), ("PATCH", path)):
+            for _ in range(4):
+                answer = http.request(method, where, json={})
+                require(
+                    answer.status_code == 401,
+                    f"{method} {where} without a token",
+                    expected="401",
+                    saw=said(answer),
+                    means="Anybody can write. Protect every method that is not a read.",
+                )
+        reached = [(method, path) for method, path, _ in posts.seen]
+        means = "The gateway must ask auth before it passes anything on."
+        require(not reached, "writes without a token", expected="nothing at posts", saw=reached, means=means)
+        for _ in range(4):
+            answer = http.get(POSTS, params={"limit": 1})
+            means = "Posts are public to read."
+            require(answer.status_code == 200, f"GET {POSTS}", expected="200", saw=said(answer), means=means)
+
+
+@check(points=3)
+@pytest.mark.disturbs
+def test_forged_identity_never_arrives(ada: Person) -> None:
+    """X-User-ID and the gateway's proof from outside never reach the service, however spelled"""
+    secret = environment("posts")["GATEWAY_SECRET"]
+    with recorded() as posts:
+        for spelling in SPELLINGS:
+            forged = {spelling: "424242", "X-Gateway-Secret": "guess", "x_gateway_secret": "guess"}
+            with plain.client(base_url=GATEWAY, timeout=10) as http:
+                for _ in range(4):
+                    http.get(POSTS, params={"limit": 1}, headers=forged)
+            for _ in range(4):
+                ada.http.post(POSTS, json={"title": "t", "content": "c"}, headers=forged)
+        for method, path, headers in posts.seen:
+            same = [(n, v) for n, v in headers if n.lower().replace("_", "-") == "x-user-id" and v]
+            proof = [v for n, v in headers if n.lower().replace("_", "-") == "x-gateway-secret"]
+            wanted = [str(ada.id)] if method == "POST" else []
+            require(
+                [v for _, v in same] == wanted and proof == [secret],
+                f"{method} {path} with forged X-User-ID and X-Gateway-Secret in five spellings",
+                expected=f"X-User-ID {wanted or 'absent'} and the gateway's own proof",
+                saw=f"{same}, {'the proof' if proof == [secret] else 'a wrong proof'}",
+                means="A header that a client can set proves nothing. Clean it on every route.",
+            )
+        methods = {method for method, _, _ in posts.seen}
+        means = "Half of the requests should reach each of two instances."
+        require(
+            methods >= {"GET", "POST"}, "reads and writes", expected="both arrive", saw=methods, means=means
+        )

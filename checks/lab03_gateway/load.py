@@ -1,0 +1,104 @@
+"""Many requests: those that are limited, and those that several instances share."""
+
+import signal
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from random import Random
+
+import httpx
+import pytest
+from grading import plain
+from grading.outcome import require
+from grading.people import said
+from grading.plugin import check
+from grading.system import backend, eventually, second_instance
+
+from lab.course.exercise import Exercise
+from lab.instances import answered
+from lab03_gateway.posts import GATEWAY, POSTS
+from lab03_gateway.probe import live_probe
+
+
+@check(points=3)
+def test_limit_where_it_belongs(lab: Exercise, rng: Random) -> None:
+    """A limited route answers 429 with Retry-After; other routes and other clients are not limited"""
+    with live_probe(lab, rng) as (service, _, http):
+        name = service.name
+        answers = [http.get(f"/{name}/login") for _ in range(12)]
+        limited = [answer for answer in answers if answer.status_code == 429]
+        require(
+            limited and limited[-1].headers.get("retry-after"),
+            "12 requests at once to a route with the limit (1 per second, burst 3)",
+            expected="some 429 with Retry-After",
+            saw=[answer.status_code for answer in answers],
+            means="Without a limit passwords can be guessed as fast as the network allows.",
+        )
+        guarded = [http.get(f"/{name}/guarded").status_code for _ in range(12)]
+        require(
+            401 in guarded and 429 in guarded,
+            "12 requests without a token to a route with the same limit that needs a user",
+            expected="401, and 429 as soon as the limit is reached",
+            saw=guarded,
+            means="The limit stands in front: else each guess still costs auth its work.",
+        )
+        free = {http.get(f"/{name}/open").status_code for _ in range(150)}
+        free |= {http.get(POSTS, params={"limit": 1}).status_code for _ in range(150)}
+        means = "A limit meant for the login must not slow down everything else."
+        require(
+            free == {200},
+            "150 requests each to routes without a limit",
+            expected="200",
+            saw=free,
+            means=means,
+        )
+        gateway, address = backend.neighbour()
+        other = httpx.HTTPTransport(local_address=address, verify=plain.NO_TLS)
+        with plain.client(transport=other, base_url=gateway) as neighbour:
+            answer = neighbour.get(f"/{name}/login")
+        require(
+            answer.status_code == 200,
+            "the same route from another address",
+            expected="200",
+            saw=said(answer),
+            means="The limit counts for each client address.",
+        )
+
+
+@check(points=3)
+@pytest.mark.disturbs
+def test_two_instances_share_and_one_may_die() -> None:
+    """Two instances share the load; killing one loses at most the requests in flight"""
+    workers = 4
+    with second_instance("posts") as second:
+        eventually(
+            lambda: ask(20)["200"] and answered(backend, second, POSTS) >= 5,
+            within=15,
+            what="a second instance of posts to get a share",
+        )
+        with ThreadPoolExecutor(workers) as pool:
+            running = [pool.submit(ask, 60) for _ in range(workers)]
+            backend.signal("posts-2", signal.SIGKILL)
+            seen = sum((future.result() for future in running), Counter[str]())
+        lost = Counter({what: number for what, number in seen.items() if what != "200"})
+        require(
+            # A process that dies still takes connections for some milliseconds; those are lost, too.
+            lost.total() <= 3 * workers,
+            f"{60 * workers} reads by {workers} clients while one of two instances was killed",
+            expected=f"at most {3 * workers} failed: those in flight, and those that met it dying",
+            saw=f"{lost.total()} failed: {dict(lost)}",
+            means="Until Consul notices, the gateway has to try the next instance.",
+        )
+    eventually(lambda: ask(10)["200"] == 10, within=10, what="all reads to succeed with one instance")
+
+
+def ask(times: int) -> Counter[str]:
+    """What so many reads were answered, by status or error."""
+    seen: Counter[str] = Counter()
+    with plain.client(base_url=GATEWAY, timeout=10) as http:
+        for _ in range(times):
+            # An answer that broke off in the middle is one that was lost, as good as a 502.
+            try:
+                seen[str(http.get(POSTS, params={"limit": 1}).status_code)] += 1
+            except httpx.HTTPError as error:
+                seen[type(error).__name__] += 1
+    return seen

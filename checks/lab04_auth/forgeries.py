@@ -1,0 +1,133 @@
+"""Tokens with one fault each."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from grading import plain
+from grading.databases import postgresql
+from grading.outcome import require
+from grading.people import Person
+from grading.plugin import check
+from grading.reach import signing_key
+from grading.system import ENDPOINTS
+
+from lab.readiness import slow
+from lab04_auth.service import AUDIENCE, GUARDED, ISSUER, refused, validate
+
+FORGERIES = (
+    "none", "hmac-with-public-key", "shared-secret", "tampered", "expired", "not-yet-valid", "wrong-issuer",
+    "wrong-audience", "unknown-kid", "no-end",
+)  # fmt: skip
+STRANGERS, LEAST_WAITING = 12, 5
+LOOK_SECONDS = 1.0
+
+
+def _forged(kind: str, ada: Person, bob: Person) -> dict[str, str]:
+    """Tokens that must be refused, by their fault; everything but the named fault is right."""
+    kid, key = signing_key()
+    now = int(time.time())
+    claims: dict[str, Any] = {
+        "iss": ISSUER, "aud": AUDIENCE, "sub": str(bob.id), "jti": "1",
+        "iat": now, "nbf": now, "exp": now + 600,
+    }  # fmt: skip
+
+    def token(key: Any = key, algorithm: str | None = "EdDSA", kid: str | None = kid, **other: object) -> str:
+        # None stands for a claim that is not there.
+        said = {name: value for name, value in (claims | other).items() if value is not None}
+        return jwt.encode(said, key, algorithm=algorithm, headers={"kid": kid} if kid else {})
+
+    match kind:
+        case "none":
+            return {"": token(None, "none")}
+        case "hmac-with-public-key":
+            return {"": token(signing_key()[1].public_key().public_bytes_raw(), "HS256")}
+        case "shared-secret":
+            return {"": token(b"secret" * 8, "HS256")}
+        case "tampered":
+            return _tampered(ada, claims)
+        case "expired":
+            return {"": token(iat=now - 900, nbf=now - 900, exp=now - 300)}
+        case "not-yet-valid":
+            return {"": token(nbf=now + 600, exp=now + 1200)}
+        case "wrong-issuer":
+            return {"": token(iss="somebody"), "no issuer": token(iss=None)}
+        case "wrong-audience":
+            return {"": token(aud="another-system"), "no audience": token(aud=None)}
+        case "unknown-kid":
+            return {"": token(kid="nobody"), "no kid": token(kid=None),
+                    "a stranger's key under our kid": token(Ed25519PrivateKey.generate())}  # fmt: skip
+        case _:
+            return {
+                "": token(exp=None),
+                "no subject": token(sub=None),
+                "a name as subject": token(sub="admin"),
+            }
+
+
+def _tampered(ada: Person, claims: dict[str, Any]) -> dict[str, str]:
+    """A good token of Ada's, used before, and then changed: who remembers it must remember all of it."""
+    ada.http.get(GUARDED)
+    hers = jwt.decode(ada.token, options={"verify_signature": False})
+    head, body, signature = ada.token.split(".")
+    others = jwt.encode(claims | {"jti": hers["jti"]}, signing_key()[1], algorithm="EdDSA").split(".")
+    return {
+        "": f"{head}.{others[1]}.{signature}",
+        "another's signature": f"{head}.{body}.{others[2]}",
+        "no signature": f"{head}.{body}.",
+    }
+
+
+@check(points=3)
+@pytest.mark.parametrize("kind", FORGERIES)
+def test_forged_token_is_refused(ada: Person, bob: Person, kind: str) -> None:
+    """A token with one fault is refused at the gateway with 401 and WWW-Authenticate"""
+    for fault, token in _forged(kind, ada, bob).items():
+        bearer = {"Authorization": f"Bearer {token}"}
+        answer = plain.get(ENDPOINTS["gateway"] + GUARDED, headers=bearer, timeout=10)
+        which = f" ({fault})" if fault else ""
+        refused(answer, f"GET {GUARDED} with a token of the kind '{kind}'{which}")
+    if kind == "expired":
+        _refused_after_its_time(ada)
+    if kind == "unknown-kid":
+        _unknown_kids_cost_nothing()
+
+
+def _unknown_kids_cost_nothing() -> None:
+    """Whoever invents key ids must not make auth ask its database each time."""
+    _, key = signing_key()
+    tokens = [
+        jwt.encode({"sub": "1"}, key, algorithm="EdDSA", headers={"kid": f"x{n}"}) for n in range(STRANGERS)
+    ]
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'signing_keys'::regclass"
+    with ThreadPoolExecutor(STRANGERS) as threads, postgresql("auth") as holder:
+        # Whoever looks for keys waits here and can be counted; auth's own regular look is among them.
+        holder.execute("LOCK TABLE signing_keys IN ACCESS EXCLUSIVE MODE")
+        answers = [threads.submit(validate, token) for token in tokens]
+        wait(answers, LOOK_SECONDS * slow())
+        found = holder.execute(waiting).fetchone()
+        holder.rollback()
+    looking = int(found[0]) if found else 0
+    require(
+        looking < LEAST_WAITING,
+        f"sent {STRANGERS} tokens with invented key ids at once, and counted who asks the table signing_keys",
+        expected="one look at most; load() notes in _looked when that was",
+        saw=f"{looking} looks at the same time",
+        means="Anybody could keep auth's database busy with tokens that cost nothing to make.",
+    )
+
+
+def _refused_after_its_time(ada: Person) -> None:
+    """Whoever remembers good tokens, in order not to check them again, forgets them in time."""
+    claims = jwt.decode(ada.token, options={"verify_signature": False})
+    end = int(time.time()) + 3
+    key_id, key = signing_key()
+    token = jwt.encode(claims | {"exp": end}, key, algorithm="EdDSA", headers={"kid": key_id})
+    bearer = {"Authorization": f"Bearer {token}"}
+    plain.get(ENDPOINTS["gateway"] + GUARDED, headers=bearer, timeout=10)
+    time.sleep(max(0.0, end + 0.5 - time.time()))  # what is measured is that time passes
+    answer = plain.get(ENDPOINTS["gateway"] + GUARDED, headers=bearer, timeout=10)
+    refused(answer, f"GET {GUARDED} with a token that was used before, and is over now")

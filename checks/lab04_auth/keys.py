@@ -1,0 +1,76 @@
+"""The published keys, and their rotation."""
+
+import os
+import subprocess
+import sys
+from random import Random
+
+import jwt
+import pytest
+from grading import plain
+from grading.outcome import require, wrong
+from grading.people import Person, said
+from grading.plugin import check
+from grading.reach import environment
+from grading.system import ENDPOINTS, eventually
+
+from lab.home import PLATFORM
+from lab04_auth.service import AUDIENCE, GUARDED, ISSUER, JWKS, login, refused
+
+
+@check(points=1)
+def test_jwks_is_usable(ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody can check a token with the published keys (PyJWT's own client does)"""
+    monkeypatch.setenv("no_proxy", "*")
+    client = jwt.PyJWKClient(ENDPOINTS["gateway"] + JWKS)
+    did = f"jwt.PyJWKClient with {JWKS}, then jwt.decode with the key it found"
+    try:
+        key = client.get_signing_key_from_jwt(ada.token)
+        claims = jwt.decode(ada.token, key, algorithms=["EdDSA", "RS256"], audience=AUDIENCE, issuer=ISSUER)
+    except jwt.PyJWTError as error:
+        wrong(
+            did,
+            expected="the claims",
+            saw=f"{type(error).__name__}: {error}",
+            means="Others cannot check tokens.",
+        )
+    require(
+        claims["sub"] == str(ada.id), did, expected=ada.id, saw=claims["sub"], means="sub is the user's id."
+    )
+    published = plain.get(ENDPOINTS["auth"] + JWKS).json()["keys"]
+    private = [key for key in published if {"d", "p", "q", "k"} & key.keys()]
+    require(
+        not private, f"GET {JWKS}", expected="public halves only", saw="private parts", means="All is lost."
+    )
+
+
+@check(points=3)
+def test_rotation(ada: Person, rng: Random) -> None:
+    """After two new keys, old tokens go on working and new ones name the newest key"""
+    old = jwt.get_unverified_header(ada.token)["kid"]
+    env = {**os.environ, **environment("auth"), "PYTHONPATH": str(PLATFORM)}
+    command = [sys.executable, "-P", "-m", "civildiy.auth.keys", "rotate"]
+    made = []
+    for _ in range(2):
+        done = subprocess.run(command, env=env, check=True, capture_output=True, text=True, timeout=30)
+        made.append(done.stdout.split()[-1])
+
+    def renewed() -> str:
+        kid = str(jwt.get_unverified_header(str(login(ada).json()["access_token"]))["kid"])
+        return kid if kid == made[-1] else ""
+
+    eventually(renewed, within=12, what="new tokens to name the newest key after two rotations")
+    answer = ada.http.get(GUARDED)
+    did = "made two new signing keys; then used a token of the old one"
+    require(
+        answer.status_code in (200, 404),
+        did,
+        expected="the old token works until it expires",
+        saw=said(answer),
+        means="Forgetting the old key logs everybody out at once.",
+    )
+    fresh = {"Authorization": f"Bearer {jwt.encode({'sub': '1'}, 'x' * 32, headers={'kid': old})}"}
+    refused(plain.get(ENDPOINTS["gateway"] + GUARDED, headers=fresh), "used a forged old token")
+    kids = {key["kid"] for key in plain.get(ENDPOINTS["auth"] + JWKS).json()["keys"]}
+    means = "Others check old tokens with the old key."
+    require({old, *made} <= kids, f"GET {JWKS}", expected="the old and the new kids", saw=kids, means=means)

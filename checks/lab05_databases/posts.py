@@ -1,0 +1,133 @@
+"""Posts: their words, their changes, and the pages in which they are read."""
+
+from typing import Any
+
+from grading.databases import at_once
+from grading.outcome import require
+from grading.people import Person, said
+from grading.plugin import check
+
+from lab05_databases.words import HOSTILE, nul_is_refused
+
+
+@check(points=1)
+def test_post_words(ada: Person) -> None:
+    """Any words come back from a post as they went in, or are refused by name"""
+    for kind, words in HOSTILE.items():
+        sent = {"title": words, "content": words, "tags": [words]}
+        answer = ada.http.post("/api/posts", json=sent)
+        kept = ada.http.get(answer.headers.get("Location", "/api/posts/none")).json()
+        require(
+            answer.status_code == 201 and {name: kept.get(name) for name in sent} == sent,
+            f"kept words that hold {kind} in a post",
+            expected=sent,
+            saw=said(answer) if answer.status_code != 201 else kept,
+            means="Text is data. No store may read it as anything else.",
+        )
+    query = ada.http.get("/api/posts", params={"user_id": '{"$gt": 0}'})
+    means = "A query that takes operators from outside gives everything away."
+    require(
+        query.status_code == 422,
+        "asked for the posts of user_id {$gt: 0}",
+        expected="422",
+        saw=said(query),
+        means=means,
+    )
+    nul_is_refused(ada, "POST", "/api/posts", "content")
+
+
+@check(points=3)
+def test_post_changes_at_once(ada: Person) -> None:
+    """Changes of one post at the same moment lose nothing"""
+    path = ada.http.post("/api/posts", json={"title": "t", "content": "c"}).headers["Location"]
+    made = 0
+    for turn in range(4):
+        changes: list[dict[str, Any]] = [
+            {"title": f"title {turn}"}, {"content": f"content {turn}"}, {"tags": [f"tag {turn}"]},
+        ]  # fmt: skip
+        answers = at_once(3, lambda n, c=changes: ada.http.put(path, json=c[n]))  # type: ignore[misc]
+        require(
+            {answer.status_code for answer in answers} <= {200, 409},
+            "changed three fields of one post at once",
+            expected="200 for each, or 409 'try again'",
+            saw=[answer.status_code for answer in answers],
+            means="Somebody was quicker: read again, and apply the change to what is there now.",
+        )
+        accepted: dict[str, Any] = {}
+        for change, answer in zip(changes, answers, strict=True):
+            accepted |= change if answer.status_code == 200 else {}
+        made += len(accepted)
+        post = ada.http.get(path).json()
+        lost = [field for field, value in accepted.items() if post[field] != value]
+        require(
+            accepted and not lost and post["version"] == made + 1,
+            "changed three fields of one post at once, and again",
+            expected="every change that was answered 200, and one version more for each",
+            saw=f"lost: {', '.join(lost) or 'none'}; version {post['version']} after {made} changes",
+            means="Write only if the version is still the one that you read, and only what you change.",
+        )
+
+
+@check(points=3)
+def test_pages_while_posts_are_added(ada: Person) -> None:
+    """Turning pages shows each post once, newest first, while posts are added"""
+
+    def write(count: int) -> list[str]:
+        new = {"title": "t", "content": "c"}
+        return [str(ada.http.post("/api/posts", json=new).json()["id"]) for _ in range(count)]
+
+    wanted = write(12)[::-1]
+    front = ada.http.get("/api/posts", params={"limit": 100}).json()["items"]
+    mine = [post["id"] for post in front if post["user_id"] == ada.id]
+    require(
+        mine == wanted,
+        "read everybody's first page right after writing twelve posts",
+        expected="the twelve, newest first",
+        saw=f"{len(mine)} of them{', in another order' if len(mine) == 12 else ''}",
+        means="Without a sort MongoDB gives any order it likes; today's luck is not a promise.",
+    )
+    part = ada.http.get("/api/posts", params={"user_id": ada.id, "limit": 4, "skip": 3}).json()
+    figures = {name: part[name] for name in ("total", "limit", "skip")}
+    require(
+        [post["id"] for post in part["items"]] == wanted[3:7]
+        and figures == {"total": 12, "limit": 4, "skip": 3},
+        "asked for four of twelve posts (limit=4), without the first three (skip=3)",
+        expected="posts 4 to 7, total 12, limit 4, skip 3",
+        saw=f"places {[wanted.index(p['id']) + 1 for p in part['items'] if p['id'] in wanted]}, {figures}",
+        means="`total` counts all that the query matches, whatever the page.",
+    )
+    seen: list[str] = []
+    lengths: list[int] = []
+    totals: list[int] = []
+    query: dict[str, Any] = {"user_id": ada.id, "limit": 4}
+    for _ in range(6):
+        page = ada.http.get("/api/posts", params=query).json()
+        seen += [post["id"] for post in page["items"]]
+        lengths.append(len(page["items"]))
+        totals.append(page["total"])
+        if page["next"] is None:
+            break
+        query["before"] = page["next"]
+        write(2)
+    did = "read twelve posts in pages of four (by `next`), writing two more after each page"
+    require(
+        seen == wanted,
+        did,
+        expected="the twelve, each once, newest first, then an end",
+        saw=f"{len(seen)} posts, {len(set(seen))} different, {len(set(wanted) - set(seen))} missed",
+        means="Who counts from the front sees a post twice for each one that is added there.",
+    )
+    require(
+        lengths == [4, 4, 4],
+        did,
+        expected="three pages of four, and `next` is null in the third",
+        saw=f"pages of {lengths}",
+        means="A full page may be the last one. Ask for one more than is shown: then you know.",
+    )
+    require(
+        totals == [12, 14, 16],
+        did,
+        expected="total 12, 14 and 16",
+        saw=totals,
+        means="`total` counts all that the query matches, whatever the page.",
+    )

@@ -1,0 +1,81 @@
+"""Profiles that many write at the same moment, and their words."""
+
+from grading.databases import at_once, inserts_at_once
+from grading.outcome import require
+from grading.people import Person, said
+from grading.plugin import check
+
+from lab05_databases.words import HOSTILE, nul_is_refused
+
+
+@check(points=2)
+def test_first_profile_once(ada: Person) -> None:
+    """Of ten first profiles at the same moment one is stored"""
+    answers = inserts_at_once(
+        "profile", "user_profiles", 10, lambda n: ada.http.post("/api/profile", json={"city": str(n)})
+    )
+    seen = sorted(answer.status_code for answer in answers)
+    require(
+        seen == [201] + [409] * 9,
+        "sent ten first profiles of one person at once",
+        expected="one 201 and nine 409",
+        saw={status: seen.count(status) for status in seen},
+        means="The unique column decides; its refusal is an answer (409), not an error of ours (500).",
+    )
+    winner = next(answer.json() for answer in answers if answer.status_code == 201)
+    kept = ada.http.get("/api/profile").json()
+    means = "Who reads 201 relies on it."
+    require(kept == winner, "read the profile", expected=winner, saw=kept, means=means)
+    gone = [ada.http.delete("/api/profile").status_code, ada.http.get("/api/profile").status_code]
+    gone += [ada.http.post("/api/profile", json={}).status_code]
+    require(
+        gone == [200, 404, 201],
+        "deleted the profile, read it, and made another",
+        expected=[200, 404, 201],
+        saw=gone,
+        means="What was deleted is not there, and makes room.",
+    )
+
+
+@check(points=3)
+def test_profile_changes_at_once(ada: Person) -> None:
+    """Changes of one profile at the same moment lose nothing"""
+    fields = ["first_name", "last_name", "address", "city", "state", "country", "phone", "bio"]
+    ada.http.post("/api/profile", json={})
+    for turn in range(4):
+        answers = at_once(8, lambda n, t=turn: ada.http.put("/api/profile", json={fields[n]: f"{n} {t}"}))  # type: ignore[misc]
+        require(
+            {answer.status_code for answer in answers} <= {200, 409},
+            "changed eight fields of one profile at once",
+            expected="200 for each, or 409 'try again'",
+            saw=[answer.status_code for answer in answers],
+            means="Somebody was quicker: read again, and apply the change to what is there now.",
+        )
+        accepted = {f: f"{n} {turn}" for n, f in enumerate(fields) if answers[n].status_code == 200}
+        profile = ada.http.get("/api/profile").json()
+        lost = [field for field, value in accepted.items() if profile[field] != value]
+        require(
+            accepted and not lost,
+            "changed eight fields of one profile at once",
+            expected="every change that was answered 200 in the profile",
+            saw=f"lost: {', '.join(lost) or 'none'}; accepted: {len(accepted)}",
+            means="A write that carries what it read earlier puts old values back.",
+        )
+
+
+@check(points=1)
+def test_profile_words(ada: Person) -> None:
+    """Any words come back from a profile as they went in, or are refused by name"""
+    ada.http.post("/api/profile", json={})
+    for kind, words in HOSTILE.items():
+        sent = {"bio": words, "city": words, "preferences": {words: [words, {"a.b": None}]}}
+        answer = ada.http.put("/api/profile", json=sent)
+        kept = ada.http.get("/api/profile").json()
+        require(
+            answer.status_code == 200 and {name: kept[name] for name in sent} == sent,
+            f"kept words that hold {kind} in a profile",
+            expected=sent,
+            saw=said(answer) if answer.status_code != 200 else {name: kept[name] for name in sent},
+            means="Text is data. No store may read it as anything else.",
+        )
+    nul_is_refused(ada, "PUT", "/api/profile", "bio")

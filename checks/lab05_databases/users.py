@@ -1,0 +1,196 @@
+"""Accounts: the table users, its guards, and the login."""
+
+from datetime import UTC, datetime
+from random import Random
+from typing import LiteralString
+
+import httpx
+import psycopg
+import pytest
+from grading.databases import begin_anew, inserts_at_once, postgresql, without_users
+from grading.outcome import require
+from grading.people import said
+from grading.plugin import check
+from grading.system import ENDPOINTS, backend, eventually, http
+
+from lab.course.running import incidents
+from lab05_databases.words import HOSTILE
+
+
+def register(client: httpx.Client, email: str, username: str) -> httpx.Response:
+    new = {"email": email, "username": username, "password": "long enough"}
+    return client.post(f"{ENDPOINTS['gateway']}/api/auth/register", json=new)
+
+
+def mixed(word: str, rng: Random) -> str:
+    return "".join(rng.choice((letter.lower(), letter.upper())) for letter in word)
+
+
+def race(what: str, rng: Random, where: str) -> None:
+    """Twenty registrations that agree in `what`, but for letter case; one may win."""
+    name = f"r{rng.getrandbits(40):010x}{datetime.now(UTC):%f}"
+    emails, names = [], []
+    for number in range(20):
+        emails.append(mixed(f"{name}@example.org", rng) if what == "email" else f"{name}{number}@example.org")
+        names.append(mixed(name, rng) if what == "username" else f"{name}-{number}")
+    with http() as client:
+        answers = inserts_at_once("auth", "users", 20, lambda n: register(client, emails[n], names[n]))
+    seen = sorted(answer.status_code for answer in answers)
+    require(
+        seen == [201] + [409] * 19,
+        f"registered twenty people with one {what} (in different letter case) at once{where}",
+        expected="one 201 and nineteen 409",
+        saw={status: seen.count(status) for status in seen},
+        means="A look before the insert proves nothing: all twenty look before the first one writes.",
+    )
+    refused = next(answer for answer in answers if answer.status_code == 409)
+    named = [error["field"] for error in refused.json().get("errors") or []]
+    require(
+        named == [what],
+        f"read a 409 of the twenty{where}",
+        expected=f"an error that names '{what}'",
+        saw=said(refused),
+        means="The name of the index that refused says which field it was.",
+    )
+
+
+@check(points=3)
+@pytest.mark.parametrize("what", ["email", "username"])
+def test_parallel_registrations(what: str, rng: Random) -> None:
+    """Of twenty who want one name at the same moment one gets it, in any letter case"""
+    race(what, rng, "")
+
+
+@check(points=2)
+@pytest.mark.disturbs
+def test_empty_database(rng: Random) -> None:
+    """In an empty database auth makes a table that guards itself"""
+    with without_users():
+        began = begin_anew("auth")
+
+        def made() -> bool:
+            with postgresql("auth") as connection:
+                found = connection.execute("SELECT to_regclass('public.users')").fetchone()
+            return bool(found and found[0])
+
+        eventually(
+            lambda: made() or incidents(backend, ("auth",), began),
+            within=15,
+            what="auth to make the table users",
+        )
+        for what in ("email", "username"):
+            race(what, rng, ", in a table that auth had just made")
+
+
+@check(points=2)
+@pytest.mark.disturbs
+def test_full_database(rng: Random) -> None:
+    """In a database that holds accounts already auth adds what guards them, and takes nothing away"""
+    name = f"f{rng.getrandbits(40):010x}{datetime.now(UTC):%f}"
+    held = "SELECT count(*) FROM public.users WHERE email = %s"
+    guarded = "SELECT count(*) FROM pg_indexes WHERE schemaname = 'public' AND tablename = 'users'"
+    with without_users():
+        with postgresql("auth") as connection:
+            like = "LIKE kept.users INCLUDING DEFAULTS INCLUDING IDENTITY"
+            connection.execute(f"CREATE TABLE public.users ({like})")
+            connection.execute(
+                "INSERT INTO public.users (email, username, password_hash) VALUES (%s, %s, 'none')",
+                (f"{name}@example.org", name),
+            )
+        began = begin_anew("auth")
+
+        def count(statement: LiteralString, *values: str) -> int:
+            with postgresql("auth") as connection:
+                found = connection.execute(statement, values).fetchone()
+            return int(found[0]) if found else 0
+
+        eventually(
+            lambda: count(guarded) >= 2 or incidents(backend, ("auth",), began),
+            within=5,
+            what="auth to make the indexes of a table that was there before it",
+        )
+        with http() as client:
+            seen = [register(client, f"{name.upper()}@example.org", f"{name}-2").status_code]
+            seen.append(register(client, f"{name}2@example.org", name.upper()).status_code)
+        left = count(held, f"{name}@example.org")
+    require(
+        (left, seen) == (1, [409, 409]),
+        "began auth on a table with one account and no index, and registered its email and its name again",
+        expected="the account still there, and 409 for both",
+        saw=f"{left} account with this email; answers {seen}",
+        means="A service begins many times, and only once on an empty database.",
+    )
+
+
+@check(points=1)
+def test_login_by_the_whole_address(rng: Random) -> None:
+    """An account is found by its whole address, in any letter case, and never by a pattern"""
+    name = f"w{rng.getrandbits(40):010x}{datetime.now(UTC):%f}"
+    email = f"{name}@example.org"
+    with http() as client:
+        register(client, email, name)
+        login = f"{ENDPOINTS['auth']}/api/auth/login"
+        for how, sent, wanted in (
+            ("in capitals", email.upper(), 200),
+            ("with _ in place of its last letter", f"{name[:-1]}_@example.org", 401),
+            ("cut off, with % in place of its end", f"{name}%", 401),
+        ):
+            answer = client.post(login, json={"email": sent, "password": "long enough"})
+            require(
+                answer.status_code == wanted,
+                f"logged in with the right password and the registered address {how}",
+                expected=wanted,
+                saw=said(answer),
+                means="Letter case is nothing that people remember. But LIKE compares with a pattern, and who"
+                " may write patterns finds other people's accounts.",
+            )
+
+
+@check(points=2)
+def test_hostile_words_at_login(rng: Random) -> None:
+    """Words that look like SQL are words: as an email, and at the login"""
+    name = f"o{rng.getrandbits(40):010x}{datetime.now(UTC):%f}"
+    email, did = f"o'hara--{name}@example.org", "registered and logged in with an email that holds ' and --"
+    with http() as client:
+        new = register(client, email, name)
+        login = f"{ENDPOINTS['auth']}/api/auth/login"
+        good = client.post(login, json={"email": email, "password": "long enough"})
+        require(
+            (new.status_code, good.status_code) == (201, 200),
+            did,
+            expected="201 and 200",
+            saw=f"{said(new)} and {said(good)}",
+            means="Text inside a statement becomes part of it. Send it beside the statement, as a parameter.",
+        )
+        words = [*HOSTILE.values(), "' OR '1'='1", f"{email}' OR 'a'='a", "x\0y"]
+        answers = [client.post(login, json={"email": w, "password": "long enough"}) for w in words]
+        for word, answer in zip(words, answers, strict=True):
+            require(
+                answer.status_code == 401,
+                f"logged in as {word!r}",
+                expected="401",
+                saw=said(answer),
+                means="Whoever can write into a statement can log in as anybody.",
+            )
+        again = client.post(login, json={"email": email, "password": "long enough"})
+    require(again.status_code == 200, did, expected="still 200", saw=said(again), means="Nothing is gone.")
+
+
+@check(points=1)
+@pytest.mark.parametrize(("role", "other"), [("auth", "profile"), ("profile", "auth")])
+def test_roles_are_apart(role: str, other: str) -> None:
+    """The role of one service may not look into the database of another"""
+    with postgresql(role) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+    try:
+        with postgresql(role, other) as connection:
+            seen = str(connection.execute("SELECT current_database()").fetchone())
+    except psycopg.OperationalError as error:
+        seen = str(error)
+    require(
+        "permission denied" in seen,
+        f"connected to the database {other} as the role {role}",
+        expected="permission denied",
+        saw=seen,
+        means="Who can read another service's tables soon depends on them; then neither can change.",
+    )

@@ -1,0 +1,1 @@
+"""The checks of lab 07, which test_07_feeds.py lists in their order."""

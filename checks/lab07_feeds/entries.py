@@ -1,0 +1,134 @@
+"""What an entry says and where it stands, in whatever order its events arrive."""
+
+import json
+from datetime import datetime, timedelta
+from random import Random
+
+from grading.events import START, Post, project, redis, stranger, titles
+from grading.outcome import require
+from grading.people import Person
+from grading.plugin import check
+
+from civildiy.feed import keys
+
+
+@check(points=2)
+def test_entry_tells_everything(ada: Person) -> None:
+    """An entry tells all that its event says of the post"""
+    first = Post(ada.id, 'first "words", \u00e9\u4e16')
+    post = first.changed('the words, "quoted", with \u00e9, \u4e16 and \U0001f469\u200d\U0001f680')
+    event = json.loads(post.body())
+    event["data"]["tags"] = ["one", "two, with a comma"]
+    project((first, first.body()), (post, json.dumps(event).encode()))
+    items = ada.http.get("/api/activity-stream/user").json()["items"]
+    wanted = {name: event["data"][name] for name in ("post_id", "user_id", "title", "content", "tags")} | {
+        "event_id": event["id"],
+        "event_type": event["type"],
+        "version": event["postversion"],
+        "timestamp": datetime.fromisoformat(event["time"]),
+        "created_at": datetime.fromisoformat(event["data"]["created_at"]),
+    }
+    seen = [{name: _moment(item.get(name)) for name in wanted} for item in items]
+    other = [name for one in seen for name in wanted if one[name] != wanted[name]]
+    require(
+        len(seen) == 1 and not other,
+        "put a post and a change of it on the topic, then read its author's stream through the gateway",
+        expected=f"one entry with {', '.join(wanted)} as the last event says them",
+        saw=[f"{name}: {seen[0][name]!r} instead of {wanted[name]!r}" for name in other]
+        or f"{len(seen)} entries",
+        means="Readers get these bytes as they are: what is not in the entry nobody can show.",
+    )
+
+
+def _moment(value: object) -> object:
+    try:
+        return datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+@check(points=2)
+def test_newest_first_by_event_time(rng: Random) -> None:
+    """Newest first, by the time of the event and not by its arrival"""
+    user = stranger(rng)
+    posts = [Post(user, f"minute {n}", at=START + timedelta(minutes=n)) for n in range(6)]
+    rng.shuffle(posts)
+    project(*((post, post.body()) for post in posts))
+    wanted, seen = [f"minute {n}" for n in range(5, -1, -1)], titles(user)
+    require(
+        seen == wanted,
+        "six events, in another order than they happened",
+        expected=wanted,
+        saw=f"{seen} from {[post.words for post in posts]}",
+        means="Events arrive late and in any order; readers want the order in which things happened.",
+    )
+    old = next(post for post in posts if post.words == "minute 2")
+    new = Post(user, "minute 2, changed in 4", old.id, 2, START + timedelta(minutes=4, seconds=30))
+    project((new, new.body()))
+    wanted, seen = ["minute 5", new.words, "minute 4", "minute 3", "minute 1", "minute 0"], titles(user)
+    require(
+        seen == wanted,
+        "changed one of the six later: the event's time is between those of two others",
+        expected=wanted,
+        saw=seen,
+        means="The stream shows what happened last: a change takes its post to the place of its own time.",
+    )
+
+
+@check(points=3)
+def test_duplicate_and_late_events(rng: Random) -> None:
+    """Duplicated, late and out-of-order events change nothing"""
+    first = Post(stranger(rng), "first words")
+    second = first.changed("second words")
+    third = second.changed("third words")
+    bodies = {post.version: post.body() for post in (first, second, third)}
+    for order in ((1, 1, 2), (1, 3, 2), (3, 3, 1)):
+        project(*((first, bodies[version]) for version in order))
+        wanted = "second words" if order == (1, 1, 2) else "third words"
+        seen = titles(first.user)
+        require(
+            seen == [wanted],
+            f"versions {order} of one post, in this order",
+            expected=[wanted],
+            saw=seen,
+            means="Kafka delivers at least once. Only the version tells what is old.",
+        )
+
+
+@check(points=2)
+def test_update_and_delete(rng: Random) -> None:
+    """An update shows the new words; a delete removes the words everywhere"""
+    secret = f"secret{rng.getrandbits(60):x}"
+    post = Post(stranger(rng), secret)
+    project((post, post.body()))
+    new = post.changed("new words")
+    project((new, new.body()))
+    require(
+        titles(post.user) == ["new words"] and secret not in titles(),
+        "created a post and changed it",
+        expected="the new words once, the old ones nowhere",
+        saw=f"{titles(post.user)}; old words in everybody's list: {secret in titles()}",
+        means="An entry is a state of a post, not a message about it.",
+    )
+    gone = new.changed(secret)
+    project((gone, gone.body()))
+    last = gone.changed("")
+    project((last, last.body(removed=True)))
+    with redis() as client:
+        lists = {key: client.lrange(key, 0, -1) for key in (keys.GLOBAL, keys.of_user(post.user))}
+        left = [key for key, items in lists.items() if secret in str(items)]
+        for key in client.scan_iter(match=f"*{post.id}*", count=1000):
+            if client.type(key) in (b"hash", b"string"):
+                held = client.hgetall(key) if client.type(key) == b"hash" else client.get(key)
+                left += [key.decode()] if secret in str(held) else []
+    require(
+        not left,
+        "deleted the post and looked for its words in Redis",
+        expected="nowhere",
+        saw=left,
+        means="Who deletes a post wants its words gone, also from places nobody reads.",
+    )
+    project((gone, gone.body()))
+    means = "A late event must not bring a deleted post back."
+    seen = titles(post.user)
+    require(seen == [], "sent an older event after the delete", expected="nothing", saw=seen, means=means)

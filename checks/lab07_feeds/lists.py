@@ -1,0 +1,94 @@
+"""How long lists are, how long they live, and whose they are."""
+
+from datetime import timedelta
+from random import Random
+
+from grading.events import START, Post, project, redis, stranger, titles
+from grading.outcome import require
+from grading.people import Person
+from grading.plugin import check
+
+from civildiy.feed import keys
+
+
+@check(points=2)
+def test_lengths() -> None:
+    """A person's list holds 100 entries and everybody's 1000, and not one more"""
+    rng = Random()  # other users each time: these lists are looked at as a whole
+    one, others = stranger(rng), [stranger(rng) for _ in range(11)]
+    late = START + timedelta(days=300, seconds=rng.randrange(10**6))
+    mine = [Post(one, f"mine {n}", at=late + timedelta(milliseconds=n)) for n in range(103)]
+    theirs = [Post(user, f"{n}", at=late + timedelta(seconds=n)) for user in others for n in range(90)]
+    project(*((post, post.body()) for post in [*mine, *theirs]))
+    seen, everybody = titles(one), len(titles())
+    require(
+        len(seen) == 100 and seen[0] == "mine 102" and seen[-1] == "mine 3",
+        "103 posts of one person",
+        expected="the newest 100: 'mine 102' to 'mine 3'",
+        saw=f"{len(seen)} from {seen[:1]} to {seen[-1:]}",
+        means="LTRIM counts from 0 and keeps both ends.",
+    )
+    require(
+        everybody == 1000,
+        "1093 posts of twelve persons",
+        expected="1000 in everybody's list",
+        saw=everybody,
+        means="LTRIM counts from 0 and keeps both ends.",
+    )
+
+
+@check(points=1)
+def test_lists_expire(rng: Random) -> None:
+    """Lists that nobody adds to expire, and so does what is known of a post, only later"""
+    post = Post(stranger(rng), "words")
+    with redis() as client:
+        client.persist(keys.GLOBAL)  # what somebody set earlier must not count
+        project((post, post.body()))
+        for key, name in ((keys.GLOBAL, "everybody's list"), (keys.of_user(post.user), "one person's list")):
+            seconds = int(str(client.ttl(key)))
+            require(
+                0 < seconds <= keys.LIST_SECONDS + 1,
+                f"asked Redis for the TTL of {name}",
+                expected=f"at most {keys.LIST_SECONDS} s",
+                saw=f"{seconds} s" if seconds >= 0 else "no expiry",
+                means="Without an expiry Redis keeps the lists of everybody who ever wrote.",
+            )
+            client.expire(key, 1000)
+        new = post.changed("new words")
+        project((new, new.body()))
+        seen = [int(str(client.ttl(key))) for key in (keys.GLOBAL, keys.of_user(post.user))]
+        require(
+            all(left > keys.LIST_SECONDS - 1000 for left in seen),
+            "let both lists have 1000 s left, then changed a post in them",
+            expected=f"{keys.LIST_SECONDS} s again for each",
+            saw=[f"{left} s" for left in seen],
+            means="A list to which somebody adds may not end in the middle of it: each event renews it.",
+        )
+        last = new.changed("")
+        project((last, last.body(removed=True)))
+        left = int(str(client.ttl(keys.of_post(post.id))))
+    require(
+        keys.LIST_SECONDS < left <= keys.POST_SECONDS + 1,
+        "removed the post, and asked Redis for the TTL of what the view knows of it",
+        expected=f"longer than Kafka keeps its events, at most {keys.POST_SECONDS} s",
+        saw=f"{left} s" if left >= 0 else {-1: "no expiry", -2: "no such key"}.get(left, left),
+        means="Its version is for late events. When none can come any more it is only a waste of memory.",
+    )
+
+
+@check(points=2)
+def test_lists_do_not_mix(ada: Person, bob: Person) -> None:
+    """Two people's lists never mix"""
+    mine, theirs = Post(ada.id, "of Ada"), Post(bob.id, "of Bob")
+    project((mine, mine.body()), (theirs, theirs.body()))
+    for person, wanted in ((ada, "of Ada"), (bob, "of Bob")):
+        items = person.http.get("/api/activity-stream/user").json()["items"]
+        seen = [item["title"] for item in items]
+        means = "A person's own stream holds that person's posts."
+        require(
+            seen == [wanted],
+            "read both streams through the gateway",
+            expected=[wanted],
+            saw=seen,
+            means=means,
+        )
