@@ -178,7 +178,7 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] 
     found = [value for name, value in getattr(report, "user_properties", []) if name == VERDICT]
     if report.passed or not found:
         return None
-    said = dict(found[-1])["outcome"]  # type: ignore[call-overload]
+    said = dict(found[-1])["outcome"]
     return report.outcome, {"fail": "F", "not gradable": "N", "not attempted": "-"}[said], said.upper()
 
 
