@@ -28,15 +28,26 @@ say("registered")
 @pytest.mark.disturbs
 def test_registered_with_a_check(lab: Exercise, rng: Random) -> None:
     """The service is registered under its own address, with an HTTP check that can fail and an end"""
-    did = "restarted profile and looked for it in Consul's catalog"
-    # What an earlier registration left behind must not count.
+    # The program beside the system begins while the service begins anew.
+    with probe(lab, rng, REGISTER) as (name, module, door):
+        _look_into_the_catalog(_entered_anew())
+        module.hear("register() to return")
+        _look_at(registration(door, name), f"{HOST}:9")
+
+
+def _entered_anew() -> list[dict[str, Any]]:
+    """The entries of profile after a restart: what an earlier registration left behind must not count."""
     pid = backend.pid_of("profile")
     backend.signal("profile", signal.SIGTERM)
     eventually(lambda: backend.pid_of("profile") != pid, within=10, what="profile to end after SIGTERM")
     for entry in entries():
         consul("PUT", f"/v1/agent/service/deregister/{entry['Service']['ID']}")
     restarted(pid)
-    found = eventually(entries, within=8, what="profile in Consul's catalog")
+    return eventually(entries, within=8, what="profile in Consul's catalog")
+
+
+def _look_into_the_catalog(found: list[dict[str, Any]]) -> None:
+    did = "restarted profile and looked for it in Consul's catalog"
     service = found[0]["Service"]
     require(
         len(found) == 1 and (service["Address"], service["Port"]) == (HOST, PORT),
@@ -61,9 +72,6 @@ def test_registered_with_a_check(lab: Exercise, rng: Random) -> None:
         saw=http[0]["Interval"],
         means="Until the next check, clients are sent to a dead instance.",
     )
-    with probe(lab, rng, REGISTER) as (name, module, door):
-        module.hear("register() to return")
-        _look_at(registration(door, name), f"{HOST}:9")
 
 
 def _look_at(entry: dict[str, Any], address: str) -> None:

@@ -63,6 +63,13 @@ def test_each_kind() -> None:
     assert kinds(published(*B[:1]), truth()) == {("surplus", "b")}
 
 
+def test_a_gap_is_one_finding_however_wide() -> None:
+    (found,) = published(A[0], record("a", 10**9)).compare(truth(a=10**9))
+    assert found.says == "versions 2 to 999999999 were never published"
+    (found,) = published(A[0], A[2]).compare(truth(a=3))
+    assert found.says == "version 2 was never published"
+
+
 def test_what_is_on_its_way_is_not_judged() -> None:
     true = truth(a=3)
     true.unsettled.add("a")

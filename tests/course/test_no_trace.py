@@ -1,0 +1,27 @@
+"""What checks put on the topic and into the view is judged by nobody after they have ended."""
+
+import pytest
+from support import backend, home
+
+from lab.course.exercise import Exercise, exercises
+from lab.course.grading import grade
+from lab.readiness import slow
+from lab.view import Ran, run_tool
+
+SECONDS = 60
+LABS = [lab for lab in exercises() if lab.number in ("06", "07", "08")]
+"""Their checks write events of their own, late, doubled and broken ones, too."""
+
+
+def told(tool: str) -> Ran:
+    return run_tool(backend, tool, within=SECONDS * slow())
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("lab", LABS, ids=lambda lab: lab.folder.name)
+def test_verify_finds_nothing_after_a_check(lab: Exercise) -> None:
+    assert told("feed-rebuild").code == 0
+    graded = grade(home, lab)
+    assert graded.code == 0, graded.said
+    ran = told("feed-verify")
+    assert (ran.code, ran.answer.get("findings")) == (0, []), ran.said
