@@ -103,7 +103,9 @@ class Published:
             if versions[version].offset >= self.since and version > before + 1:
                 # One finding for a gap: who writes to the topic may claim any number.
                 last = version - 1
-                said = f"version {last} was" if last == before + 1 else f"versions {before + 1} to {last} were"
+                said = (
+                    f"version {last} was" if last == before + 1 else f"versions {before + 1} to {last} were"
+                )
                 yield Finding("missing", post, PLACE, f"{said} never published")
 
     def _without_a_post(self, post: str, versions: Versions) -> Iterator[Finding]:
