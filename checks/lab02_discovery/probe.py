@@ -25,7 +25,7 @@ def instance(number, port=9):
 def ids(found):
     return json.dumps(sorted(i.id for i in found))
 """
-QUIET = 2.0
+QUIET = 1.5
 """Seconds in which nothing happens, and little should be asked."""
 
 
