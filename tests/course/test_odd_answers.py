@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
-from support import backend, eventually, home, kill
+from support import backend, home
 
 from lab.course.exercise import exercise
-from lab.course.grading import grade
 from lab.course.mutants import Stages
 
 WORKS = "    return await store.create(user, new.model_dump())\n"
@@ -64,23 +63,3 @@ def test_an_odd_answer_is_shown(stages: Stages, case: str) -> None:
     words = "\n".join(said for verdict in verdicts for _, said in verdict["lines"])
     assert {verdict["outcome"] for verdict in verdicts} <= {"pass", "fail"}, verdicts
     assert all(word in words for word in shown), words
-
-
-@pytest.mark.fault
-@pytest.mark.campaign
-def test_a_server_that_dies_during_a_check_is_named() -> None:
-    """Killed while the check waits for it, and back before the check gives up."""
-    import threading
-
-    def kill_kafka() -> None:
-        eventually(lambda: backend.pid_of("feed-projector") is None, within=60, what="the check to begin")
-        kill("kafka")
-
-    killer = threading.Thread(target=kill_kafka)
-    killer.start()
-    graded = grade(home, exercise("08"), ("-k", "test_lag"))
-    killer.join()
-    assert graded.code == 2, graded
-    assert graded.verdicts
-    why = dict(graded.verdicts[0]["lines"])["why"]
-    assert "kafka" in why

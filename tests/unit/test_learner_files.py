@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,7 +72,7 @@ def begun(folder: Path) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
-def waiting(folder: Path) -> list[dict[str, str]]:
+def waiting(folder: Path) -> list[dict[str, Any]]:
     """What the process said until it began to wait."""
     deadline = time.monotonic() + 20 * slow()
     while True:
@@ -101,6 +102,18 @@ def test_the_file_is_named_and_a_save_mends_it(case: str, tmp_path: Path) -> Non
             file.write_bytes(GOOD)
             assert process.stdout
             assert process.stdout.readline().split() == ["good", "1"]
+        finally:
+            process.kill()
+
+
+def test_the_line_of_a_nul_is_said(tmp_path: Path) -> None:
+    """Python 3.11 says of such a file only that there is one."""
+    file = tmp_path / "lab" / "lesson.py"
+    file.parent.mkdir()
+    file.write_bytes(GOOD + b"a = 1\x00\n")
+    with begun(tmp_path) as process:
+        try:
+            assert waiting(tmp_path)[-2]["line"] == GOOD.count(b"\n") + 1
         finally:
             process.kill()
 

@@ -45,7 +45,8 @@ class Incidents:
     def raised(self, error: BaseException) -> bool:
         """Note an exception that passed through the learner's code; says whether it did."""
         if isinstance(error, SyntaxError) and error.filename in self._names:
-            self._say("raised", error.filename, error.lineno or 0, f"{type(error).__name__}: {error.msg}")
+            line = error.lineno or _line_of_nul(error.filename)
+            self._say("raised", error.filename, line, f"{type(error).__name__}: {error.msg}")
             return True
         if (file := self._lacking(error)) and not self._place(error.__traceback__):
             self._say("raised", file, 0, f"{type(error).__name__}: {error}")
@@ -112,6 +113,14 @@ class Incidents:
                 with suppress(OSError):
                     ftruncate(output, 0)
                     write(output, self._started + said)
+
+
+def _line_of_nul(file: str) -> int:
+    """Where a file has its first NUL; Python refuses such a file without saying the line. 0: nowhere."""
+    with suppress(OSError):
+        before, nul, _ = Path(file).read_bytes().partition(b"\0")
+        return before.count(b"\n") + 1 if nul else 0
+    return 0
 
 
 def open_report(folder: str, unit: str) -> int | None:
