@@ -22,7 +22,6 @@ pytestmark = pytest.mark.campaign
 PAGES = ("HTTP", "DASHBOARD", "CONSUL", "JUPYTER")
 OWN = ("auth", "profile", "posts", "posts-relay", "feed", "feed-projector")
 EVERYWHERE = "break_everywhere"
-"""Takes longer than all others together: by hand."""
 NATIVE_ONLY = {"break_native", "crash_points", "rotation", "storm_finds", "up"}
 """They need a process that can kill itself (a container's first cannot), or the native supervisor."""
 LIVE = sorted(
@@ -158,7 +157,7 @@ def test_live_tests(on_compose: Stack, tmp_path: Path, name: str) -> None:
 
 
 def test_faults_everywhere(on_compose: Stack, tmp_path: Path) -> None:
-    """Each fault at each unit, as far as an engine can do it."""
+    """Each fault at each unit, as far as an engine can do it. It takes five minutes: by hand."""
     assert suite(on_compose, EVERYWHERE, tmp_path / "live.xml", f"tests/live/test_{EVERYWHERE}.py")
 
 
