@@ -157,3 +157,7 @@ def share_the_processor() -> None:
         with suppress(OSError):  # only one of the two is there, or none for who may not say
             weight.parent.mkdir(exist_ok=True)
             weight.write_text(CONTAINERS_WEIGHT[weight])
+
+
+if __name__ == "__main__":
+    Machine(Home.from_environment()).install()
