@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, TimeoutError, sync_playwright
 from support import backend, eventually, home
 
 from lab import plain
@@ -32,6 +32,8 @@ PICTURES = REPO / "docs" / "pictures"
 PATIENCE_MS = 90_000
 RUN_MS = 120_000
 PORT = 8899
+ERROR = ".jp-OutputArea-output[data-mime-type*='error']"
+ERRORS = f"document.querySelectorAll({ERROR!r})"
 PROMPTS = "[...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]"
 
 
@@ -120,17 +122,33 @@ def run_all(page: Page) -> None:
     """From the menu, as a person would; waits until no cell is waiting any more."""
     page.get_by_role("menuitem", name="Edit", exact=True).click()
     page.get_by_text("Clear Outputs of All Cells", exact=True).click()
-    page.wait_for_function(f"() => {PROMPTS}.every(p => !/\\d/.test(p.textContent))")
+    until(page, f"{PROMPTS}.every(p => !/\\d/.test(p.textContent))", "all cells to be cleared")
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_text("Run All Cells", exact=True).click()
-    page.wait_for_function(
-        f"() => {PROMPTS}.every(p => /\\[\\d+\\]/.test(p.textContent))", timeout=RUN_MS * slow()
-    )
+    # After an error the cells below it are left alone: to wait for them would hide it.
+    done = f"{ERRORS}.length || {PROMPTS}.every(p => /\\[\\d+\\]/.test(p.textContent))"
+    until(page, done, "all cells to be run", RUN_MS)
+    assert errors(page) == []
+
+
+def until(page: Page, condition: str, what: str, patience: float = PATIENCE_MS) -> None:
+    """Wait for a condition in JavaScript; says what the cells' prompts are when it does not come true."""
+    try:
+        page.wait_for_function(f"() => {condition}", timeout=patience * slow())
+    except TimeoutError as error:
+        prompts = page.evaluate(f"{PROMPTS}.map(p => p.textContent)")
+        raise AssertionError(f"waited for {what}; prompts: {prompts}; errors: {errors(page)}") from error
+
+
+def all_run(page: Page) -> None:
+    """Wait until the status line says that nothing is missing: it looks now and then only."""
+    line = "document.querySelector('.civildiy-status')?.innerText"
+    until(page, f"{line}.includes('12 of 12 units run')", "the status line")
 
 
 def errors(page: Page) -> list[str]:
     """What cells printed as errors."""
-    return page.locator(".jp-OutputArea-output[data-mime-type*='error']").all_inner_texts()
+    return page.locator(ERROR).all_inner_texts()
 
 
 def test_launcher_shows_the_course_and_the_stack(lab: Lab) -> None:
@@ -140,9 +158,7 @@ def test_launcher_shows_the_course_and_the_stack(lab: Lab) -> None:
     assert numbers == sorted(file.name[:2] for file in FOLDER.glob("[0-9][0-9]-*.ipynb"))
     for wanted in ("Traefik's dashboard", "Consul", "API of auth", "API of feed"):
         assert wanted in cards
-    page.wait_for_function(
-        "() => document.querySelector('.civildiy-status')?.innerText.includes('12 of 12 units run')"
-    )
+    all_run(page)
     lab.keep(page, "launcher")
     base = lab.url.partition("/lab")[0]
     page.goto(f"{base}/civildiy/api/posts")
@@ -154,7 +170,6 @@ def test_tour_from_the_menu_to_the_end(lab: Lab) -> None:
     page = lab.page()
     open_notebook(page, "00")
     run_all(page)
-    assert errors(page) == []
     pictures = page.locator(".jp-RenderedHTMLCommon figure img")
     assert pictures.count() >= 2
     for number in range(pictures.count()):
@@ -174,10 +189,10 @@ def test_start_and_check_a_lab(lab: Lab) -> None:
     with instead(home, backend, exercise("01"), solved=True):
         open_notebook(page, "01")
         run_all(page)
-    assert errors(page) == []
     verdict = page.locator(".jp-RenderedHTMLCommon table", has_text="what was checked")
     verdict.scroll_into_view_if_needed()
     assert re.search(r"PASS: (\d+) of \1 checks", verdict.inner_text())
+    all_run(page)  # the check took a database away
     lab.keep(page, "verdict-dark")
     page.get_by_role("link", name="labs/01-services/api.py").first.click()
     page.wait_for_selector(".jp-FileEditor")
