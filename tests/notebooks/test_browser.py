@@ -34,6 +34,7 @@ RUN_MS = 120_000
 PORT = 8899
 ERROR = ".jp-OutputArea-output[data-mime-type*='error']"
 ERRORS = f"document.querySelectorAll({ERROR!r})"
+STATUS_BAR = "document.querySelector('#jp-main-statusbar').innerText"
 PROMPTS = "[...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]"
 
 
@@ -115,7 +116,8 @@ def open_notebook(page: Page, number: str) -> None:
     """Click the notebook's card in the launcher and wait until its kernel is idle."""
     page.locator(".jp-LauncherCard-label", has_text=re.compile(rf"^\s*{number} ")).click()
     page.wait_for_selector(".jp-Notebook .jp-CodeCell")
-    page.wait_for_selector(".jp-NotebookPanel .jp-Notebook-ExecutionIndicator[data-status='idle']")
+    # The dot beside the kernel's name says "idle" before there is a connection; what is run then is lost.
+    until(page, f"{STATUS_BAR}.includes('CivilDIY Lab | Idle')", "an idle kernel in the status bar")
 
 
 def run_all(page: Page) -> None:
