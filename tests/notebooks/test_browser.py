@@ -179,6 +179,7 @@ def test_tour_from_the_menu_to_the_end(lab: Lab) -> None:
         picture.scroll_into_view_if_needed()
         assert picture.evaluate("image => image.complete && image.naturalWidth > 300")
         assert len(picture.get_attribute("alt") or "") > 40
+    all_run(page)  # the tour took the projector away
     pictures.nth(0).scroll_into_view_if_needed()
     lab.keep(page, "tour-map")
     pictures.nth(1).scroll_into_view_if_needed()
