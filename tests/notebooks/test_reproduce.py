@@ -47,9 +47,7 @@ def test_notebook(text: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.campaign
-@pytest.mark.parametrize(
-    "text", WITH_LAB, ids=lambda text: text.stem
-)
+@pytest.mark.parametrize("text", WITH_LAB, ids=lambda text: text.stem)
 def test_starter_fails_where_it_is_checked(text: Path) -> None:
     run = played(text, solved=False)
     assert run.failed == [code_cells(text).index("print(verdict)")], run.words
