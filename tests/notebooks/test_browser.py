@@ -142,7 +142,7 @@ def until(page: Page, condition: str, what: str, patience: float = PATIENCE_MS) 
         raise AssertionError(f"waited for {what}; prompts: {prompts}; errors: {errors(page)}") from error
 
 
-def all_run(page: Page) -> None:
+def all_units_run(page: Page) -> None:
     """Wait until the status line says that nothing is missing: it looks now and then only."""
     line = "document.querySelector('.civildiy-status')?.innerText"
     until(page, f"{line}.includes('12 of 12 units run')", "the status line")
@@ -160,7 +160,7 @@ def test_launcher_shows_the_course_and_the_stack(lab: Lab) -> None:
     assert numbers == sorted(file.name[:2] for file in FOLDER.glob("[0-9][0-9]-*.ipynb"))
     for wanted in ("Traefik's dashboard", "Consul", "API of auth", "API of feed"):
         assert wanted in cards
-    all_run(page)
+    all_units_run(page)
     lab.keep(page, "launcher")
     base = lab.url.partition("/lab")[0]
     page.goto(f"{base}/civildiy/api/posts")
@@ -179,7 +179,7 @@ def test_tour_from_the_menu_to_the_end(lab: Lab) -> None:
         picture.scroll_into_view_if_needed()
         assert picture.evaluate("image => image.complete && image.naturalWidth > 300")
         assert len(picture.get_attribute("alt") or "") > 40
-    all_run(page)  # the tour took the projector away
+    all_units_run(page)  # the tour took the projector away
     pictures.nth(0).scroll_into_view_if_needed()
     lab.keep(page, "tour-map")
     pictures.nth(1).scroll_into_view_if_needed()
@@ -195,7 +195,7 @@ def test_start_and_check_a_lab(lab: Lab) -> None:
     verdict = page.locator(".jp-RenderedHTMLCommon table", has_text="what was checked")
     verdict.scroll_into_view_if_needed()
     assert re.search(r"PASS: (\d+) of \1 checks", verdict.inner_text())
-    all_run(page)  # the check took a database away
+    all_units_run(page)  # the check took a database away
     lab.keep(page, "verdict-dark")
     page.get_by_role("link", name="labs/01-services/api.py").first.click()
     page.wait_for_selector(".jp-FileEditor")
