@@ -11,7 +11,7 @@ from pathlib import Path
 from lab.home import REPO
 from lab.jupyter.kernel import NAME, ensure_kernel
 from lab.notebook.sources import CELL_SECONDS
-from lab.readiness import slow
+from lab.probes.readiness import slow
 
 HERE = Path(__file__).parent / "notebooks"
 

@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 import httpx
 from kafka import KafkaConsumer, TopicPartition
 
-from civildiy.events.clients import reader
-from civildiy.events.envelope import POSTS_TOPIC
-from lab import plain
-from lab.choice import chosen
+from civildiy.chassis.clients.kafka import reader
+from civildiy.contracts.posts.envelope import POSTS_TOPIC
+from lab.backends.choice import chosen
 from lab.home import Home
-from lab.readiness import slow, waiting_for
+from lab.probes import local_http
+from lab.probes.readiness import slow, waiting_for
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ GATEWAY = ENDPOINTS["gateway"]
 
 def client(**options: Any) -> httpx.Client:
     """A client of the gateway that ignores proxies."""
-    return plain.client(base_url=GATEWAY, timeout=10, **options)
+    return local_http.client(base_url=GATEWAY, timeout=10, **options)
 
 
 def eventually(look: Callable[[], T], *, within: float, what: str) -> T:
@@ -60,7 +60,7 @@ def stopped(unit: str) -> Iterator[None]:
 
 def until_healthy() -> None:
     """Wait until all services are reached and ready."""
-    with plain.client(timeout=3) as http:
+    with local_http.client(timeout=3) as http:
         eventually(lambda: not waiting_for(ENDPOINTS, http), within=60, what="a healthy system")
 
 

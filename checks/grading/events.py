@@ -10,12 +10,12 @@ from bson import ObjectId
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from redis import Redis
 
-from civildiy.events.clients import producer, reader
-from civildiy.events.envelope import DEAD_LETTER_TOPIC, POSTS_TOPIC, encode
+from civildiy.chassis.clients.kafka import producer, reader
+from civildiy.contracts.posts.envelope import DEAD_LETTER_TOPIC, POSTS_TOPIC, encode
 from civildiy.feed import keys
-from civildiy.feed.rebuild import batches
-from civildiy.posts.outbox import deleted_event, put_event
-from grading import plain
+from civildiy.operations.rebuild import batches
+from civildiy.posts.relay.outbox import deleted_event, put_event
+from grading import checked_http
 from grading.answers import parsed
 from grading.outcome import wrong
 from grading.stack import ENDPOINTS, backend
@@ -116,7 +116,7 @@ def project(*records: tuple[Post, bytes]) -> None:
 def stats() -> dict[str, Any]:
     """The feed's own figures."""
     url = f"{ENDPOINTS['feed']}/api/activity-stream/stats"
-    found: dict[str, Any] = plain.get(url, timeout=10).raise_for_status().json()
+    found: dict[str, Any] = checked_http.get(url, timeout=10).raise_for_status().json()
     return found
 
 

@@ -8,11 +8,11 @@ from grading.answers import Answer, Last, Odd, Source, asked, service_of, source
 from grading.outcome import NotGradable, Outcome, Wrong
 from grading.servers import ServerAway, Watched
 from grading.stack import ENDPOINTS, backend, home
-from lab import plain
 from lab.course.exercise import Exercise
 from lab.course.running import Incident, incidents, is_active, is_waiting
 from lab.errors import NotFromHere
-from lab.readiness import PATHS, slow
+from lab.probes import local_http
+from lab.probes.readiness import PATHS, slow
 
 RESTART = "./lab up, then ./lab status"
 Lines = list[tuple[str, str]]
@@ -178,10 +178,10 @@ def _takes_part(unit: str) -> bool:
     consul = f"{ENDPOINTS['consul']}/v1/health/service/{unit}?passing=true"
     try:
         # Whatever it answers: what is in the answer is for the checks.
-        plain.get(f"{ENDPOINTS[unit]}/health", timeout=1 * slow())
-        if not plain.get(consul, timeout=5).json():
+        local_http.get(f"{ENDPOINTS[unit]}/health", timeout=1 * slow())
+        if not local_http.get(consul, timeout=5).json():
             return False
-        through = plain.get(f"{ENDPOINTS['gateway']}/api/{PATHS[unit]}/health", timeout=5).status_code
+        through = local_http.get(f"{ENDPOINTS['gateway']}/api/{PATHS[unit]}/health", timeout=5).status_code
     except (httpx.HTTPError, ValueError):
         return False
     # 404: the gateway has no router for it yet.

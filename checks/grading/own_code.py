@@ -3,13 +3,13 @@
 import os
 import time
 
-from civildiy.learner.finder import fingerprint
+from civildiy.course_runtime.finder import fingerprint
 from grading import judge
 from grading.stack import backend, home
 from lab.course import running, steps
 from lab.course.exercise import LABS, Exercise
 from lab.errors import LabError
-from lab.readiness import slow
+from lab.probes.readiness import slow
 
 SETTLE_SECONDS = 6.0
 CONSUL_SEES_SECONDS = 1.5

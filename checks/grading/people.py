@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from grading import plain
+from grading import checked_http
 from grading.answers import Odd, source_of
 from grading.stack import ENDPOINTS
 
@@ -19,7 +19,7 @@ class Person:
     """Somebody with an account of their own and a token; made from the run's seed."""
 
     def __init__(self, random: Random) -> None:
-        self.http = plain.client(base_url=ENDPOINTS["gateway"], timeout=10)
+        self.http = checked_http.client(base_url=ENDPOINTS["gateway"], timeout=10)
         weakref.finalize(self, self.http.close)
         self.password = f"{random.getrandbits(64):016x}"
         self.name = f"p{random.getrandbits(48):012x}{RUN}"

@@ -12,13 +12,13 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from grading.stack import ENDPOINTS, backend
-from lab import plain
-from lab.settings import read
+from lab.backends.settings import read
+from lab.probes import local_http
 
 
 def consul(method: str, path: str, **options: Any) -> Any:
     """Consul's answer as JSON. Raises httpx.HTTPStatusError."""
-    answer = plain.request(method, ENDPOINTS["consul"] + path, timeout=10, **options)
+    answer = local_http.request(method, ENDPOINTS["consul"] + path, timeout=10, **options)
     answer.raise_for_status()
     return answer.json() if answer.content else None
 

@@ -14,9 +14,9 @@ import httpx
 
 from grading.outcome import NotGradable
 from grading.stack import ENDPOINTS, backend, noting
-from lab import plain
 from lab.errors import NotFromHere
-from lab.readiness import slow
+from lab.probes import local_http
+from lab.probes.readiness import slow
 
 SERVERS = ("postgresql", "mongodb", "redis", "kafka", "consul", "traefik")
 PATIENCE_SECONDS = 2.0
@@ -50,7 +50,7 @@ def answers(unit: str, within: float = PATIENCE_SECONDS) -> bool:
                 answer = connection.recv(64)
             return bool(answer) and answer.startswith(beginning)
         path = {"consul": "/v1/status/leader", "traefik": "/ping"}[unit]
-        seen = plain.get(ENDPOINTS[unit] + path, timeout=within * slow())
+        seen = local_http.get(ENDPOINTS[unit] + path, timeout=within * slow())
     except (OSError, httpx.HTTPError):
         return False
     return seen.status_code == 200 and seen.text not in ("", '""')

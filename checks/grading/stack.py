@@ -2,8 +2,8 @@
 
 from typing import Any, cast
 
-from lab.backend import Backend
-from lab.choice import chosen
+from lab.backends.choice import chosen
+from lab.backends.protocol import Backend
 from lab.home import Home
 
 ENDING = ("stop_unit", "restart", "signal", "forget", "freeze", "cut_off", "override", "skew_clock")

@@ -7,15 +7,15 @@ from typing import TypeVar
 
 import httpx
 
-from grading import plain
+from grading import checked_http
 from grading.answers import Last, Odd, Source
 from grading.outcome import NotGradable, Wrong
 from grading.servers import dead_servers
 from grading.stack import ENDPOINTS, backend, home
-from lab import plain as bare
-from lab.backend import Backend
+from lab.backends.protocol import Backend
 from lab.course.running import active
-from lab.readiness import slow, waiting_for
+from lab.probes import local_http as bare
+from lab.probes.readiness import slow, waiting_for
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ WELL_SECONDS = 15.0
 
 def http() -> httpx.Client:
     """A client that ignores proxies."""
-    return plain.client(timeout=10)
+    return checked_http.client(timeout=10)
 
 
 def missing(excepted: tuple[str, ...] = ()) -> list[str]:

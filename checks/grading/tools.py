@@ -7,9 +7,9 @@ from grading.answers import LONGEST, Source, held
 from grading.databases import posts_kept
 from grading.outcome import NotGradable
 from grading.stack import backend
+from lab.commands.operations import Ran, run_tool
 from lab.course.running import Incident
-from lab.readiness import slow
-from lab.view import Ran, run_tool
+from lab.probes.readiness import slow
 
 TOOL_SECONDS = 40.0
 POSTS_PER_SECOND = 200
@@ -38,7 +38,7 @@ def tool(name: str) -> dict[str, Any]:
 
 
 def _incidents(ran: Ran) -> list[Incident]:
-    from civildiy.learner.incidents import MARK
+    from civildiy.course_runtime.incidents import MARK
 
     found = []
     for line in ran.said:

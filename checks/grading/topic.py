@@ -11,10 +11,10 @@ import psutil
 from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
-from civildiy.events.clients import reader
-from civildiy.events.envelope import POSTS_TOPIC
+from civildiy.chassis.clients.kafka import reader
+from civildiy.contracts.posts.envelope import POSTS_TOPIC
 from grading.answers import LONGEST, Source, held
-from grading.beside import run_module
+from grading.learner_process import run_module
 from grading.outcome import NotGradable, Wrong, require
 from grading.stack import ENDPOINTS, backend
 from grading.system import eventually
@@ -26,7 +26,7 @@ PARTITION = TopicPartition(POSTS_TOPIC, 0)
 
 PROGRAM = """
 import sys, threading
-from civildiy.posts.relay import main
+from civildiy.posts.relay.main import main
 sys.stdin.readline() or sys.exit()
 # Without its check it ends as well.
 threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()

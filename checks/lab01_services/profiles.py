@@ -2,7 +2,7 @@
 
 from urllib.parse import urljoin, urlsplit
 
-from grading import plain
+from grading import checked_http
 from grading.outcome import require
 from grading.people import Person, said
 from grading.plugin import check
@@ -127,7 +127,7 @@ def test_own_profile_only(ada: Person, bob: Person) -> None:
     )
     for method in ("GET", "PUT", "DELETE"):
         body = {"first_name": "Bob"} if method == "PUT" else None
-        answer = plain.request(method, OWN + PATH, json=body, headers=forged, timeout=8)
+        answer = checked_http.request(method, OWN + PATH, json=body, headers=forged, timeout=8)
         did = f"{method} {PATH} at the service itself, past the gateway, with Ada's id in X-User-ID"
         problem(
             answer, 401, did, "", "An id is true only with the gateway's proof; anybody can send a header."

@@ -1,7 +1,7 @@
 """The profile service as the checks ask it, and what its answers have in common."""
 
 import httpx
-from grading import plain
+from grading import checked_http
 from grading.outcome import require
 from grading.people import Person, said
 from grading.system import ENDPOINTS
@@ -12,7 +12,7 @@ GATEWAY = ENDPOINTS["gateway"]
 
 
 def at_service(path: str, seconds: float = 8) -> httpx.Response:
-    return plain.get(OWN + path, timeout=seconds)
+    return checked_http.get(OWN + path, timeout=seconds)
 
 
 def made(person: Person, **fields: object) -> dict[str, object]:

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from grading import plain
+from grading import checked_http
 from grading.reach import consul
 from grading.system import ENDPOINTS, backend, eventually
 
-from lab.instances import port
+from lab.probes.instances import port
 
 HOST = backend.host("profile")
 PORT = port(backend)
@@ -22,7 +22,7 @@ def ids() -> list[str]:
 
 
 def answering() -> bool:
-    return plain.get(f"{ENDPOINTS['gateway']}/api/profile/health", timeout=5).status_code == 200
+    return checked_http.get(f"{ENDPOINTS['gateway']}/api/profile/health", timeout=5).status_code == 200
 
 
 def back() -> None:
@@ -33,7 +33,9 @@ def back() -> None:
 def restarted(old: int | None) -> None:
     """The supervisor has started profile anew, and it listens (a start that is cut short enters nothing)."""
     eventually(
-        lambda: backend.pid_of("profile") not in (None, old) and plain.get(f"{ENDPOINTS['profile']}/docs"),
+        lambda: (
+            backend.pid_of("profile") not in (None, old) and checked_http.get(f"{ENDPOINTS['profile']}/docs")
+        ),
         within=15,
         what="the supervisor to restart profile",
     )

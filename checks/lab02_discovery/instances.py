@@ -3,12 +3,12 @@
 import signal
 
 import pytest
-from grading import plain
+from grading import checked_http
 from grading.outcome import require
 from grading.plugin import check
 from grading.system import ENDPOINTS, backend, eventually, second_instance
 
-from lab.instances import answered
+from lab.probes.instances import answered
 from lab02_discovery.catalog import HOST, answering, back, entries, ids, restarted
 
 
@@ -26,7 +26,7 @@ def test_frozen_instance_is_critical() -> None:
         )
         url = f"{ENDPOINTS['gateway']}/api/profile/health"
         eventually(
-            lambda: plain.get(url, timeout=1).status_code == 503,
+            lambda: checked_http.get(url, timeout=1).status_code == 503,
             within=5,
             what="the gateway to answer 503 at once instead of sending requests to the frozen instance",
         )

@@ -4,14 +4,14 @@ import json
 import time
 from random import Random
 
-from grading.beside import Beside
+from grading.learner_process import Beside
 from grading.outcome import require
-from grading.overhear import Asked, Door
 from grading.plugin import check
 from grading.reach import consul
+from grading.recording_proxy import Asked, Door
 
 from lab.course.exercise import Exercise
-from lab.readiness import slow
+from lab.probes.readiness import slow
 from lab02_discovery.catalog import HOST
 from lab02_discovery.probe import QUIET, probe
 

@@ -5,16 +5,16 @@ from contextlib import contextmanager, suppress
 from random import Random
 
 import httpx
-from grading.beside import Beside, beside
-from grading.overhear import Door, door_to_consul
+from grading.learner_process import Beside, beside
 from grading.reach import consul
+from grading.recording_proxy import Door, door_to_consul
 
 from lab.course.exercise import Exercise
 from lab02_discovery.catalog import HOST
 
 PROBE = """
 import consul, json, os, sys, threading
-from civildiy.chassis.registry import *
+from civildiy.chassis.discovery.registry import *
 name, door_host, door_port, host = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
 def registry():
     client = consul.Consul(host=door_host, port=door_port)

@@ -5,11 +5,11 @@ import time
 from random import Random
 
 import pytest
-from grading.beside import Beside
+from grading.learner_process import Beside
 from grading.outcome import require
-from grading.overhear import Door
 from grading.plugin import check
 from grading.reach import consul
+from grading.recording_proxy import Door
 from grading.system import backend, eventually
 
 from lab.course.exercise import Exercise

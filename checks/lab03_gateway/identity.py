@@ -1,7 +1,7 @@
 """Who writes is known, and nobody can claim to be somebody else."""
 
 import pytest
-from grading import plain
+from grading import checked_http
 from grading.outcome import require
 from grading.people import Person, said
 from grading.plugin import check
@@ -16,7 +16,7 @@ SPELLINGS = ("X-User-ID", "x-user-id", "X_User_ID", "X-USER_ID", "X-User-Id")
 @pytest.mark.disturbs
 def test_writes_need_a_token() -> None:
     """Reads are public; a write without a token gets 401 from the gateway and never reaches posts"""
-    with recorded() as posts, plain.client(base_url=GATEWAY, timeout=10) as http:
+    with recorded() as posts, checked_http.client(base_url=GATEWAY, timeout=10) as http:
         path = f"{POSTS}/{'0' * 24}"
         for method, where in (("POST", POSTS), ("PUT", path), ("DELETE", path), ("PATCH", path)):
             for _ in range(4):
@@ -45,7 +45,7 @@ def test_forged_identity_never_arrives(ada: Person) -> None:
     with recorded() as posts:
         for spelling in SPELLINGS:
             forged = {spelling: "424242", "X-Gateway-Secret": "guess", "x_gateway_secret": "guess"}
-            with plain.client(base_url=GATEWAY, timeout=10) as http:
+            with checked_http.client(base_url=GATEWAY, timeout=10) as http:
                 for _ in range(4):
                     http.get(POSTS, params={"limit": 1}, headers=forged)
             for _ in range(4):

@@ -7,14 +7,14 @@ from random import Random
 
 import httpx
 import pytest
-from grading import plain
+from grading import checked_http
 from grading.outcome import require
 from grading.people import said
 from grading.plugin import check
 from grading.system import backend, eventually, second_instance
 
 from lab.course.exercise import Exercise
-from lab.instances import answered
+from lab.probes.instances import answered
 from lab03_gateway.posts import GATEWAY, POSTS
 from lab03_gateway.probe import live_probe
 
@@ -52,8 +52,8 @@ def test_limit_where_it_belongs(lab: Exercise, rng: Random) -> None:
             means=means,
         )
         gateway, address = backend.neighbour()
-        other = httpx.HTTPTransport(local_address=address, verify=plain.NO_TLS)
-        with plain.client(transport=other, base_url=gateway) as neighbour:
+        other = httpx.HTTPTransport(local_address=address, verify=checked_http.NO_TLS)
+        with checked_http.client(transport=other, base_url=gateway) as neighbour:
             answer = neighbour.get(f"/{name}/login")
         require(
             answer.status_code == 200,
@@ -94,7 +94,7 @@ def test_two_instances_share_and_one_may_die() -> None:
 def ask(times: int) -> Counter[str]:
     """What so many reads were answered, by status or error."""
     seen: Counter[str] = Counter()
-    with plain.client(base_url=GATEWAY, timeout=10) as http:
+    with checked_http.client(base_url=GATEWAY, timeout=10) as http:
         for _ in range(times):
             # An answer that broke off in the middle is one that was lost, as good as a 502.
             try:

@@ -4,7 +4,7 @@ from random import Random
 
 import httpx
 import pytest
-from grading import plain
+from grading import checked_http
 from grading.outcome import require
 from grading.plugin import check
 from grading.reach import Recorder
@@ -18,7 +18,7 @@ from lab03_gateway.probe import live_probe
 @pytest.mark.disturbs
 def test_neighbours_are_not_caught(lab: Exercise, rng: Random) -> None:
     """A path goes where its rule and priority say; one that only begins alike does not"""
-    with recorded() as posts, plain.client(base_url=GATEWAY, timeout=10) as http:
+    with recorded() as posts, checked_http.client(base_url=GATEWAY, timeout=10) as http:
         for path in ("/api/postscript", "/api/posts2", "/api/posts.bak", "/api/posts-old/1"):
             answers = [http.get(path).status_code for _ in range(4)]
             reached = [seen for _, seen, _ in posts.seen if seen.startswith(path)]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from grading import plain
+from grading import checked_http
 from grading.reach import Recorder, recorder
 from grading.system import ENDPOINTS, eventually
 
@@ -14,7 +14,7 @@ POSTS = "/api/posts"
 @contextmanager
 def recorded() -> Iterator[Recorder]:
     """A recording instance of posts that already gets its share of the requests."""
-    with plain.client(base_url=GATEWAY, timeout=10) as http, recorder("posts") as found:
+    with checked_http.client(base_url=GATEWAY, timeout=10) as http, recorder("posts") as found:
         eventually(
             lambda: [http.get(POSTS, params={"limit": 1}) for _ in range(4)] and found.seen,
             within=8,
@@ -24,7 +24,7 @@ def recorded() -> Iterator[Recorder]:
         yield found
 
     def forgotten() -> bool:
-        answers = [plain.get(GATEWAY + POSTS, params={"limit": 1}) for _ in range(4)]
+        answers = [checked_http.get(GATEWAY + POSTS, params={"limit": 1}) for _ in range(4)]
         return all(b"recorded" not in answer.content for answer in answers)
 
     eventually(forgotten, within=8, what="the gateway to forget the recording instance")

@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from random import Random
 
 import httpx
-from grading import plain
-from grading.beside import Beside, beside
-from grading.overhear import Door, door_to_consul
+from grading import checked_http
+from grading.learner_process import Beside, beside
 from grading.reach import Recorder, consul, recorder
+from grading.recording_proxy import Door, door_to_consul
 from grading.system import eventually
 
 from lab.course.exercise import Exercise
@@ -17,7 +17,7 @@ from lab03_gateway.posts import GATEWAY
 
 PUBLISH = """
 import consul, os, sys
-from civildiy.chassis.routes import *
+from civildiy.chassis.discovery.gateway_rules import *
 name, host, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
 good = [
     Route("open", f"Path(`/{name}/open`)", 100, needs_user=False),
@@ -95,7 +95,7 @@ def live_probe(lab: Exercise, rng: Random) -> Iterator[tuple[Probe, Recorder, ht
     with (
         probe(lab, rng) as service,
         recorder(service.name) as there,
-        plain.client(base_url=GATEWAY, timeout=10) as http,
+        checked_http.client(base_url=GATEWAY, timeout=10) as http,
     ):
         service.publish("good")
         eventually(

@@ -4,7 +4,7 @@ import time
 from random import Random
 
 import pytest
-from grading import plain
+from grading import checked_http
 from grading.outcome import require
 from grading.plugin import check
 from grading.reach import consul
@@ -56,7 +56,7 @@ def test_one_transaction(lab: Exercise, rng: Random) -> None:
         saw=f"{len(indexes)} transactions for {len(keys_of('posts'))} keys",
         means="Between two writes the gateway may see a router without its protection.",
     )
-    eventually(lambda: plain.get(f"{GATEWAY}{POSTS}").status_code == 200, within=8, what="routes")
+    eventually(lambda: checked_http.get(f"{GATEWAY}{POSTS}").status_code == 200, within=8, what="routes")
 
 
 @check(points=2)

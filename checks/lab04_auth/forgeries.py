@@ -7,7 +7,7 @@ from typing import Any
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from grading import plain
+from grading import checked_http
 from grading.databases import postgresql
 from grading.outcome import require
 from grading.people import Person
@@ -15,7 +15,7 @@ from grading.plugin import check
 from grading.reach import signing_key
 from grading.system import ENDPOINTS
 
-from lab.readiness import slow
+from lab.probes.readiness import slow
 from lab04_auth.service import AUDIENCE, GUARDED, ISSUER, refused, validate
 
 FORGERIES = (
@@ -87,7 +87,7 @@ def test_forged_token_is_refused(ada: Person, bob: Person, kind: str) -> None:
     """A token with one fault is refused at the gateway with 401 and WWW-Authenticate"""
     for fault, token in _forged(kind, ada, bob).items():
         bearer = {"Authorization": f"Bearer {token}"}
-        answer = plain.get(ENDPOINTS["gateway"] + GUARDED, headers=bearer, timeout=10)
+        answer = checked_http.get(ENDPOINTS["gateway"] + GUARDED, headers=bearer, timeout=10)
         which = f" ({fault})" if fault else ""
         refused(answer, f"GET {GUARDED} with a token of the kind '{kind}'{which}")
     if kind == "expired":
@@ -127,7 +127,7 @@ def _refused_after_its_time(ada: Person) -> None:
     key_id, key = signing_key()
     token = jwt.encode(claims | {"exp": end}, key, algorithm="EdDSA", headers={"kid": key_id})
     bearer = {"Authorization": f"Bearer {token}"}
-    plain.get(ENDPOINTS["gateway"] + GUARDED, headers=bearer, timeout=10)
+    checked_http.get(ENDPOINTS["gateway"] + GUARDED, headers=bearer, timeout=10)
     time.sleep(max(0.0, end + 0.5 - time.time()))  # what is measured is that time passes
-    answer = plain.get(ENDPOINTS["gateway"] + GUARDED, headers=bearer, timeout=10)
+    answer = checked_http.get(ENDPOINTS["gateway"] + GUARDED, headers=bearer, timeout=10)
     refused(answer, f"GET {GUARDED} with a token that was used before, and is over now")

@@ -7,7 +7,7 @@ from random import Random
 
 import jwt
 import pytest
-from grading import plain
+from grading import checked_http
 from grading.outcome import require, wrong
 from grading.people import Person, said
 from grading.plugin import check
@@ -37,7 +37,7 @@ def test_jwks_is_usable(ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     require(
         claims["sub"] == str(ada.id), did, expected=ada.id, saw=claims["sub"], means="sub is the user's id."
     )
-    published = plain.get(ENDPOINTS["auth"] + JWKS).json()["keys"]
+    published = checked_http.get(ENDPOINTS["auth"] + JWKS).json()["keys"]
     private = [key for key in published if {"d", "p", "q", "k"} & key.keys()]
     require(
         not private, f"GET {JWKS}", expected="public halves only", saw="private parts", means="All is lost."
@@ -70,7 +70,7 @@ def test_rotation(ada: Person, rng: Random) -> None:
         means="Forgetting the old key logs everybody out at once.",
     )
     fresh = {"Authorization": f"Bearer {jwt.encode({'sub': '1'}, 'x' * 32, headers={'kid': old})}"}
-    refused(plain.get(ENDPOINTS["gateway"] + GUARDED, headers=fresh), "used a forged old token")
-    kids = {key["kid"] for key in plain.get(ENDPOINTS["auth"] + JWKS).json()["keys"]}
+    refused(checked_http.get(ENDPOINTS["gateway"] + GUARDED, headers=fresh), "used a forged old token")
+    kids = {key["kid"] for key in checked_http.get(ENDPOINTS["auth"] + JWKS).json()["keys"]}
     means = "Others check old tokens with the old key."
     require({old, *made} <= kids, f"GET {JWKS}", expected="the old and the new kids", saw=kids, means=means)

@@ -4,7 +4,7 @@ import statistics
 import time
 
 import httpx
-from grading import plain
+from grading import checked_http
 from grading.outcome import require
 from grading.people import Person, said
 from grading.plugin import check
@@ -71,7 +71,7 @@ def test_unknown_user_and_wrong_password_look_the_same(ada: Person) -> None:
     times: dict[str, list[float]] = {"wrong password": [], "unknown user": []}
     answers: dict[str, httpx.Response] = {}
     url = f"{ENDPOINTS['auth']}/api/auth/login"
-    with plain.client(timeout=10) as http:
+    with checked_http.client(timeout=10) as http:
         for _ in range(9):  # interleaved: both meet the same noise
             for kind, email in (("wrong password", ada.email), ("unknown user", f"nobody{ada.email}")):
                 began = time.perf_counter()

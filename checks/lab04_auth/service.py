@@ -1,7 +1,7 @@
 """Auth as the checks ask it, itself and through a path that it guards."""
 
 import httpx
-from grading import plain
+from grading import checked_http
 from grading.outcome import require
 from grading.people import Person, said
 from grading.system import ENDPOINTS
@@ -14,13 +14,13 @@ ISSUER, AUDIENCE = "civildiy-auth", "civildiy"
 def login(person: Person, password: str | None = None) -> httpx.Response:
     body = {"email": person.email, "password": password or person.password}
     # At the service itself: the gateway limits how often one may try.
-    return plain.post(f"{ENDPOINTS['auth']}/api/auth/login", json=body, timeout=10)
+    return checked_http.post(f"{ENDPOINTS['auth']}/api/auth/login", json=body, timeout=10)
 
 
 def validate(token: str) -> httpx.Response:
     """Auth's own answer about a token."""
     url = f"{ENDPOINTS['auth']}/api/auth/validate"
-    return plain.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=10)
+    return checked_http.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=10)
 
 
 def refused(answer: httpx.Response, did: str) -> None:

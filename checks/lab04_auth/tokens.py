@@ -4,13 +4,13 @@ import time
 from typing import Any
 
 import jwt
-from grading import plain
+from grading import checked_http
 from grading.outcome import require
 from grading.people import Person, said
 from grading.plugin import check
 from grading.system import ENDPOINTS
 
-from lab.readiness import slow
+from lab.probes.readiness import slow
 from lab04_auth.service import GUARDED, login, refused, validate
 
 
@@ -60,7 +60,7 @@ def test_token_says_what_it_must(ada: Person) -> None:
 def test_token_in_the_wrong_place(ada: Person) -> None:
     """A token in the query, two Authorization headers, another scheme or no token at all is refused"""
     url = ENDPOINTS["gateway"] + GUARDED
-    with plain.client(timeout=10) as http:
+    with checked_http.client(timeout=10) as http:
         query = http.get(url, params={"access_token": ada.token, "token": ada.token})
         refused(query, f"GET {GUARDED} with a good token in the query")
         good, bad = ("Authorization", f"Bearer {ada.token}"), ("Authorization", "Bearer x")

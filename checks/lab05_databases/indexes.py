@@ -11,7 +11,7 @@ from grading.plugin import check
 from grading.system import backend, eventually
 
 from lab.course.running import incidents
-from lab.readiness import slow
+from lab.probes.readiness import slow
 
 POSTS_BEGAN = pytest.StashKey[float]()
 QUIET_SECONDS = 3.0

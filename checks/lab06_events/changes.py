@@ -13,7 +13,7 @@ from grading.plugin import check
 from grading.system import backend, eventually
 from grading.topic import RELAY, listening
 
-from civildiy.events.envelope import SOURCE
+from civildiy.contracts.posts.envelope import SOURCE
 from lab.course.running import is_waiting
 from lab06_events.posts import NEW, change, write
 

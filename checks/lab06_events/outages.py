@@ -16,10 +16,10 @@ from grading.system import ENDPOINTS, backend, eventually, heal, home, missing
 from grading.topic import RELAY, listening, nothing_lost_or_mixed_up
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
-from civildiy.events.envelope import POSTS_TOPIC
+from civildiy.contracts.posts.envelope import POSTS_TOPIC
 from lab.course.running import is_waiting, wait_until_loaded
 from lab.errors import LabError
-from lab.readiness import slow
+from lab.probes.readiness import slow
 from lab06_events.posts import change, write
 
 AWAY_SECONDS = 5.0

@@ -12,11 +12,11 @@ from grading.outcome import require
 from grading.plugin import check
 from grading.system import backend, eventually
 
-from civildiy.events.envelope import decode
+from civildiy.contracts.posts.envelope import decode
 from civildiy.feed import keys
 from lab.course.running import is_waiting
 from lab.errors import LabError
-from lab.readiness import slow
+from lab.probes.readiness import slow
 
 RATE = 5_000
 """Events per second that a projector has to manage on a machine that has nothing else to do …"""

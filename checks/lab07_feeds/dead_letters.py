@@ -11,8 +11,8 @@ from grading.plugin import check
 from grading.system import ENDPOINTS
 from grading.tools import tool
 
-from civildiy.events.envelope import DEAD_LETTER_TOPIC, POSTS_TOPIC
-from civildiy.events.topic import Topic
+from civildiy.contracts.posts.envelope import DEAD_LETTER_TOPIC, POSTS_TOPIC
+from civildiy.contracts.posts.topic_reader import Topic
 
 
 @check(points=3)

@@ -9,7 +9,7 @@ from grading.people import Person
 from grading.plugin import check
 from grading.system import backend, eventually
 
-from lab.readiness import slow
+from lab.probes.readiness import slow
 from lab08_cqrs.stream import filled, write
 
 

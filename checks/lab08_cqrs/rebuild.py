@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from bson import ObjectId
-from grading import plain
+from grading import checked_http
 from grading.databases import POSTS, mongodb
 from grading.events import Post, project, publish, redis, settled, stats, take_back
 from grading.outcome import require
@@ -23,9 +23,9 @@ from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient
 from redis import Redis
 
-from civildiy.events.envelope import POSTS_TOPIC
+from civildiy.contracts.posts.envelope import POSTS_TOPIC
 from civildiy.feed import keys
-from lab.readiness import slow
+from lab.probes.readiness import slow
 from lab08_cqrs.stream import STREAM, filled, own, write
 
 APPLAUSE = b'{"specversion": "1.0", "type": "post.applauded"}'
@@ -40,7 +40,7 @@ def reader(person: Person, least: int) -> Iterator[list[str]]:
 
     def read() -> None:
         most = least
-        with plain.client(base_url=ENDPOINTS["gateway"], timeout=20) as http:
+        with checked_http.client(base_url=ENDPOINTS["gateway"], timeout=20) as http:
             http.headers["Authorization"] = f"Bearer {person.token}"
             while not ended.is_set():
                 answer = http.get(f"{STREAM}/user", params={"limit": 1})

@@ -13,7 +13,7 @@ from grading.tools import tool
 from redis import Redis
 
 from civildiy.feed import keys
-from civildiy.feed.verify import EVERYBODY
+from civildiy.operations.view_diff import EVERYBODY
 from lab08_cqrs.stream import filled
 
 

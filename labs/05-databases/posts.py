@@ -20,8 +20,8 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import ConnectionFailure, OperationFailure
 
 from civildiy.chassis.problems import Conflict, NotFound
-from civildiy.events.envelope import PostEvent
-from civildiy.posts.outbox import Document, change_with_event, new_with_event
+from civildiy.contracts.posts.envelope import PostEvent
+from civildiy.posts.relay.outbox import Document, change_with_event, new_with_event
 from civildiy.posts.schemas import PageQuery, Post, PostPage
 
 log = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from bson import ObjectId
 from pymongo import UpdateOne
 from pymongo.collection import Collection
 
-from civildiy.events.envelope import (
+from civildiy.contracts.posts.envelope import (
     SCHEMA_VERSION,
     SOURCE,
     Data,

@@ -12,7 +12,7 @@ import orjson
 from redis import Redis
 from redis.exceptions import NoScriptError
 
-from civildiy.events.envelope import PostEvent, PostPut
+from civildiy.contracts.posts.envelope import PostEvent, PostPut
 from civildiy.feed import keys
 
 # Lab 07, step 2: SCRIPT

@@ -17,10 +17,10 @@ from uuid import uuid4
 
 from redis import Redis
 
-from civildiy.events.envelope import PoisonEvent, PostEvent, UnknownType, decode
-from civildiy.events.topic import Topic
+from civildiy.contracts.posts.envelope import PoisonEvent, PostEvent, UnknownType, decode
+from civildiy.contracts.posts.topic_reader import Topic
 from civildiy.feed import keys
-from civildiy.feed.projection import Projection
+from civildiy.feed.projector.projection import Projection
 from civildiy.posts.snapshot import PostState
 
 log = logging.getLogger(__name__)

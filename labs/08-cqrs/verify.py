@@ -14,10 +14,10 @@ from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Literal
 
-from civildiy.events.envelope import PostPut
+from civildiy.contracts.posts.envelope import PostPut
 from civildiy.feed import keys
-from civildiy.feed.projection import feed_entry, timestamp
-from civildiy.feed.view import Entry, Known
+from civildiy.feed.projector.projection import feed_entry, timestamp
+from civildiy.operations.view_reader import Entry, Known
 from civildiy.posts.snapshot import PostState
 
 Kind = Literal["missing", "surplus", "stale", "misplaced"]

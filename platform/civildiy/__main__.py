@@ -8,14 +8,14 @@ import os
 import signal
 import sys
 
-from civildiy.chassis import crashpoints
-from civildiy.learner.run import prepare, reported
+from civildiy.course_runtime import crash_points
+from civildiy.course_runtime.run import prepare, reported
 
 SERVICES = ("auth", "profile", "posts", "feed")
 WORKERS = {
     "provision": "civildiy.provision.run",
-    "posts-relay": "civildiy.posts.relay",
-    "feed-projector": "civildiy.feed.projector",
+    "posts-relay": "civildiy.posts.relay.main",
+    "feed-projector": "civildiy.feed.projector.main",
 }
 TOOLS = ("feed-verify", "feed-rebuild", "feed-redrive", "feed-costs")
 """Short-lived, started by hand; `./lab verify` and its like run them with `feed-tool.env`."""
@@ -29,11 +29,11 @@ def main(unit: str) -> None:
     tool = unit in TOOLS
     prepare("feed" if tool else unit, blocked_ends=unit in SERVICES, stays=not tool)
     with reported():
-        crashpoints.arm()
+        crash_points.arm()
         if unit in SERVICES:
             importlib.import_module("civildiy.chassis.serve").main(unit)
         elif unit in TOOLS:
-            sys.exit(importlib.import_module("civildiy.feed.tools").main(unit, sys.argv[2:]))
+            sys.exit(importlib.import_module("civildiy.operations.main").main(unit, sys.argv[2:]))
         else:
             importlib.import_module(WORKERS[unit]).main()
 

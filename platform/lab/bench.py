@@ -17,8 +17,8 @@ import httpx
 from redis import Redis
 
 from civildiy.feed import keys
-from lab import plain
 from lab.errors import LabError
+from lab.probes import local_http
 from lab.progress import Progress
 
 FEED_POSTS = 1000
@@ -64,7 +64,7 @@ def measure(endpoints: dict[str, str], memory: int, rounds: int, progress: Progr
     host, _, port = endpoints["redis"].partition(":")
     with (
         Redis(host=host, port=int(port)) as redis,
-        plain.client(base_url=gateway, timeout=10) as http,
+        local_http.client(base_url=gateway, timeout=10) as http,
     ):
         token = _person(http)
         _fill(http, redis, progress)

@@ -14,22 +14,22 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from lab import overview, plain, view
-from lab.backend import UNITS, Unit
+from lab.backends.choice import chosen
+from lab.backends.protocol import UNITS, Unit
 from lab.children import run_to_its_end
-from lab.choice import chosen
-from lab.compose import commands as compose_commands
+from lab.commands import docker as compose_commands
+from lab.commands import notebook, operations, status
+from lab.commands.course import register, reset_lab
+from lab.commands.faults import heal_now
+from lab.commands.faults import register as register_faults
+from lab.commands.storm import register as register_storm
 from lab.course import running
-from lab.course.commands import register, reset_lab
 from lab.errors import LabError
-from lab.faults.commands import heal_now
-from lab.faults.commands import register as register_faults
 from lab.home import REPO, Home
-from lab.jupyter import command as notebook
 from lab.memory import together
+from lab.probes import local_http
+from lab.probes.readiness import slow, wait_until_up, waiting_for
 from lab.progress import Progress
-from lab.readiness import slow, wait_until_up, waiting_for
-from lab.storm.commands import register as register_storm
 
 console = Console(highlight=False)
 home = Home.from_environment()
@@ -56,7 +56,7 @@ def bring_up() -> None:
     if healed := heal_now(home, backend):
         console.print(healed)
     forget_lost()
-    with plain.client(timeout=3) as client:
+    with local_http.client(timeout=3) as client:
         if backend.running() and not waiting_for(backend.endpoints(), client):
             console.print("The system is up already. Addresses: ./lab endpoints")
             return
@@ -64,7 +64,7 @@ def bring_up() -> None:
         progress.say("start", "looking for what is missing")
         backend.start(progress)
         wait_until_up(backend.endpoints(), progress)
-    overview.print_endpoints(backend, console)
+    status.print_endpoints(backend, console)
     if backend.remarks():
         console.print(backend.remarks())
     console.print(f"Up in {time.monotonic() - began:.1f} s. Next: ./lab status, ./lab test")
@@ -172,8 +172,8 @@ def doctor() -> None:
 @cli.command()
 def demo() -> None:
     """Follow one post through the whole system."""
-    from lab.away import AWAY
     from lab.demo import story
+    from lab.probes.unavailable import AWAY
 
     need_running()
     try:
@@ -214,10 +214,10 @@ def bench(rounds: int, file: str) -> None:
     console.print(f"Written to {file}.")
 
 
-overview.register(cli, backend, console)
+status.register(cli, backend, console)
 register(cli, home, backend, console)
 compose_commands.register(cli, backend, console)
-view.register(cli, backend, console)
+operations.register(cli, backend, console)
 register_faults(cli, home, backend, console)
 register_storm(cli, home, backend, console)
 notebook.register(cli, home, backend, console)

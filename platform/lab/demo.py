@@ -10,11 +10,11 @@ import httpx
 from kafka import TopicPartition
 from redis import Redis
 
-from civildiy.events.clients import reader
-from civildiy.events.envelope import POSTS_TOPIC
+from civildiy.chassis.clients.kafka import reader
+from civildiy.contracts.posts.envelope import POSTS_TOPIC
 from civildiy.feed import keys
-from lab import plain
 from lab.errors import LabError
+from lab.probes import local_http
 
 PATIENCE = 10.0
 
@@ -34,10 +34,10 @@ def _answered(answer: httpx.Response, status: int) -> dict[str, Any]:
 
 
 def story(endpoints: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """Each hop's headline and what it shows. Raises LabError, and what is in lab.away."""
+    """Each hop's headline and what it shows. Raises LabError, and what is in lab.probes.unavailable."""
     name = f"demo{secrets.token_hex(4)}"
     person = {"email": f"{name}@example.org", "username": name, "password": secrets.token_hex(8)}
-    with plain.client(base_url=endpoints["gateway"], timeout=10) as http:
+    with local_http.client(base_url=endpoints["gateway"], timeout=10) as http:
         made = _answered(http.post("/api/auth/register", json=person), 201)
         yield "POST /api/auth/register → auth → PostgreSQL", _shown(made)
         login = {"email": person["email"], "password": person["password"]}

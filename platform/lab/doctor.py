@@ -11,16 +11,16 @@ from pathlib import Path
 
 import psutil
 
-from lab.backend import Backend
-from lab.compose import engine
-from lab.compose.backend import ComposeBackend
+from lab.backends.compose import engine
+from lab.backends.compose.backend import ComposeBackend
+from lab.backends.native import network
+from lab.backends.protocol import Backend
 from lab.errors import LabError
 from lab.home import REPO, Home
 from lab.install import debian, registries
 from lab.install.pins import pins
 from lab.install.registries import Registry
 from lab.install.servers import Installer
-from lab.native import network
 
 GB = 1e9
 MEMORY_GB = 2.0

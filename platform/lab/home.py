@@ -6,8 +6,9 @@ from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[2]
 PLATFORM = REPO / "platform"
-SETTINGS = PLATFORM / "settings"
-RECIPES = PLATFORM / "servers"
+DEPLOYMENT = PLATFORM / "deployment"
+SETTINGS = DEPLOYMENT / "settings"
+RECIPES = DEPLOYMENT / "servers"
 
 
 @dataclass(frozen=True)

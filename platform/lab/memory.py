@@ -4,7 +4,7 @@ from contextlib import suppress
 
 import psutil
 
-from lab.backend import Unit
+from lab.backends.protocol import Unit
 
 
 def together(units: list[Unit]) -> int:

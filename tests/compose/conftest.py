@@ -2,10 +2,10 @@ import os
 from collections.abc import Generator, Iterator
 
 import pytest
+from compose import step
 from compose.stack import Stack, stack
 from support import home
 
-from compose import step
 from lab.errors import LabError
 
 WITHOUT = "LAB_CI_WITHOUT_DOCKER"

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from compose import step
 from compose.machine import Machine
 
-from compose import step
-from lab.home import PLATFORM, REPO
+from lab.home import DEPLOYMENT, REPO
 from lab.install.servers import ServerPaths
 
 HERE = Path(__file__).parent / "standins"
@@ -30,7 +30,7 @@ def wanted() -> dict[str, str]:
     """Name and full tag of each image that somebody else publishes, by its short name."""
     compose = yaml.safe_load((REPO / "docker-compose.yml").read_text())
     named = {service["image"] for service in compose["services"].values() if "build" not in service}
-    named |= {line.split()[1] for line in (PLATFORM / "Dockerfile").read_text().splitlines()
+    named |= {line.split()[1] for line in (DEPLOYMENT / "Dockerfile").read_text().splitlines()
               if line.startswith("FROM ") and ":" in line}  # fmt: skip
     return {name.partition(":")[0].rpartition("/")[2]: name for name in sorted(named)}
 

@@ -5,15 +5,15 @@ import json
 import time
 
 import httpx
+from compose import step
 from compose.stack import Stack
 from support import eventually
 from tornado.websocket import websocket_connect
 
-from compose import step
-from lab import plain
 from lab.course.exercise import exercise
 from lab.course.starter import starter
 from lab.home import REPO
+from lab.probes import local_http
 
 RUN_IT = """
 import sys
@@ -31,7 +31,7 @@ NOTEBOOK_SECONDS = 300
 
 def visitor(stack: Stack) -> httpx.Client:
     """A client of JupyterLab without a token."""
-    return plain.client(base_url=f"http://127.0.0.1:{stack.environment['LAB_PORT_JUPYTER']}", timeout=30)
+    return local_http.client(base_url=f"http://127.0.0.1:{stack.environment['LAB_PORT_JUPYTER']}", timeout=30)
 
 
 def pages(stack: Stack) -> dict[str, str]:

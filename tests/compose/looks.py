@@ -9,15 +9,15 @@ import httpx
 from compose.stack import OWN, Stack
 from support import eventually
 
-from lab import plain
-from lab.readiness import PATHS
+from lab.probes import local_http
+from lab.probes.readiness import PATHS
 
 GATEWAY = f"http://127.0.0.1:{OWN['LAB_PORT_HTTP']}"
 
 
 def routed() -> dict[str, int]:
     """What the gateway answers for each service."""
-    with plain.client(base_url=GATEWAY, timeout=10) as http:
+    with local_http.client(base_url=GATEWAY, timeout=10) as http:
         return {name: http.get(f"/api/{path}/health").status_code for name, path in PATHS.items()}
 
 
@@ -25,14 +25,14 @@ def answers(service: str) -> bool:
     """Whether the gateway gets an answer from the service within a second."""
     try:
         url = f"{GATEWAY}/api/{PATHS[service]}/health"
-        return plain.get(url, timeout=1).status_code == 200
+        return local_http.get(url, timeout=1).status_code == 200
     except httpx.HTTPError:
         return False
 
 
 def healthy() -> bool:
     """Whether everything, the path of an event included, works."""
-    with plain.client(base_url=GATEWAY, timeout=5) as http:
+    with local_http.client(base_url=GATEWAY, timeout=5) as http:
         stats = http.get("/api/activity-stream/stats").json()
     return (
         set(routed().values()) == {200}

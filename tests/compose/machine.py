@@ -14,12 +14,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
+from compose import step
 from compose.network import HostNetwork
 
-from compose import step
 from lab.errors import LabError
 from lab.home import Home
-from lab.readiness import slow
+from lab.probes.readiness import slow
 
 PACKAGES = {"dockerd": "docker.io", "docker": "docker.io", "iptables": "iptables", "mmdebstrap": "mmdebstrap"}
 COMPOSE = "github.com/docker/compose/v2"

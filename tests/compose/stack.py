@@ -10,19 +10,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from compose import step
 from compose.images import StandIns
 from compose.machine import Machine
 from rich.console import Console
 
-from compose import step
-from lab.compose import engine, images
+from lab.backends.compose import engine, images
+from lab.backends.native.backend import NativeBackend
+from lab.backends.settings import read_pairs
 from lab.errors import LabError
 from lab.home import REPO, Home
 from lab.install.pins import pins
 from lab.install.servers import Installer, ensure_servers
-from lab.native.backend import NativeBackend
 from lab.progress import Progress
-from lab.settings import read_pairs
 
 PROXY = "http://192.0.2.1:3128"
 """Where nobody is: what asks this proxy gets no answer."""

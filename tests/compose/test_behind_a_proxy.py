@@ -21,7 +21,7 @@ from compose.stack import Stack
 from lab.home import REPO
 
 pytestmark = pytest.mark.campaign
-PYTHON = next(line.split()[1] for line in (REPO / "platform/Dockerfile").read_text().splitlines()
+PYTHON = next(line.split()[1] for line in (REPO / "platform/deployment/Dockerfile").read_text().splitlines()
               if line.startswith("FROM python"))  # fmt: skip
 KEPT = "civildiy-test-python:kept"
 OURS = REPO / "certificates"

@@ -5,18 +5,18 @@ import socket
 from pathlib import Path
 
 import pytest
+from compose import jupyterlab
 from compose.looks import answers, healthy, routed, suite
 from compose.machine import Machine
 from compose.stack import Stack
 from support import eventually, home
 
-from compose import jupyterlab
-from lab.backend import UNITS
-from lab.compose.commands import images
-from lab.compose.limits import memory_limit
+from lab.backends.compose.limits import memory_limit
+from lab.backends.protocol import UNITS
+from lab.backends.settings import SECRETS
+from lab.commands.docker import images
 from lab.home import REPO
-from lab.readiness import PATHS
-from lab.settings import SECRETS
+from lab.probes.readiness import PATHS
 
 pytestmark = pytest.mark.campaign
 PAGES = ("HTTP", "DASHBOARD", "CONSUL", "JUPYTER")
@@ -228,7 +228,7 @@ def test_warm_start_and_figures(on_compose: Stack) -> None:
     for name in images():
         size = int(on_compose.run("docker", "image", "inspect", "--format", "{{.Size}}", name))
         on_compose.figures.append(f"{name}: {size / 1e6:.0f} MB")
-    base = next(line.split()[1] for line in (REPO / "platform/Dockerfile").read_text().splitlines()
+    base = next(line.split()[1] for line in (REPO / "platform/deployment/Dockerfile").read_text().splitlines()
                 if line.startswith("FROM python"))  # fmt: skip
     sizes = [int(on_compose.run("docker", "image", "inspect", "--format", "{{.Size}}", image))
              for image in ("civildiy-lab:local", base)]  # fmt: skip

@@ -17,7 +17,7 @@ from lab.course.exercise import exercise
 from lab.course.running import is_active
 from lab.course.starter import starter
 from lab.home import REPO
-from lab.readiness import slow
+from lab.probes.readiness import slow
 
 LAB = exercise("01")
 FILES = [piece.file for piece in LAB.pieces]

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pytest
 from support import ENDPOINTS, backend, eventually, home
 
-from lab import plain
 from lab.course.exercise import exercise
 from lab.course.mutants import Stage
 from lab.course.running import incidents, is_active
+from lab.probes import local_http
 
 LAB = exercise("01")
 BODY = "    return await store.get(user)\n"
@@ -77,7 +77,7 @@ DAILY = ("raises-at-import", "loops-at-import", "loops", "ends-at-once", "leaks"
 def test_verdict_shows_the_line(stage: Stage, case: str) -> None:
     old, new, said = CASES[case]
     stage.reference()
-    eventually(lambda: plain.get(f"{ENDPOINTS['profile']}/ready").is_success, within=20,
+    eventually(lambda: local_http.get(f"{ENDPOINTS['profile']}/ready").is_success, within=20,
                what="profile to run the reference")  # fmt: skip
     text = (stage.folder / "api.py").read_text()
     assert old in text
@@ -89,11 +89,11 @@ def test_verdict_shows_the_line(stage: Stage, case: str) -> None:
     assert said in shown
     assert incidents(backend, LAB.units, 0)
     for service in ("auth", "posts", "feed"):
-        assert plain.get(f"{ENDPOINTS[service]}/ready").is_success
+        assert local_http.get(f"{ENDPOINTS[service]}/ready").is_success
 
 
 def test_the_way_back(stage: Stage) -> None:
     (stage.folder / "api.py").write_text("while True:\n    pass\n")
     stage.close()
     ready = f"{ENDPOINTS['profile']}/ready"
-    eventually(lambda: plain.get(ready).is_success, within=20, what="the reference to be back")
+    eventually(lambda: local_http.get(ready).is_success, within=20, what="the reference to be back")

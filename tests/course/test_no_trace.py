@@ -3,10 +3,10 @@
 import pytest
 from support import backend, home
 
+from lab.commands.operations import Ran, run_tool
 from lab.course.exercise import Exercise, exercises
 from lab.course.grading import grade
-from lab.readiness import slow
-from lab.view import Ran, run_tool
+from lab.probes.readiness import slow
 
 SECONDS = 60
 LABS = [lab for lab in exercises() if lab.number in ("06", "07", "08")]

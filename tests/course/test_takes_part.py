@@ -4,7 +4,7 @@ import pytest
 from grading import judge
 from support import ENDPOINTS, eventually
 
-from civildiy.chassis.membership import consul_client
+from civildiy.chassis.discovery.membership import consul_client
 from lab.course.exercise import exercise
 
 pytestmark = pytest.mark.fault

@@ -10,12 +10,12 @@ import httpx
 import pytest
 from support import ENDPOINTS, GATEWAY, Person, backend, eventually, home, pid_of, stopped
 
-from lab import plain
 from lab.errors import LabError
 from lab.faults import break_, ledger
 from lab.faults.catalog import FAULTS, fault, target
 from lab.home import REPO
-from lab.readiness import slow
+from lab.probes import local_http
+from lab.probes.readiness import slow
 
 pytestmark = pytest.mark.fault
 GATEWAY_SECONDS = 10
@@ -31,7 +31,7 @@ def healed() -> Iterator[None]:
 def silent(unit: str) -> bool:
     """Whether a service does not answer at its own address."""
     try:
-        plain.get(f"{ENDPOINTS[unit]}/health", timeout=0.5)
+        local_http.get(f"{ENDPOINTS[unit]}/health", timeout=0.5)
     except httpx.TransportError:
         return True
     return False
@@ -42,7 +42,7 @@ def on(name: str) -> bool:
 
 
 def posts_are_lost() -> bool:
-    return plain.get(f"{GATEWAY}/api/posts", timeout=5).status_code == 404
+    return local_http.get(f"{GATEWAY}/api/posts", timeout=5).status_code == 404
 
 
 def second_runs(unit: str) -> bool:
@@ -51,7 +51,7 @@ def second_runs(unit: str) -> bool:
 
 def slowed() -> bool:
     began = time.monotonic()
-    plain.get(f"{ENDPOINTS['profile']}/health", timeout=5)
+    local_http.get(f"{ENDPOINTS['profile']}/health", timeout=5)
     return time.monotonic() - began > 0.1
 
 
@@ -134,7 +134,7 @@ def test_kill_and_restart_and_amnesia() -> None:
         eventually(lambda b=before: backend.pid_of("profile") not in (None, b), within=15, what=name)  # type: ignore[misc]
     break_.start(home, backend, fault("amnesia"), "consul", 1)
     url = f"{ENDPOINTS['consul']}/v1/health/service/profile?passing"
-    eventually(lambda: len(plain.get(url).json()) == 1, within=30, what="profile in Consul")
+    eventually(lambda: len(local_http.get(url).json()) == 1, within=30, what="profile in Consul")
 
 
 @pytest.mark.campaign

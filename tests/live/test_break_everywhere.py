@@ -16,13 +16,13 @@ import psutil
 import pytest
 from support import ENDPOINTS, backend, eventually, home, until_healthy
 
-from lab import plain
-from lab.backend import UNITS
-from lab.compose import containers, engine
+from lab.backends.compose import containers, engine
+from lab.backends.native import network
+from lab.backends.protocol import UNITS
 from lab.faults import break_, ledger
 from lab.faults.catalog import FAULTS, fault
-from lab.native import network
-from lab.readiness import slow
+from lab.probes import local_http
+from lab.probes.readiness import slow
 
 pytestmark = [pytest.mark.fault, pytest.mark.campaign]
 EVERYWHERE = [
@@ -73,7 +73,7 @@ def skewed(unit: str) -> bool:
 def wrong_rule(unit: str) -> bool:
     url = f"{ENDPOINTS['consul']}/v1/kv/traefik/http/routers/intruder/rule"
     try:
-        return plain.get(url, timeout=5).status_code == 200
+        return local_http.get(url, timeout=5).status_code == 200
     except httpx.HTTPError:
         return False
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pytest
 from support import ENDPOINTS, Person, backend, eventually, home
 
-from lab import plain
 from lab.faults import break_, ledger
 from lab.faults.catalog import fault
-from lab.readiness import slow
+from lab.probes import local_http
+from lab.probes.readiness import slow
 
 pytestmark = [
     pytest.mark.fault,
@@ -24,7 +24,7 @@ def healed() -> Iterator[None]:
 
 
 def redis_refuses() -> bool:
-    return plain.get(f"{ENDPOINTS['feed']}/ready", timeout=5).status_code == 503
+    return local_http.get(f"{ENDPOINTS['feed']}/ready", timeout=5).status_code == 503
 
 
 def test_clock_skew_makes_good_tokens_too_young() -> None:

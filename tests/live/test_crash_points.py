@@ -7,7 +7,7 @@ import subprocess
 import pytest
 from support import backend, eventually, home
 
-from civildiy.chassis.crashpoints import MARK, POINTS
+from civildiy.course_runtime.crash_points import MARK, POINTS
 from lab.faults import crash
 from lab.storm.run import Load, Storm
 

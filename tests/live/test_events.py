@@ -16,13 +16,13 @@ from pymongo.collection import Collection
 from redis import Redis
 from support import ENDPOINTS, Person, backend, client, events_of, eventually, pid_of, stopped
 
-from civildiy.events.clients import producer, reader
-from civildiy.events.envelope import DEAD_LETTER_TOPIC, POSTS_TOPIC
-from civildiy.events.topic import Topic
+from civildiy.chassis.clients.kafka import producer, reader
+from civildiy.contracts.posts.envelope import DEAD_LETTER_TOPIC, POSTS_TOPIC
+from civildiy.contracts.posts.topic_reader import Topic
 from civildiy.feed import keys
-from civildiy.posts.outbox import MAX_WAITING
+from civildiy.posts.relay.outbox import MAX_WAITING
 from civildiy.posts.store import COLLECTION
-from lab import view
+from lab.commands import operations
 
 DATABASE = "posts"
 HIGH = "2B0229296E04"
@@ -178,7 +178,7 @@ def test_documents_that_are_no_posts_hold_up_nothing() -> None:
         try:
             post = person.post("beside them")
             eventually(lambda: entries(person, post["id"]), within=10, what="the post beside them")
-            assert view.run_tool(backend, "feed-verify", []).answer
+            assert operations.run_tool(backend, "feed-verify", []).answer
             assert person.http.get("/api/posts", params={"limit": 100}).status_code == 200
         finally:
             posts.delete_many({"_id": {"$in": added}})
@@ -230,7 +230,7 @@ def test_records_say_that_they_are_cloud_events() -> None:
 
 
 def test_records_that_never_come_are_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("civildiy.events.topic.SILENT_SECONDS", 0.3)
+    monkeypatch.setattr("civildiy.contracts.posts.topic_reader.SILENT_SECONDS", 0.3)
     with Topic(ENDPOINTS["kafka"], DEAD_LETTER_TOPIC) as letters:
         end = letters.end()
         letters.seek(end)

@@ -6,12 +6,12 @@ import httpx
 import pytest
 from support import ENDPOINTS, backend, eventually, kill
 
-from lab import plain
+from lab.probes import local_http
 
 
 def consul_states(service: str) -> list[str]:
     url = f"{ENDPOINTS['consul']}/v1/health/checks/{service}"
-    return [check["Status"] for check in plain.get(url).json()]
+    return [check["Status"] for check in local_http.get(url).json()]
 
 
 @pytest.mark.fault
@@ -46,5 +46,5 @@ def test_restarted_consul_gets_everything_back() -> None:
 @pytest.mark.campaign
 def test_consul_that_forgot_an_instance_gets_it_back() -> None:
     url = f"{ENDPOINTS['consul']}/v1/agent/service/deregister/posts-{backend.host('posts')}"
-    plain.put(url).raise_for_status()
+    local_http.put(url).raise_for_status()
     eventually(lambda: consul_states("posts") == ["passing"], within=15, what="posts registered again")

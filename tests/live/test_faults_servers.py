@@ -10,8 +10,8 @@ import httpx
 import pytest
 from support import ENDPOINTS, Person, backend, client, eventually, pid_of, stopped
 
-from civildiy.events.clients import DELIVERY_MS
-from lab import plain
+from civildiy.chassis.clients.kafka import DELIVERY_MS
+from lab.probes import local_http
 
 
 @pytest.mark.fault
@@ -97,7 +97,7 @@ def test_a_dead_store_is_named(ada: Person, unit: str, service: str, path: str) 
         answer = ada.http.get(path)
         assert answer.status_code == 503, answer.text
         assert unit in answer.text
-        ready = plain.get(f"{ENDPOINTS[service]}/ready", timeout=10)
+        ready = local_http.get(f"{ENDPOINTS[service]}/ready", timeout=10)
         assert (ready.status_code, unit in ready.text) == (503, True)
         assert ada.http.get(f"{path}/health").status_code == 200
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from support import ENDPOINTS, Person, eventually
 
-from lab import plain
+from lab.probes import local_http
 
 
 @pytest.mark.campaign
@@ -17,7 +17,9 @@ def test_a_flood_of_registrations_is_refused_early(ada: Person) -> None:
 
     async def flood() -> tuple[Counter[int], list[int]]:
         limits = httpx.Limits(max_connections=400)
-        async with httpx.AsyncClient(limits=limits, timeout=60, trust_env=False, verify=plain.NO_TLS) as http:
+        async with httpx.AsyncClient(
+            limits=limits, timeout=60, trust_env=False, verify=local_http.NO_TLS
+        ) as http:
 
             async def register() -> int:
                 name = f"f{secrets.token_hex(6)}"

@@ -18,7 +18,7 @@ from schemathesis.specs.openapi.checks import (
 )
 from support import ENDPOINTS, GATEWAY, Person
 
-from lab import plain
+from lab.probes import local_http
 
 SERVICES = ("auth", "profile", "posts", "feed")
 DAILY, FULL = 12, 300
@@ -30,7 +30,7 @@ FROM_THE_GATEWAY = 429
 
 def document_of(service: str) -> dict[str, Any]:
     """What the service says of itself; what is not below /api is reached at its own address only."""
-    document: dict[str, Any] = plain.get(f"{ENDPOINTS[service]}/openapi.json", timeout=10).json()
+    document: dict[str, Any] = local_http.get(f"{ENDPOINTS[service]}/openapi.json", timeout=10).json()
     document["paths"] = {p: item for p, item in document["paths"].items() if p.startswith("/api/")}
     return document
 

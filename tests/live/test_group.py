@@ -11,10 +11,10 @@ from kafka.admin import NewTopic
 from redis import Redis
 from support import ENDPOINTS, Person, eventually
 
-from civildiy.events.clients import group_consumer, is_member, producer
-from civildiy.events.envelope import POSTS_TOPIC
-from civildiy.feed.projection import Projection
-from civildiy.feed.projector import GROUP, LONELY_SECONDS, NotAMember, Projector
+from civildiy.chassis.clients.kafka import group_consumer, is_member, producer
+from civildiy.contracts.posts.envelope import POSTS_TOPIC
+from civildiy.feed.projector.main import GROUP, LONELY_SECONDS, NotAMember, Projector
+from civildiy.feed.projector.projection import Projection
 
 SESSION_SECONDS = 6
 

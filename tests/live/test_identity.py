@@ -16,11 +16,11 @@ from fastapi.routing import APIRoute
 from support import ENDPOINTS, Person, client, eventually
 
 from civildiy.auth import api as auth
-from civildiy.chassis.identity import current_user
+from civildiy.chassis.identity.caller import current_user
 from civildiy.feed import api as feed
 from civildiy.posts import api as posts
 from civildiy.profile import api as profile
-from lab import plain
+from lab.probes import local_http
 
 GUARDED = {
     ("POST", "/api/profile"): "profile",
@@ -78,7 +78,7 @@ def operations() -> set[tuple[str, str]]:
     """The operations which can answer 401, by the documents of the running services."""
     found = set()
     for service in ("auth", "profile", "posts", "feed"):
-        document = plain.get(f"{ENDPOINTS[service]}/openapi.json", timeout=10).json()
+        document = local_http.get(f"{ENDPOINTS[service]}/openapi.json", timeout=10).json()
         for path, item in document["paths"].items():
             found |= {(method.upper(), path) for method, what in item.items() if "401" in what["responses"]}
     return found

@@ -12,8 +12,8 @@ from pymongo import MongoClient
 from state_machines import FOUND, POSTS, START, TRACE, UNSHRUNK, document, play
 from support import ENDPOINTS
 
-from civildiy.events.envelope import decode
-from civildiy.posts.outbox import Outbox, Waiting, entry, put_event
+from civildiy.contracts.posts.envelope import decode
+from civildiy.posts.relay.outbox import Outbox, Waiting, entry, put_event
 
 
 class OutboxMachine(RuleBasedStateMachine):

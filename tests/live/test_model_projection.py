@@ -10,10 +10,11 @@ from redis import Redis
 from state_machines import FOUND, POSTS, START, TRACE, UNSHRUNK, document, play
 from support import ENDPOINTS
 
-from civildiy.events.envelope import PostEvent, PostPut
-from civildiy.feed import keys, projection
-from civildiy.feed.projection import Projection, ViewSwitched, timestamp
-from civildiy.posts.outbox import deleted_event, put_event
+from civildiy.contracts.posts.envelope import PostEvent, PostPut
+from civildiy.feed import keys
+from civildiy.feed.projector import projection
+from civildiy.feed.projector.projection import Projection, ViewSwitched, timestamp
+from civildiy.posts.relay.outbox import deleted_event, put_event
 
 OWN_DATABASE = 9
 """Of Redis; the view lives in another one."""

@@ -10,10 +10,10 @@ from kafka.admin import KafkaAdminClient
 from redis import Redis
 from support import ENDPOINTS, backend, client, eventually
 
-from civildiy.events.envelope import POSTS_TOPIC
-from civildiy.events.topic import Topic
+from civildiy.contracts.posts.envelope import POSTS_TOPIC
+from civildiy.contracts.posts.topic_reader import Topic
 from civildiy.feed import keys
-from civildiy.feed.rebuild import Rebuild
+from civildiy.operations.rebuild import Rebuild
 from civildiy.posts.snapshot import PostState
 
 

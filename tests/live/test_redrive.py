@@ -9,11 +9,11 @@ from feed_tools import run, stats
 from redis import Redis
 from support import ENDPOINTS, Person, backend, eventually, home
 
-from civildiy.events.clients import producer
-from civildiy.events.envelope import DEAD_LETTER_TOPIC, encode
+from civildiy.chassis.clients.kafka import producer
+from civildiy.contracts.posts.envelope import DEAD_LETTER_TOPIC, encode
 from civildiy.feed import keys
-from civildiy.posts.outbox import put_event
-from lab import overrides
+from civildiy.posts.relay.outbox import put_event
+from lab.backends import overrides
 from lab.course.exercise import LABS
 from lab.course.running import WORK, wait_until_loaded
 from lab.home import PLATFORM
@@ -49,7 +49,7 @@ def test_redrive_after_the_fix() -> None:
     folder = LABS / WORK
     folder.mkdir(exist_ok=True)
     broken = folder / "envelope.py"
-    text = (PLATFORM / "civildiy/events/envelope.py").read_text()
+    text = (PLATFORM / "civildiy/contracts/posts/envelope.py").read_text()
     head = '    version = document.get("schemaversion")\n'
     assert head in text
     fault = '    if kind == "post.updated":\n        raise PoisonEvent("nobody expected an update")\n'
@@ -60,7 +60,7 @@ def test_redrive_after_the_fix() -> None:
     eventually(lambda: person.feed(), within=10, what="the post")
     run("feed-redrive", code=None)  # what others left
     try:
-        code = {"LAB_CODE": f"civildiy.events.envelope={broken.relative_to(LABS)}"}
+        code = {"LAB_CODE": f"civildiy.contracts.posts.envelope={broken.relative_to(LABS)}"}
         backend.override(unit, overrides.read(home, unit) | code)
         wait_until_loaded(home, backend, unit)
         dead = stats()["counters"]["dead"]

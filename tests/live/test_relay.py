@@ -12,11 +12,11 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from support import ENDPOINTS
 
-from civildiy.events.envelope import PostEvent, PostRemoved
-from civildiy.posts import lease
-from civildiy.posts.changes import Changes
-from civildiy.posts.lease import Lease
-from civildiy.posts.outbox import (
+from civildiy.contracts.posts.envelope import PostEvent, PostRemoved
+from civildiy.posts.relay import lease
+from civildiy.posts.relay.change_streams import Changes
+from civildiy.posts.relay.lease import Lease
+from civildiy.posts.relay.outbox import (
     Outbox,
     deleted_event,
     entry,

@@ -11,8 +11,8 @@ import psutil
 import pytest
 from support import ENDPOINTS, Person, backend, eventually, home, kill, pid_of
 
-from lab import plain
-from lab.readiness import PATHS
+from lab.probes import local_http
+from lab.probes.readiness import PATHS
 
 pytestmark = [
     pytest.mark.fault,
@@ -43,12 +43,12 @@ def nothing_restarted() -> Iterator[None]:
 
 def states() -> dict[str, str]:
     """Consul's word on each service that it knows."""
-    checks = plain.get(f"{ENDPOINTS['consul']}/v1/health/state/any", timeout=5).json()
+    checks = local_http.get(f"{ENDPOINTS['consul']}/v1/health/state/any", timeout=5).json()
     return {check["ServiceName"]: check["Status"] for check in checks if check["ServiceName"]}
 
 
 def through_the_gateway(service: str) -> int:
-    return plain.get(f"{ENDPOINTS['gateway']}/api/{PATHS[service]}/health", timeout=5).status_code
+    return local_http.get(f"{ENDPOINTS['gateway']}/api/{PATHS[service]}/health", timeout=5).status_code
 
 
 # In pairs: while a service is dead another one says so for it, auth for the three and posts for auth.
@@ -142,13 +142,13 @@ def test_a_consul_that_lost_everything_gets_everything_back() -> None:
 def test_bytes_that_are_no_text_among_the_rules_are_written_anew(anybody: httpx.Client) -> None:
     pid = pid_of("profile")
     router = f"{KV}/routers/profile-own"
-    rule = plain.get(f"{router}/rule?raw").text
+    rule = local_http.get(f"{router}/rule?raw").text
     for url in (f"{router}/rule", f"{KV}/routers/profile-stray/rule"):
-        plain.put(url, content=b"Path(`/\xff\xfe`)").raise_for_status()
+        local_http.put(url, content=b"Path(`/\xff\xfe`)").raise_for_status()
 
     def mended() -> bool:
-        stray = plain.get(f"{KV}/routers/profile-stray/rule").status_code
-        return stray == 404 and plain.get(f"{router}/rule?raw").content == rule.encode()
+        stray = local_http.get(f"{KV}/routers/profile-stray/rule").status_code
+        return stray == 404 and local_http.get(f"{router}/rule?raw").content == rule.encode()
 
     eventually(mended, within=10, what="the rules to be those of profile again")
     assert pid_of("profile") == pid

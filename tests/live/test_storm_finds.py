@@ -9,13 +9,13 @@ from threading import Thread
 import pytest
 from support import backend, home
 
-from civildiy.chassis.crashpoints import POINTS
+from civildiy.course_runtime.crash_points import POINTS
+from lab.commands.operations import run_tool
 from lab.course.mutants import Stages, mutants
 from lab.faults import crash
 from lab.storm.evidence import RECOVERY_SECONDS
 from lab.storm.run import Load, Report, Storm
 from lab.storm.schedule import Planned
-from lab.view import run_tool
 
 pytestmark = [
     pytest.mark.fault,

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from support import ENDPOINTS, Person, backend, eventually, home, until_healthy
 
+from lab.backends.native import postgresql
 from lab.home import REPO
-from lab.native import postgresql
-from lab.readiness import slow
+from lab.probes.readiness import slow
 
 pytestmark = [
     pytest.mark.fault,

@@ -7,11 +7,11 @@ from bson import ObjectId
 from pymongo import MongoClient
 from support import ENDPOINTS, Person, backend
 
-from civildiy.events.envelope import encode
-from civildiy.posts.outbox import put_event
+from civildiy.contracts.posts.envelope import encode
+from civildiy.posts.relay.outbox import put_event
 from civildiy.posts.store import COLLECTION
+from lab.commands.operations import run_tool
 from lab.faults.topic import publish
-from lab.view import run_tool
 
 TRACE = "00-" + "1" * 32 + "-" + "2" * 16 + "-01"
 

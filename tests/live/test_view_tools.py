@@ -9,7 +9,7 @@ from redis import Redis
 from support import Person, backend, eventually
 
 from civildiy.feed import keys
-from lab import view
+from lab.commands import operations
 from lab.home import PLATFORM
 
 
@@ -47,7 +47,7 @@ def test_verify_takes_lag_for_lag() -> None:
     try:
         post = Person().post("waits")
         eventually(lambda: stats()["lag_events"] >= 1, within=10, what="the event on the topic")
-        ran = view.run_tool(backend, "feed-verify", ["--patience=0.5"])
+        ran = operations.run_tool(backend, "feed-verify", ["--patience=0.5"])
         assert (ran.code, ran.answer["findings"]) == (0, []), post
         assert ran.answer["behind"] >= 1
         assert ran.answer["not_judged"] >= 1

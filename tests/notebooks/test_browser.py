@@ -17,14 +17,14 @@ import pytest
 from playwright.sync_api import Browser, Page, TimeoutError, sync_playwright
 from support import backend, eventually, home
 
-from lab import plain
 from lab.course.exercise import exercise
 from lab.home import REPO
 from lab.install import debian
 from lab.install.command import Runner
 from lab.notebook.reference import instead
 from lab.notebook.sources import FOLDER
-from lab.readiness import slow
+from lab.probes import local_http
+from lab.probes.readiness import slow
 
 pytestmark = [pytest.mark.campaign, pytest.mark.live]
 
@@ -109,7 +109,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 def answers(url: str) -> bool:
     """Whether JupyterLab serves its page."""
-    return plain.get(url, timeout=30).status_code == 200
+    return local_http.get(url, timeout=30).status_code == 200
 
 
 def open_notebook(page: Page, number: str) -> None:

@@ -13,7 +13,7 @@ from support import pid_of
 from lab.home import REPO
 from lab.jupyter.kernel import NAME, ensure_kernel
 from lab.notebook.sources import cells, texts
-from lab.readiness import slow
+from lab.probes.readiness import slow
 
 pytestmark = pytest.mark.live
 

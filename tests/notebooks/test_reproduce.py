@@ -12,7 +12,7 @@ from support import backend, home
 from lab.course.exercise import exercises
 from lab.notebook.reference import instead
 from lab.notebook.sources import notebook_of, texts
-from lab.readiness import slow
+from lab.probes.readiness import slow
 
 LONGEST_SECONDS = 60
 LABS = {lab.number: lab for lab in exercises()}

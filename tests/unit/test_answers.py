@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from grading import plain
+from grading import checked_http
 from grading.answers import Odd, parsed
 from grading.outcome import Wrong
 from grading.system import eventually
@@ -66,7 +66,7 @@ def test_what_is_missing_is_named(
         for key in keys:
             found = found[key]
 
-    with plain.client(base_url=address) as http, pytest.raises(Odd) as odd:
+    with checked_http.client(base_url=address) as http, pytest.raises(Odd) as odd:
         read()
     assert odd.value.did == f"GET {path}"
     assert odd.value.expected == expected
@@ -75,11 +75,11 @@ def test_what_is_missing_is_named(
 
 
 def test_a_right_answer_is_what_it_was(address: str) -> None:
-    found = plain.get(f"{address}/api/profile").json()
+    found = checked_http.get(f"{address}/api/profile").json()
     assert found == json.loads(BODIES["/api/profile"][1])
     assert found.get("city", "?") == "?"
     assert json.loads(json.dumps(found)) == found
-    assert plain.get(f"{address}/api/profile").elapsed.total_seconds() < 5
+    assert checked_http.get(f"{address}/api/profile").elapsed.total_seconds() < 5
 
 
 @pytest.mark.parametrize("raw", [b"\xff", b"", b"{", b"[]", b'{"name": 1}'])
@@ -91,7 +91,7 @@ def test_json_from_elsewhere(raw: bytes) -> None:
 def test_a_wait_that_runs_out_shows_the_last_answer(address: str) -> None:
     with pytest.raises(Wrong) as late:
         eventually(
-            lambda: plain.get(f"{address}/api/posts").status_code == 200,
+            lambda: checked_http.get(f"{address}/api/posts").status_code == 200,
             within=0.1,
             what="posts to answer 200",
             means="Nobody can read posts.",
@@ -104,7 +104,9 @@ def test_a_wait_that_runs_out_shows_the_last_answer(address: str) -> None:
 
 def test_a_wait_goes_on_after_an_odd_answer(address: str) -> None:
     with pytest.raises(Wrong) as late:
-        eventually(lambda: plain.get(f"{address}/api/profile").json()["city"], within=0.1, what="a city")
+        eventually(
+            lambda: checked_http.get(f"{address}/api/profile").json()["city"], within=0.1, what="a city"
+        )
     assert "GET /api/profile gave 200 OK" in late.value.saw
     assert "a field 'city'" in late.value.saw
 

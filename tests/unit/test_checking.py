@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from lab.backends.choice import chosen
 from lab.children import run_to_its_end
-from lab.choice import chosen
 from lab.course.checking import Checking
 from lab.course.exercise import Exercise, exercise
 from lab.course.record import Record

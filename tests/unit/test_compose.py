@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 import yaml
 
-from lab.backend import UNITS
-from lab.compose import dotenv
-from lab.compose.limits import memory_limit
-from lab.compose.network import Addresses
+from lab.backends.compose import dotenv
+from lab.backends.compose.limits import memory_limit
+from lab.backends.compose.network import Addresses
+from lab.backends.protocol import UNITS
+from lab.backends.settings import SECRETS, read_pairs
 from lab.course.exercise import exercises
 from lab.home import REPO, SETTINGS
-from lab.settings import SECRETS, read_pairs
 
 COMPOSE: dict[str, Any] = yaml.safe_load((REPO / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from lab.compose import process
+from lab.backends.compose import process
 
 CHATTY = "for n in range(40_000): print(f'abc123 Downloading {n}')"
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from compose import step
 from compose.machine import Machine
 from support import eventually
 
-from compose import step
 from lab.errors import LabError
 from lab.home import Home
 

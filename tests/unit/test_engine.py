@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from lab.compose import containers, engine
-from lab.compose.engine import Seen
-from lab.compose.inside import InsideBackend
-from lab.compose.network import Addresses
+from lab.backends.compose import containers, engine
+from lab.backends.compose.engine import Seen
+from lab.backends.compose.network import Addresses
+from lab.backends.inside import InsideBackend
 from lab.errors import LabError
 from lab.home import Home
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from civildiy.events.envelope import VERSIONS, PoisonEvent, PostPut, UnknownType, decode, encode
+from civildiy.contracts.posts.envelope import VERSIONS, PoisonEvent, PostPut, UnknownType, decode, encode
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "events"
 ID = "0123456789abcdef01234567"

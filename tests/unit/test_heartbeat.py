@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from civildiy.chassis import healthcheck
+from civildiy.chassis.observability import healthcheck
 from civildiy.chassis.worker import Stopped
 
 

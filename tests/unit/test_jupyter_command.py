@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from lab.commands.notebook import Folders, Server, in_container, invocation, writable
 from lab.errors import LabError
 from lab.home import Home
-from lab.jupyter.command import Folders, Server, in_container, invocation, writable
 from lab.jupyter.kernel import NAME, ensure_kernel
 
 

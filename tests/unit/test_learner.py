@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from civildiy.learner.finder import learner_code, learner_files
-from civildiy.learner.incidents import MARK
-from lab import overrides
+from civildiy.course_runtime.finder import learner_code, learner_files
+from civildiy.course_runtime.incidents import MARK
+from lab.backends import overrides
 from lab.home import PLATFORM, Home
-from lab.readiness import slow
+from lab.probes.readiness import slow
 
 PROGRAM = """
 import os, resource, sys, time
-from civildiy.learner.run import prepare
+from civildiy.course_runtime.run import prepare
 prepare("posts", blocked_ends=False)
 try:
     import lesson

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from civildiy.learner.incidents import MARK
+from civildiy.course_runtime.incidents import MARK
 from lab.home import PLATFORM
-from lab.readiness import slow
+from lab.probes.readiness import slow
 
 PROGRAM = """
 import importlib, os, sys, time
-from civildiy.learner.run import prepare, reported
+from civildiy.course_runtime.run import prepare, reported
 prepare("posts", blocked_ends=False)
 with reported():
     lesson = importlib.import_module("lesson")

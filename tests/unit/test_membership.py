@@ -6,7 +6,7 @@ import time
 import pytest
 import requests
 
-from civildiy.chassis.membership import CONSUL_SECONDS, consul_client
+from civildiy.chassis.discovery.membership import CONSUL_SECONDS, consul_client
 
 
 def test_no_proxy_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:

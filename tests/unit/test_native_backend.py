@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from lab.backends.native.backend import NativeBackend
 from lab.errors import LabError
 from lab.home import Home
-from lab.native.backend import NativeBackend
 
 
 def test_signal_to_a_process_that_has_just_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -10,11 +10,11 @@ from threading import Thread
 import pytest
 from rich.console import Console
 
+from lab.backends.native import guards
+from lab.backends.native.guards import one_at_a_time, refuse_full_disk
+from lab.backends.native.supervisor import LONGEST_SOCKET, Supervisor
 from lab.errors import LabError
 from lab.home import Home
-from lab.native import guards
-from lab.native.guards import one_at_a_time, refuse_full_disk
-from lab.native.supervisor import LONGEST_SOCKET, Supervisor
 from lab.progress import Progress
 
 

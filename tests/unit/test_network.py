@@ -5,9 +5,9 @@ import socket
 
 import pytest
 
+from lab.backends.native import network
 from lab.errors import LabError
 from lab.install.archive import free_port
-from lab.native import network
 
 
 def test_taken_port_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 
 from bson import ObjectId
 
-from civildiy.events.envelope import decode, encode
-from civildiy.posts.outbox import change_with_event, expired_event, new_with_event, put_event
+from civildiy.contracts.posts.envelope import decode, encode
+from civildiy.posts.relay.outbox import change_with_event, expired_event, new_with_event, put_event
 
 TRACE = "00-" + "1" * 32 + "-" + "2" * 16 + "-01"
 TIME = datetime(2026, 1, 1, tzinfo=UTC)

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import orjson
 
-from civildiy.feed.projection import timestamp
-from civildiy.feed.published import PLACE, Published
-from civildiy.feed.verify import Expected, Truth
+from civildiy.feed.projector.projection import timestamp
+from civildiy.operations.topic_diff import PLACE, Published
+from civildiy.operations.view_diff import Expected, Truth
 
 NOW = datetime.now(UTC)
 

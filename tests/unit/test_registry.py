@@ -3,7 +3,7 @@
 from threading import Event
 from typing import cast
 
-from civildiy.chassis.registry import Instance, Registry, stay_registered
+from civildiy.chassis.discovery.registry import Instance, Registry, stay_registered
 
 INSTANCE = Instance("posts", "posts-1", "127.0.0.1", 5000)
 

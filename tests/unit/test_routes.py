@@ -3,7 +3,7 @@
 import pytest
 
 from civildiy.auth import app as auth
-from civildiy.chassis.routes import Route, RulesRefused, rule_set, under
+from civildiy.chassis.discovery.gateway_rules import Route, RulesRefused, rule_set, under
 from civildiy.feed import app as feed
 from civildiy.posts import app as posts
 from civildiy.profile import app as profile

@@ -4,7 +4,7 @@ import pytest
 from grading.stack import Noting
 from grading.stack import home as graded_home
 
-from lab.choice import chosen
+from lab.backends.choice import chosen
 from lab.errors import LabError
 
 

@@ -6,8 +6,8 @@ from itertools import combinations, permutations
 import pytest
 
 from civildiy.feed import keys
-from civildiy.feed.verify import Expected, compare_list, digest, out_of_order
-from civildiy.feed.view import Entry
+from civildiy.operations.view_diff import Expected, compare_list, digest, out_of_order
+from civildiy.operations.view_reader import Entry
 
 NOW = datetime.now(UTC)
 

@@ -5,14 +5,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response, status
 
+from civildiy.auth.admission import Queue
 from civildiy.auth.keys import KeyRing
 from civildiy.auth.passwords import Passwords
-from civildiy.auth.queue import Queue
 from civildiy.auth.schemas import Credentials, KeySet, NewUser, Token, User, Validation
 from civildiy.auth.tokens import Issuer, TokenRefused, issue
 from civildiy.auth.users import Taken, Users
 from civildiy.auth.validation import Validator
-from civildiy.chassis.identity import USER_HEADER
+from civildiy.chassis.identity.caller import USER_HEADER
 from civildiy.chassis.problems import Conflict, FieldError, NotFound, Unauthorized, documented
 
 log = logging.getLogger(__name__)

@@ -17,9 +17,9 @@ from civildiy.auth.settings import AuthSettings
 from civildiy.auth.tokens import Issuer
 from civildiy.auth.users import Pool, Users
 from civildiy.auth.validation import Validator
-from civildiy.chassis import postgres
 from civildiy.chassis.app import create_service
-from civildiy.chassis.routes import INTERNAL, Route, away, under
+from civildiy.chassis.clients import postgres
+from civildiy.chassis.discovery.gateway_rules import INTERNAL, Route, away, under
 from civildiy.chassis.serve import Service
 from civildiy.chassis.settings import load_settings
 

@@ -129,7 +129,7 @@ class KeyRing:
 
 
 async def _rotate_now() -> None:
-    from civildiy.chassis.postgres import connection_info
+    from civildiy.chassis.clients.postgres import connection_info
     from civildiy.chassis.settings import load_settings
 
     settings = load_settings(AuthSettings)

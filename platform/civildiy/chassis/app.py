@@ -10,11 +10,11 @@ from fastapi.telemetry import TelemetryConfig
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from civildiy.chassis.discovery.gateway_rules import AWAY
 from civildiy.chassis.handlers import install_problem_handlers
 from civildiy.chassis.limits import MAX_BODY_BYTES, BodyLimit
-from civildiy.chassis.metrics import METHODS, RequestMetrics, metrics_answer
+from civildiy.chassis.observability.metrics import METHODS, RequestMetrics, metrics_answer
 from civildiy.chassis.problems import Unavailable, documented
-from civildiy.chassis.routes import AWAY
 from civildiy.chassis.settings import ServiceSettings
 
 ReadinessCheck = Callable[[], Awaitable[None]]
@@ -24,7 +24,7 @@ READINESS_SECONDS = 2.0
 
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
 """Nobody collects OpenTelemetry here, and FastAPI would look for a collector with each request. Metrics
-are Prometheus', and the trace goes on in the events (`civildiy.chassis.trace`)."""
+are Prometheus', and the trace goes on in the events (`civildiy.chassis.observability.tracing`)."""
 
 
 class Health(BaseModel):

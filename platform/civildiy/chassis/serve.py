@@ -14,9 +14,9 @@ from socket import socket
 import uvicorn
 from fastapi import FastAPI
 
-from civildiy.chassis.log import configure_logging
-from civildiy.chassis.membership import Membership
-from civildiy.chassis.routes import Route
+from civildiy.chassis.discovery.gateway_rules import Route
+from civildiy.chassis.discovery.membership import Membership
+from civildiy.chassis.observability.logging import configure_logging
 from civildiy.chassis.settings import ServiceSettings
 
 DRAIN_SECONDS = 0.5

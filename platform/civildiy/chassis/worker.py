@@ -14,7 +14,7 @@ BEAT_SECONDS = 1.0
 class Stopped(Event):
     """Set when the worker shall end. A worker asks for that once a turn, so each question is a sign of life.
 
-    The sign is the time of change of the file `heartbeat` (None: no file); civildiy.chassis.healthcheck
+    The sign is the time of change of the file `heartbeat` (None: no file); `observability.healthcheck`
     reads it. It is written once a second at most.
     """
 

@@ -7,7 +7,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
-from civildiy.chassis.identity import current_user
+from civildiy.chassis.identity.caller import current_user
 from civildiy.chassis.problems import documented
 from civildiy.feed import keys, queries
 from civildiy.feed.lag import LagMeter

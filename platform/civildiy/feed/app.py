@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from redis.exceptions import RedisError
 
 from civildiy.chassis.app import create_service
-from civildiy.chassis.routes import Route, away, under
+from civildiy.chassis.discovery.gateway_rules import Route, away, under
 from civildiy.chassis.serve import Service
 from civildiy.chassis.settings import load_settings
 from civildiy.feed.api import PREFIX, router

@@ -11,8 +11,8 @@ from threading import Lock
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
-from civildiy.events.clients import reader
-from civildiy.events.envelope import POSTS_TOPIC
+from civildiy.chassis.clients.kafka import reader
+from civildiy.contracts.posts.envelope import POSTS_TOPIC
 from civildiy.feed.schemas import Lag
 
 PARTITION = TopicPartition(POSTS_TOPIC, 0)

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response, status
 
-from civildiy.chassis.identity import CurrentUser
+from civildiy.chassis.identity.caller import CurrentUser
+from civildiy.chassis.observability.tracing import continued_trace
 from civildiy.chassis.problems import documented
-from civildiy.chassis.trace import continued_trace
 from civildiy.posts.commands import Commands
 from civildiy.posts.schemas import Deleted, NewPost, PageQuery, Post, PostChange, PostId, PostPage
 from civildiy.posts.store import PostStore

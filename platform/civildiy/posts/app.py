@@ -9,12 +9,12 @@ from pymongo import AsyncMongoClient
 from pymongo.errors import ConnectionFailure, ExecutionTimeout, WriteConcernError
 
 from civildiy.chassis.app import create_service
-from civildiy.chassis.routes import READ_ONLY, Route, away, under
+from civildiy.chassis.discovery.gateway_rules import READ_ONLY, Route, away, under
 from civildiy.chassis.serve import Service
 from civildiy.chassis.settings import load_settings
 from civildiy.posts.api import PREFIX, router
 from civildiy.posts.commands import Commands
-from civildiy.posts.outbox import Document
+from civildiy.posts.relay.outbox import Document
 from civildiy.posts.settings import PostsSettings
 from civildiy.posts.store import PostStore, ensure_collection_until_done
 

@@ -15,9 +15,9 @@ from typing import Any
 from bson import ObjectId
 from pymongo.collection import Collection
 
-from civildiy.chassis.trace import continued_trace
-from civildiy.events.envelope import PostEvent
-from civildiy.posts.outbox import Document, deleted_event, put_event
+from civildiy.chassis.observability.tracing import continued_trace
+from civildiy.contracts.posts.envelope import PostEvent
+from civildiy.posts.relay.outbox import Document, deleted_event, put_event
 
 log = logging.getLogger(__name__)
 

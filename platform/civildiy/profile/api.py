@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response, status
 
 from civildiy.chassis.app import Health, Readiness, failing
-from civildiy.chassis.identity import CurrentUser
+from civildiy.chassis.identity.caller import CurrentUser
 from civildiy.chassis.problems import Unavailable, documented
 from civildiy.profile.schemas import Deleted, Profile, ProfileInput
 from civildiy.profile.store import ProfileStore

@@ -9,9 +9,9 @@ from fastapi import FastAPI
 from sqlalchemy import exc, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from civildiy.chassis import postgres
 from civildiy.chassis.app import create_service
-from civildiy.chassis.routes import READ_ONLY, Route, away, under
+from civildiy.chassis.clients import postgres
+from civildiy.chassis.discovery.gateway_rules import READ_ONLY, Route, away, under
 from civildiy.chassis.serve import Service
 from civildiy.chassis.settings import load_settings
 from civildiy.profile.api import PREFIX, router

@@ -4,7 +4,7 @@ from typing import LiteralString
 
 from psycopg import sql
 
-from civildiy.chassis import postgres
+from civildiy.chassis.clients import postgres
 
 SERVICES = ("auth", "profile")
 

@@ -14,10 +14,10 @@ from psycopg.conninfo import make_conninfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pymongo.errors import PyMongoError
 
-from civildiy.chassis import postgres
-from civildiy.chassis.log import configure_logging
+from civildiy.chassis.clients import postgres
+from civildiy.chassis.observability.logging import configure_logging
 from civildiy.chassis.settings import Secret, load_settings
-from civildiy.events.topics import ensure_topics
+from civildiy.contracts.posts.topics import ensure_topics
 from civildiy.provision.mongodb import initiate_replica_set
 from civildiy.provision.postgresql import ensure_databases
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from rich.console import Console
 
-from civildiy.learner.finder import fingerprint
-from lab.backend import Backend
+from civildiy.course_runtime.finder import fingerprint
+from lab.backends.protocol import Backend
 from lab.course import running
 from lab.course.exercise import Exercise
 from lab.course.grading import grade

@@ -6,13 +6,13 @@ from typing import Any
 
 import httpx
 
-from civildiy.learner.finder import fingerprint
-from lab import plain
-from lab.backend import Backend
+from civildiy.course_runtime.finder import fingerprint
+from lab.backends.protocol import Backend
 from lab.course import running
 from lab.course.exercise import LABS, Exercise
 from lab.home import Home
-from lab.readiness import PATHS
+from lab.probes import local_http
+from lab.probes.readiness import PATHS
 
 RECENT_SECONDS = 600.0
 
@@ -62,7 +62,7 @@ def _of_unit(home: Home, backend: Backend, unit: str) -> list[str]:
 def _answer(endpoints: dict[str, str], unit: str, path: str) -> str:
     """What a service says at its own address, in words; '' for a 200."""
     try:
-        answer = plain.get(endpoints[unit] + path, timeout=3)
+        answer = local_http.get(endpoints[unit] + path, timeout=3)
     except httpx.HTTPError as error:
         return f"GET {path} at {unit} is not answered ({type(error).__name__})."
     if answer.status_code == 200:
@@ -78,7 +78,7 @@ def _answers(*asked: tuple[str, str]) -> Callable[[dict[str, str]], list[str]]:
 
 def _catalog(endpoints: dict[str, str]) -> list[str]:
     """Lab 02: profile's entries in Consul's catalog."""
-    entries = plain.get(f"{endpoints['consul']}/v1/health/service/profile", timeout=3).json()
+    entries = local_http.get(f"{endpoints['consul']}/v1/health/service/profile", timeout=3).json()
     if not entries:
         return ["Consul's catalog has no instance of profile: nobody can find it."]
     found = []
@@ -99,10 +99,10 @@ def _rules(endpoints: dict[str, str]) -> list[str]:
     found = []
     for kind in ("routers", "middlewares"):
         url = f"{endpoints['consul']}/v1/kv/traefik/http/{kind}/posts-?keys=true"
-        if plain.get(url, timeout=3).status_code == 404:
+        if local_http.get(url, timeout=3).status_code == 404:
             found.append(f"Consul KV has no key below traefik/http/{kind}/posts-.")
     if not found:
-        status = plain.get(f"{endpoints['gateway']}/api/{PATHS['posts']}?limit=1", timeout=5).status_code
+        status = local_http.get(f"{endpoints['gateway']}/api/{PATHS['posts']}?limit=1", timeout=5).status_code
         if status != 200:
             found.append(f"The keys are there; GET /api/posts at the gateway still answers {status}.")
     return found
@@ -112,7 +112,7 @@ def _keys(endpoints: dict[str, str]) -> list[str]:
     """Lab 04: auth's health and its public keys."""
     if said := _answer(endpoints, "auth", "/ready"):
         return [said]
-    keys = plain.get(f"{endpoints['auth']}/api/auth/.well-known/jwks.json", timeout=3).json()["keys"]
+    keys = local_http.get(f"{endpoints['auth']}/api/auth/.well-known/jwks.json", timeout=3).json()["keys"]
     return [] if keys else ["auth publishes no key, so nobody can check a token."]
 
 
@@ -147,7 +147,7 @@ def _view(endpoints: dict[str, str]) -> list[str]:
     """Labs 07 and 08: the projector and its lag, in the feed's own figures."""
     if said := _answer(endpoints, "feed", "/api/activity-stream/stats"):
         return [said]
-    stats: dict[str, Any] = plain.get(f"{endpoints['feed']}/api/activity-stream/stats", timeout=5).json()
+    stats: dict[str, Any] = local_http.get(f"{endpoints['feed']}/api/activity-stream/stats", timeout=5).json()
     found = []
     if stats.get("consumer_state") != "running":
         found.append(f"The projector is not at work: its state is {stats.get('consumer_state')!r}.")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.backend import Backend
+from lab.backends.protocol import Backend
 from lab.course import running
 from lab.course.exercise import CHECKS, LABS, Exercise, exercises
 from lab.errors import LabError

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from civildiy.learner.finder import fingerprint
-from civildiy.learner.incidents import MARK
-from lab import overrides
-from lab.backend import Backend
+from civildiy.course_runtime.finder import fingerprint
+from civildiy.course_runtime.incidents import MARK
+from lab.backends import overrides
+from lab.backends.protocol import Backend
 from lab.course.exercise import LABS, Exercise, exercises
 from lab.errors import LabError
 from lab.home import Home
-from lab.readiness import slow
+from lab.probes.readiness import slow
 
 LOADED_SECONDS = 20.0
 LOG_LINES = 4000

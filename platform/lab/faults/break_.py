@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from lab.backend import Backend
+from lab.backends.protocol import Backend
 from lab.errors import LabError
 from lab.faults import guardian, ledger
 from lab.faults.catalog import Fault, fault

@@ -4,7 +4,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lab.backend import UNITS, Backend
+from lab.backends.protocol import UNITS, Backend
 from lab.errors import LabError
 from lab.faults import gateway
 

@@ -2,9 +2,9 @@
 
 import subprocess
 
-from civildiy.chassis.crashpoints import MARK, POINTS
-from lab import overrides
-from lab.backend import Backend
+from civildiy.course_runtime.crash_points import MARK, POINTS
+from lab.backends import overrides
+from lab.backends.protocol import Backend
 from lab.errors import LabError
 from lab.home import Home
 

@@ -2,7 +2,7 @@
 
 import base64
 
-from lab import plain
+from lab.probes import local_http
 
 NAME = "intruder"
 ROOT = f"traefik/http/routers/{NAME}"
@@ -20,10 +20,10 @@ def add_wrong_rule(consul: str) -> None:
         {"KV": {"Verb": "set", "Key": f"{ROOT}/{key}", "Value": base64.b64encode(value.encode()).decode()}}
         for key, value in RULE.items()
     ]
-    plain.put(f"{consul}/v1/txn", json=operations, timeout=5).raise_for_status()
+    local_http.put(f"{consul}/v1/txn", json=operations, timeout=5).raise_for_status()
 
 
 def remove_wrong_rule(consul: str) -> None:
     """Take the rule out again; nothing happens when it is not there. Raises httpx.HTTPError."""
     url = f"{consul}/v1/kv/{ROOT}/"
-    plain.request("DELETE", url, params={"recurse": "true"}, timeout=5).raise_for_status()
+    local_http.request("DELETE", url, params={"recurse": "true"}, timeout=5).raise_for_status()

@@ -13,8 +13,8 @@ from types import FrameType
 
 import httpx
 
-from lab.backend import Backend
-from lab.choice import chosen
+from lab.backends.choice import chosen
+from lab.backends.protocol import Backend
 from lab.errors import LabError
 from lab.faults import ledger
 from lab.faults.catalog import Fault, fault

@@ -5,8 +5,8 @@ import socket
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from civildiy.events.clients import producer, reader
-from civildiy.events.envelope import POSTS_TOPIC
+from civildiy.chassis.clients.kafka import producer, reader
+from civildiy.contracts.posts.envelope import POSTS_TOPIC
 from lab.errors import LabError
 from lab.faults.catalog import LAST
 

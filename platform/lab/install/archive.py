@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lab.native.kafka import format_storage, java_options
+from lab.backends.native.kafka import format_storage, java_options
 
 READY_SECONDS = 60
 

@@ -1,4 +1,4 @@
-"""What platform/servers/versions.toml says."""
+"""What platform/deployment/servers/versions.toml says."""
 
 import tomllib
 from dataclasses import dataclass

@@ -16,11 +16,11 @@ from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.serverapp import ServerApp
 from tornado.web import HTTPError, authenticated
 
-from lab.choice import chosen
-from lab.compose.network import Addresses
+from lab.backends.choice import chosen
+from lab.backends.compose.network import Addresses
 from lab.course.exercise import exercises
 from lab.home import REPO, Home
-from lab.plain import NO_TLS
+from lab.probes.local_http import NO_TLS
 
 backend = chosen(Home.from_environment())
 NOTEBOOKS = REPO / "notebooks"

@@ -12,16 +12,16 @@ from kafka.errors import KafkaError
 from pymongo.collection import Collection
 from pymongo.errors import PyMongoError
 
-from civildiy.events.clients import producer, reader
-from civildiy.events.envelope import DEAD_LETTER_TOPIC, POSTS_TOPIC
+from civildiy.chassis.clients.kafka import producer, reader
+from civildiy.contracts.posts.envelope import DEAD_LETTER_TOPIC, POSTS_TOPIC
 from civildiy.feed import keys
-from lab import plain
 from lab.notebook import feed
 from lab.notebook.journey import Journey
 from lab.notebook.metrics import own_time
 from lab.notebook.people import Person
 from lab.notebook.picture import Table
 from lab.notebook.stack import address, eventually, milliseconds, mongodb
+from lab.probes import local_http
 
 LOOK_BACK = 500
 """How many of the last records are looked through for one post."""
@@ -112,7 +112,7 @@ def lag() -> int | None:
     """Events on the topic that are not in the view yet; None while Kafka does not answer."""
     try:
         url = f"{address('feed')}/api/activity-stream/stats"
-        return plain.get(url, timeout=5).json()["lag_events"]  # type: ignore[no-any-return]
+        return local_http.get(url, timeout=5).json()["lag_events"]  # type: ignore[no-any-return]
     except (httpx.HTTPError, ValueError, KeyError):
         return None
 
@@ -122,7 +122,7 @@ def lag_beside() -> int | None:
     noted = feed.next_offset(keys.BESIDE)
     try:
         url = f"{address('feed')}/api/activity-stream/stats"
-        stats = plain.get(url, timeout=5).json()
+        stats = local_http.get(url, timeout=5).json()
         end = stats["next_offset"] + stats["lag_events"]
     except (httpx.HTTPError, ValueError, KeyError, TypeError):
         return None

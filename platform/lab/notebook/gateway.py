@@ -5,16 +5,16 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from lab import plain
-from lab.instances import answered
 from lab.notebook import plots
 from lab.notebook.picture import Picture, Table
 from lab.notebook.stack import address, backend, client, eventually
+from lab.probes import local_http
+from lab.probes.instances import answered
 
 
 def routes(service: str = "") -> Table:
     """The routers that Traefik uses now; of one service, or of all."""
-    answer = plain.get(f"{address('traefik')}/api/http/routers", params={"per_page": 200})
+    answer = local_http.get(f"{address('traefik')}/api/http/routers", params={"per_page": 200})
     rows = []
     for router in sorted(answer.json(), key=lambda r: (r["name"], r.get("priority", 0))):
         name = router["name"].partition("@")[0]

@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import httpx
 
-from lab import plain
-from lab.backend import SECOND, UNITS, Unit
-from lab.compose.inside import PORTS, InsideBackend
+from lab.backends.inside import PORTS, InsideBackend
+from lab.backends.protocol import SECOND, UNITS, Unit
 from lab.course import running
 from lab.errors import LabError
-from lab.readiness import PATHS
+from lab.probes import local_http
+from lab.probes.readiness import PATHS
 
 ASK_SECONDS = 300.0
 SIGNALS = {
@@ -22,7 +22,7 @@ SIGNALS = {
     signal.SIGCONT: "unpause",
 }
 """The words for Docker that come to the same as a signal, and a start after it."""
-MORE = "-f docker-compose.yml -f platform/compose/more.yaml"
+MORE = "-f docker-compose.yml -f platform/deployment/compose/more.yaml"
 
 
 class HandsOfAPerson(InsideBackend):
@@ -71,7 +71,7 @@ class HandsOfAPerson(InsideBackend):
     def _runs(self, unit: str) -> bool:
         if unit == "feed-projector":  # it listens nowhere; the feed says how it is
             try:
-                said = plain.get("http://feed:5000/api/activity-stream/stats", timeout=5).json()
+                said = local_http.get("http://feed:5000/api/activity-stream/stats", timeout=5).json()
             except (httpx.HTTPError, ValueError):
                 return False
             return bool(said.get("consumer_state") == "running")
@@ -94,6 +94,6 @@ def _answers(unit: str) -> bool:
     if unit not in PATHS:
         raise LabError(f"Whether {unit} stands still cannot be seen from JupyterLab's container.")
     try:
-        return plain.get(f"http://{unit}:5000/health", timeout=1).is_success
+        return local_http.get(f"http://{unit}:5000/health", timeout=1).is_success
     except httpx.HTTPError:
         return False

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from lab import plain
 from lab.notebook.stack import address
+from lab.probes import local_http
 
 Route = tuple[str, str, str]
 """A service, a method, and a path as the service's own routes name it."""
@@ -14,7 +14,7 @@ Route = tuple[str, str, str]
 def spent(route: Route) -> tuple[int, float]:
     """Requests that a service has answered on a route since its start, and the seconds they took."""
     service, method, path = route
-    text = plain.get(f"{address(service)}/metrics", timeout=5).text
+    text = local_http.get(f"{address(service)}/metrics", timeout=5).text
 
     def value(kind: str) -> float:
         line = rf'^http_request_seconds_{kind}{{method="{method}",route="{re.escape(path)}"}} (\S+)$'

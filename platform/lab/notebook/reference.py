@@ -7,7 +7,7 @@ afterwards, and a copy of each is kept in the home in case that this process is 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from lab.backend import Backend
+from lab.backends.protocol import Backend
 from lab.course import running
 from lab.course.exercise import Exercise
 from lab.course.starter import starter

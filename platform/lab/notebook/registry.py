@@ -4,14 +4,14 @@ from typing import Any
 
 import httpx
 
-from lab import plain
 from lab.notebook.picture import Table
 from lab.notebook.stack import address
+from lab.probes import local_http
 
 
 def consul(path: str) -> Any:
     """Consul's answer to a GET. Raises httpx.HTTPError."""
-    answer = plain.get(f"{address('consul')}/v1/{path}", timeout=5)
+    answer = local_http.get(f"{address('consul')}/v1/{path}", timeout=5)
     answer.raise_for_status()
     return answer.json()
 

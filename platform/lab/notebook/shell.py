@@ -15,10 +15,10 @@ from grading.outcome import NotGradable, Wrong
 from IPython.core.getipython import get_ipython
 from IPython.display import display
 
-from lab.away import AWAY
 from lab.errors import LabError
 from lab.home import REPO, Home
 from lab.notebook.verdict import Verdict
+from lab.probes.unavailable import AWAY
 
 NOT_HANDED_ON = ("PYTEST_", "FORCE_COLOR", "CLICOLOR")
 """A kernel asks for colours, which are noise in kept outputs; pytest's variables are for its own run."""

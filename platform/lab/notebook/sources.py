@@ -21,7 +21,7 @@ from lab.course.exercise import exercises
 from lab.errors import LabError
 from lab.home import REPO
 from lab.jupyter.kernel import NAME, TITLE, ensure_kernel
-from lab.readiness import slow
+from lab.probes.readiness import slow
 
 FOLDER = REPO / "notebooks"
 TEXTS = FOLDER / "text"

@@ -8,13 +8,13 @@ from typing import Any, TypeVar
 import httpx
 from pymongo import MongoClient
 
-from lab import plain
-from lab.choice import chosen
-from lab.compose.inside import InsideBackend
+from lab.backends.choice import chosen
+from lab.backends.inside import InsideBackend
 from lab.errors import LabError
 from lab.home import Home
 from lab.notebook.hands import HandsOfAPerson
-from lab.readiness import slow
+from lab.probes import local_http
+from lab.probes.readiness import slow
 
 T = TypeVar("T")
 
@@ -40,13 +40,13 @@ def address(unit: str) -> str:
 
 def client(**options: Any) -> httpx.Client:
     """A client of the gateway that ignores proxies."""
-    return plain.client(base_url=address("gateway"), timeout=10, **options)
+    return local_http.client(base_url=address("gateway"), timeout=10, **options)
 
 
 def ask(url: str, method: str = "GET", timeout: float = 5, **options: Any) -> str:
     """The status of an answer as text; 'no answer' when nobody answers in time."""
     try:
-        answer = plain.request(method, url, timeout=timeout, **options)
+        answer = local_http.request(method, url, timeout=timeout, **options)
     except httpx.TransportError:
         return "no answer"
     return str(answer.status_code)

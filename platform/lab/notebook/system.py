@@ -7,15 +7,15 @@ from contextlib import contextmanager
 
 from grading.system import second_instance
 
-from lab import plain
-from lab.backend import Unit
+from lab.backends.protocol import Unit
 from lab.course import running
 from lab.errors import LabError
 from lab.notebook.diagram import Drawing
 from lab.notebook.picture import Picture
 from lab.notebook.registry import health
 from lab.notebook.stack import backend, eventually, home
-from lab.readiness import slow, waiting_for
+from lab.probes import local_http
+from lab.probes.readiness import slow, waiting_for
 
 PATIENCE_SECONDS = 30.0
 STOPPED_SECONDS = 5.0
@@ -57,7 +57,7 @@ def _trouble() -> str:
     for unit in backend.units():
         if not unit.name.endswith("-2") and unit.pid is None:
             return f"{unit.name} is stopped: start it in a terminal with ./lab restart {unit.name}"
-    with plain.client(timeout=3) as client:
+    with local_http.client(timeout=3) as client:
         missing = waiting_for(backend.endpoints(), client)
     if not missing:
         return ""

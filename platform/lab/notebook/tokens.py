@@ -8,12 +8,12 @@ from typing import Any
 
 import jwt
 
-from lab import plain
 from lab.notebook import plots
 from lab.notebook.diagram import Drawing
 from lab.notebook.people import Person
 from lab.notebook.picture import Picture, Table
 from lab.notebook.stack import address, ask, milliseconds
+from lab.probes import local_http
 
 MEANINGS = {
     "alg": "how it is signed", "kid": "which key", "typ": "what this is", "iss": "who says so",
@@ -74,7 +74,7 @@ def forged(victim: Person, attacker: Person) -> dict[str, str]:
     """Tokens that try to act as `victim`, by the trick that each uses."""
     head, claims = parts(victim.token)
     kid = str(head["kid"])
-    keys = plain.get(f"{address('gateway')}/api/auth/.well-known/jwks.json").json()["keys"]
+    keys = local_http.get(f"{address('gateway')}/api/auth/.well-known/jwks.json").json()["keys"]
     public = base64.urlsafe_b64decode(next(k["x"] for k in keys if k["kid"] == kid) + "=")
     mine_head, _, mine_signature = attacker.token.split(".")
     now = int(time.time())
@@ -135,7 +135,7 @@ def table(answers: dict[str, str]) -> Table:
 def login_times(person: Person, times: int = 8) -> dict[str, list[float]]:
     """Milliseconds of failed logins at the service itself: a wrong password, and an unknown email."""
     found: dict[str, list[float]] = {"wrong password": [], "unknown email": []}
-    with plain.client(base_url=address("auth"), timeout=30) as http:
+    with local_http.client(base_url=address("auth"), timeout=30) as http:
         for _ in range(times):
             for kind, email in (("wrong password", person.email), ("unknown email", "nobody@example.org")):
                 began = time.perf_counter()

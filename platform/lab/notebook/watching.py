@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from lab.away import AWAY
 from lab.notebook import plots
 from lab.notebook.picture import Picture
+from lab.probes.unavailable import AWAY
 
 EVERY_SECONDS = 0.05
 

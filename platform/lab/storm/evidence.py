@@ -11,12 +11,12 @@ from kafka.errors import KafkaError
 from redis import Redis
 from redis.exceptions import RedisError
 
-from civildiy.events.clients import reader
-from civildiy.events.envelope import POSTS_TOPIC
+from civildiy.chassis.clients.kafka import reader
+from civildiy.contracts.posts.envelope import POSTS_TOPIC
 from civildiy.feed import keys
 from lab.errors import LabError
 from lab.faults.topic import must_listen
-from lab.readiness import slow
+from lab.probes.readiness import slow
 from lab.storm.client import Caller
 from lab.storm.history import Entry, Event, History, moment
 from lab.storm.people import Account

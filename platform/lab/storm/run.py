@@ -7,13 +7,13 @@ from random import Random
 from threading import Event as Flag
 from threading import Thread
 
-from lab import plain
-from lab.backend import Backend
+from lab.backends.protocol import Backend
 from lab.errors import LabError
 from lab.faults import break_, ledger
 from lab.faults.catalog import fault
 from lab.home import Home
-from lab.readiness import slow, waiting_for
+from lab.probes import local_http
+from lab.probes.readiness import slow, waiting_for
 from lab.storm import verdict
 from lab.storm.client import Caller
 from lab.storm.evidence import (
@@ -129,7 +129,7 @@ class Storm:
     def _wait_until_well(self) -> None:
         """Units may still be on their way up after a restart. Raises LabError when they do not come."""
         deadline = time.monotonic() + RECOVERY_SECONDS * slow()
-        with plain.client(timeout=5) as client:
+        with local_http.client(timeout=5) as client:
             while missing := waiting_for(self._addresses, client):
                 if time.monotonic() > deadline:
                     raise LabError(f"The system is not well: {missing[0]} is missing. Look: ./lab status")
@@ -222,7 +222,7 @@ class Storm:
         """Wait until the system is well and the view is right; seconds it took, and what is wrong at last."""
         deadline = calm + self._patience * slow()
         last = ["the system did not become well"]
-        with plain.client(timeout=5) as client:
+        with local_http.client(timeout=5) as client:
             while time.time() < deadline:
                 look(self)
                 missing = waiting_for(self._addresses, client)

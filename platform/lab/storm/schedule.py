@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from lab.backend import UNITS
+from lab.backends.protocol import UNITS
 
 STORES = ("postgresql", "mongodb", "redis", "kafka")
 DECK: tuple[tuple[str, tuple[str, ...]], ...] = (

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lab.backend import Backend
+from lab.backends.protocol import Backend
 from lab.storm.figures import rates
 from lab.storm.history import History
 from lab.storm.run import Load, Storm

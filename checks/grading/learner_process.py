@@ -1,0 +1,130 @@
+"""Programs that a check runs beside the system, with the code that the learner wrote for a service."""
+
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import IO, NoReturn
+
+from grading.outcome import wrong
+from grading.reach import environment
+from grading.stack import home
+from grading.system import eventually
+from lab.course.exercise import LABS, Exercise
+from lab.course.running import code_of
+from lab.home import PLATFORM
+
+MARK = "\x1e"
+"""Begins what a program says to its check; all else on its output is what the learner prints."""
+
+READ_SECONDS = 1.0
+
+
+def run_module(lab: Exercise, service: str, program: str, *arguments: str) -> subprocess.Popen[str]:
+    """A Python program beside the system, with the same code as `service` and its settings.
+
+    What it prints by `say(…)` is for the check.
+    """
+    code = ",".join(f"{module}={file}" for module, file in code_of(home, service).items())
+    env = {
+        **os.environ, **environment(service), "PYTHONPATH": str(PLATFORM), "PYTHONUNBUFFERED": "1",
+        "LAB_CODE_FOLDER": str(LABS), "LAB_CODE": code,
+    }  # fmt: skip
+    lead = (
+        "import sys; from civildiy.course_runtime.finder import *\n"
+        f"def say(*words): print({MARK!r}, *words, flush=True)\n"
+        "sys.meta_path.insert(0, LearnerFinder(learner_files(learner_code(''))))\n"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-P", "-c", lead + program, *arguments], env=env, text=True, stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+class Beside:
+    """Such a program, spoken to line by line."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self._words: queue.Queue[str] = queue.Queue()
+        self._errors: deque[str] = deque(maxlen=1)
+        assert process.stdout
+        assert process.stderr
+        # All is read, also what nobody asks for: a full pipe would hold the program up.
+        self._readers = [
+            threading.Thread(target=_read_words, args=(process.stdout, self._words), daemon=True),
+            threading.Thread(target=_read_errors, args=(process.stderr, self._errors), daemon=True),
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def tell(self, line: str) -> None:
+        """Give the program a line to read; if it has ended, `hear` says so."""
+        assert self._process.stdin
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(line + "\n")
+            self._process.stdin.flush()
+
+    def hear(self, what: str, within: float = 10) -> str:
+        """The next thing that it says, waited for as `what`.
+
+        Raises Wrong when none comes or the program has ended, and NotImplementedError for a starter's.
+        """
+
+        def look() -> str:
+            ended = self._process.poll() is not None
+            if ended:
+                self._join()
+            if self._words.empty():
+                return self._broke(what) if ended else ""
+            return self._words.get_nowait()
+
+        return eventually(look, within=within, what=what)
+
+    def _broke(self, what: str) -> NoReturn:
+        last = self._errors[-1] if self._errors else f"exit code {self._process.returncode}"
+        if "NotImplementedError: Lab " in last:
+            raise NotImplementedError(last)
+        wrong(f"waited for {what}", expected="an answer", saw=last,
+              means="Your module broke before it could answer.")  # fmt: skip
+
+    def _join(self) -> bool:
+        """Whether all was read; what the learner's code left running may hold the pipes for ever."""
+        for reader in self._readers:
+            reader.join(READ_SECONDS)
+        return not any(reader.is_alive() for reader in self._readers)
+
+    def close(self) -> None:
+        """End the program."""
+        self._process.kill()
+        self._process.wait()
+        if not self._join():
+            return
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            with suppress(BrokenPipeError):
+                pipe.close()  # type: ignore[union-attr]
+
+
+def _read_words(pipe: IO[str], words: "queue.Queue[str]") -> None:
+    for line in pipe:
+        _, mark, said = line.partition(MARK)
+        if mark:
+            words.put(said.strip())
+
+
+def _read_errors(pipe: IO[str], lines: "deque[str]") -> None:
+    lines.extend(stripped for line in pipe if (stripped := line.strip()))
+
+
+@contextmanager
+def beside(lab: Exercise, service: str, program: str, *arguments: str) -> Iterator[Beside]:
+    """Run `program` as long as the context lasts; see `run_module`."""
+    found = Beside(run_module(lab, service, program, *arguments))
+    try:
+        yield found
+    finally:
+        found.close()

@@ -1,0 +1,93 @@
+"""A door to Consul that writes down who asks what: some mistakes show only in the words that are sent."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import httpx
+
+from grading.system import ENDPOINTS
+from lab.probes import local_http
+
+LONGEST_WAIT = 90.0
+"""Seconds; a blocking query is held back for 30 s or so."""
+PASSED_ON = ("content-type", "x-consul-index")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request to Consul."""
+
+    method: str
+    path: str
+    body: bytes
+
+    def json(self) -> dict[str, Any]:
+        """Its body, with all names in small letters and without '_': Consul takes every spelling."""
+        found: dict[str, Any] = _plain_names(json.loads(self.body or b"{}"))
+        return found
+
+
+def _plain_names(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name.lower().replace("_", ""): _plain_names(inner) for name, inner in value.items()}
+    return [_plain_names(inner) for inner in value] if isinstance(value, list) else value
+
+
+class Door:
+    """Where a program finds Consul; `closed`: whoever comes is sent away without an answer."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.host, self.port = host, port
+        self.closed = False
+        self.asked: list[Asked] = []
+
+    def writes(self) -> list[Asked]:
+        """All that was to change something."""
+        return [asked for asked in self.asked if asked.method != "GET"]
+
+
+@contextmanager
+def door_to_consul() -> Iterator[Door]:
+    """Pass on all requests to the true Consul, and its answers back."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def _pass_on(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            door.asked.append(Asked(self.command, self.path, body))
+            # Who asks may have gone meanwhile, and Consul may be away: then there is no answer.
+            with suppress(OSError, httpx.HTTPError):
+                if not door.closed:
+                    self._answer(
+                        local_http.request(
+                            self.command, ENDPOINTS["consul"] + self.path, content=body, timeout=LONGEST_WAIT
+                        )
+                    )
+
+        def _answer(self, answer: httpx.Response) -> None:
+            self.send_response(answer.status_code)
+            for name in PASSED_ON:
+                if value := answer.headers.get(name):
+                    self.send_header(name, value)
+            self.send_header("Content-Length", str(len(answer.content)))
+            self.end_headers()
+            self.wfile.write(answer.content)
+
+        do_GET = do_PUT = do_POST = do_DELETE = _pass_on
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    door = Door("127.0.0.1", server.server_address[1])
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield door
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -1,0 +1,1 @@
+"""One module per driver, each with the settings that this system needs."""

@@ -1,0 +1,1 @@
+"""How a service finds and is found: Consul registration and the gateway's rules."""

@@ -1,0 +1,92 @@
+"""A service's membership in the system: its place in the catalog and its rules at the gateway."""
+
+import logging
+from collections.abc import Sequence
+from threading import Event, Thread
+
+import consul
+import requests
+
+from civildiy.chassis.discovery.gateway_rules import Route, RouteStore, rule_set
+from civildiy.chassis.discovery.registry import Instance, Registry, stay_registered
+from civildiy.chassis.settings import ServiceSettings
+
+log = logging.getLogger(__name__)
+
+CONSUL_SECONDS = 2.0
+"""So long one answer of Consul may take; the agent is near, and the next look comes two seconds later."""
+AWAY = (consul.ConsulException, requests.RequestException, OSError)
+
+
+def consul_client(host: str, port: int) -> consul.Consul:
+    """A client of the agent that neither waits for ever nor goes through a proxy.
+
+    Its calls raise consul.ConsulException and requests.RequestException.
+    """
+    client = consul.Consul(host=host, port=port, connections_timeout=CONSUL_SECONDS)
+    client.http.session.trust_env = False
+    return client
+
+
+class Membership:
+    """Joins when the service listens, leaves before it stops, and heals in between."""
+
+    def __init__(self, name: str, routes: Sequence[Route], settings: ServiceSettings) -> None:
+        client = consul_client(settings.consul_host, settings.consul_port)
+        self._registry = Registry(client)
+        self._store = RouteStore(client, name)
+        self._rules = rule_set(
+            name,
+            routes,
+            secret=settings.gateway_secret.get_secret_value(),
+            auth_check_url=settings.auth_check_url,
+        )
+        self.instance = Instance(
+            service=name,
+            id=settings.service_id or f"{name}-{settings.service_host}",
+            host=settings.service_host,
+            port=settings.service_port,
+        )
+        self._left = Event()
+        self._thread = Thread(target=self._keep, name="membership", daemon=True)
+        self._complained = ""
+
+    def join(self) -> None:
+        """Start keeping this instance registered, in a thread of its own."""
+        self._thread.start()
+
+    def leave(self) -> None:
+        """Deregister; blocks until Consul has answered or could not be reached."""
+        self._left.set()
+        self._thread.join(timeout=5)
+        try:
+            self._registry.deregister(self.instance.id)
+        except Exception as error:  # the service ends all the same, and finishes what is in flight
+            log.warning("not deregistered, Consul does not answer: %s", error)
+        else:
+            log.info("deregistered %s", self.instance.id)
+
+    def _keep(self) -> None:
+        stay_registered(
+            self._registry,
+            self.instance,
+            self._left,
+            on_look=self._reconcile_rules,
+            on_missing=self._on_missing,
+            on_error=self._on_error,
+        )
+
+    def _reconcile_rules(self) -> None:
+        if self._store.publish(self._rules):
+            log.info("published the gateway's rules of %s", self.instance.service)
+        self._complained = ""
+
+    def _on_missing(self) -> None:
+        log.info("registering %s", self.instance)
+
+    def _on_error(self, error: Exception) -> None:
+        away = isinstance(error, AWAY)
+        kind = "Consul does not answer" if away else "the catalog or the rules cannot be kept"
+        if self._complained != kind:
+            log.warning("%s, trying again until it works: %s", kind, error, exc_info=not away)
+        self._complained = kind

@@ -1,0 +1,1 @@
+"""Who sends a request, as the gateway reports it."""

@@ -1,0 +1,1 @@
+"""The contract of posts: event envelope and topics."""

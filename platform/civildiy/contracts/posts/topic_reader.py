@@ -1,0 +1,87 @@
+"""The topic of posts, read outside any group: from an offset on, without missing a record."""
+
+import time
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.consumer.fetcher import ConsumerRecord
+from kafka.errors import KafkaTimeoutError
+
+from civildiy.chassis.clients.kafka import reader
+from civildiy.contracts.posts.envelope import POSTS_TOPIC
+
+POLL_MS = 1_000
+SILENT_SECONDS = 15.0
+"""After so long without a record that must be there, Kafka is taken to be away."""
+
+
+class RecordsGone(Exception):
+    """The topic no longer holds the next record: it was deleted before it was read."""
+
+
+class Topic:
+    """A reader of one topic's only partition (blocking client). Raises KafkaError."""
+
+    def __init__(self, bootstrap: str, name: str = POSTS_TOPIC) -> None:
+        self.partition = TopicPartition(name, 0)
+        self._consumer: KafkaConsumer = reader(bootstrap)
+        self._consumer.assign([self.partition])
+        self.position = 0
+        """Offset of the next record to read."""
+
+    def __enter__(self) -> "Topic":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._consumer.close()
+
+    def first(self) -> int:
+        """Offset of the oldest record that is still there."""
+        return int(self._consumer.beginning_offsets([self.partition])[self.partition])
+
+    def end(self) -> int:
+        """Offset that the next record will get."""
+        return int(self._consumer.end_offsets([self.partition])[self.partition])
+
+    def seek(self, offset: int) -> None:
+        """Read on from `offset`. Raises RecordsGone."""
+        if offset < (first := self.first()):
+            raise RecordsGone(f"offset {offset} of {self.partition.topic} is gone; it begins at {first}")
+        self._consumer.seek(self.partition, offset)
+        self.position = offset
+
+    def read(self, milliseconds: int) -> Sequence[ConsumerRecord]:
+        """The next records; waits at most `milliseconds` for one. Raises RecordsGone."""
+        records: Sequence[ConsumerRecord] = self._consumer.poll(milliseconds).get(self.partition, ())
+        following = records[-1].offset + 1 if records else self._passed()
+        found = records[0].offset if records else following
+        # The client jumps over deleted records by itself; nobody here may miss one unnoticed. It also jumps
+        # over what a transaction leaves in the log, which is no record.
+        if found > self.position and (first := self.first()) > self.position:
+            raise RecordsGone(f"{self.partition.topic} lost the records before {first}")
+        self.position = max(self.position, following)
+        return records
+
+    def _passed(self) -> int:
+        """Where the client stands after a poll without a record."""
+        return int(self._consumer.position(self.partition, timeout_ms=POLL_MS) or 0)
+
+    def until(self, end: int) -> Iterator[ConsumerRecord]:
+        """All records from the present position up to, and without, offset `end`.
+
+        Raises RecordsGone, and KafkaTimeoutError when none comes for SILENT_SECONDS.
+        """
+        heard = time.monotonic()
+        while self.position < end:
+            before = self.position
+            for record in self.read(POLL_MS):
+                if record.offset < end:
+                    yield record
+            if self.position > before:
+                heard = time.monotonic()
+            elif time.monotonic() - heard > SILENT_SECONDS:
+                name = self.partition.topic
+                raise KafkaTimeoutError(f"no record {before} of {name} came in {SILENT_SECONDS:g} s")

@@ -1,0 +1,115 @@
+"""Named places in the code at which a process can be told to kill itself, to prove that it may.
+
+Off (the normal case) nothing of this is in the way: the functions are wrapped only when
+`CRASH_POINTS` names a point when the process starts. `relay.after-publish` kills at the first time
+that the point is reached, `relay.after-publish@3` at the third. After a restart it counts anew.
+"""
+
+import importlib
+import inspect
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, Literal
+
+MARK = "CRASH-POINT "
+"""Stands in the log in front of the name of the point at which the process died."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A seam of the code: before or after one method. `unit` is the process that passes there."""
+
+    unit: str
+    when: Literal["before", "after"]
+    module: str
+    method: str
+    seam: str
+
+
+POINTS: dict[str, Point] = {
+    "posts.before-document": Point(
+        "posts", "before", "pymongo.asynchronous.collection", "AsyncCollection.insert_one",
+        "accepted, nothing is stored"
+    ),
+    "posts.after-document": Point(
+        "posts", "after", "pymongo.asynchronous.collection", "AsyncCollection.insert_one",
+        "stored, nobody was told"
+    ),
+    "relay.before-publish": Point(
+        "posts-relay", "before", "civildiy.posts.relay.main", "Relay._publish", "read, not on the topic"
+    ),
+    "relay.after-publish": Point(
+        "posts-relay", "before", "civildiy.posts.relay.outbox", "Outbox.mark_sent",
+        "on the topic, not marked: it is sent again",
+    ),
+    "projector.before-effect": Point(
+        "feed-projector", "before", "redis.client", "Pipeline.execute", "read, not in the view"
+    ),
+    "projector.after-effect": Point(
+        "feed-projector", "after", "redis.client", "Pipeline.execute",
+        "in the view, its offset noted nowhere: it is applied again",
+    ),
+    "projector.before-commit": Point(
+        "feed-projector", "after", "civildiy.feed.projector.projection", "Projection.apply",
+        "in the view, the offset noted there and not in Kafka",
+    ),
+    "projector.in-rebalance": Point(
+        "feed-projector", "before", "civildiy.feed.projector.main", "Projector.on_partitions_assigned",
+        "it has the partition and has not looked where to go on",
+    ),
+    "rebuild.before-switch": Point(
+        "feed-tool", "before", "civildiy.operations.rebuild", "Rebuild._follow",
+        "half of a new view beside the live one"
+    ),
+    "rebuild.after-switch": Point(
+        "feed-tool", "after", "civildiy.operations.rebuild", "Rebuild._switch",
+        "switched over, nobody was told",
+    ),
+}  # fmt: skip
+
+
+def arm(environment: Mapping[str, str] = os.environ) -> None:
+    """Wrap the methods that CRASH_POINTS names. Raises KeyError for a point that does not exist."""
+    for wanted in filter(None, environment.get("CRASH_POINTS", "").split(",")):
+        name, _, times = wanted.partition("@")
+        point = POINTS[name]
+        owner: Any = importlib.import_module(point.module)
+        class_name, _, method = point.method.partition(".")
+        owner = getattr(owner, class_name)
+        setattr(owner, method, _wrapped(getattr(owner, method), name, point.when, int(times or 1)))
+
+
+def _wrapped(function: Callable[..., Any], name: str, when: str, times: int) -> Callable[..., Any]:
+    left = times
+
+    def reached(at: str) -> None:
+        nonlocal left
+        left -= at == when
+        if at == when and left == 0:
+            die(name)
+
+    @wraps(function)
+    def around(*args: Any, **kwargs: Any) -> Any:
+        reached("before")
+        result = function(*args, **kwargs)
+        reached("after")
+        return result
+
+    @wraps(function)
+    async def around_async(*args: Any, **kwargs: Any) -> Any:
+        reached("before")
+        result = await function(*args, **kwargs)
+        reached("after")
+        return result
+
+    return around_async if inspect.iscoroutinefunction(function) else around
+
+
+def die(name: str) -> None:
+    """Say where, and end as kill -9 ends a process: nothing is flushed, closed or handed over."""
+    os.write(sys.stderr.fileno(), f"\n{MARK}{name}\n".encode())
+    os.kill(os.getpid(), signal.SIGKILL)

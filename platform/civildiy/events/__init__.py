@@ -1,1 +1,0 @@
-"""The event envelope, its schemas and its versions."""

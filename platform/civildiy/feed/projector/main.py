@@ -1,0 +1,237 @@
+"""The projector: reads the topic and applies each event to the view.
+
+The offset is written to Redis together with the effects, and committed to Kafka after them. The one in
+Redis counts: a Redis that lost its data, also while this runs, is filled again from what Kafka still
+has. While Redis is away or full nothing is skipped: the same records are read again until they are
+applied. Blocking clients: this is a process of its own, `python -m civildiy feed-projector`.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from threading import Event
+
+from kafka import (
+    ConsumerRebalanceListener,
+    KafkaConsumer,
+    KafkaProducer,
+    OffsetAndMetadata,
+    TopicPartition,
+)
+from kafka.consumer.fetcher import ConsumerRecord
+from kafka.errors import FencedInstanceIdError, KafkaError
+from redis import Redis
+from redis.exceptions import RedisError
+
+from civildiy.chassis.clients.kafka import group_consumer, is_member, until_connected
+from civildiy.chassis.clients.kafka import producer as kafka_producer
+from civildiy.chassis.clients.redis import blocking
+from civildiy.chassis.observability.logging import configure_logging
+from civildiy.chassis.settings import load_settings
+from civildiy.chassis.worker import stop_on_signals
+from civildiy.contracts.posts.envelope import (
+    DEAD_LETTER_TOPIC,
+    POSTS_TOPIC,
+    PoisonEvent,
+    PostEvent,
+    UnknownType,
+    decode,
+)
+from civildiy.feed import keys
+from civildiy.feed.projector.projection import Projection, ViewSwitched
+from civildiy.feed.settings import ProjectorSettings
+
+log = logging.getLogger(__name__)
+
+GROUP = "feed-projector"
+POLL_MS = 500
+RETRY_SECONDS = 0.5
+ALIVE_SECONDS = 5
+LONGEST_REASON = 500
+LONGEST_KEY = 1_000
+LONGEST_LETTER = 1_000_000
+"""Bytes of a value that go to the dead letters, whose largest record is as large as the topic's own."""
+LONELY_SECONDS = 5
+"""After this long without a partition the broker is asked whether it still knows this member."""
+PARTITION = TopicPartition(POSTS_TOPIC, 0)
+
+
+class NotAMember(Exception):
+    """The group goes on without this consumer, and the consumer does not notice.
+
+    kafka-python stops its heartbeats when the broker refuses its id as fenced, but goes on polling as
+    if it were in the group: only a new consumer joins again.
+    """
+
+
+class Projector(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Moves the view forward along the topic."""
+
+    def __init__(
+        self,
+        consumer: KafkaConsumer,
+        producer: KafkaProducer,
+        projection: Projection,
+        redis: Redis,
+        still_member: Callable[[], bool],
+    ) -> None:
+        self._consumer = consumer
+        self._producer = producer
+        self._projection = projection
+        self._redis = redis
+        self._still_member = still_member
+        self._must_seek = False
+        self._following = 0
+        self._buried = -1
+        self._asked_at = time.monotonic()
+
+    def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
+        """Go on where the view ends, which Redis knows best."""
+        self._must_seek = PARTITION in assigned
+
+    def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
+        """Nothing to hand over: effects and offset are written together."""
+
+    def run(self, stopped: Event) -> None:
+        """Work until `stopped`; trouble with a server is logged once and tried again.
+
+        Raises NotAMember when this consumer will never be given a partition again.
+        """
+        self._consumer.subscribe([POSTS_TOPIC], listener=self)
+        trouble = ""
+        while not stopped.is_set():
+            try:
+                self._turn()
+                if trouble:
+                    log.info("working again")
+                trouble = ""
+            except FencedInstanceIdError as error:
+                raise NotAMember from error
+            except (KafkaError, RedisError) as error:
+                if type(error).__name__ != trouble:
+                    log.warning("trying again until it works: %s: %s", type(error).__name__, error)
+                trouble = type(error).__name__
+                # What was read but not applied must be read again.
+                self._must_seek = True
+                stopped.wait(RETRY_SECONDS)
+
+    def _turn(self) -> None:
+        records = self._consumer.poll(timeout_ms=POLL_MS).get(PARTITION, [])
+        if self._must_seek and PARTITION in self._consumer.assignment():
+            self._seek()
+            return
+        at_work = self._is_at_work()
+        try:
+            if records:
+                if records[0].offset > self._following:  # the client jumps over what is gone by itself
+                    self._warn_of_gap(
+                        self._following, self._consumer.beginning_offsets([PARTITION])[PARTITION]
+                    )
+                self._apply(records)
+                self._following = records[-1].offset + 1
+            elif at_work:
+                self._projection.expect_same_view()
+        except ViewSwitched:
+            log.warning("the view was made anew, emptied or set back: going on where it ends")
+            self._must_seek = True
+        if at_work:
+            self._redis.set(keys.PROJECTOR, "running", ex=ALIVE_SECONDS)
+
+    def _is_at_work(self) -> bool:
+        """Whether the partition is ours. Raises NotAMember if it will never be; the broker is asked."""
+        now = time.monotonic()
+        if PARTITION in self._consumer.assignment():
+            self._asked_at = now
+            return True
+        if now - self._asked_at > LONELY_SECONDS:
+            # Without a partition a member may also just wait: a second projector has nothing to do.
+            self._asked_at = now
+            if not self._still_member():
+                raise NotAMember
+        return False
+
+    def _seek(self) -> None:
+        noted = self._projection.next_offset()
+        first = self._consumer.beginning_offsets([PARTITION])[PARTITION]
+        end = self._consumer.end_offsets([PARTITION])[PARTITION]
+        # A noted offset beyond the end belongs to a topic that was made anew.
+        self._buried = min(self._buried, end - 1)
+        start = first if noted is None or noted > end else max(noted, first)
+        log.info("going on at offset %s (view: %s, topic: %s to %s)", start, noted, first, end)
+        self._warn_of_gap(noted or 0, first)
+        self._following = start
+        self._consumer.seek(PARTITION, start)
+        self._must_seek = False
+
+    def _warn_of_gap(self, wanted: int, first: int) -> None:
+        if first > wanted:
+            log.warning("the topic begins at %s: what was before comes back with ./lab rebuild", first)
+
+    def _apply(self, records: Sequence[ConsumerRecord]) -> None:
+        events: list[PostEvent] = []
+        skipped = dead = 0
+        for record in records:
+            try:
+                events.append(decode(record.value))
+            except UnknownType as unknown:
+                skipped += 1
+                log.info("skipped offset %s: unknown event type %s", record.offset, unknown)
+            except PoisonEvent as poison:
+                dead += 1
+                self._bury(record, str(poison))
+        following = records[-1].offset + 1
+        self._projection.apply(events, following, skipped, dead)
+        self._consumer.commit({PARTITION: OffsetAndMetadata(following, "", -1)})
+
+    def _bury(self, record: ConsumerRecord, reason: str) -> None:
+        """Send an event that can never be applied to the dead letters, with the reason; once."""
+        if record.offset <= self._buried:
+            return  # the effects of its batch failed, and it was read again
+        key, value, reason = fitting(record, reason)
+        log.error("offset %s goes to %s: %s", record.offset, DEAD_LETTER_TOPIC, reason)
+        headers = [
+            ("reason", reason.encode(errors="replace")),
+            ("topic", record.topic.encode()),
+            ("partition", str(record.partition).encode()),
+            ("offset", str(record.offset).encode()),
+        ]
+        self._producer.send(DEAD_LETTER_TOPIC, key=key, value=value, headers=headers).get(10)
+        self._buried = record.offset
+
+
+def fitting(record: ConsumerRecord, reason: str) -> tuple[bytes | None, bytes, str]:
+    """Key, value and reason as far as a dead letter has room for them; the reason tells what was cut."""
+    key, value, reason = record.key, record.value or b"", reason[:LONGEST_REASON]
+    if key is not None and len(key) > LONGEST_KEY:
+        reason += f" (of a key of {len(key)} bytes the first {LONGEST_KEY})"
+        key = key[:LONGEST_KEY]
+    if len(value) > LONGEST_LETTER:
+        reason += f" (of {len(value)} bytes the first {LONGEST_LETTER}: a letter has no room for more)"
+        value = value[:LONGEST_LETTER]
+    return key, value, reason
+
+
+def main() -> None:
+    """Run until SIGTERM or SIGINT."""
+    settings = load_settings(ProjectorSettings)
+    configure_logging(settings.log_level)
+    stopped = stop_on_signals()
+    bootstrap, member = settings.kafka_bootstrap, settings.projector_id
+    redis = blocking(settings.redis_host, settings.redis_port)
+    producer = until_connected(lambda: kafka_producer(bootstrap), stopped)
+    if producer is None:
+        return
+    while not stopped.is_set():
+        consumer = until_connected(lambda: group_consumer(bootstrap, GROUP, member), stopped)
+        if consumer is None:
+            break
+        try:
+            Projector(
+                consumer, producer, Projection(redis), redis, lambda: is_member(bootstrap, GROUP, member)
+            ).run(stopped)
+        except NotAMember:
+            log.warning("the group %s does not know %s any more: joining anew", GROUP, member)
+            # Two processes that were given one id take turns, but not as fast as they can.
+            stopped.wait(RETRY_SECONDS)
+        consumer.close()
+    producer.close(timeout=2)

@@ -1,0 +1,1 @@
+"""Tools that read across services on purpose: verify, rebuild, redrive, costs."""

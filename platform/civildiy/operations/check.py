@@ -1,0 +1,156 @@
+"""One check-up of the whole view: look, look again, and explain what both looks show.
+
+The comparison itself is civildiy.operations.view_diff. Blocking clients: a tool of its own.
+"""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import orjson
+from redis import Redis
+
+from civildiy.contracts.posts.topic_reader import Topic
+from civildiy.feed import keys
+from civildiy.operations import view_reader
+from civildiy.operations.topic_diff import Published
+from civildiy.operations.view_diff import Finding, Truth, compare, truth
+from civildiy.posts.snapshot import PostState
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 0.05
+LOOKS = 6
+"""At most; usually one when all is well, and three when it is not."""
+EXPLAINED = 50_000
+"""So many records from the end of the topic are searched for what it says of a finding."""
+
+
+@dataclass
+class Report:
+    """What a check-up found. `behind`: events that the view has yet to apply."""
+
+    findings: list[Finding] = field(default_factory=list)
+    posts: int = 0
+    entries: int = 0
+    records: int = 0
+    """Of the topic, that were compared."""
+    behind: int = 0
+    not_judged: int = 0
+    """Posts whose last event is still on its way."""
+    seconds: float = 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"consistent": not self.findings, **asdict(self)}
+
+
+@dataclass
+class _Said:
+    """What the end of the topic says."""
+
+    last: dict[str, str]
+    removed: Counter[int | None]
+
+
+class CheckUp:
+    """Looks at all posts, the topic and the view. `posts` reads them anew at each call."""
+
+    def __init__(
+        self, posts: Callable[[], Iterable[PostState]], topic: Topic, redis: Redis, patience: float
+    ) -> None:
+        self._posts = posts
+        self._topic = topic
+        self._redis = redis
+        self._patience = patience
+        self._published = Published()
+
+    def run(self) -> Report:
+        """Compare until no look takes a difference away. Raises what MongoDB, Kafka and Redis raise."""
+        began = time.monotonic()
+        report = Report()
+        removed: Counter[int | None] = Counter()
+        found, _ = self._look(report, removed)
+        log.info("look 1: %s differences", len(found))
+        if found:
+            # Only now, and once: how many removals the lists have seen takes reading the topic.
+            removed = self._search(set()).removed
+        for number in range(2, LOOKS + 1):
+            if not found:
+                break
+            again, true = self._look(report, removed)
+            before = len(found)
+            found = {finding for finding in found & again if finding.post_id not in true.unsettled}
+            log.info("look %s: %s of them again", number, len(found))
+            if number > 2 and len(found) == before:
+                break
+        report.findings = self._explained(found)
+        report.seconds = round(time.monotonic() - began, 3)
+        return report
+
+    def _look(self, report: Report, removed: Counter[int | None]) -> tuple[set[Finding], Truth]:
+        true = truth(self._posts())
+        published = self._topic.end()
+        self._published.read(self._topic, published, int(self._redis.get(keys.MADE_AT) or 0))
+        noted = self._passed(published)
+        report.behind = max(published - noted, 0)
+        true.unsettled |= self._not_applied(noted, published)
+        lists = list(view_reader.lists(self._redis))
+        report.posts, report.entries = len(true.posts), sum(len(entries) for _, entries in lists)
+        report.records = self._published.records
+        report.not_judged = len(true.unsettled)
+        found = compare(true, lists, view_reader.known_posts(self._redis), removed)
+        return found | self._published.compare(true), true
+
+    def _passed(self, offset: int) -> int:
+        """Wait until the view is past `offset`, within the patience; returns where it is."""
+        deadline = time.monotonic() + self._patience
+        while (noted := int(self._redis.get(keys.OFFSET) or 0)) < offset:
+            if time.monotonic() > deadline:
+                self._patience = LOOK_SECONDS  # it stands still: one wait is enough for all looks
+                break
+            time.sleep(LOOK_SECONDS)
+        return noted
+
+    def _not_applied(self, noted: int, published: int) -> set[str]:
+        """Posts with events that the view has yet to apply: it cannot know better."""
+        if noted >= published:
+            return set()
+        self._topic.seek(max(noted, self._topic.first()))
+        return {post_id for record in self._topic.until(published) if (post_id := _read(record.value)[0])}
+
+    def _search(self, suspects: set[str]) -> _Said:
+        end = self._topic.end()
+        self._topic.seek(max(self._topic.first(), end - EXPLAINED))
+        said = _Said({}, Counter())
+        for record in self._topic.until(end):
+            post_id, user, kind, version = _read(record.value)
+            if kind in ("post.deleted", "post.expired"):
+                said.removed.update((user, None))
+            if post_id in suspects:
+                said.last[post_id] = f"{kind}, version {version}, at offset {record.offset}"
+        return said
+
+    def _explained(self, findings: set[Finding]) -> list[Finding]:
+        """The findings in order, each with what the topic says of its post last."""
+        if not findings:
+            return []
+        said = self._search({finding.post_id for finding in findings})
+        none = f"nothing in its last {EXPLAINED} records"
+        return [
+            Finding(f.kind, f.post_id, f.place, f"{f.says}; the topic: {said.last.get(f.post_id, none)}")
+            for f in sorted(findings, key=lambda f: (f.place, f.post_id, f.kind))
+        ]
+
+
+def _read(raw: bytes | None) -> tuple[str, int | None, str, int | None]:
+    """Post id, user, type and version of an event, as far as it can be read; quick, for long topics."""
+    try:
+        event = orjson.loads(raw or b"")
+        data = event["data"]
+        return str(data["post_id"]), int(data["user_id"]), str(event["type"]), int(event["postversion"])
+    except (ValueError, KeyError, TypeError):
+        return "", None, "", None

@@ -1,0 +1,177 @@
+"""The feed's tools: `python -m civildiy feed-verify`, `feed-rebuild`, `feed-redrive`, `feed-costs`.
+
+Each writes one JSON document to stdout and what it is doing to stderr. Exit code 0: all is well.
+1: it is not, and the document says what. 2: it could not be found out; the last line says why.
+"""
+
+import argparse
+import logging
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+import orjson
+from kafka.errors import KafkaError
+from pymongo import MongoClient
+from pymongo.collection import Collection
+from pymongo.errors import PyMongoError
+from redis import Redis
+from redis.exceptions import RedisError, ResponseError
+
+from civildiy.chassis.clients.kafka import group_consumer, producer
+from civildiy.chassis.clients.redis import blocking
+from civildiy.chassis.observability.logging import configure_logging
+from civildiy.chassis.settings import load_settings
+from civildiy.contracts.posts.envelope import DEAD_LETTER_TOPIC
+from civildiy.contracts.posts.topic_reader import RecordsGone, Topic
+from civildiy.feed import keys
+from civildiy.feed.settings import ToolSettings
+from civildiy.posts.relay.outbox import Document
+from civildiy.posts.snapshot import post_states
+from civildiy.posts.store import COLLECTION
+
+log = logging.getLogger(__name__)
+
+Answer = tuple[int, dict[str, Any]]
+AWAY_MS = 5_000
+ANSWER_SECONDS = 10.0
+"""Redis may be busy with a whole list, or with a switch of databases."""
+
+
+class Tools:
+    """The connections that the tools share; each is made when a tool asks for it."""
+
+    def __init__(self, settings: ToolSettings, patience: float, stack: ExitStack) -> None:
+        self._settings = settings
+        self._stack = stack
+        self._patience = patience
+
+    def verify(self, options: argparse.Namespace) -> Answer:
+        """Compare MongoDB, the topic and Redis."""
+        from civildiy.operations.check import CheckUp  # after the others: it may be a learner's
+
+        posts = self._posts()
+        checkup = CheckUp(lambda: post_states(posts), self._topic(), self._redis(), self._patience)
+        report = checkup.run()
+        return (1 if report.findings else 0), report.as_dict()
+
+    def rebuild(self, options: argparse.Namespace) -> Answer:
+        """Make the view anew and switch to it."""
+        from civildiy.feed.projector.projection import ViewSwitched
+        from civildiy.operations.rebuild import Rebuild, RebuildFailed
+
+        live, topic = self._redis(), self._topic()
+        rebuild = Rebuild(live, self._redis(keys.BESIDE), topic, self._patience)
+        try:
+            made_at = topic.end()
+            summary = rebuild.run(post_states(self._posts()))
+            live.set(keys.MADE_AT, made_at)
+        except RebuildFailed as error:
+            return 1, {"switched": False, "why": str(error)}
+        except ViewSwitched:
+            return 1, {"switched": False, "why": "Somebody emptied the new view meanwhile. Run it again."}
+        finally:
+            with suppress(RedisError):  # then the lock expires, and the next rebuild begins with nothing
+                rebuild.leave()
+        return 0, {"switched": True, **asdict(summary)}
+
+    def redrive(self, options: argparse.Namespace) -> Answer:
+        """Send dead letters back, or only list them."""
+        from civildiy.operations.redrive import GROUP, Redrive
+
+        bootstrap = self._settings.kafka_bootstrap
+        committed = group_consumer(bootstrap, GROUP, GROUP)
+        self._stack.callback(committed.close)
+        sender = producer(bootstrap)
+        self._stack.callback(sender.close, timeout=5)
+        posts = partial(post_states, self._posts())
+        redrive = Redrive(self._topic(DEAD_LETTER_TOPIC), committed, sender, self._redis(), posts)
+
+        def listed(letters: Sequence[Any]) -> list[dict[str, object]]:
+            return [{"offset": one.offset, "reason": one.reason, "value": one.shown} for one in letters]
+
+        if options.dry_run:
+            return 0, {"waiting": listed(redrive.waiting())}
+        done = redrive.run(self._patience)
+        code = 1 if done.dead_again or not done.applied else 0
+        return code, {
+            "sent": listed(done.sent),
+            "dead_again": listed(done.dead_again),
+            "outdated": listed(done.outdated),
+            "applied": done.applied,
+        }
+
+    def costs(self, options: argparse.Namespace) -> Answer:
+        """Measure a page from the view beside one worked out on demand."""
+        from civildiy.feed.line import Line
+        from civildiy.operations.costs import REDIS_DATABASE, SIZES, measure
+
+        line = Line(self._settings.redis_host, self._settings.redis_port, 30.0, REDIS_DATABASE)
+        return 0, {"costs": [asdict(cost) for cost in measure(self._mongodb(), line, options.sizes or SIZES)]}
+
+    def _redis(self, database: int = 0) -> Redis:
+        settings = self._settings
+        redis = blocking(settings.redis_host, settings.redis_port, database, ANSWER_SECONDS)
+        self._stack.callback(redis.close)
+        return redis
+
+    def _topic(self, *name: str) -> Topic:
+        return self._stack.enter_context(Topic(self._settings.kafka_bootstrap, *name))
+
+    def _mongodb(self) -> MongoClient[Document]:
+        client: MongoClient[Document] = MongoClient(
+            self._settings.mongodb_url, tz_aware=True, serverSelectionTimeoutMS=AWAY_MS
+        )
+        self._stack.callback(client.close)
+        return client
+
+    def _posts(self) -> Collection[Document]:
+        return self._mongodb()[self._settings.mongodb_database][COLLECTION]
+
+
+@contextmanager
+def _tools(patience: float) -> Iterator[Tools]:
+    with ExitStack() as stack:
+        yield Tools(load_settings(ToolSettings), patience, stack)
+
+
+def main(name: str, arguments: Sequence[str]) -> int:
+    """Run one tool; returns its exit code."""
+    parser = argparse.ArgumentParser(prog=name)
+    parser.add_argument("--patience", type=float, default=15.0, help="seconds to wait for the projector")
+    if name == "feed-redrive":
+        parser.add_argument("--dry-run", action="store_true", help="list them, send nothing")
+    if name == "feed-costs":
+        parser.add_argument("sizes", type=int, nargs="*", help="numbers of posts")
+    options = parser.parse_args(arguments)
+    configure_logging("INFO")
+    run: Callable[[Tools, argparse.Namespace], Answer] = {
+        "feed-verify": Tools.verify,
+        "feed-rebuild": Tools.rebuild,
+        "feed-redrive": Tools.redrive,
+        "feed-costs": Tools.costs,
+    }[name]
+    # So that what is begun is ended in order; the one before this was for the time of the imports.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        with _tools(options.patience) as tools:
+            code, answer = run(tools, options)
+    except KeyboardInterrupt:
+        log.error("interrupted")
+        return 128 + signal.SIGINT
+    except RecordsGone as error:
+        log.error("Kafka deleted records while they were read: %s. Run it again.", error)
+        return 2
+    except (KafkaError, PyMongoError, RedisError) as error:
+        unit = {"kafka": "kafka", "pymongo": "mongodb", "redis": "redis"}[
+            type(error).__module__.split(".")[0]
+        ]
+        what = "refuses" if isinstance(error, ResponseError) else "does not answer"
+        log.error("%s %s: %s: %s", unit, what, type(error).__name__, error)
+        return 2
+    sys.stdout.buffer.write(orjson.dumps(answer) + b"\n")
+    return code

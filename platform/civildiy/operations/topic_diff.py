@@ -1,0 +1,128 @@
+"""Compares the topic with the posts: each change has its event, in order, under one id.
+
+An event may stand on the topic several times (at least once), so the first record of each version counts.
+What stands before the last rebuild is read, for it may come again, but not judged: the view was made
+from the posts then, and nothing depends on those records any more.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import pairwise
+
+import orjson
+
+from civildiy.contracts.posts.topic_reader import Topic
+from civildiy.operations.view_diff import Expected, Finding, Truth
+
+COMPARED = 50_000
+"""So many records from the end of the topic are read."""
+PLACE = "the topic"
+REMOVALS = ("post.deleted", "post.expired")
+
+
+@dataclass(frozen=True)
+class Said:
+    """The first record of one version of a post."""
+
+    offset: int
+    id: str
+    kind: str
+
+
+Versions = Mapping[int, Said]
+"""Of one post, in the order in which they came."""
+
+
+class Published:
+    """What the topic says of each post, read on at each look."""
+
+    def __init__(self) -> None:
+        self.records = 0
+        self.since = 0
+        """Offset from which on records are judged."""
+        self.whole_after: datetime | None = None
+        """What changed later than this must be there; None: whatever there is."""
+        self.posts: dict[str, dict[int, Said]] = defaultdict(dict)
+        self.doubles: dict[tuple[str, int], int] = {}
+        """Offset of a record that says a version again under another id, by post and version."""
+        self._next: int | None = None
+
+    def read(self, topic: Topic, end: int, since: int) -> None:
+        """Take in what stands before offset `end`; judge from `since` on. Raises KafkaError."""
+        if self._next is None:
+            self._next = max(topic.first(), end - COMPARED)
+            # An offset beyond the end belongs to a topic that was made anew.
+            self.since = max(self._next, since if since <= end else 0)
+            self.whole_after = None if self.since == 0 else datetime.now(UTC)
+        topic.seek(max(topic.first(), self._next))
+        begins_at = topic.position
+        for record in topic.until(end):
+            if record.offset < self.since or 0 < record.offset == self.since == begins_at:
+                # What changed after this record was written was published after it, too.
+                self.whole_after = datetime.fromtimestamp(record.timestamp / 1000, UTC)
+            self.take_in(record.offset, record.value)
+        self._next = max(self._next, end)
+
+    def take_in(self, offset: int, value: bytes | None) -> None:
+        """One record; what is no event of a post is none of this module's business."""
+        self.records += 1
+        try:
+            event = orjson.loads(value or b"")
+            post, version = str(event["data"]["post_id"]), int(event["postversion"])
+            said = Said(offset, str(event["id"]), str(event["type"]))
+        except (ValueError, KeyError, TypeError):
+            return
+        if self.posts[post].setdefault(version, said).id != said.id:
+            self.doubles[post, version] = offset
+
+    def compare(self, true: Truth) -> set[Finding]:
+        """All differences between the topic and the posts."""
+        found = {
+            Finding("surplus", post, PLACE, f"version {version} stands there again under another id")
+            for (post, version), offset in self.doubles.items()
+            if offset >= self.since
+        }
+        for post, versions in self.posts.items():
+            found.update(self._in_itself(post, versions))
+            if post not in true.posts and post not in true.unsettled:
+                found.update(self._without_a_post(post, versions))
+        for post, expected in true.posts.items():
+            if post not in true.unsettled:
+                found.update(self._beside(post, expected, self.posts.get(post, {})))
+        return found
+
+    def _in_itself(self, post: str, versions: Versions) -> Iterator[Finding]:
+        for before, version in pairwise(versions):
+            late, early = versions[version].offset, versions[before].offset
+            if version < before and early >= self.since:
+                says = f"version {version} came at offset {late}, after version {before}"
+                yield Finding("misplaced", post, PLACE, says)
+        for before, version in pairwise(sorted(versions)):
+            if versions[version].offset >= self.since and version > before + 1:
+                # One finding for a gap: who writes to the topic may claim any number.
+                last = version - 1
+                said = (
+                    f"version {last} was" if last == before + 1 else f"versions {before + 1} to {last} were"
+                )
+                yield Finding("missing", post, PLACE, f"{said} never published")
+
+    def _without_a_post(self, post: str, versions: Versions) -> Iterator[Finding]:
+        last = versions[max(versions)]
+        if last.kind not in REMOVALS and last.offset >= self.since:
+            says = f"its last word is {last.kind} at offset {last.offset}, MongoDB has no such post"
+            yield Finding("surplus", post, PLACE, says)
+
+    def _beside(self, post: str, expected: Expected, versions: Versions) -> Iterator[Finding]:
+        said = versions.get(expected.version)
+        if said is None:
+            if self.whole_after is None or expected.time > self.whole_after:
+                yield Finding("missing", post, PLACE, f"version {expected.version} was never published")
+        elif said.offset >= self.since and not expected.order.endswith(said.id):
+            says = f"version {expected.version} has another id than MongoDB knows"
+            yield Finding("stale", post, PLACE, says)
+        for version, surplus in versions.items():
+            if version > expected.version and surplus.offset >= self.since:
+                says = f"version {version} is there, MongoDB has version {expected.version}"
+                yield Finding("surplus", post, PLACE, says)

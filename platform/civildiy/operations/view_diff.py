@@ -1,0 +1,188 @@
+"""Compares the view with the posts, item by item.
+
+The system goes on while it is compared, so one look proves nothing: a post may change between
+reading MongoDB and reading Redis. Each look therefore reads the posts, waits until the projector has
+passed everything that was published before, and reads the view; and a difference counts only when all
+looks show the very same one. Posts whose last event is still on its way are not judged.
+"""
+
+import bisect
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from typing import Literal
+
+from civildiy.contracts.posts.envelope import PostPut
+from civildiy.feed import keys
+from civildiy.feed.projector.projection import feed_entry, timestamp
+from civildiy.operations.view_reader import Entry, Known
+from civildiy.posts.snapshot import PostState
+
+Kind = Literal["missing", "surplus", "stale", "misplaced"]
+EVERYBODY = "everybody's list"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong: what kind, of which post, where, and in words."""
+
+    kind: Kind
+    post_id: str
+    place: str
+    says: str
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the view should say of one post."""
+
+    user_id: int
+    version: int
+    order: str
+    digest: bytes
+    time: datetime
+    expires_at: datetime | None
+
+
+@dataclass
+class Truth:
+    """All posts as MongoDB has them. `unsettled`: their last event may not be on the topic yet."""
+
+    posts: dict[str, Expected]
+    unsettled: set[str]
+
+
+def truth(states: Iterable[PostState]) -> Truth:
+    """What the view should hold. Posts that wait for their removal are among the unsettled."""
+    found = Truth({}, set())
+    now = datetime.now(UTC)
+    for state in states:
+        event = state.event
+        post_id = event.data.post_id
+        if not state.settled or (state.expires_at and state.expires_at <= now):
+            found.unsettled.add(post_id)
+        if isinstance(event, PostPut):
+            found.posts[post_id] = Expected(
+                event.data.user_id, event.postversion, timestamp(event.time) + event.id,
+                digest(feed_entry(event)), event.time, state.expires_at,
+            )  # fmt: skip
+        else:
+            found.unsettled.add(post_id)
+    return found
+
+
+def compare(
+    true: Truth,
+    lists: Iterable[tuple[int | None, Sequence[Entry]]],
+    known: Mapping[str, Known],
+    removed: Mapping[int | None, int],
+) -> set[Finding]:
+    """All differences. `removed` counts, for each list, the posts that are known to be gone from it."""
+    of_user: dict[int | None, list[str]] = defaultdict(list)
+    for post_id, post in true.posts.items():
+        of_user[post.user_id].append(post_id)
+        of_user[None].append(post_id)
+    found: set[Finding] = set()
+    seen: set[int | None] = {None}
+    for user, entries in [*lists]:
+        seen.add(user)
+        found.update(compare_list(user, entries, true.posts, of_user[user], removed.get(user, 0)))
+    for user in of_user.keys() - seen:
+        found.update(compare_list(user, (), true.posts, of_user[user], removed.get(user, 0)))
+    found.update(compare_known(true.posts, known))
+    return found
+
+
+def compare_list(
+    user: int | None,
+    entries: Sequence[Entry],
+    posts: Mapping[str, Expected],
+    mine: Sequence[str],
+    removed: int,
+) -> Iterator[Finding]:
+    """What is wrong in the list of `user` (None: everybody's), whose posts are `mine`."""
+    place, most = (EVERYBODY, keys.GLOBAL_MAX) if user is None else (keys.of_user(user), keys.USER_MAX)
+    there: dict[str, Entry] = {}
+    for number, entry in enumerate(entries):
+        post = posts.get(entry.post_id)
+        if number >= most:
+            yield Finding("surplus", entry.post_id, place, f"entry {number + 1} of at most {most}")
+        elif entry.post_id in there:
+            yield Finding("surplus", entry.post_id, place, "more than once")
+        elif post is None:
+            yield Finding("surplus", entry.post_id, place, f"MongoDB has no such post: {_shown(entry)}")
+        elif user is not None and post.user_id != user:
+            yield Finding("misplaced", entry.post_id, place, f"the post belongs to user {post.user_id}")
+        elif digest(entry.raw) != post.digest:
+            says = f"version {entry.version} is shown, MongoDB has version {post.version}"
+            if entry.version == post.version:
+                says = f"other words than MongoDB has for version {post.version}"
+            yield Finding("stale", entry.post_id, place, says)
+        there.setdefault(entry.post_id, entry)
+    for entry in out_of_order([entry for entry in there.values() if entry.post_id in posts]):
+        yield Finding("misplaced", entry.post_id, place, "not in the order of time, newest first")
+    yield from _missing(place, most, there, posts, mine, removed)
+
+
+def _missing(
+    place: str,
+    most: int,
+    there: Mapping[str, Entry],
+    posts: Mapping[str, Expected],
+    mine: Sequence[str],
+    removed: int,
+) -> Iterator[Finding]:
+    wanted = sorted(mine, key=lambda post_id: posts[post_id].order, reverse=True)[:most]
+    last = min((entry.order for entry in there.values()), default="")
+    forgotten = datetime.now(UTC) - timedelta(seconds=keys.LIST_SECONDS)
+    if not there and wanted and posts[wanted[0]].time < forgotten:
+        return  # nobody added to it for a week, so Redis has dropped it
+    # A list that was full once may have dropped its end, and nothing brings that back.
+    cut_off = len(there) >= most or len(mine) + removed > most
+    for post_id in wanted:
+        if post_id not in there and (posts[post_id].order > last or not cut_off):
+            yield Finding("missing", post_id, place, f"version {posts[post_id].version} should be there")
+
+
+def compare_known(posts: Mapping[str, Expected], known: Mapping[str, Known]) -> Iterator[Finding]:
+    """What is wrong in the view's knowledge of versions, by which it refuses late events."""
+    recent = datetime.now(UTC) - timedelta(seconds=keys.LIST_SECONDS)
+    for post_id, post in posts.items():
+        mine = known.get(post_id)
+        if mine is None and post.time > recent:
+            yield Finding("missing", post_id, keys.of_post(post_id), "the view does not know its version")
+        elif mine is not None and mine.version != post.version:
+            says = f"version {mine.version} is noted, MongoDB has version {post.version}"
+            yield Finding("stale", post_id, keys.of_post(post_id), says)
+    for post_id, mine in known.items():
+        if mine.has_entry and post_id not in posts:
+            says = "MongoDB has no such post, its words are still kept"
+            yield Finding("surplus", post_id, keys.of_post(post_id), says)
+
+
+def out_of_order(entries: Sequence[Entry]) -> list[Entry]:
+    """The fewest entries without which the rest is newest first (by the longest ordered rest)."""
+    tails: list[str] = []  # the smallest possible last order of an ordered rest, by its length
+    length_at = []
+    for entry in reversed(entries):
+        place = bisect.bisect_left(tails, entry.order)
+        tails[place : place + 1] = [entry.order]
+        length_at.append(place)
+    wrong, wanted = [], len(tails) - 1
+    for entry, length in zip(entries, reversed(length_at), strict=True):
+        if length == wanted:
+            wanted -= 1
+        else:
+            wrong.append(entry)
+    return wrong
+
+
+def digest(raw: bytes) -> bytes:
+    """Stands for an entry without keeping it."""
+    return blake2b(raw, digest_size=16).digest()
+
+
+def _shown(entry: Entry) -> str:
+    return entry.raw[:80].decode(errors="replace")

@@ -1,0 +1,1 @@
+"""The relay: the worker that publishes the events waiting in the outbox."""

@@ -1,0 +1,187 @@
+"""Changes of posts as MongoDB reports them, in two streams: writes wake the relay, removals are told.
+
+Writes are many, and a wake-up that is missed costs time and not data: their stream begins at the present,
+always. Removals that MongoDB makes by itself (expiry) are told by nobody else: their stream has nothing else
+to carry, so they wait behind no writes, and it goes on where it was left, across restarts. Where there is no
+way back, what the topic shows is compared with what is there (docs/decisions/0026-a-stream-of-removals.md).
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from pymongo.change_stream import CollectionChangeStream
+from pymongo.collection import Collection
+from pymongo.errors import OperationFailure
+
+from civildiy.chassis.observability.tracing import continued_trace
+from civildiy.contracts.posts.envelope import PostRemoved
+from civildiy.contracts.posts.topic_reader import RecordsGone
+from civildiy.posts.relay.outbox import Document, expired_event
+
+log = logging.getLogger(__name__)
+
+Stream = CollectionChangeStream[Document]
+Search = Callable[[], Iterator[Sequence[PostRemoved]]]
+"""Begins to look for posts that vanished unnoticed; gives their removals in parts. Raises KafkaError."""
+
+READ_SECONDS = 0.2
+"""Then the writes have their turn, however many removals there are."""
+LOOK_SECONDS = 1.0
+"""Under steady writes removals are looked for that often; otherwise when one wakes us, or nothing does."""
+LOOK_MS = 10
+KEEP_SECONDS = 10.0
+"""While nothing is removed the position moves on in such steps, so that it never grows too old."""
+
+_WAKING: list[Document] = [
+    {
+        "$match": {
+            "$or": [
+                {"operationType": {"$in": ["insert", "replace", "delete"]}},
+                # Each change by the API sets a version; the relay's own marking does not.
+                {"updateDescription.updatedFields.version": {"$exists": True}},
+            ]
+        }
+    },
+    {"$project": {"operationType": 1}},
+]
+_REMOVING = [{"$match": {"operationType": "delete"}}]
+
+_NO_WAY_BACK = (260, 286)
+"""MongoDB's codes for a position that cannot be gone on from, or that its log no longer reaches."""
+
+
+class Changes:
+    """Both streams. `positions` keeps where the removals go on; `search` is for when that is lost."""
+
+    def __init__(self, posts: Collection[Document], positions: Collection[Document], search: Search) -> None:
+        self._posts = posts
+        self._positions = positions
+        self._search = search
+        self._writes: Stream | None = None
+        self._removals: Stream | None = None
+        self._searching: Iterator[Sequence[PostRemoved]] | None = None
+        self._more = True
+        """Whether there may be removals to tell."""
+        self._looked = self._kept = float("-inf")
+
+    def wait(self, milliseconds: int) -> None:
+        """Block until the next change, at most `milliseconds`; not while there is more to tell.
+
+        Raises PyMongoError.
+        """
+        if self._more and self._removals is not None:
+            return
+        if self._writes is None:
+            self._writes = self._posts.watch(_WAKING, max_await_time_ms=milliseconds)
+        change = self._writes.try_next()
+        self._more = change is None or change["operationType"] == "delete"
+        if not self._writes.alive:  # the collection is gone, and the stream with it
+            self._writes.close()
+            self._writes = None
+
+    def removals(self) -> Sequence[PostRemoved]:
+        """Events of posts that are gone since the last ones were told, oldest first; some at a time.
+
+        After an error or a restart they come again from what was told last. Raises PyMongoError, KafkaError.
+        """
+        now = time.monotonic()
+        if not self._more and now - self._looked < LOOK_SECONDS:
+            return ()
+        self._looked, self._more = now, False
+        if self._removals is None:
+            self._removals = self._open()
+        if self._searching is not None:
+            found = self._vanished()
+            if self._searching is not None:
+                return found
+        return self._removed(self._removals)
+
+    def told(self) -> None:
+        """What `removals` gave is on the topic: go on after it. Raises PyMongoError."""
+        if self._removals is None or self._searching is not None:
+            return
+        if time.monotonic() - self._kept >= KEEP_SECONDS:
+            position = {"position": self._removals.resume_token}
+            self._positions.update_one({"_id": "removals"}, {"$set": position}, upsert=True)
+            self._kept = time.monotonic()
+
+    def close(self) -> None:
+        """Close the streams; the next call opens them again, the removals where they were told last."""
+        for stream in (self._writes, self._removals):
+            if stream is not None:
+                stream.close()
+        self._writes = self._removals = self._searching = None
+        self._more = True
+
+    def _removed(self, stream: Stream) -> Sequence[PostRemoved]:
+        found: list[PostRemoved] = []
+        ending = time.monotonic() + READ_SECONDS
+        while time.monotonic() < ending and (change := stream.try_next()) is not None:
+            self._kept = float("-inf")
+            if change["operationType"] != "delete":  # the stream's own end
+                continue
+            image = change.get("fullDocumentBeforeChange")
+            if image is None:
+                log.warning("post %s is gone and left no image", change["documentKey"]["_id"])
+                self._begin_to_search()
+            elif (event := _event(image)) is not None:
+                found.append(event)
+        self._more = time.monotonic() >= ending or self._searching is not None
+        if not stream.alive:
+            log.error("the collection is gone, and what was in it: comparing with the topic")
+            self._positions.delete_one({"_id": "removals"})
+            self.close()
+        return found
+
+    def _begin_to_search(self) -> None:
+        self._searching = self._search()
+
+    def _vanished(self) -> Sequence[PostRemoved]:
+        """The next part of what vanished unnoticed; the search is over when there is none."""
+        assert self._searching is not None
+        try:
+            found = next(self._searching, None)
+        except RecordsGone:  # the topic forgets while it is read: begin anew
+            self._begin_to_search()
+            return ()
+        self._more = True
+        if found is None:
+            log.info("compared with the topic to its end")
+            self._searching, self._kept = None, float("-inf")
+        return found or ()
+
+    def _open(self) -> Stream:
+        self._kept = float("-inf")
+        kept = self._positions.find_one({"_id": "removals"})
+        if kept:
+            try:
+                return self._watch(kept["position"])
+            except OperationFailure as error:
+                if error.code not in _NO_WAY_BACK:
+                    raise
+        log.warning("MongoDB's log does not reach back to the removals told last: comparing with the topic")
+        stream = self._watch(None)  # first, for what is removed during the search
+        self._begin_to_search()
+        return stream
+
+    def _watch(self, position: Mapping[str, Any] | None) -> Stream:
+        return self._posts.watch(
+            _REMOVING,
+            full_document_before_change="whenAvailable",
+            max_await_time_ms=LOOK_MS,
+            resume_after=position,
+        )
+
+
+def _event(image: Document) -> PostRemoved | None:
+    """The event for a post that is gone; None when there is nothing to tell."""
+    # A post that its owner deleted has said so with an event of its own.
+    if image.get("deleted", True):
+        return None
+    try:
+        return expired_event(image, continued_trace(None))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        log.info("what is gone was no post: %.100s", image.get("_id"))
+        return None

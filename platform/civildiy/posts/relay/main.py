@@ -1,0 +1,161 @@
+"""The relay: takes events out of the outbox and publishes them to Kafka.
+
+It wakes at each change and also sweeps every second, so a missed wake-up costs time and not data. What
+MongoDB removed by itself (expiry) it tells as well, however many writes there are.
+It tries for ever while the broker is away; only an event that the broker refuses as such is set
+aside. An event may be published twice (a crash between publishing and marking), always with the
+same id. Blocking clients: this is a process of its own, `python -m civildiy posts-relay`.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from threading import Event
+
+from kafka import KafkaProducer
+from kafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
+from kafka.producer.future import FutureRecordMetadata
+from pymongo import MongoClient
+from pymongo.errors import PyMongoError
+
+from civildiy.chassis.clients.kafka import producer
+from civildiy.chassis.observability.logging import configure_logging
+from civildiy.chassis.settings import load_settings
+from civildiy.chassis.worker import stop_on_signals
+from civildiy.contracts.posts.envelope import CONTENT_TYPE, POSTS_TOPIC, encode
+from civildiy.posts.relay.change_streams import Changes
+from civildiy.posts.relay.lease import Lease
+from civildiy.posts.relay.missed_removals import vanished
+from civildiy.posts.relay.outbox import Document, Outbox, Waiting
+from civildiy.posts.settings import RelaySettings
+from civildiy.posts.store import COLLECTION
+
+log = logging.getLogger(__name__)
+
+BATCH = 500
+SWEEP_MS = 1000
+PUBLISH_SECONDS = 10.0
+DRAIN_SECONDS = 1.0
+"""However many writes there are, removals wait for no longer than this."""
+RETRY_SECONDS = 0.5
+REFUSED_FOR_EVER = (MessageSizeTooLargeError, RecordListTooLargeError)
+
+Connect = Callable[[], KafkaProducer]
+"""Makes a producer. Raises KafkaError while Kafka is away."""
+
+
+class Relay:
+    """Moves events from the outbox to the topic, one post's events in their order."""
+
+    def __init__(self, outbox: Outbox, changes: Changes, lease: Lease, connect: Connect) -> None:
+        self._stopped = Event()
+        self._outbox = outbox
+        self._changes = changes
+        self._lease = lease
+        self._connect = connect
+        self._producer: KafkaProducer | None = None
+
+    def run(self, stopped: Event) -> None:
+        """Work until `stopped`; trouble with a server is logged once and tried again."""
+        self._stopped = stopped
+        trouble = ""
+        while not stopped.is_set():
+            try:
+                if self._lease.held():
+                    self._turn()
+                else:
+                    stopped.wait(SWEEP_MS / 1000)
+                if trouble:
+                    log.info("working again")
+                trouble = ""
+            except (KafkaError, PyMongoError) as error:
+                if type(error).__name__ != trouble:
+                    log.warning("trying again until it works: %s: %s", type(error).__name__, error)
+                trouble = type(error).__name__
+                self._changes.close()
+                stopped.wait(RETRY_SECONDS)
+        self._changes.close()
+        self._forget_producer(timeout=2)
+
+    def _turn(self) -> None:
+        published = self.drain()
+        self._tell_removals()
+        if not published:
+            self._changes.wait(SWEEP_MS)
+
+    def _tell_removals(self) -> None:
+        events = self._changes.removals()
+        if not self._lease.held():
+            self._changes.close()  # whoever has the lease by now tells them
+            return
+        for told in [self._send(event.subject.encode(), encode(event)) for event in events]:
+            told.get(PUBLISH_SECONDS)
+        self._changes.told()
+
+    def drain(self) -> int:
+        """Publish what waits, for about DRAIN_SECONDS at most; returns the number of events.
+
+        The lease is looked at when the events are read already: a relay that stood still in between finds
+        out that another one works. Raises as run() says.
+        """
+        published = 0
+        ending = time.monotonic() + DRAIN_SECONDS
+        while time.monotonic() < ending and (heads := self._outbox.heads(BATCH)):
+            if self._stopped.is_set() or not self._lease.held():
+                break
+            published += self._publish(heads)
+        return published
+
+    def _publish(self, heads: Sequence[Waiting]) -> int:
+        """Send one event of each post, wait for the broker, and mark what it acknowledged."""
+        futures = [(head, self._send(str(head.post_id).encode(), head.body)) for head in heads]
+        sent: list[Waiting] = []
+        failure: KafkaError | None = None
+        for head, future in futures:
+            try:
+                future.get(PUBLISH_SECONDS)
+            except REFUSED_FOR_EVER as error:
+                log.error("event %s of post %s is set aside: %s", head.event_id, head.post_id, error)
+                self._outbox.park(head, str(error))
+            except KafkaError as error:
+                failure = error
+            else:
+                sent.append(head)
+        self._outbox.mark_sent(sent)
+        if failure is not None:
+            raise failure
+        return len(sent)
+
+    def _send(self, key: bytes, value: bytes) -> FutureRecordMetadata:
+        """Hand a record to the producer; the result tells whether the broker has it."""
+        if self._producer is None:
+            self._producer = self._connect()
+        return self._producer.send(POSTS_TOPIC, key=key, value=value, headers=[CONTENT_TYPE])
+
+    def _forget_producer(self, timeout: float) -> None:
+        if self._producer is not None:
+            self._producer.close(timeout=timeout)
+            self._producer = None
+
+
+def main() -> None:
+    """Run until SIGTERM or SIGINT."""
+    settings = load_settings(RelaySettings)
+    configure_logging(settings.log_level)
+    stopped = stop_on_signals()
+    client: MongoClient[Document] = MongoClient(
+        settings.mongodb_url,
+        tz_aware=True,
+        serverSelectionTimeoutMS=2000,
+        connectTimeoutMS=2000,
+        datetime_conversion="DATETIME_CLAMP",  # a time beyond all years in somebody else's document
+    )
+    database = client[settings.mongodb_database]
+    posts = database[COLLECTION]
+    lease = Lease(database["leases"], "relay", settings.relay_id)
+    changes = Changes(posts, database["positions"], partial(vanished, settings.kafka_bootstrap, posts))
+    connect = partial(producer, settings.kafka_bootstrap)
+    Relay(Outbox(posts), changes, lease, connect).run(stopped)
+    lease.release()
+    client.close()

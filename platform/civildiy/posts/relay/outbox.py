@@ -1,0 +1,188 @@
+"""The outbox: the events of a post, kept in the post's own document until they are published.
+
+One document is written in one step, so a change and its event cannot be torn apart: there is no
+moment in which one is stored and the other is not. The relay publishes from here.
+
+Source of the idea: https://microservices.io/patterns/data/transactional-outbox.html
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import NAMESPACE_URL, uuid4, uuid5
+
+from bson import ObjectId
+from pymongo import UpdateOne
+from pymongo.collection import Collection
+
+from civildiy.contracts.posts.envelope import (
+    SCHEMA_VERSION,
+    SOURCE,
+    Data,
+    PostData,
+    PostEvent,
+    PostPut,
+    PostRemoved,
+    Put,
+    encode,
+)
+
+Document = dict[str, Any]
+
+MAX_WAITING = 100
+"""Events one post may hold while Kafka is away; far below MongoDB's 16 MB for a document."""
+
+
+def put_event(kind: Put, post: Mapping[str, Any], time: datetime, traceparent: str) -> PostPut:
+    """The event that says what `post` (a document, already in its new state) looks like now."""
+    post_id = str(post["_id"])
+    return PostPut(
+        **_attributes(str(uuid4()), post_id, time, post["version"], traceparent),
+        type=kind,
+        schemaversion=SCHEMA_VERSION,
+        data=PostData(
+            post_id=post_id,
+            user_id=post["user_id"],
+            title=post["title"],
+            content=post["content"],
+            tags=post["tags"],
+            created_at=post["created_at"],
+            updated_at=post["updated_at"],
+            expires_at=post["expires_at"],
+        ),
+    )
+
+
+def deleted_event(post: Mapping[str, Any], time: datetime, traceparent: str) -> PostRemoved:
+    """The event that says that the owner removed `post`."""
+    post_id = str(post["_id"])
+    return PostRemoved(
+        **_attributes(str(uuid4()), post_id, time, post["version"], traceparent),
+        type="post.deleted",
+        schemaversion=SCHEMA_VERSION,
+        data=Data(post_id=post_id, user_id=post["user_id"]),
+    )
+
+
+def expired_event(post: Mapping[str, Any], traceparent: str) -> PostRemoved:
+    """The event for a post that MongoDB removed at its expiry; `post` is its last state.
+
+    Its id follows from the post's, so noticing the same expiry twice gives the same event.
+    """
+    post_id = str(post["_id"])
+    event_id = str(uuid5(NAMESPACE_URL, f"{SOURCE}/{post_id}/expired"))
+    # Without an expiry somebody removed it by hand in the database: readers lose it all the same.
+    time = post["expires_at"] or post["updated_at"]
+    return PostRemoved(
+        **_attributes(event_id, post_id, time, post["version"] + 1, traceparent),
+        type="post.expired",
+        schemaversion=SCHEMA_VERSION,
+        data=Data(post_id=post_id, user_id=post["user_id"]),
+    )
+
+
+def _attributes(
+    event_id: str, post_id: str, time: datetime, version: int, traceparent: str
+) -> dict[str, Any]:
+    """The attributes of the envelope; `version` is the post's own number of changes."""
+    return {
+        "specversion": "1.0",
+        "id": event_id,
+        "source": SOURCE,
+        "subject": post_id,
+        "time": time,
+        "datacontenttype": "application/json",
+        "postversion": version,
+        "traceparent": traceparent,
+    }
+
+
+def entry(event: PostEvent) -> Document:
+    """How an event waits in its post's document: encoded once, sent as it stands."""
+    return {"id": event.id, "body": encode(event)}
+
+
+def new_with_event(post: Document, event: PostEvent) -> Document:
+    """The document to insert: a new post together with its first event."""
+    return {**post, **_owing(event), "outbox": [entry(event)]}
+
+
+def change_with_event(fields: Document, event: PostEvent) -> Document:
+    """The update to apply: new values of some fields together with the event that says so."""
+    return {"$set": {**fields, **_owing(event)}, "$push": {"outbox": entry(event)}}
+
+
+def _owing(event: PostEvent) -> Document:
+    last = {"id": event.id, "type": event.type, "time": event.time}
+    return {"settled": False, "last_event": last}
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """The oldest unpublished event of one post."""
+
+    post_id: ObjectId
+    event_id: str
+    body: bytes
+
+
+_OWING: Document = {
+    "settled": False,
+    # Somebody else's document is nothing to publish, and must not stop the relay.
+    "_id": {"$type": "objectId"},
+    "outbox": {"$type": "array"},
+    "outbox.0.id": {"$type": "string"},
+    "outbox.0.body": {"$type": "binData"},
+}
+"""The posts with events to publish."""
+_HEAD: Document = {"settled": 1, "outbox": {"$slice": 1}}
+"""Of these the first event, and little else."""
+
+
+class Outbox:
+    """The relay's view of the posts collection (blocking client: for the relay's process only)."""
+
+    def __init__(self, posts: Collection[Document]) -> None:
+        self._posts = posts
+
+    def heads(self, limit: int) -> list[Waiting]:
+        """The oldest waiting event of up to `limit` posts, longest untouched posts first.
+
+        One event per post: the next is offered only when this one is marked, which keeps the
+        order of each post whatever happens in between.
+        """
+        documents = self._posts.find(_OWING, _HEAD, sort=[("updated_at", 1)], limit=limit)
+        return [
+            Waiting(document["_id"], first["id"], bytes(first["body"]))
+            for document in documents
+            for first in document["outbox"][:1]
+        ]
+
+    def mark_sent(self, sent: Sequence[Waiting]) -> None:
+        """Take acknowledged events out; a deleted post goes with its last one, in one step."""
+        if not sent:
+            return
+        last = {"deleted": True, "outbox": {"$size": 1}, "outbox.id": {"$in": [w.event_id for w in sent]}}
+        self._posts.delete_many({"_id": {"$in": [w.post_id for w in sent]}, **last})
+        self._posts.bulk_write([_taken_out(w) for w in sent], ordered=False)
+
+    def park(self, poison: Waiting, reason: str) -> None:
+        """Set an event aside that the broker will never take, so that it holds up nothing.
+
+        The document keeps it in the list `parked`: id, body and the reason.
+        """
+        parked = {"id": poison.event_id, "body": poison.body, "reason": reason}
+        self._posts.bulk_write([_taken_out(poison, [{"$set": {"parked": _appended(parked)}}])])
+
+
+def _taken_out(waiting: Waiting, also: Sequence[Document] = ()) -> UpdateOne:
+    others = {"$filter": {"input": "$outbox", "cond": {"$ne": ["$$this.id", waiting.event_id]}}}
+    return UpdateOne(
+        {"_id": waiting.post_id, "outbox.id": waiting.event_id},
+        [{"$set": {"outbox": others}}, {"$set": {"settled": {"$eq": ["$outbox", []]}}}, *also],
+    )
+
+
+def _appended(parked: Document) -> Document:
+    return {"$concatArrays": [{"$ifNull": ["$parked", []]}, [{"$literal": parked}]]}

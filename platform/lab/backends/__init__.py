@@ -1,0 +1,1 @@
+"""Where the system runs: native processes, Docker Compose, or this very container."""

@@ -1,0 +1,80 @@
+"""The images: others' are fetched once, our own built when the code or the packages in them have changed."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import yaml
+
+from lab.backends.compose import engine, process
+from lab.errors import LabError
+from lab.home import DEPLOYMENT, PLATFORM, REPO
+from lab.progress import Progress
+
+DOCKERFILE = DEPLOYMENT / "Dockerfile"
+SERVICE, JUPYTER = "civildiy-lab:local", "civildiy-lab-jupyter:local"
+BUILT_BY = {SERVICE: "auth", JUPYTER: "jupyterlab"}
+"""The service in docker-compose.yml that says how an image is built."""
+IMAGES_SECONDS = 3600.0
+"""By then also a slow network has brought 1.5 GB."""
+
+
+def fingerprints() -> dict[str, str]:
+    """What each image is made of: recipe, packages, and the code that it holds."""
+    locks = REPO / "requirements"
+    code = sorted((PLATFORM / "civildiy").rglob("*.py"))
+    return {
+        SERVICE: _fingerprint([DOCKERFILE, locks / "services.lock", *code]),
+        JUPYTER: _fingerprint([DOCKERFILE, locks / "lab.lock"]),
+    }
+
+
+def _fingerprint(files: list[Path]) -> str:
+    found = hashlib.sha256()
+    for file in files:
+        found.update(file.relative_to(REPO).as_posix().encode() + b"\0" + file.read_bytes())
+    return found.hexdigest()[:16]
+
+
+def is_current(image: str, fingerprint: str) -> bool:
+    """Whether the engine has the image, made from what is here now."""
+    label = '{{index .Config.Labels "civildiy.fingerprint"}}'
+    return engine.run("image", "inspect", "--format", label, image).stdout.strip() == fingerprint
+
+
+def used() -> dict[str, str]:
+    """The full names of all images in docker-compose.yml, and a service that uses each."""
+    services = yaml.safe_load((REPO / "docker-compose.yml").read_text())["services"]
+    return {service["image"]: name for name, service in services.items()}
+
+
+def ensure(command: Callable[..., list[str]], environment: Mapping[str, str], progress: Progress) -> None:
+    """Fetch what is missing, build what is not current. Raises LabError.
+
+    `command` makes a Compose command.
+    """
+    absent = [image for image in used() if image not in BUILT_BY and not _is_there(image)]
+    if absent:
+        # `up` would fetch them too, but without a word, and within the time that is for starting.
+        pull = command("pull", *(used()[image] for image in absent))
+        _done(pull, environment, progress, "fetching", absent,
+              "Without a network: ./lab unbundle, with the archive of a machine that has one.")  # fmt: skip
+    if old := [image for image, made_of in fingerprints().items() if not is_current(image, made_of)]:
+        build = command("build", *(BUILT_BY[image] for image in old))
+        _done(build, environment, progress, "building", old,
+              "Behind a proxy: set HTTP_PROXY and HTTPS_PROXY, and put its certificates into certificates/."
+              " Then run ./lab up again.")  # fmt: skip
+
+
+def _is_there(image: str) -> bool:
+    return engine.run("image", "inspect", "--format", "{{.Id}}", image).returncode == 0
+
+
+def _done(command: list[str], environment: Mapping[str, str], progress: Progress, doing: str,
+          names: list[str], remedy: str) -> None:  # fmt: skip
+    what = f"{doing} {', '.join(names)}"
+    progress.say("images", what)
+    done = process.run(command, environment, IMAGES_SECONDS, lambda last: progress.say("images", last[:70]))
+    if not done.well:
+        raise LabError(f"Not done: {what}.{done.end}\n{done.last(12)}\n{remedy}")
+    progress.done("images", f"done: {what}")

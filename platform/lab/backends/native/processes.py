@@ -1,0 +1,173 @@
+"""The processes of the native backend: one script each, and the supervisor's configuration."""
+
+import os
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+
+from lab.backends import overrides
+from lab.backends.native import kafka, network, postgresql
+from lab.backends.protocol import SECOND
+from lab.backends.settings import read
+from lab.home import PLATFORM, REPO, Home
+from lab.install.servers import ServerPaths
+
+SERVICES = ("auth", "profile", "posts", "feed")
+OURS = ("provision", *SERVICES, "posts-relay", "feed-projector")
+TOOL = "feed-tool"
+"""Not a unit: the settings and the script with which the feed's tools run."""
+TOOL_RUNS_CODE_OF = "feed"
+
+
+NEVER = 1_000_000_000
+"""So many failed probes in a row end a process, and for good: a learner's /health may fail for hours."""
+
+
+def as_group(home: Home, unit: str) -> list[str]:
+    """As root each unit has a group of its own: by it the kernel knows whose packets these are."""
+    # PostgreSQL changes its user and group by itself; provision is no unit.
+    if os.geteuid() != 0 or unit in ("postgresql", "provision"):
+        return []
+    return ["setpriv", "--regid", str(network.group(home, unit)), "--keep-groups"]
+
+
+def commands(home: Home, paths: ServerPaths, values: Mapping[str, str]) -> dict[str, list[str]]:
+    """What each process runs."""
+    data, python = home.data, [sys.executable, "-P", "-m"]
+    jars = paths.kafka_jars
+    archive = [f"-XX:SharedArchiveFile={paths.kafka_archive}"] if paths.kafka_archive else []
+    return {
+        "postgresql": [
+            *postgresql.as_owner(network.group(home, "postgresql")), f"{paths.postgresql_bin}/postgres",
+            "-D", f"{postgresql.data_folder(home)}", "-h", values["HOST_POSTGRESQL"],
+            "-p", values["PORT_POSTGRESQL"], "-c", "unix_socket_directories=",
+            "-c", "shared_buffers=32MB", "-c", "max_connections=60",
+        ],
+        "mongodb": [
+            f"{paths.mongod}", "--dbpath", f"{data}/mongodb", "--bind_ip", values["HOST_MONGODB"],
+            "--port", values["PORT_MONGODB"], "--replSet", "rs0", "--wiredTigerCacheSizeGB", "0.25",
+            "--setParameter", "ttlMonitorSleepSecs=1", "--nounixsocket", "--oplogSize", "200",
+        ],
+        "redis": [
+            f"{paths.redis_server}", "--bind", values["HOST_REDIS"], "--port", values["PORT_REDIS"],
+            "--dir", f"{data}/redis", "--appendonly", "yes", "--save", "", "--protected-mode", "no",
+        ],
+        "kafka": [
+            f"{paths.java}", *kafka.java_options(), *archive, "-cp", f"{jars}/*", "kafka.Kafka",
+            f"{home.run}/server.properties",
+        ],
+        "consul": [
+            f"{paths.consul}", "agent", "-server", "-ui", "-bootstrap-expect=1", "-node=lab",
+            f"-bind={network.BASE}.25", f"-advertise={network.BASE}.25", "-client=127.0.0.1",
+            f"-http-port={values['PORT_CONSUL']}", "-dns-port=-1", "-grpc-port=-1",
+            "-grpc-tls-port=-1", f"-data-dir={data}/consul", "-disable-host-node-id",
+            "-hcl", "performance { raft_multiplier = 1 }", "-hcl", "disable_update_check = true",
+        ],
+        "traefik": [f"{paths.traefik}"],
+        **{name: [*python, "civildiy", name] for name in OURS},
+        **{name: [*python, "civildiy", name.removesuffix("-2")] for name in SECOND},
+    }  # fmt: skip
+
+
+def _environment(name: str, values: Mapping[str, str]) -> dict[str, str]:
+    first = name.removesuffix("-2")
+    common = read("common", values) if first in SERVICES else {}
+    mine = common | (read(first, values) if first in ("traefik", TOOL, *OURS) else {})
+    if name in SECOND:
+        mine |= {"SERVICE_HOST": network.host(name)} if first in SERVICES else {}
+        mine |= {owner: name for owner in ("RELAY_ID", "PROJECTOR_ID") if owner in mine}
+    if first not in (TOOL, *OURS):
+        return mine
+    code = {"PYTHONPATH": str(PLATFORM), "PYTHONUNBUFFERED": "1", "LAB_CODE_FOLDER": str(REPO / "labs")}
+    return mine | code
+
+
+def _probe(name: str, values: Mapping[str, str]) -> dict[str, object]:
+    """How the supervisor sees that a process is ready."""
+    http = {
+        "consul": ("127.0.0.1", values["PORT_CONSUL"], "/v1/status/leader"),
+        "traefik": ("127.0.0.1", str(network.port("dashboard")), "/ping"),
+        **{
+            n: (network.host(n), values["PORT_SERVICES"], "/health")
+            for n in (*SERVICES, *SECOND)
+            if n.removesuffix("-2") in SERVICES
+        },
+    }
+    timing = {"period_seconds": 2, "timeout_seconds": 2, "failure_threshold": NEVER}
+    if name in http:
+        host, port, path = http[name]
+        get = {"host": host, "port": port, "path": path, "scheme": "http"}
+        return {"readiness_probe": {"http_get": get, **timing}}
+    if name in ("postgresql", "mongodb", "redis", "kafka"):
+        address = f"{values[f'HOST_{name.upper()}']}/{values[f'PORT_{name.upper()}']}"
+        return {"readiness_probe": {"exec": {"command": f"exec 3<>/dev/tcp/{address}"}, **timing}}
+    return {}
+
+
+NEEDS = {
+    "traefik": ("consul",),
+    "provision": ("postgresql", "mongodb", "kafka"),
+    "auth": ("postgresql", "consul"),
+    "profile": ("postgresql", "consul"),
+    "posts": ("mongodb", "consul"),
+    "feed": ("redis", "consul"),
+    "posts-relay": ("mongodb", "kafka"),
+    "feed-projector": ("redis", "kafka"),
+}
+NEEDS |= {name: NEEDS[name.removesuffix("-2")] for name in SECOND}
+"""Who is stopped before whom, and started after. `started` is enough: all wait for what they need."""
+
+
+OWN_END_SECONDS, SERVER_END_SECONDS = 6, 15
+"""After this long a unit that was asked to end is killed. A learner's endless loop hears no signal."""
+
+
+def _script(home: Home, name: str, code_of: str, values: Mapping[str, str], command: str) -> Path:
+    """Write the script that runs `command` with the settings of `name` and the overrides of `code_of`."""
+    script = home.run / f"{name}.sh"
+    script.touch(mode=0o600)
+    override = shlex.quote(str(overrides.file(home, code_of)))
+    exports = [f"export {k}={shlex.quote(v)}" for k, v in _environment(name, values).items()]
+    # A file that may not grow is an error for the writer (EFBIG), not the end of the process.
+    lines = ["# Written by ./lab up.", "trap '' XFSZ", *exports]
+    lines += [f"if [ -f {override} ]; then set -a; . {override}; fi", f"exec {command}", ""]
+    script.write_text("\n".join(lines))
+    return script
+
+
+def write(home: Home, paths: ServerPaths, values: Mapping[str, str]) -> Path:
+    """Write scripts, Kafka's properties and the configuration; returns the latter's path."""
+    (home.run / "server.properties").write_text(kafka.properties_from(read("kafka", values)))
+    _script(
+        home, TOOL, TOOL_RUNS_CODE_OF, values, shlex.join([sys.executable, "-P", "-m", "civildiy"]) + ' "$@"'
+    )
+    processes: dict[str, object] = {}
+    for name, command in commands(home, paths, values).items():
+        work = home.run / "work" / name
+        work.mkdir(parents=True, exist_ok=True)
+        redirect = f" >> {shlex.quote(str(home.logs / name))}.log 2>&1"
+        run = shlex.join([*as_group(home, name), *command]) + redirect
+        script = _script(home, name, name.removesuffix("-2"), values, run)
+        once = name == "provision"
+        processes[name] = {
+            "command": f"exec sh {shlex.quote(str(script))}",
+            "working_dir": str(work),
+            "depends_on": {need: {"condition": "process_started"} for need in NEEDS.get(name, ())},
+            "availability": {"restart": "on_failure" if once else "always", "backoff_seconds": 1},
+            "disabled": name in SECOND,
+            "shutdown": {
+                "signal": 2 if name == "postgresql" else 15,
+                "timeout_seconds": OWN_END_SECONDS if name.removesuffix("-2") in OURS else SERVER_END_SECONDS,
+            },
+            **_probe(name, values),
+        }
+    config = home.run / "process-compose.yaml"
+    document = {
+        "version": "0.5", "is_strict": True, "disable_env_expansion": True, "ordered_shutdown": True,
+        "processes": processes,
+    }  # fmt: skip
+    config.write_text(yaml.safe_dump(document, sort_keys=False))
+    return config

@@ -1,0 +1,63 @@
+"""Reads platform/deployment/settings/*.env, which both backends share, and makes the secrets they need."""
+
+import os
+import re
+import secrets
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from lab.errors import LabError
+from lab.home import SETTINGS
+
+SECRETS = (
+    "GATEWAY_SECRET", "AUTH_DB_PASSWORD", "PROFILE_DB_PASSWORD", "SIGNING_KEY_PASSPHRASE",
+    "POSTGRES_SUPERUSER_PASSWORD", "JUPYTER_TOKEN",
+)  # fmt: skip
+
+
+def read(name: str, variables: Mapping[str, str]) -> dict[str, str]:
+    """The variables of settings/<name>.env, with ${NAME} and ${NAME:-default} filled in."""
+
+    def fill(match: re.Match[str]) -> str:
+        value = variables.get(match[1], match[3])
+        if value is None:
+            raise LabError(f"settings/{name}.env needs {match[1]}, which nobody sets.")
+        return value
+
+    found = {}
+    for line in (SETTINGS / f"{name}.env").read_text().splitlines():
+        if line and not line.startswith("#"):
+            key, _, value = line.partition("=")
+            found[key] = re.sub(r"\$\{(\w+)(:-([^}]*))?\}", fill, value)
+    return found
+
+
+def from_environment(names: Iterable[str]) -> dict[str, str]:
+    """Those of the variables that this process has."""
+    return {name: os.environ[name] for name in names if name in os.environ}
+
+
+def read_pairs(file: Path) -> dict[str, str]:
+    """NAME=value lines of a file, comments left out; empty when there is no file."""
+    lines = file.read_text().splitlines() if file.exists() else []
+    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+
+
+def ensure_secrets(file: Path) -> dict[str, str]:
+    """The secrets in `file`; missing ones are made. Only the user may read it."""
+    found = read_pairs(file)
+    return ensure_pairs(file, {name: secrets.token_hex(24) for name in SECRETS if not found.get(name)})
+
+
+def ensure_pairs(file: Path, pairs: Mapping[str, str]) -> dict[str, str]:
+    """All pairs of `file`; those of `pairs` that it has not are added. Only the user may read it."""
+    found = read_pairs(file)
+    if missing := {name: value for name, value in pairs.items() if not found.get(name)}:
+        found |= missing
+        new = file.with_suffix(".new")
+        new.unlink(missing_ok=True)
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as out:
+            out.writelines(f"{name}={value}\n" for name, value in found.items())
+        new.replace(file)
+    return found

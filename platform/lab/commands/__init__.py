@@ -1,0 +1,1 @@
+"""Every command of ./lab; all use of click is in here."""

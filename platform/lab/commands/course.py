@@ -1,0 +1,189 @@
+"""The commands of the labs: start, stop, task, check, hint, solution, list, report."""
+
+import difflib
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.table import Table
+
+from lab.backends.protocol import Backend
+from lab.course import hints, live, running, steps
+from lab.course.checking import Checking
+from lab.course.exercise import exercise, exercises
+from lab.course.record import Record
+from lab.course.report import write_html, write_junit
+from lab.course.starter import starter
+from lab.errors import LabError
+from lab.home import Home
+
+
+class Course:
+    """What the commands work with."""
+
+    def __init__(self, home: Home, backend: Backend, console: Console) -> None:
+        self.home, self.backend, self.console = home, backend, console
+        self.record = Record(home)
+
+    def say(self, text: str) -> None:
+        """A line for a person."""
+        self.console.print(text, markup=False, highlight=False)
+
+    def known(self) -> Record:
+        """The record, for a command that shows it: what is wrong with its file is said."""
+        if self.record.remark:
+            self.say(f"{self.record.remark}\n")
+        return self.record
+
+
+def register(cli: click.Group, home: Home, backend: Backend, console: Console) -> None:
+    """Add the commands to `cli`."""
+    course = Course(home, backend, console)
+    number = click.argument("number")
+
+    @cli.command()
+    @number
+    def start(number: str) -> None:
+        """Make the running system use your code of a lab."""
+        lab = exercise(number)
+        for piece in lab.pieces:
+            if not os.path.lexists(piece.file):
+                put(piece.file, starter(lab, piece))
+        running.use(home, backend, lab, running.files_of(lab))
+        for piece in lab.pieces:
+            course.say(f"{', '.join(piece.units)} runs labs/{piece.file.parent.name}/{piece.file.name}"
+                       f" instead of {piece.module}")  # fmt: skip
+        course.say(f"Next: ./lab task {lab.number}, write, ./lab check {lab.number} --watch")
+
+    @cli.command()
+    @number
+    def stop(number: str) -> None:
+        """Go back to the platform's own code."""
+        lab = exercise(number)
+        running.use(home, backend, lab, None)
+        for unit in lab.units:
+            for file in running.code_of(home, unit).values():
+                course.say(f"{unit} still runs labs/{file}, of another lab.")
+        if back := [unit for unit in lab.units if not running.code_of(home, unit)]:
+            course.say(f"{', '.join(back)} runs the platform's own code again. Your files stay.")
+
+    @cli.command()
+    @number
+    def task(number: str) -> None:
+        """Show what to do in a lab."""
+        console.print(Markdown((exercise(number).folder / "README.md").read_text(encoding="utf-8")))
+
+    @cli.command(context_settings={"ignore_unknown_options": True})
+    @number
+    @click.option("--watch", is_flag=True, help="Check again after each save.")
+    @click.option("--seed", type=click.IntRange(0), help="Repeat a run: the same people and data.")
+    @click.argument("pytest_options", nargs=-1, type=click.UNPROCESSED)
+    def check(number: str, watch: bool, seed: int | None, pytest_options: tuple[str, ...]) -> None:
+        """Grade a lab on the live system. Exit code 0 pass, 1 fail, 2 not gradable, 3 not attempted."""
+        checking = Checking(home, backend, console, course.known())
+        run = checking.watch if watch else checking.once
+        sys.exit(run(exercise(number), pytest_options, seed))
+
+    @cli.command()
+    @number
+    @click.option("--step", type=int, help="A hint for this step, and not for the one you are at.")
+    def hint(number: str, step: int | None) -> None:
+        """What the live system shows of your code now, then one more hint."""
+        lab = exercise(number)
+        known = course.known().of(lab.number)
+        gaps = steps.unwritten(lab, running.running_files(home, lab))
+        following = hints.following(lab, known, gaps, step)
+        for said in live.findings(home, backend, lab, begun=len(gaps) < len(lab.steps)):
+            course.say(f"- {said}")
+        if gaps:
+            course.say(f"- Not written yet: {', '.join(f'step {n}' for n in gaps)}.")
+        if first := known.get("first"):
+            titles = {v["check"]: v["title"] for v in known.get("verdicts", [])}
+            course.say(f"- The first check that does not pass: {titles.get(first, first)}")
+        here = f"step {following.step} ({lab.steps[following.step - 1]})"
+        if following.hint is None:
+            course.say(f"\nThose were all {following.given} hints for {here}.")
+            course.say(f"For another step: ./lab hint {lab.number} --step N")
+            course.say(f"The solution: ./lab solution {lab.number} --give-up")
+            return
+        count = following.given + 1
+        course.say(f"\nHint {count} of {len(following.of_step)} for {here}:\n{following.hint.text}")
+        course.record.note(lab.number, hints=hints.given(known) | {str(following.step): count})
+
+    @cli.command()
+    @number
+    @click.option("--give-up", is_flag=True, help="Show it before you passed.")
+    def solution(number: str, give_up: bool) -> None:
+        """The platform's own code, as a difference to yours."""
+        lab = exercise(number)
+        if not give_up and not course.known().of(lab.number).get("passed_once"):
+            raise LabError(f"The solution is shown after a pass, or with: ./lab solution {number} --give-up")
+        for piece in lab.pieces:
+            mine = piece.file.read_text(encoding="utf-8", errors="replace") if piece.file.exists() else ""
+            theirs = piece.source.read_text(encoding="utf-8")
+            names = (f"yours/{piece.file.name}", f"platform/{piece.file.name}")
+            lines = difflib.unified_diff(mine.splitlines(), theirs.splitlines(), *names, lineterm="")
+            course.say("\n".join(lines) or f"{piece.file.name}: no difference.")
+
+    @cli.command("list")
+    def list_labs() -> None:
+        """All labs: outcome, points, and which code runs."""
+        record = course.known()
+        table = Table(box=None, pad_edge=False)
+        for column in ("lab", "title", "outcome", "points", "runs"):
+            table.add_column(column)
+        for lab in exercises():
+            known = record.of(lab.number)
+            points = f"{known['points']}/{known['of']}" if "of" in known else "-"
+            runs = "your code" if running.is_active(home, lab) else "platform"
+            outcome = known.get("outcome", "-") + ("" if known.get("mine", True) else " (platform)")
+            table.add_row(lab.number, lab.title, outcome, points, runs)
+        console.print(table)
+
+    @cli.command()
+    @click.option("--json", "json_file", type=Path, help="Write it as JSON.")
+    @click.option("--junit", "junit_file", type=Path, help="Write it as JUnit XML.")
+    @click.option("--html", "html_file", type=Path, help="Write it as a page.")
+    def report(json_file: Path | None, junit_file: Path | None, html_file: Path | None) -> None:
+        """The last verdicts of all labs."""
+        record = course.known()
+        results = {lab.number: record.of(lab.number) for lab in exercises()}
+        if json_file:
+            json_file.write_text(json.dumps(results, indent=1), encoding="utf-8")
+        if junit_file:
+            write_junit(junit_file, results)
+        if html_file:
+            write_html(html_file, results)
+        for lab in exercises():
+            known = results[lab.number]
+            points = f"{known.get('points', 0)}/{known.get('of', '?')}"
+            outcome = known.get("outcome", "not checked yet")
+            course.say(f"{lab.number} {lab.title}: {outcome} {points} {known.get('when', '')}")
+
+
+def reset_lab(home: Home, console: Console, number: str, yes: bool) -> None:
+    """Put the starter back; a copy of the learner's files is kept. Raises LabError."""
+    lab = exercise(number)
+    if not yes:
+        click.confirm(f"Replace your files of lab {lab.number} by the starter?", abort=True)
+    for piece in lab.pieces:
+        if os.path.lexists(piece.file):
+            kept = running.keep_copy(home, piece.file)
+            console.print(f"Your file is kept: {kept}", markup=False, soft_wrap=True)  # to copy and paste
+        put(piece.file, starter(lab, piece))
+    Record(home).note(lab.number, hints={})
+    console.print(f"Lab {lab.number} begins anew.")
+
+
+def put(file: Path, text: str) -> None:
+    """Write a learner's file at its place, and nowhere else: a link is replaced, not followed."""
+    if file.is_symlink():
+        file.unlink()
+    elif file.is_dir():
+        shutil.rmtree(file)
+    file.write_text(text, encoding="utf-8")

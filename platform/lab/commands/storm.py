@@ -1,0 +1,80 @@
+"""./lab storm and ./lab soak."""
+
+import secrets
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from lab.backends.protocol import Backend
+from lab.errors import LabError
+from lab.home import Home
+
+RATE = click.FloatRange(0, 10_000, min_open=True)
+
+
+def register(cli: click.Group, home: Home, backend: Backend, console: Console) -> None:
+    """Add the commands."""
+    _register_soak(cli, home, backend, console)
+
+    @cli.command()
+    @click.option("--seed", type=int, help="The same seed gives the same faults and people's choices.")
+    @click.option("--minutes", default=3.0, show_default=True, type=click.FloatRange(0.1, 120))
+    @click.option("--writes", default=20.0, show_default=True, type=RATE, help="Changes per second.")
+    @click.option("--reads", default=20.0, show_default=True, type=RATE, help="Reads per second.")
+    @click.option("--without", multiple=True, metavar="FAULT", help="Leave a fault out.")
+    @click.option("--out", default="storms", show_default=True, type=Path, help="Folder for results.")
+    def storm(
+        seed: int | None, minutes: float, writes: float, reads: float, without: tuple[str, ...], out: Path
+    ) -> None:
+        """Faults under load, and a verdict: is anything lost, doubled, stale or shown to the wrong person?"""
+        # Here: the clients of all servers are behind these, and most commands need none.
+        from lab.faults.catalog import impossible
+        from lab.storm.run import Load, Storm
+        from lab.storm.schedule import schedule
+        from lab.storm.show import print_report, watched
+
+        if not backend.running():
+            raise LabError("The system is not running. Start it: ./lab up")
+        seed = secrets.randbelow(10**6) if seed is None else seed
+        again = f"./lab storm --seed {seed} --minutes {minutes:g} --writes {writes:g} --reads {reads:g}"
+        again += "".join(f" --without {name}" for name in without)
+        console.print(f"Seed {seed}. The same again: {again}")
+        if left_out := impossible(backend.kind):
+            console.print(f"Left out, for this backend cannot do them: {', '.join(left_out)}.")
+        planned = schedule(seed, minutes * 60, (*without, *left_out))
+        made = Storm(home, backend, seed, minutes * 60, planned, Load(writes, reads))
+        report = watched(made, console)
+        print_report(report, out, f"storm-{seed}", console)
+        if not report.passed:
+            raise LabError(f"The storm found something. Again: {again}")
+
+
+def _register_soak(cli: click.Group, home: Home, backend: Backend, console: Console) -> None:
+    @cli.command()
+    @click.option("--minutes", default=20.0, show_default=True, type=click.FloatRange(0.1, 600))
+    @click.option("--writes", default=200.0, show_default=True, type=RATE, help="Changes per second.")
+    @click.option("--reads", default=500.0, show_default=True, type=RATE, help="Reads per second.")
+    @click.option("--out", default="storms", show_default=True, type=Path, help="Folder for results.")
+    def soak(minutes: float, writes: float, reads: float, out: Path) -> None:
+        """Steady load without faults: the rate is kept, memory does not grow, nothing is lost."""
+        from lab.storm.run import Load, Storm
+        from lab.storm.show import print_report, watched
+        from lab.storm.soak import MemoryWatch, growth, judge
+
+        if not backend.running():
+            raise LabError("The system is not running. Start it: ./lab up")
+        watch = MemoryWatch(backend, minutes * 60)
+        load = Load(writes, reads, people=16, limit=20, kept=0.5)
+        report = watched(Storm(home, backend, 0, minutes * 60, [], load), console, watch.look)
+        grown = growth(watch.seen)
+        report.violations += judge(report.history, load, grown)
+        memory = {one.unit: {"warm_mb": one.before, "end_mb": one.after} for one in grown}
+        print_report(report, out, "soak", console, {"memory": memory})
+        table = Table("unit", "MB after warm-up", "MB at the end", box=None, pad_edge=False)
+        for one in grown:
+            table.add_row(one.unit, f"{one.before:.0f}", f"{one.after:.0f}")
+        console.print(table)
+        if not report.passed:
+            raise LabError(f"The soak found something; its figures: {out / 'soak.json'}")

@@ -1,0 +1,68 @@
+"""When the system is up: the gateway reaches every service, and each reaches what it needs."""
+
+import os
+import time
+
+import httpx
+
+from lab.errors import LabError
+from lab.probes import local_http
+from lab.progress import Progress
+
+UP_SECONDS = 90.0
+PATHS = {"auth": "auth", "profile": "profile", "posts": "posts", "feed": "activity-stream"}
+
+
+def slow() -> float:
+    """LAB_SLOW stretches every deadline by this factor. Raises LabError."""
+    given = os.environ.get("LAB_SLOW", "1")
+    try:
+        factor = float(given)
+    except ValueError:
+        factor = 0.0
+    if not 0 < factor < 1000:
+        raise LabError(f"LAB_SLOW={given} is not a number above 0; LAB_SLOW=2 doubles all deadlines.")
+    return factor
+
+
+def waiting_for(endpoints: dict[str, str], client: httpx.Client) -> list[str]:
+    """What is not there yet, in words; empty when the system is up."""
+    missing = []
+    for service, path in PATHS.items():
+        for what, url in (
+            (f"{service} is ready", f"{endpoints[service]}/ready"),
+            (f"the gateway's route to {service}", f"{endpoints['gateway']}/api/{path}/health"),
+        ):
+            try:
+                if client.get(url).status_code != 200:
+                    missing.append(what)
+            except httpx.HTTPError:
+                missing.append(what)
+    if not missing:
+        try:
+            stats = client.get(f"{endpoints['gateway']}/api/activity-stream/stats").json()
+            guarded = client.get(f"{endpoints['gateway']}/api/activity-stream/user").status_code
+        except (httpx.HTTPError, ValueError):
+            return ["the feed's statistics"]
+        if stats.get("consumer_state") != "running" or stats.get("lag_events") is None:
+            missing.append("the feed projector")
+        if guarded != 401:
+            missing.append("the gateway's question to auth")
+    return missing
+
+
+def wait_until_up(endpoints: dict[str, str], progress: Progress) -> None:
+    """Block until the system is up. Raises LabError with what was still missing."""
+    deadline = time.monotonic() + UP_SECONDS * slow()
+    with local_http.client(timeout=3) as client:
+        while missing := waiting_for(endpoints, client):
+            if time.monotonic() > deadline:
+                raise LabError(
+                    f"Waited {UP_SECONDS * slow():.0f} s and still missing: {', '.join(missing)}.\n"
+                    "Look: ./lab status, ./lab logs UNIT"
+                )
+            progress.say(
+                "start", f"waiting for {missing[0]}" + f" (+{len(missing) - 1})" * (len(missing) > 1)
+            )
+            time.sleep(0.1)
+    progress.done("start", "all services answer through the gateway")
