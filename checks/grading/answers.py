@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import httpx
 
 from grading.outcome import Wrong
-from lab.probes.readiness import PATHS
+from lab.topology import PATHS
 
 MEANS = "The answer does not hold what the task describes, so nothing more can be looked at."
 LONGEST = 400

@@ -12,7 +12,8 @@ from lab.course.exercise import Exercise
 from lab.course.running import Incident, incidents, is_active, is_waiting
 from lab.errors import NotFromHere
 from lab.probes import local_http
-from lab.probes.readiness import PATHS, slow
+from lab.probes.readiness import slow
+from lab.topology import PATHS
 
 RESTART = "./lab up, then ./lab status"
 Lines = list[tuple[str, str]]

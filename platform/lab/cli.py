@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lab.backends.choice import chosen
-from lab.backends.protocol import UNITS, Unit
+from lab.backends.protocol import Unit
 from lab.children import run_to_its_end
 from lab.commands import docker as compose_commands
 from lab.commands import notebook, operations, status
@@ -30,6 +30,7 @@ from lab.memory import together
 from lab.probes import local_http
 from lab.probes.readiness import slow, wait_until_up, waiting_for
 from lab.progress import Progress
+from lab.topology import UNITS
 
 console = Console(highlight=False)
 home = Home.from_environment()

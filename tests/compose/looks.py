@@ -10,7 +10,7 @@ from compose.stack import OWN, Stack
 from support import eventually
 
 from lab.probes import local_http
-from lab.probes.readiness import PATHS
+from lab.topology import PATHS
 
 GATEWAY = f"http://127.0.0.1:{OWN['LAB_PORT_HTTP']}"
 

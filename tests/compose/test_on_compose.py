@@ -12,11 +12,10 @@ from compose.stack import Stack
 from support import eventually, home
 
 from lab.backends.compose.limits import memory_limit
-from lab.backends.protocol import UNITS
 from lab.backends.settings import SECRETS
 from lab.commands.docker import images
 from lab.home import REPO
-from lab.probes.readiness import PATHS
+from lab.topology import PATHS, UNITS
 
 pytestmark = pytest.mark.campaign
 PAGES = ("HTTP", "DASHBOARD", "CONSUL", "JUPYTER")

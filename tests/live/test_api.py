@@ -7,6 +7,8 @@ import httpx
 import pytest
 from support import ENDPOINTS, Person, events_of, eventually
 
+from lab.topology import SERVICES
+
 PROBLEM = "application/problem+json"
 HARD_TEXT = 'Grüße 😀 \'; DROP TABLE users;-- {"$gt": ""} \u202e'
 
@@ -23,7 +25,7 @@ def test_health_through_the_gateway(anybody: httpx.Client, part: str) -> None:
     assert anybody.get(f"/api/{part}/health").status_code == 200
 
 
-@pytest.mark.parametrize("service", ["auth", "profile", "posts", "feed"])
+@pytest.mark.parametrize("service", SERVICES)
 @pytest.mark.parametrize("path", ["/health", "/ready", "/docs", "/metrics", "/openapi.json"])
 def test_operations_on_the_own_address(anybody: httpx.Client, service: str, path: str) -> None:
     assert anybody.get(ENDPOINTS[service] + path).status_code == 200

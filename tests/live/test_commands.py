@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from support import Person, backend, client, eventually, pid_of
 
-from lab.backends.protocol import UNITS
 from lab.home import REPO
 from lab.probes.readiness import slow
+from lab.topology import UNITS
 
 
 def lab(*arguments: str) -> str:

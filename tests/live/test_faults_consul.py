@@ -7,6 +7,7 @@ import pytest
 from support import ENDPOINTS, backend, eventually, kill
 
 from lab.probes import local_http
+from lab.topology import SERVICES
 
 
 def consul_states(service: str) -> list[str]:
@@ -35,9 +36,8 @@ def test_killed_instance_is_critical_and_out_of_rotation(anybody: httpx.Client) 
 @pytest.mark.campaign
 def test_restarted_consul_gets_everything_back() -> None:
     kill("consul")
-    services = ("auth", "profile", "posts", "feed")
     eventually(
-        lambda: [consul_states(service) for service in services] == [["passing"]] * 4,
+        lambda: [consul_states(service) for service in SERVICES] == [["passing"]] * 4,
         within=30, what="all four services passing",
     )  # fmt: skip
 

@@ -19,8 +19,8 @@ from schemathesis.specs.openapi.checks import (
 from support import ENDPOINTS, GATEWAY, Person
 
 from lab.probes import local_http
+from lab.topology import SERVICES
 
-SERVICES = ("auth", "profile", "posts", "feed")
 DAILY, FULL = 12, 300
 """Most cases for each operation and kind of data; where little can vary there are fewer."""
 CHECKS = [status_code_conformance, content_type_conformance, response_schema_conformance]

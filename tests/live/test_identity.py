@@ -21,6 +21,7 @@ from civildiy.feed import api as feed
 from civildiy.posts import api as posts
 from civildiy.profile import api as profile
 from lab.probes import local_http
+from lab.topology import SERVICES
 
 GUARDED = {
     ("POST", "/api/profile"): "profile",
@@ -77,7 +78,7 @@ def of_bob(bob: Person) -> list[Any]:
 def operations() -> set[tuple[str, str]]:
     """The operations which can answer 401, by the documents of the running services."""
     found = set()
-    for service in ("auth", "profile", "posts", "feed"):
+    for service in SERVICES:
         document = local_http.get(f"{ENDPOINTS[service]}/openapi.json", timeout=10).json()
         for path, item in document["paths"].items():
             found |= {(method.upper(), path) for method, what in item.items() if "401" in what["responses"]}

@@ -12,7 +12,7 @@ import pytest
 from support import ENDPOINTS, Person, backend, eventually, home, kill, pid_of
 
 from lab.probes import local_http
-from lab.probes.readiness import PATHS
+from lab.topology import PATHS
 
 pytestmark = [
     pytest.mark.fault,

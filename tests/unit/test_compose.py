@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 import yaml
 
+from lab import topology
 from lab.backends.compose import dotenv
 from lab.backends.compose.limits import memory_limit
 from lab.backends.compose.network import Addresses
-from lab.backends.protocol import UNITS
 from lab.backends.settings import SECRETS, read_pairs
 from lab.course.exercise import exercises
 from lab.home import REPO, SETTINGS
+from lab.topology import STORES, UNITS
 
 COMPOSE: dict[str, Any] = yaml.safe_load((REPO / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
@@ -37,7 +38,7 @@ def test_memory_fits_two_gigabytes() -> None:
     assert 1000 < memory_limit() <= 2048
 
 
-@pytest.mark.parametrize("name", sorted(set(SERVICES) - {"postgresql", "mongodb", "redis", "kafka"}))
+@pytest.mark.parametrize("name", sorted(set(SERVICES) - set(STORES)))
 def test_no_proxy_gets_into_whoever_asks_others(name: str) -> None:
     environment = SERVICES[name]["environment"]
     for variable in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
@@ -60,7 +61,7 @@ def test_readme_makes_secrets_and_keeps_those_that_are_there(tmp_path: Path) -> 
 def test_jupyterlab_comes_up_whatever_a_learner_wrote() -> None:
     """Else a service with an unfinished file, after `down` and `up`, would shut its author out."""
     learners = {unit for lab in exercises() for unit in lab.units}
-    assert {"auth", "profile", "posts", "feed"} <= learners
+    assert set(topology.SERVICES) <= learners
     assert not learners & set(SERVICES["jupyterlab"]["depends_on"])
 
 

@@ -9,8 +9,8 @@ from operator import attrgetter
 import pytest
 
 from civildiy.course_runtime import crash_points
-from lab.backends.protocol import UNITS
 from lab.home import PLATFORM
+from lab.topology import UNITS
 
 
 @pytest.mark.parametrize("name", crash_points.POINTS)

@@ -9,16 +9,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from civildiy.chassis.observability.healthcheck import beats
+from lab import topology
 from lab.backends import overrides
-from lab.backends.protocol import UNITS, Unit
+from lab.backends.protocol import Unit
 from lab.backends.settings import SECRETS, from_environment, read
 from lab.course.exercise import LABS
 from lab.errors import LabError, NotFromHere
 from lab.home import PLATFORM, Home
 from lab.progress import Progress
+from lab.topology import SERVICES, STORES, UNITS
 
-PORTS = {"postgresql": 5432, "mongodb": 27017, "redis": 6379, "kafka": 9092, "consul": 8500, "traefik": 8080,
-         "auth": 5000, "profile": 5000, "posts": 5000, "feed": 5000}  # fmt: skip
+PORTS = topology.ports() | {"traefik": topology.PUBLISHED["dashboard"].port}
 """Units that listen; the workers are seen by what they do."""
 REPORTS = "/reports"
 """Where our own units write what they say of the learner's code, and workers that they go round."""
@@ -43,7 +44,7 @@ class InsideBackend:
     def listens(self, unit: str) -> bool:
         """Whether a unit that has a port takes a connection."""
         try:
-            with socket.create_connection((unit, PORTS[unit.removesuffix("-2")]), 1):
+            with socket.create_connection((unit, PORTS[unit.removesuffix(topology.SECOND)]), 1):
                 return True
         except OSError:
             return False
@@ -148,8 +149,8 @@ class InsideBackend:
     def endpoints(self) -> dict[str, str]:
         """The names that the services use as well."""
         web = {"gateway": "http://traefik", "traefik": "http://traefik:8080", "consul": "http://consul:8500"}
-        servers = {unit: f"{unit}:{PORTS[unit]}" for unit in ("kafka", "redis", "mongodb", "postgresql")}
-        return web | servers | {unit: f"http://{unit}:5000" for unit in ("auth", "profile", "posts", "feed")}
+        servers = {unit: f"{unit}:{PORTS[unit]}" for unit in STORES}
+        return web | servers | {unit: f"http://{unit}:{PORTS[unit]}" for unit in SERVICES}
 
     def remarks(self) -> str:
         """Nothing to add."""

@@ -7,8 +7,8 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from lab.backends.protocol import UNITS
 from lab.home import REPO, Home
+from lab.topology import UNITS
 
 
 def folder(home: Home) -> Path:

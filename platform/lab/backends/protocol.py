@@ -6,15 +6,6 @@ from typing import Protocol
 
 from lab.progress import Progress
 
-UNITS = (
-    "postgresql", "mongodb", "redis", "kafka", "consul", "traefik",
-    "auth", "profile", "posts", "posts-relay", "feed", "feed-projector",
-)  # fmt: skip
-
-
-SECOND = tuple(f"{name}-2" for name in ("auth", "profile", "posts", "feed", "posts-relay", "feed-projector"))
-"""A second instance of each of our own; it runs only while somebody asks for it."""
-
 
 @dataclass(frozen=True)
 class Unit:

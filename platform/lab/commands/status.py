@@ -8,9 +8,11 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from lab.backends.protocol import SECOND, UNITS, Backend
+from lab import topology
+from lab.backends.protocol import Backend
 from lab.memory import together
 from lab.probes import local_http
+from lab.topology import SECONDS, UNITS
 
 
 def register(cli: click.Group, backend: Backend, console: Console) -> None:
@@ -72,7 +74,7 @@ def consul_health(backend: Backend) -> dict[str, str]:
     # By service, since a learner's code may choose other ids; ours name the instance's host, too, and so
     # tell a second one from the first.
     said = {check[key]: check["Status"] for key in ("ServiceName", "ServiceID") for check in checks}
-    ids = {unit: f"{unit.removesuffix('-2')}-{backend.host(unit)}" for unit in (*UNITS, *SECOND)}
+    ids = {unit: f"{unit.removesuffix(topology.SECOND)}-{backend.host(unit)}" for unit in (*UNITS, *SECONDS)}
     words = {unit: said.get(name, said.get(unit, "")) for unit, name in ids.items()}
     return {unit: word for unit, word in words.items() if word}
 

@@ -12,7 +12,7 @@ from lab.course import running
 from lab.course.exercise import LABS, Exercise
 from lab.home import Home
 from lab.probes import local_http
-from lab.probes.readiness import PATHS
+from lab.topology import PATHS
 
 RECENT_SECONDS = 600.0
 

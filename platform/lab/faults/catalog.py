@@ -4,9 +4,10 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lab.backends.protocol import UNITS, Backend
+from lab.backends.protocol import Backend
 from lab.errors import LabError
 from lab.faults import gateway
+from lab.topology import UNITS, units_with
 
 Step = Callable[[Backend, str], None]
 
@@ -114,34 +115,34 @@ FAULTS = (
     Fault("cut-off", UNITS, "drop every packet to it and from it",
           "the caller cannot know whether its request was carried out",
           lambda backend, unit: backend.cut_off(unit), lambda backend, unit: backend.reconnect(unit)),
-    Fault("full-disk", ("redis",), "refuse what it appends to its files",
+    Fault("full-disk", units_with("full-disk"), "refuse what it appends to its files",
           "reads go on while writes are refused; the projector waits",
           lambda backend, unit: backend.fill_disk(unit), lambda backend, unit: backend.free_disk(unit),
           backends=("native",)),
-    Fault("clock-skew", ("auth",), f"set its clock {-SKEW_SECONDS // 60} minutes back",
+    Fault("clock-skew", units_with("clock-skew"), f"set its clock {-SKEW_SECONDS // 60} minutes back",
           "a token of a true clock is 'not yet valid' for a wrong one",
           lambda backend, unit: backend.skew_clock(unit, SKEW_SECONDS),
           lambda backend, unit: backend.skew_clock(unit, 0), backends=("native",)),
-    Fault("duplicate", ("kafka",), f"send the last {LAST} events once more",
+    Fault("duplicate", units_with("duplicate"), f"send the last {LAST} events once more",
           "at least once means sometimes twice: consumers are idempotent", _on_topic("duplicate")),
-    Fault("reorder", ("kafka",), f"send the last {LAST} events once more, newest first",
+    Fault("reorder", units_with("reorder"), f"send the last {LAST} events once more, newest first",
           "a version tells old from new, the time of arrival does not", _on_topic("reorder")),
-    Fault("poison", ("kafka",), "put records on the topic that nobody can read",
+    Fault("poison", units_with("poison"), "put records on the topic that nobody can read",
           "one bad event goes to the dead letters and holds up nobody", _on_topic("poison")),
-    Fault("amnesia", ("consul",), "restart it without its data: no catalog, no rules",
+    Fault("amnesia", units_with("amnesia"), "restart it without its data: no catalog, no rules",
           "who registers once is lost; who keeps looking comes back",
           lambda backend, unit: backend.forget(unit), lambda backend, unit: backend.start_unit(unit),
           once=True),
-    Fault("gateway-restart", ("traefik",), "restart the gateway",
+    Fault("gateway-restart", units_with("gateway-restart"), "restart the gateway",
           "its rules are stored elsewhere, so it comes back as it was",
           lambda backend, unit: backend.restart(unit)),
-    Fault("wrong-rule", ("traefik",), "send requests for posts to feed, by a rule in KV",
+    Fault("wrong-rule", units_with("wrong-rule"), "send requests for posts to feed, by a rule in KV",
           "whoever writes the rules decides who answers",
           _at("consul", gateway.add_wrong_rule), _at("consul", gateway.remove_wrong_rule),
           by="consul"),
-    Fault("two-relays", ("posts-relay",), "start a second relay beside the first",
+    Fault("two-relays", units_with("two-relays"), "start a second relay beside the first",
           "two relays would break the order: a lease lets one work", _add_second, _remove_second),
-    Fault("two-projectors", ("feed-projector",), "start a second projector: the group rebalances",
+    Fault("two-projectors", units_with("two-projectors"), "start a second projector: the group rebalances",
           "who gets a partition goes on where the view ends", _add_second, _remove_second),
 )  # fmt: skip
 

@@ -21,10 +21,10 @@ from lab.backends.compose.network import Addresses
 from lab.course.exercise import exercises
 from lab.home import REPO, Home
 from lab.probes.local_http import NO_TLS
+from lab.topology import SERVICES
 
 backend = chosen(Home.from_environment())
 NOTEBOOKS = REPO / "notebooks"
-SERVICES = ("auth", "profile", "posts", "feed")
 STYLE = (
     ":root{color-scheme:light dark}body{font:16px/1.5 system-ui;max-width:50em;margin:2em auto;padding:0 1em}"
     "code{font-size:15px}dt{font-weight:600;margin-top:1em}"

@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 import httpx
 
+from lab import topology
 from lab.backends.inside import PORTS, InsideBackend
-from lab.backends.protocol import SECOND, UNITS, Unit
+from lab.backends.protocol import Unit
 from lab.course import running
 from lab.errors import LabError
 from lab.probes import local_http
-from lab.probes.readiness import PATHS
+from lab.topology import PATHS, SECONDS, UNITS
 
 ASK_SECONDS = 300.0
 SIGNALS = {
@@ -35,7 +36,7 @@ class HandsOfAPerson(InsideBackend):
     def units(self) -> list[Unit]:
         """All units as they can be seen; of the second instances those that listen."""
         found = [Unit(name, "running" if (pid := self.pid_of(name)) else "stopped", pid, None, 0, None)
-                 for name in (*UNITS, *SECOND)]  # fmt: skip
+                 for name in (*UNITS, *SECONDS)]  # fmt: skip
         return [unit for unit in found if unit.name in UNITS or unit.pid]
 
     def pid_of(self, unit: str) -> int | None:
@@ -51,7 +52,7 @@ class HandsOfAPerson(InsideBackend):
 
     def start_unit(self, unit: str) -> None:
         """Ask for it, and wait."""
-        word = "up --detach --no-deps" if unit in SECOND else "start"
+        word = "up --detach --no-deps" if unit in SECONDS else "start"
         self._ask(f"{word} {unit}", unit, lambda: self._runs(unit))
 
     def signal(self, unit: str, number: int) -> None:
@@ -77,10 +78,10 @@ class HandsOfAPerson(InsideBackend):
             return bool(said.get("consumer_state") == "running")
         if unit == "posts-relay":  # nobody can say, so what it said at its start must do
             return bool(running.entries(self, unit))
-        return unit.removesuffix("-2") in PORTS and self.listens(unit)
+        return unit.removesuffix(topology.SECOND) in PORTS and self.listens(unit)
 
     def _ask(self, words: str, unit: str, done: Callable[[], bool]) -> None:
-        command = f"docker compose {MORE + ' ' if unit in SECOND else ''}{words}"
+        command = f"docker compose {MORE + ' ' if unit in SECONDS else ''}{words}"
         print(f"In a terminal on your own machine, in the course's folder, type:  {command}", flush=True)
         deadline = time.monotonic() + ASK_SECONDS
         while not done():

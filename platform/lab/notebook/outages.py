@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from lab import topology
 from lab.notebook import events, feed, registry
 from lab.notebook.people import Person
 from lab.notebook.stack import address, ask, backend, milliseconds
@@ -19,7 +20,7 @@ USUAL_POSTS = 10
 """So many posts are written first, to see how long an answer takes usually."""
 Answer = tuple[int, float]
 """The status of an answer and its milliseconds."""
-WEB = {"auth": "auth", "profile": "profile", "posts": "posts", "feed": "activity-stream"}
+WEB = topology.PATHS
 
 
 def health_while_away(store: str, service: str, seconds: float = 2) -> Seen:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from grading.system import second_instance
 
+from lab import topology
 from lab.backends.protocol import Unit
 from lab.course import running
 from lab.errors import LabError
@@ -21,11 +22,7 @@ PATIENCE_SECONDS = 30.0
 STOPPED_SECONDS = 5.0
 """A unit that was killed is stopped for a moment as well, until the supervisor starts it again."""
 
-PLACES = {
-    "consul": (330, 20), "traefik": (60, 150), "auth": (270, 110), "profile": (270, 185),
-    "posts": (270, 260), "feed": (270, 505), "postgresql": (530, 145), "mongodb": (530, 260),
-    "posts-relay": (530, 335), "kafka": (530, 410), "feed-projector": (270, 410), "redis": (530, 505),
-}  # fmt: skip
+PLACES = {unit.name: unit.map for unit in topology.BY_NAME.values()}
 """Upper left corner of each unit's box on the map."""
 WIDE, HIGH = 160, 58
 LINKS = (

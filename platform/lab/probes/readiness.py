@@ -8,9 +8,9 @@ import httpx
 from lab.errors import LabError
 from lab.probes import local_http
 from lab.progress import Progress
+from lab.topology import PATHS
 
 UP_SECONDS = 90.0
-PATHS = {"auth": "auth", "profile": "profile", "posts": "posts", "feed": "activity-stream"}
 
 
 def slow() -> float:

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from lab.backends.protocol import UNITS
+from lab.topology import STORES, UNITS
 
-STORES = ("postgresql", "mongodb", "redis", "kafka")
 DECK: tuple[tuple[str, tuple[str, ...]], ...] = (
     *(("kill", (unit,)) for unit in ("posts", "posts-relay", "feed-projector", *STORES)),
     ("kill", UNITS),

@@ -9,6 +9,7 @@ from lab.storm.figures import rates
 from lab.storm.history import History
 from lab.storm.run import Load, Storm
 from lab.storm.verdict import Violations
+from lab.topology import STORES
 
 LOOK_SECONDS = 10.0
 LOOKS = 20
@@ -17,7 +18,6 @@ WARM_SHARE = 0.25
 """The first quarter is warm-up: caches and pools fill."""
 RATE_SHARE = 0.95
 """Of the rate that is asked for so much must be answered 2xx."""
-STORES = ("postgresql", "mongodb", "redis", "kafka")
 
 
 @dataclass(frozen=True)

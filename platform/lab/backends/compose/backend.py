@@ -8,11 +8,12 @@ from lab.backends.compose import containers, dotenv, engine, images, process
 from lab.backends.compose.faults import ComposeFaults
 from lab.backends.compose.limits import memory_limit
 from lab.backends.compose.network import Addresses, environment_with
-from lab.backends.protocol import SECOND, UNITS, Unit
+from lab.backends.protocol import Unit
 from lab.errors import LabError
 from lab.home import DEPLOYMENT, REPO, Home
 from lab.probes.readiness import slow
 from lab.progress import Progress
+from lab.topology import SECONDS, UNITS
 
 FILES = (REPO / "docker-compose.yml", DEPLOYMENT / "compose" / "more.yaml")
 PUBLISHED = DEPLOYMENT / "compose" / "published.yaml"
@@ -93,7 +94,7 @@ class ComposeBackend(ComposeFaults):
 
     def units(self) -> list[Unit]:
         """All units, by what the engine says; of the second instances those that run."""
-        found = containers.look((*UNITS, *SECOND))
+        found = containers.look((*UNITS, *SECONDS))
         return [unit for unit in found if unit.name in UNITS or unit.pid]
 
     def pid_of(self, unit: str) -> int | None:
@@ -231,5 +232,5 @@ class ComposeBackend(ComposeFaults):
 
 
 def _known(unit: str) -> None:
-    if unit not in (*UNITS, *SECOND):
+    if unit not in (*UNITS, *SECONDS):
         raise LabError(f"There is no unit {unit}. Units: {', '.join(UNITS)}.")

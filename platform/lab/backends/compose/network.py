@@ -7,19 +7,19 @@ from collections.abc import Mapping
 
 import psutil
 
+from lab import topology
 from lab.errors import LabError
+from lab.topology import SERVICES, STORES
 
-HOSTS = {
-    "traefik": 10, "auth": 11, "profile": 12, "posts": 13, "feed": 14,
-    "postgresql": 21, "mongodb": 22, "redis": 23, "kafka": 24, "consul": 25,
-    "auth-2": 31, "profile-2": 32, "posts-2": 33, "feed-2": 34,
-}  # fmt: skip
-INSIDE = {"postgresql": 5432, "mongodb": 27017, "redis": 6379, "kafka": 9094,
-          "auth": 5000, "profile": 5000, "posts": 5000, "feed": 5000}  # fmt: skip
-PUBLISHED = {"http": 80, "dashboard": 8080, "consul": 8500, "jupyter": 8888}
+HOSTS = topology.addresses()
+OUTSIDE_KAFKA = 9094
+"""Kafka's listener for programs of this machine: it tells an address where the other one tells a name."""
+INSIDE = {unit: topology.ports()[unit] for unit in (*STORES, *SERVICES)} | {"kafka": OUTSIDE_KAFKA}
+PUBLISHED = {name: found.port for name, found in topology.PUBLISHED.items()}
 """What docker-compose.yml publishes on 127.0.0.1, each moved by LAB_PORT_<NAME>."""
-BEYOND = {"postgresql": 5432, "mongodb": 27017, "redis": 6379, "kafka": 9094,
-          "auth": 5011, "profile": 5012, "posts": 5013, "feed": 5014}  # fmt: skip
+BEYOND = {store: INSIDE[store] for store in STORES} | {
+    service: INSIDE[service] + HOSTS[service] for service in SERVICES
+}
 """What compose/published.yaml publishes as well. Not 5000 and 7000, which macOS keeps for AirPlay."""
 
 
@@ -58,8 +58,8 @@ class Addresses:
             "gateway": "http://127.0.0.1" + ("" if web == 80 else f":{web}"),
             "traefik": f"http://127.0.0.1:{self.port('dashboard')}",
             "consul": f"http://127.0.0.1:{self.port('consul')}",
-            **{unit: self.endpoint(unit) for unit in ("kafka", "redis", "mongodb", "postgresql")},
-            **{unit: f"http://{self.endpoint(unit)}" for unit in ("auth", "profile", "posts", "feed")},
+            **{unit: self.endpoint(unit) for unit in STORES},
+            **{unit: f"http://{self.endpoint(unit)}" for unit in SERVICES},
         }
 
     def variables(self) -> dict[str, str]:
@@ -67,7 +67,7 @@ class Addresses:
         found = {"HOST_CONSUL": "127.0.0.1", "PORT_CONSUL": str(self.port("consul"))}
         # The replica set's member has a name that only containers can resolve.
         found["MONGODB_OPTIONS"] = "directConnection=true"
-        for unit in ("kafka", "redis", "mongodb", "postgresql"):
+        for unit in STORES:
             host, _, port = self.endpoint(unit).partition(":")
             found |= {f"HOST_{unit.upper()}": host, f"PORT_{unit.upper()}": port}
         return found

@@ -17,12 +17,13 @@ from lab.backends.native.faults import NativeFaults
 from lab.backends.native.guards import one_at_a_time, refuse_full_disk
 from lab.backends.native.leftovers import end_leftovers
 from lab.backends.native.supervisor import Refused, Supervisor
-from lab.backends.protocol import SECOND, UNITS, Unit
+from lab.backends.protocol import Unit
 from lab.backends.settings import ensure_secrets, read
 from lab.errors import LabError
 from lab.home import REPO, Home
 from lab.install.servers import ServerPaths, ensure_servers
 from lab.progress import Progress
+from lab.topology import SECONDS, UNITS
 
 LONGEST_LOG = 10_000_000
 """Bytes after which a log is set aside at the next `up`."""
@@ -106,7 +107,7 @@ class NativeBackend(NativeFaults):
     def units(self) -> list[Unit]:
         """All units, by what the supervisor and the operating system say."""
         states = self._supervisor.states()
-        second = [name for name in SECOND if states.get(name, {}).get("is_running")]
+        second = [name for name in SECONDS if states.get(name, {}).get("is_running")]
         return [_unit(name, states.get(name, {})) for name in (*UNITS, *second)]
 
     def signal(self, unit: str, number: int) -> None:

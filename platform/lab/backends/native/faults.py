@@ -10,10 +10,10 @@ import psutil
 
 from lab.backends import overrides
 from lab.backends.native import network, postgresql, processes
-from lab.backends.protocol import SECOND, UNITS
 from lab.errors import LabError
 from lab.home import Home
 from lab.install.debian import faketime_library
+from lab.topology import SECONDS, UNITS
 
 CLOCK = ("LD_PRELOAD", "FAKETIME", "FAKETIME_DONT_FAKE_MONOTONIC")
 
@@ -100,7 +100,7 @@ class NativeFaults:
             raise LabError(f"The limit of {unit} could not be changed: {done.stderr.strip()}")
 
     def _pid(self, unit: str) -> int:
-        if unit not in (*UNITS, *SECOND):
+        if unit not in (*UNITS, *SECONDS):
             raise LabError(f"There is no unit {unit}. Units: {', '.join(UNITS)}.")
         pid = self.pid_of(unit)
         if pid is None:

@@ -7,20 +7,21 @@ from dataclasses import dataclass
 
 import psutil
 
-from lab.backends.protocol import SECOND, UNITS
+from lab import topology
 from lab.errors import LabError
 from lab.home import Home
+from lab.topology import SECONDS, SERVICES, STORES, UNITS
 
 BASE = os.environ.get("LAB_LOOPBACK", "127.0.0")
 HOSTS = {
-    "traefik-internal": 10, "auth": 11, "profile": 12, "posts": 13, "feed": 14,
-    "auth-2": 31, "profile-2": 32, "posts-2": 33, "feed-2": 34,
-    "postgresql": 21, "mongodb": 22, "redis": 23, "kafka": 24,
-}  # fmt: skip
-PORTS = {
-    "http": 80, "dashboard": 8080, "consul": 8500, "postgresql": 5432, "mongodb": 27017,
-    "redis": 6379, "kafka": 9092, "services": 5000,
-}  # fmt: skip
+    "traefik-internal" if unit == "traefik" else unit: number
+    for unit, number in topology.addresses().items()
+    if unit != "consul"
+}
+PORTS = {name: found.port for name, found in topology.PUBLISHED.items() if name != "jupyter"} | {
+    **{store: topology.ports()[store] for store in STORES},
+    "services": topology.ports()[SERVICES[0]],
+}
 CONSUL_INNER = (8300, 8301, 8302)
 """On these Consul's servers speak with each other, also where there is one."""
 FALLBACK_HTTP = 8000
@@ -46,7 +47,7 @@ def host(unit: str) -> str:
 def group(home: Home, unit: str) -> int:
     """Group id of a unit's processes, by which the packet filter knows them; unlike another home's."""
     place = zlib.crc32(str(home.root).encode()) % 1000
-    return FIRST_GROUP + 20 * place + (*UNITS, *SECOND).index(unit)
+    return FIRST_GROUP + 20 * place + (*UNITS, *SECONDS).index(unit)
 
 
 def port(name: str) -> int:
@@ -79,12 +80,15 @@ def listeners() -> list[Listener]:
         Listener("traefik", "127.0.0.1", port("dashboard"), "LAB_PORT_DASHBOARD"),
         Listener("traefik", host("traefik-internal"), 8079, "LAB_LOOPBACK"),
         Listener("consul", "127.0.0.1", port("consul"), "LAB_PORT_CONSUL"),
-        *(Listener("consul", f"{BASE}.25", number, "LAB_LOOPBACK") for number in CONSUL_INNER),
+        *(
+            Listener("consul", f"{BASE}.{topology.addresses()['consul']}", number, "LAB_LOOPBACK")
+            for number in CONSUL_INNER
+        ),
         Listener("kafka", host("kafka"), port("kafka") + 1, "LAB_PORT_KAFKA"),
     ]
-    for unit in ("postgresql", "mongodb", "redis", "kafka"):
+    for unit in STORES:
         found.append(Listener(unit, host(unit), port(unit), f"LAB_PORT_{unit.upper()}"))
-    for unit in ("auth", "profile", "posts", "feed"):
+    for unit in SERVICES:
         found.append(Listener(unit, host(unit), port("services"), "LAB_PORT_SERVICES"))
     return found
 
@@ -152,6 +156,6 @@ def endpoints() -> dict[str, str]:
         "gateway": "http://127.0.0.1" + ("" if web == 80 else f":{web}"),
         "traefik": f"http://127.0.0.1:{port('dashboard')}",
         "consul": f"http://127.0.0.1:{port('consul')}",
-        **{unit: f"{host(unit)}:{port(unit)}" for unit in ("kafka", "redis", "mongodb", "postgresql")},
-        **{u: f"http://{host(u)}:{port('services')}" for u in ("auth", "profile", "posts", "feed")},
+        **{unit: f"{host(unit)}:{port(unit)}" for unit in STORES},
+        **{u: f"http://{host(u)}:{port('services')}" for u in SERVICES},
     }

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import yaml
 
+from lab import topology
 from lab.backends import overrides
 from lab.backends.native import kafka, network, postgresql
-from lab.backends.protocol import SECOND
 from lab.backends.settings import read
 from lab.home import PLATFORM, REPO, Home
 from lab.install.servers import ServerPaths
+from lab.topology import SECONDS, SERVICES, STORES
 
-SERVICES = ("auth", "profile", "posts", "feed")
-OURS = ("provision", *SERVICES, "posts-relay", "feed-projector")
+OURS = (*topology.TASKS, *topology.OURS)
 TOOL = "feed-tool"
 """Not a unit: the settings and the script with which the feed's tools run."""
 TOOL_RUNS_CODE_OF = "feed"
@@ -37,6 +37,7 @@ def as_group(home: Home, unit: str) -> list[str]:
 def commands(home: Home, paths: ServerPaths, values: Mapping[str, str]) -> dict[str, list[str]]:
     """What each process runs."""
     data, python = home.data, [sys.executable, "-P", "-m"]
+    inner = f"{network.BASE}.{topology.addresses()['consul']}"
     jars = paths.kafka_jars
     archive = [f"-XX:SharedArchiveFile={paths.kafka_archive}"] if paths.kafka_archive else []
     return {
@@ -61,22 +62,22 @@ def commands(home: Home, paths: ServerPaths, values: Mapping[str, str]) -> dict[
         ],
         "consul": [
             f"{paths.consul}", "agent", "-server", "-ui", "-bootstrap-expect=1", "-node=lab",
-            f"-bind={network.BASE}.25", f"-advertise={network.BASE}.25", "-client=127.0.0.1",
+            f"-bind={inner}", f"-advertise={inner}", "-client=127.0.0.1",
             f"-http-port={values['PORT_CONSUL']}", "-dns-port=-1", "-grpc-port=-1",
             "-grpc-tls-port=-1", f"-data-dir={data}/consul", "-disable-host-node-id",
             "-hcl", "performance { raft_multiplier = 1 }", "-hcl", "disable_update_check = true",
         ],
         "traefik": [f"{paths.traefik}"],
         **{name: [*python, "civildiy", name] for name in OURS},
-        **{name: [*python, "civildiy", name.removesuffix("-2")] for name in SECOND},
+        **{name: [*python, "civildiy", name.removesuffix(topology.SECOND)] for name in SECONDS},
     }  # fmt: skip
 
 
 def _environment(name: str, values: Mapping[str, str]) -> dict[str, str]:
-    first = name.removesuffix("-2")
+    first = name.removesuffix(topology.SECOND)
     common = read("common", values) if first in SERVICES else {}
     mine = common | (read(first, values) if first in ("traefik", TOOL, *OURS) else {})
-    if name in SECOND:
+    if name in SECONDS:
         mine |= {"SERVICE_HOST": network.host(name)} if first in SERVICES else {}
         mine |= {owner: name for owner in ("RELAY_ID", "PROJECTOR_ID") if owner in mine}
     if first not in (TOOL, *OURS):
@@ -92,8 +93,8 @@ def _probe(name: str, values: Mapping[str, str]) -> dict[str, object]:
         "traefik": ("127.0.0.1", str(network.port("dashboard")), "/ping"),
         **{
             n: (network.host(n), values["PORT_SERVICES"], "/health")
-            for n in (*SERVICES, *SECOND)
-            if n.removesuffix("-2") in SERVICES
+            for n in (*SERVICES, *SECONDS)
+            if n.removesuffix(topology.SECOND) in SERVICES
         },
     }
     timing = {"period_seconds": 2, "timeout_seconds": 2, "failure_threshold": NEVER}
@@ -101,23 +102,13 @@ def _probe(name: str, values: Mapping[str, str]) -> dict[str, object]:
         host, port, path = http[name]
         get = {"host": host, "port": port, "path": path, "scheme": "http"}
         return {"readiness_probe": {"http_get": get, **timing}}
-    if name in ("postgresql", "mongodb", "redis", "kafka"):
+    if name in STORES:
         address = f"{values[f'HOST_{name.upper()}']}/{values[f'PORT_{name.upper()}']}"
         return {"readiness_probe": {"exec": {"command": f"exec 3<>/dev/tcp/{address}"}, **timing}}
     return {}
 
 
-NEEDS = {
-    "traefik": ("consul",),
-    "provision": ("postgresql", "mongodb", "kafka"),
-    "auth": ("postgresql", "consul"),
-    "profile": ("postgresql", "consul"),
-    "posts": ("mongodb", "consul"),
-    "feed": ("redis", "consul"),
-    "posts-relay": ("mongodb", "kafka"),
-    "feed-projector": ("redis", "kafka"),
-}
-NEEDS |= {name: NEEDS[name.removesuffix("-2")] for name in SECOND}
+NEEDS = {name: topology.needs(name) for name in (*topology.TASKS, *topology.UNITS, *SECONDS)}
 """Who is stopped before whom, and started after. `started` is enough: all wait for what they need."""
 
 
@@ -150,17 +141,19 @@ def write(home: Home, paths: ServerPaths, values: Mapping[str, str]) -> Path:
         work.mkdir(parents=True, exist_ok=True)
         redirect = f" >> {shlex.quote(str(home.logs / name))}.log 2>&1"
         run = shlex.join([*as_group(home, name), *command]) + redirect
-        script = _script(home, name, name.removesuffix("-2"), values, run)
+        script = _script(home, name, name.removesuffix(topology.SECOND), values, run)
         once = name == "provision"
         processes[name] = {
             "command": f"exec sh {shlex.quote(str(script))}",
             "working_dir": str(work),
             "depends_on": {need: {"condition": "process_started"} for need in NEEDS.get(name, ())},
             "availability": {"restart": "on_failure" if once else "always", "backoff_seconds": 1},
-            "disabled": name in SECOND,
+            "disabled": name in SECONDS,
             "shutdown": {
                 "signal": 2 if name == "postgresql" else 15,
-                "timeout_seconds": OWN_END_SECONDS if name.removesuffix("-2") in OURS else SERVER_END_SECONDS,
+                "timeout_seconds": OWN_END_SECONDS
+                if name.removesuffix(topology.SECOND) in OURS
+                else SERVER_END_SECONDS,
             },
             **_probe(name, values),
         }

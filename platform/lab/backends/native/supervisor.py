@@ -9,11 +9,11 @@ from typing import Any
 
 import httpx
 
-from lab.backends.protocol import SECOND, UNITS
 from lab.errors import LabError
 from lab.home import Home
 from lab.probes import local_http
 from lab.probes.readiness import slow
+from lab.topology import SECONDS, UNITS
 
 LONGEST_SOCKET = 107
 """Bytes that the kernel takes for the path of a Unix socket."""
@@ -93,7 +93,7 @@ class Supervisor:
 
     def order(self, method: str, path: str, unit: str) -> None:
         """Have something done to a unit. Raises Refused, or LabError when nobody is there."""
-        if unit not in (*UNITS, *SECOND):
+        if unit not in (*UNITS, *SECONDS):
             raise LabError(f"There is no unit {unit}. Units: {', '.join(UNITS)}.")
         try:
             answer = self.ask(method, path, timeout=40)

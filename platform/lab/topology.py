@@ -1,0 +1,97 @@
+"""The units of the system, read from deployment/topology.toml: the one place that lists them."""
+
+import tomllib
+from dataclasses import dataclass
+from typing import Literal
+
+from lab.home import DEPLOYMENT
+
+Kind = Literal["server", "service", "worker"]
+SECOND = "-2"
+"""What follows a unit's name in the name of its second instance."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One unit as the topology describes it; see the comments at the head of the file for each field."""
+
+    name: str
+    kind: Kind
+    map: tuple[int, int]
+    service: str = ""
+    address: int | None = None
+    second: int | None = None
+    port: int | None = None
+    path: str = ""
+    needs: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the unit runs code of this repository, which a learner's file may replace."""
+        return self.kind != "server"
+
+
+@dataclass(frozen=True)
+class Published:
+    """A port on 127.0.0.1, and the unit behind it."""
+
+    unit: str
+    port: int
+
+
+_DOCUMENT = tomllib.loads((DEPLOYMENT / "topology.toml").read_text(encoding="utf-8"))
+_LISTS = ("map", "needs", "faults")
+
+BY_NAME: dict[str, Unit] = {
+    name: Unit(name, **{field: tuple(v) if field in _LISTS else v for field, v in fields.items()})
+    for name, fields in _DOCUMENT["units"].items()
+}
+UNITS = tuple(BY_NAME)
+"""Names of all units, in the order of the file."""
+TASKS: dict[str, tuple[str, ...]] = {name: tuple(task["needs"]) for name, task in _DOCUMENT["tasks"].items()}
+"""Name of each task and the units that it needs."""
+PUBLISHED: dict[str, Published] = {name: Published(**found) for name, found in _DOCUMENT["published"].items()}
+
+
+def of_kind(*kinds: Kind) -> tuple[str, ...]:
+    """Names of the units of these kinds, in the order of the file."""
+    return tuple(unit.name for unit in BY_NAME.values() if unit.kind in kinds)
+
+
+SERVERS = of_kind("server")
+SERVICES = of_kind("service")
+WORKERS = of_kind("worker")
+OURS = tuple(name for name, unit in BY_NAME.items() if unit.is_ours)
+STORES = tuple(name for name in SERVERS if name not in ("consul", "traefik"))
+"""The servers that keep the system's data."""
+SECONDS = tuple(name + SECOND for name in (*SERVICES, *WORKERS))
+"""The second instances, by name."""
+PATHS = {name: BY_NAME[name].path for name in SERVICES}
+"""Where the gateway serves each service: /api/<path>."""
+
+
+def first(unit: str) -> str:
+    """The unit that a second instance copies; every other name stays as it is."""
+    return unit.removesuffix(SECOND)
+
+
+def units_with(fault: str) -> tuple[str, ...]:
+    """Units that name `fault` among the faults of their own."""
+    return tuple(unit.name for unit in BY_NAME.values() if fault in unit.faults)
+
+
+def needs(unit: str) -> tuple[str, ...]:
+    """Units that `unit` (a second instance, or a task, as well) needs. Raises KeyError."""
+    return TASKS[unit] if unit in TASKS else BY_NAME[first(unit)].needs
+
+
+def addresses() -> dict[str, int]:
+    """Last number of each listening unit's address, second instances included."""
+    found = {unit.name: unit.address for unit in BY_NAME.values() if unit.address is not None}
+    return found | {u.name + SECOND: u.second for u in BY_NAME.values() if u.second is not None}
+
+
+def ports() -> dict[str, int]:
+    """The port of each listening unit in its own network."""
+    return {unit.name: unit.port for unit in BY_NAME.values() if unit.port is not None}
