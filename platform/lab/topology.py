@@ -2,7 +2,7 @@
 
 import tomllib
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from lab.home import DEPLOYMENT
 
@@ -43,10 +43,13 @@ class Published:
 _DOCUMENT = tomllib.loads((DEPLOYMENT / "topology.toml").read_text(encoding="utf-8"))
 _LISTS = ("map", "needs", "faults")
 
-BY_NAME: dict[str, Unit] = {
-    name: Unit(name, **{field: tuple(v) if field in _LISTS else v for field, v in fields.items()})
-    for name, fields in _DOCUMENT["units"].items()
-}
+
+def _unit(name: str, fields: dict[str, Any]) -> Unit:
+    as_tuples: dict[str, Any] = {field: tuple(fields[field]) for field in _LISTS if field in fields}
+    return Unit(name, **(fields | as_tuples))
+
+
+BY_NAME: dict[str, Unit] = {name: _unit(name, fields) for name, fields in _DOCUMENT["units"].items()}
 UNITS = tuple(BY_NAME)
 """Names of all units, in the order of the file."""
 TASKS: dict[str, tuple[str, ...]] = {name: tuple(task["needs"]) for name, task in _DOCUMENT["tasks"].items()}

@@ -1,16 +1,16 @@
 """One instance among several, asked directly: the gateway would choose for itself."""
 
-from lab.backends.protocol import Backend
+from lab.backends.addresses import Addresses
 from lab.backends.settings import read
 from lab.probes import local_http
 
 
-def port(backend: Backend) -> int:
+def port(backend: Addresses) -> int:
     """The port on which every service listens."""
     return int(read("common", backend.variables())["SERVICE_PORT"])
 
 
-def answered(backend: Backend, unit: str, path: str) -> int:
+def answered(backend: Addresses, unit: str, path: str) -> int:
     """Requests to `path` that an instance has answered, by its own count. Raises httpx.HTTPError."""
     text = local_http.get(f"http://{backend.reach(unit)}:{port(backend)}/metrics", timeout=5).text
     lines = [line for line in text.splitlines() if "_count{" in line and f'"{path}"' in line]
