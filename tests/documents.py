@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -112,7 +113,7 @@ def glossary(text: str) -> Sequence[Entry]:
 
 def glossary_faults(entries: Sequence[Entry]) -> Iterator[str]:
     """Terms that are out of the alphabet's order, and names that occur twice."""
-    for before, after in zip(entries, entries[1:], strict=False):
+    for before, after in pairwise(entries):
         if before.term.casefold() > after.term.casefold():
             yield f"'{after.term}' stands after '{before.term}': sort the entries"
     owner: dict[str, str] = {}
