@@ -188,10 +188,9 @@ def main(paths: Sequence[str]) -> int:
             found += 1
             print(fault)
         if file.suffix == ".md":
-            r = reading(file.read_text(encoding="utf-8"))
-            print(
-                f"{name}: {r.sentences} sentences, {r.mean} words each, longest {r.longest}, ease {r.ease:.0f}"
-            )
+            of = reading(file.read_text(encoding="utf-8"))
+            lengths = f"{of.sentences} sentences, {of.mean} words each, longest {of.longest}"
+            print(f"{name}: {lengths}, ease {of.ease:.0f}")
     return 1 if found else 0
 
 
