@@ -80,7 +80,7 @@ class MultiplexedPool(ConnectionPool):
                     raise RedisUnreachable(f"{self.host}:{self.port}: {error}") from error
                 try:
                     if self.database:  # before any request can use it: a new connection is on database 0
-                        await opened.send([pack_command(("SELECT", str(self.database)))])[0]  # type: ignore[arg-type]
+                        await opened.send([pack_command(("SELECT", str(self.database)))])[0]
                 except BaseException:
                     opened.close()
                     raise
@@ -107,10 +107,10 @@ class _Exchange:
                 f"{words[0]} does not work on a connection that all requests share. Use a client with a"
                 " connection pool of redis-py."
             )
-        self._answers = iter(self._socket.send([pack_command(words)]))  # type: ignore[arg-type]
+        self._answers = iter(self._socket.send([pack_command(words)]))
 
     def pack_commands(self, commands: Iterable[Sequence[Any]]) -> list[bytes]:
-        return [pack_command(tuple(words)) for words in commands]  # type: ignore[arg-type]
+        return [pack_command(tuple(words)) for words in commands]
 
     async def send_packed_command(self, packed: list[bytes], check_health: bool = True) -> None:
         self._answers = iter(self._socket.send(packed))
