@@ -80,7 +80,7 @@ class MultiplexedPool(ConnectionPool):
                     raise RedisUnreachable(f"{self.host}:{self.port}: {error}") from error
                 try:
                     if self.database:  # before any request can use it: a new connection is on database 0
-                        await opened.send([pack_command(("SELECT", str(self.database)))])[0]
+                        await opened.send([pack_command(("SELECT", str(self.database)))])[0]  # type: ignore[arg-type]
                 except BaseException:
                     opened.close()
                     raise
