@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Literal
+from typing import Any, Literal
 
 from fastapi import APIRouter, FastAPI
 from fastapi.telemetry import TelemetryConfig
@@ -50,7 +50,7 @@ def create_service(
     router: APIRouter,
     dependencies: Mapping[str, ReadinessCheck] | None,
     drivers: Mapping[type[Exception], str],
-    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
+    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[Mapping[str, Any] | None]],
     description: str,
     most_body: int = MAX_BODY_BYTES,
 ) -> FastAPI:

@@ -1,79 +1,47 @@
 """The HTTP side of the feed."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
 
-from civildiy.chassis.identity.caller import current_user
+from civildiy.chassis.identity.caller import CurrentUser
 from civildiy.chassis.problems import documented
-from civildiy.feed import keys, queries
-from civildiy.feed.lag import LagMeter
-from civildiy.feed.line import Line
-from civildiy.feed.schemas import ActivityPage, Counters, PageQuery, Stats
+from civildiy.feed import queries
+from civildiy.feed.schemas import ActivityPage, PageQuery, Stats
+from civildiy.feed.state import FeedLag, FeedProgress, FeedRedis
 
 PREFIX = "/api/activity-stream"
 router = APIRouter(prefix=PREFIX, tags=["activity stream"])
 
-
-def page_query(request: Request) -> PageQuery:
-    """Which page is asked for. Raises RequestValidationError, which is answered 422.
-
-    Called by hand: FastAPI's own reading of a query model takes longer than all the rest of a read.
-    """
-    try:
-        return PageQuery.model_validate(dict(request.query_params))
-    except ValidationError as error:
-        named = [{**one, "loc": ("query", *one["loc"])} for one in error.errors()]
-        raise RequestValidationError(named) from error
-
-
-def _parameters() -> dict[str, Any]:
-    """How the query is documented, from the model that reads it."""
-    fields = PageQuery.model_json_schema()["properties"].items()
-    return {"parameters": [{"in": "query", "name": name, "schema": schema} for name, schema in fields]}
-
-
+# The stored entries are JSON already, so a page is sent as bytes: the model only documents it.
 _JSON = "application/json"
 _PAGE: dict[int | str, dict[str, Any]] = {200: {"model": ActivityPage}}
-_QUERY = _parameters()
 
 
-@router.get("", response_class=Response, responses=_PAGE | documented(422, 503), openapi_extra=_QUERY)
-async def everybody(request: Request) -> Response:
-    """What everybody did, newest first."""
-    query = page_query(request)
-    return Response(await queries.everybody(request.app.state.redis, query), media_type=_JSON)
+@router.get("", response_class=Response, responses=_PAGE | documented(422, 503))
+async def everybody(redis: FeedRedis, query: Annotated[PageQuery, Query()]) -> Response:
+    """What all users did, newest first."""
+    return Response(await queries.everybody(redis, query), media_type=_JSON)
 
 
-@router.get(
-    "/user", response_class=Response, responses=_PAGE | documented(401, 422, 503), openapi_extra=_QUERY
-)
-async def own(request: Request) -> Response:
+@router.get("/user", response_class=Response, responses=_PAGE | documented(401, 422, 503))
+async def own(user: CurrentUser, redis: FeedRedis, query: Annotated[PageQuery, Query()]) -> Response:
     """What the user of the token did, newest first."""
-    user, query = await current_user(request), page_query(request)
-    return Response(await queries.of_user(request.app.state.redis, user, query), media_type=_JSON)
+    return Response(await queries.of_user(redis, user, query), media_type=_JSON)
 
 
 @router.get("/stats", responses=documented(503))
-async def stats(request: Request) -> Stats:
+async def stats(progress: FeedProgress, meter: FeedLag) -> Stats:
     """State of the view and how far it is behind."""
-    redis: Line = request.app.state.redis
-    count = await redis.ask("LLEN", keys.GLOBAL)
-    offset, alive = await redis.ask("MGET", keys.OFFSET, keys.PROJECTOR)
-    counters = await redis.ask("HGETALL", keys.COUNTERS)
-    next_offset = None if offset is None else int(offset)
-    meter: LagMeter = request.app.state.lag_meter
-    lag = await run_in_threadpool(meter.measure, next_offset)
-    named = zip(counters[::2], counters[1::2], strict=True)
+    view = await progress.read()
+    lag = await run_in_threadpool(meter.measure, view.next_offset)
     return Stats(
-        global_activity_count=count,
-        consumer_state="running" if alive else "stopped",
+        global_activity_count=view.entries,
+        consumer_state="running" if view.projector_runs else "stopped",
         lag=lag,
         lag_events=lag.events if lag else None,
         lag_seconds=lag.seconds if lag else None,
-        next_offset=next_offset,
-        counters=Counters(**{name.decode(): int(number) for name, number in named}),
+        next_offset=view.next_offset,
+        counters=view.counters,
     )

@@ -7,13 +7,15 @@ from fastapi import FastAPI
 from redis.exceptions import RedisError
 
 from civildiy.chassis.app import create_service
+from civildiy.chassis.clients.redis import asynchronous
 from civildiy.chassis.discovery.gateway_rules import Route, away, under
 from civildiy.chassis.serve import Service
 from civildiy.chassis.settings import load_settings
 from civildiy.feed.api import PREFIX, router
 from civildiy.feed.lag import LagMeter
-from civildiy.feed.line import Line
+from civildiy.feed.progress import ProgressReader
 from civildiy.feed.settings import FeedSettings
+from civildiy.feed.state import FeedState
 
 ROUTES = (
     Route("own", under(f"{PREFIX}/user"), priority=200),
@@ -21,25 +23,21 @@ ROUTES = (
     away("feed", PREFIX, by="auth"),
 )
 
-TIMEOUT_SECONDS = 2.0
-
 
 def service() -> Service:
     """The feed service, ready to serve."""
     settings = load_settings(FeedSettings)
-    redis = Line(settings.redis_host, settings.redis_port, TIMEOUT_SECONDS)
+    redis = asynchronous(settings.redis_host, settings.redis_port)
     meter = LagMeter(settings.kafka_bootstrap)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.redis = redis
-        app.state.lag_meter = meter
-        yield
-        redis.close()
+    async def lifespan(app: FastAPI) -> AsyncIterator[FeedState]:
+        yield {"redis": redis, "progress": ProgressReader(redis), "lag_meter": meter}
+        await redis.aclose()
         meter.close()
 
     async def redis_answers() -> None:
-        await redis.ask("PING")
+        await redis.ping()
 
     app = create_service(
         "feed",

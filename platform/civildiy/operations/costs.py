@@ -14,9 +14,9 @@ from typing import Any
 
 import orjson
 from pymongo import DESCENDING, MongoClient
+from redis.asyncio import Redis
 
 from civildiy.feed import keys, queries
-from civildiy.feed.line import Line
 from civildiy.feed.schemas import PageQuery
 
 SIZES = (100, 1_000, 10_000, 100_000)
@@ -39,19 +39,22 @@ class Cost:
     mongodb_ms: float
 
 
-def measure(mongo: MongoClient[dict[str, Any]], redis: Line, sizes: Sequence[int] = SIZES) -> list[Cost]:
-    """The costs at each size, smallest first; `redis` is a line to REDIS_DATABASE, which is emptied.
+def measure(mongo: MongoClient[dict[str, Any]], redis: Redis, sizes: Sequence[int] = SIZES) -> list[Cost]:
+    """The costs at each size, smallest first; `redis` is a client of REDIS_DATABASE, which is emptied.
 
     Raises PyMongoError and RedisError.
     """
-    if redis.database != REDIS_DATABASE:
-        raise ValueError(f"database {redis.database} is not ours to empty")
+    if (database := redis.get_connection_kwargs()["db"]) != REDIS_DATABASE:
+        raise ValueError(
+            f"measure() would empty Redis database {database}; it may empty {REDIS_DATABASE} only"
+        )
     posts = mongo[DATABASE]["posts"]
     mongo.drop_database(DATABASE)
     with asyncio.Runner() as runner:
 
-        def ask(*words: str | bytes | int) -> Any:
-            return runner.run(redis.ask(*words))
+        async def add(entries: list[bytes]) -> None:
+            await redis.lpush(keys.GLOBAL, *entries)
+            await redis.ltrim(keys.GLOBAL, 0, keys.GLOBAL_MAX - 1)
 
         def from_redis() -> None:
             runner.run(queries.page(redis, keys.GLOBAL, PAGE))
@@ -61,21 +64,20 @@ def measure(mongo: MongoClient[dict[str, Any]], redis: Line, sizes: Sequence[int
             orjson.dumps({"items": list(newest), "total": posts.count_documents({})})
 
         try:
-            ask("FLUSHDB")
+            runner.run(redis.flushdb())
             found, there = [], 0
             for size in sorted(sizes):
                 for batch in _documents(there, size):
                     posts.insert_many(batch)
                     entries = [orjson.dumps({k: v for k, v in one.items() if k != "_id"}) for one in batch]
-                    ask("LPUSH", keys.GLOBAL, *entries)
-                    ask("LTRIM", keys.GLOBAL, 0, keys.GLOBAL_MAX - 1)
+                    runner.run(add(entries))
                 there = size
                 found.append(Cost(size, _median_ms(from_redis), _median_ms(from_mongodb)))
             return found
         finally:
             mongo.drop_database(DATABASE)
-            ask("FLUSHDB", "ASYNC")
-            redis.close()
+            runner.run(redis.flushdb(asynchronous=True))
+            runner.run(redis.aclose())
 
 
 def _documents(first: int, end: int) -> Iterator[list[dict[str, Any]]]:

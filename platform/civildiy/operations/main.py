@@ -23,7 +23,7 @@ from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from civildiy.chassis.clients.kafka import group_consumer, producer
-from civildiy.chassis.clients.redis import blocking
+from civildiy.chassis.clients.redis import asynchronous, blocking
 from civildiy.chassis.observability.logging import configure_logging
 from civildiy.chassis.settings import load_settings
 from civildiy.contracts.posts.envelope import DEAD_LETTER_TOPIC
@@ -40,6 +40,8 @@ Answer = tuple[int, dict[str, Any]]
 AWAY_MS = 5_000
 ANSWER_SECONDS = 10.0
 """Redis may be busy with a whole list, or with a switch of databases."""
+COSTS_SECONDS = 30.0
+"""Redis gets thousands of entries at once while the costs are measured."""
 
 
 class Tools:
@@ -107,11 +109,13 @@ class Tools:
 
     def costs(self, options: argparse.Namespace) -> Answer:
         """Measure a page from the view beside one worked out on demand."""
-        from civildiy.feed.line import Line
         from civildiy.operations.costs import REDIS_DATABASE, SIZES, measure
 
-        line = Line(self._settings.redis_host, self._settings.redis_port, 30.0, REDIS_DATABASE)
-        return 0, {"costs": [asdict(cost) for cost in measure(self._mongodb(), line, options.sizes or SIZES)]}
+        settings = self._settings
+        redis = asynchronous(settings.redis_host, settings.redis_port, REDIS_DATABASE, COSTS_SECONDS)
+        return 0, {
+            "costs": [asdict(cost) for cost in measure(self._mongodb(), redis, options.sizes or SIZES)]
+        }
 
     def _redis(self, database: int = 0) -> Redis:
         settings = self._settings

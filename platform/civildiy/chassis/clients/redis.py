@@ -1,18 +1,35 @@
-"""The blocking client of Redis, with the settings of this system: for workers and tools only."""
+"""redis-py's clients with the settings of this system: asyncio for services, blocking for workers and tools.
+
+docs/decisions/0016-a-multiplexed-connection.md compares the speed of the clients that were tried.
+"""
 
 from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+
+from civildiy.feed.multiplexed import MultiplexedPool
 
 CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 5.0
 
+READ_SECONDS = 2.0
+"""A service waits this long for an answer, and as long for a connection."""
+
+
+def asynchronous(host: str, port: int, database: int = 0, answer_seconds: float = READ_SECONDS) -> AsyncRedis:
+    """Return an asyncio client for many simultaneous reads; it connects when it is first used.
+
+    It is redis-py's client. Its pool shares one connection among all commands.
+    """
+    return AsyncRedis.from_pool(MultiplexedPool(host, port, database, answer_seconds))
+
 
 def blocking(host: str, port: int, database: int = 0, answer_seconds: float = ANSWER_SECONDS) -> Redis:
-    """A client that says at once what went wrong; it connects when it is first used.
+    """Return a blocking client that reports each failure at once; it connects when it is first used.
 
-    It never sends a command twice by itself: an answer that was lost does not tell whether the command was
-    done, and only the caller knows whether twice does harm.
+    It never repeats a command: a lost answer does not tell whether Redis ran the command, and only the
+    caller knows whether running it twice does harm.
     """
     return Redis(
         host=host,

@@ -1,0 +1,40 @@
+"""What the feed service creates when it starts, and how an endpoint gets at it."""
+
+from typing import Annotated, TypedDict
+
+from fastapi import Depends, Request
+from redis.asyncio import Redis
+
+from civildiy.feed.lag import LagMeter
+from civildiy.feed.progress import ProgressReader
+
+
+class FeedState(TypedDict):
+    """Lifespan state: created once, shared by all requests of this process."""
+
+    redis: Redis
+    progress: ProgressReader
+    lag_meter: LagMeter
+
+
+# Each getter is async, because FastAPI calls an ordinary function in a worker thread.
+
+
+async def _redis(request: Request) -> Redis:
+    redis: Redis = request.state.redis
+    return redis
+
+
+async def _progress(request: Request) -> ProgressReader:
+    reader: ProgressReader = request.state.progress
+    return reader
+
+
+async def _lag_meter(request: Request) -> LagMeter:
+    meter: LagMeter = request.state.lag_meter
+    return meter
+
+
+FeedRedis = Annotated[Redis, Depends(_redis)]
+FeedProgress = Annotated[ProgressReader, Depends(_progress)]
+FeedLag = Annotated[LagMeter, Depends(_lag_meter)]
