@@ -3,10 +3,13 @@
 import os
 import platform
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cached_property
 
 import psutil
 
+from lab.backends.compose import engine, privileged
+from lab.backends.compose.kinds import Engine
 from lab.errors import LabError
 
 HOSTS = {
@@ -23,15 +26,32 @@ BEYOND = {"postgresql": 5432, "mongodb": 27017, "redis": 6379, "kafka": 9094,
 """What compose/published.yaml publishes as well. Not 5000 and 7000, which macOS keeps for AirPlay."""
 
 
-class Addresses:
-    """Names to addresses. `settings`: the variables of .env and the environment."""
+UNPRIVILEGED_HTTP = 8000
+"""The gateway's port where the engine may not publish 80; the native backend has the same."""
 
-    def __init__(self, settings: Mapping[str, str]) -> None:
+
+class Addresses:
+    """Names to addresses. `settings`: the variables of .env and the environment.
+
+    `ask` gives the engine, which decides how containers are reached; it is called when that is needed.
+    """
+
+    def __init__(
+        self, settings: Mapping[str, str], ask: Callable[[], Engine | None] = engine.current
+    ) -> None:
         self._settings = settings
+        self._ask = ask
         self.base = settings.get("LAB_NETWORK") or "172.30.41"
-        # Only on Linux do the containers' own addresses answer the machine that they run on.
-        reach = settings.get("LAB_REACH") or ("network" if platform.system() == "Linux" else "published")
-        self.published = reach == "published"
+
+    @cached_property
+    def published(self) -> bool:
+        """Whether the servers are reached on 127.0.0.1, because the containers' own addresses are not."""
+        if reach := self._settings.get("LAB_REACH"):
+            return reach == "published"
+        found = self._ask()
+        if found is None:  # a guess, for commands that need no engine
+            return platform.system() != "Linux"
+        return found.reached_by == "published"
 
     def port(self, name: str) -> int:
         """The port on 127.0.0.1 of `name`. Raises LabError."""
@@ -39,7 +59,22 @@ class Addresses:
         given = self._settings.get(variable, "")
         if given and not (given.isdigit() and 0 < int(given) < 65536):
             raise LabError(f"{variable}={given} is not a port; give a number from 1 to 65535.")
-        return int(given) if given else (PUBLISHED | BEYOND)[name]
+        if given:
+            return int(given)
+        if name == "http" and self._first > PUBLISHED[name]:
+            return UNPRIVILEGED_HTTP
+        return (PUBLISHED | BEYOND)[name]
+
+    def moved(self) -> dict[str, str]:
+        """The port variable that `docker compose` needs because the engine may not publish port 80."""
+        if self._settings.get("LAB_PORT_HTTP") or self.port("http") == PUBLISHED["http"]:
+            return {}
+        return {"LAB_PORT_HTTP": str(self.port("http"))}
+
+    @cached_property
+    def _first(self) -> int:
+        """The lowest port that the engine may publish."""
+        return privileged.first(self._ask())
 
     def reach(self, unit: str) -> str:
         """Address of a unit for a program of this machine."""
@@ -90,6 +125,14 @@ class Addresses:
         names = PUBLISHED | (BEYOND if self.published else {})
         lines = []
         for name in names:
+            if self.port(name) < self._first and (found := self._ask()):
+                variable = f"LAB_PORT_{name.upper()}"
+                lines.append(
+                    f"127.0.0.1:{self.port(name)} ({name}) is below {self._first}, and {found.name} may not"
+                    f" publish it. Move the lab: {variable}=… ./lab up, or allow it:"
+                    f" {privileged.remedy(found)}"
+                )
+                continue
             with socket.socket() as probe:
                 probe.settimeout(1)
                 if probe.connect_ex(("127.0.0.1", self.port(name))) == 0:
