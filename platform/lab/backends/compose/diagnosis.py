@@ -4,7 +4,8 @@ import os
 from collections.abc import Callable, Iterator
 
 from lab.backends.compose import engine, fitness, images, privileged
-from lab.backends.compose.kinds import DOCKER, PODMAN, Engine
+from lab.backends.compose.kinds import DESKTOP, PODMAN, Engine
+from lab.backends.compose.network import PUBLISHED, UNPRIVILEGED_HTTP
 from lab.errors import LabError
 from lab.finding import Finding
 
@@ -42,25 +43,22 @@ def of_engine(found: Engine) -> Iterator[Finding]:
 def sentence(found: Engine) -> str:
     """What is different with this engine, in one sentence; '' for a plain Docker Engine on this machine."""
     parts = []
+    on_8000 = privileged.first(found) > PUBLISHED["http"]
     if found.rootless:
-        parts.append("its containers have addresses that this machine cannot reach, so ./lab publishes the"
+        parts.append("this machine cannot reach the addresses of rootless containers, so ./lab publishes the"
                      " servers on 127.0.0.1 as well")  # fmt: skip
-        parts.append("JupyterLab runs as root inside its container, which is you outside")
-        if privileged.first(found) > 80:
-            parts.append("the gateway is on port 8000, because port 80 needs root")
+        parts.append("JupyterLab is root in its container, and that root is you")
     elif found.elsewhere:
-        parts.append("its containers run in a virtual machine, so ./lab publishes the servers on 127.0.0.1"
-                     " as well")  # fmt: skip
-        if privileged.first(found) > 80:
-            parts.append("the gateway is on port 8000, because port 80 needs Docker Desktop's helper")
+        parts.append(f"{found.product} keeps the containers in a virtual machine, so ./lab publishes the"
+                     " servers on 127.0.0.1 as well")  # fmt: skip
+    if on_8000:
+        who = "a rootless engine may" if found.rootless else "Docker Desktop without its helper may"
+        parts.append(f"the gateway is on port {UNPRIVILEGED_HTTP}, because {who} not publish port 80")
     if found.product == PODMAN:
         parts.append("Podman's own builder makes the images")
     if not found.limits:
-        parts.append("memory limits are not enforced")
-    if not parts:
-        return ""
-    untried = "" if found.product == DOCKER and not found.rootless else "not tried with this course: "
-    return f"{untried}{'; '.join(parts)}"
+        parts.append("the engine does not enforce memory limits")
+    return f"{'; '.join(parts)} (not tried with this course)" if parts else ""
 
 
 def of_downloads(found: Engine, missing: list[str]) -> Finding:
@@ -70,7 +68,9 @@ def of_downloads(found: Engine, missing: list[str]) -> Finding:
     here = next((os.environ[name] for name in PROXIES if os.environ.get(name)), "")
     through = f"through the proxy {found.proxy}" if found.proxy else "without a proxy"
     seen = f"{len(missing)} are missing; the engine will fetch them {through}"
-    if here and not found.proxy:
+    if found.product == DESKTOP:
+        seen = f"{len(missing)} are missing; Docker Desktop will fetch them, with the proxy of its settings"
+    elif here and not found.proxy:
         return Finding("images of the servers", seen, fitness.pull_advice(found).partition("\n")[0])
     return Finding("images of the servers", seen)
 
@@ -78,9 +78,10 @@ def of_downloads(found: Engine, missing: list[str]) -> Finding:
 def _builder(found: Engine) -> str:
     if found.product == PODMAN:
         return "Podman's own"
-    if fitness.parsed(found.compose) < fitness.COMPOSE_WITHOUT_BUILDER:
-        return "BuildKit, inside Compose"
-    return f"buildx {found.buildx}" if found.buildx else "none"
+    if found.buildx:
+        return f"buildx {found.buildx}"
+    inside = fitness.parsed(found.compose) < fitness.COMPOSE_WITHOUT_BUILDER
+    return "BuildKit, inside Compose" if inside else "none"
 
 
 def _checked(what: str, seen: str, refuse: Callable[[], None]) -> Finding:

@@ -12,9 +12,10 @@ OLDEST_PODMAN = (4, 3)
 OLDEST_COMPOSE = (2, 24)
 """The first that accepts an env_file which need not exist."""
 COMPOSE_WITHOUT_BUILDER = (5, 0)
-"""From here on Compose leaves every build to the buildx plugin."""
+"""From here on Compose has no builder of its own and leaves every build to the buildx plugin."""
+COMPOSE_WITH_BUILDX = (2, 40)
+"""From here on Compose uses the plugin where there is one, and refuses one older than OLDEST_BUILDX."""
 OLDEST_BUILDX = (0, 17)
-"""Older ones are refused by Compose 5."""
 LEAST_MEMORY = 2_000_000_000
 """Bytes; the limits of all containers together are a little more, what they use is less."""
 MORE_MEMORY = {
@@ -61,15 +62,16 @@ def refuse_unfit(engine: Engine) -> None:
 
 def refuse_without_builder(engine: Engine) -> None:
     """Raise LabError when the course's own images cannot be built: the Dockerfile needs BuildKit."""
-    if engine.product == PODMAN or parsed(engine.compose) < COMPOSE_WITHOUT_BUILDER:
-        return  # Podman has a builder of its own, and earlier versions of Compose bring theirs
+    compose = parsed(engine.compose)
+    if engine.product == PODMAN:
+        return  # it has a builder of its own
     wanted = f"{_words(OLDEST_BUILDX)} or newer (Debian and Ubuntu: the package docker-buildx-plugin)"
-    if not engine.buildx:
+    if not engine.buildx and compose >= COMPOSE_WITHOUT_BUILDER:
         raise LabError(
             f"Docker Compose {engine.compose} builds images with the buildx plugin, which is missing."
             f" Install buildx {wanted}, then run ./lab up again."
         )
-    if parsed(engine.buildx) < OLDEST_BUILDX:
+    if engine.buildx and parsed(engine.buildx) < OLDEST_BUILDX and compose >= COMPOSE_WITH_BUILDX:
         raise LabError(
             f"Docker Compose {engine.compose} cannot build with buildx {engine.buildx}."
             f" Install buildx {wanted}, then run ./lab up again."
@@ -96,10 +98,10 @@ def pull_advice(engine: Engine) -> str:
         f'Write {{"proxies": {{"https-proxy": "http://HOST:PORT"}}}} into {_daemon_file(engine)}'
         " and restart the engine (engines before 23: HTTPS_PROXY in a systemd drop-in of docker.service).",
     )
-    seen = f"The engine uses the proxy {engine.proxy}." if engine.proxy else "The engine uses no proxy."
+    seen = f"Its proxy is {engine.proxy}." if engine.proxy else "It has no proxy."
     return (
-        f"The engine fetches images, and HTTP_PROXY of this shell does not reach it. {seen} Behind a proxy,"
-        f" set the engine's own. {how}\nWithout a network: ./lab unbundle, with the archive of a machine"
+        f"The engine itself fetches images, and does not see this shell's HTTPS_PROXY. {seen} Behind a"
+        f" proxy, set the engine's own. {how}\nWithout a network: ./lab unbundle, with the archive of a machine"
         " that has one."
     )
 

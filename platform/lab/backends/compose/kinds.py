@@ -90,8 +90,14 @@ def recognise(info: Mapping[str, Any], version: Mapping[str, Any], host: Host, e
         foreign=name if outside or remote else "",
         # Podman reports false even where it enforces them.
         limits=bool(info.get("MemoryLimit", True)) or product == PODMAN,
-        proxy=str(info.get("HttpsProxy") or info.get("HttpProxy") or ""),
+        proxy=_proxy(info),
     )
+
+
+def _proxy(info: Mapping[str, Any]) -> str:
+    found = str(info.get("HttpsProxy") or info.get("HttpProxy") or "")
+    # Docker Desktop always names its own, which follows its settings.
+    return "" if "docker.internal" in found else found
 
 
 def _product(info: Mapping[str, Any], version: Mapping[str, Any]) -> str:

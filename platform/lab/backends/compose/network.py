@@ -10,7 +10,7 @@ import psutil
 
 from lab.backends.compose import engine, privileged
 from lab.backends.compose.kinds import Engine
-from lab.errors import LabError
+from lab.errors import LabError, NotWithThisEngine
 
 HOSTS = {
     "traefik": 10, "auth": 11, "profile": 12, "posts": 13, "feed": 14,
@@ -108,11 +108,24 @@ class Addresses:
         return found
 
     def bridge(self) -> str:
-        """This machine's own address in the project's network."""
+        """This machine's own address in the project's network. Raises NotWithThisEngine."""
+        if self.published:
+            raise NotWithThisEngine(
+                "with this engine the containers cannot send requests to a program on this machine",
+                "in a terminal of JupyterLab (./lab notebook): lab check NN",
+            )
         return f"{self.base}.1"
 
     def neighbour(self) -> tuple[str, str]:
-        """The gateway's own address, and an address of this machine outside the project's network."""
+        """The gateway's own address, and an address of this machine outside the project's network.
+
+        Raises NotWithThisEngine.
+        """
+        if self.published:
+            raise NotWithThisEngine(
+                "with this engine all requests reach the gateway from one address",
+                "on Linux with Docker Engine, or with LAB_BACKEND=native: ./lab check NN",
+            )
         for addresses in psutil.net_if_addrs().values():
             for found in addresses:
                 away = not found.address.startswith(("127.", f"{self.base}."))
