@@ -1,4 +1,4 @@
-"""Answers of container engines: recorded, or made from recordings and public reports (`source` says which)."""
+"""Answers of container engines: recorded, or made from recordings and public reports (see `source`)."""
 
 import json
 from dataclasses import replace

@@ -101,8 +101,8 @@ def pull_advice(engine: Engine) -> str:
     seen = f"Its proxy is {engine.proxy}." if engine.proxy else "It has no proxy."
     return (
         f"The engine itself fetches images, and does not see this shell's HTTPS_PROXY. {seen} Behind a"
-        f" proxy, set the engine's own. {how}\nWithout a network: ./lab unbundle, with the archive of a machine"
-        " that has one."
+        f" proxy, set the engine's own. {how}\nWithout a network: ./lab unbundle, with the archive of a"
+        " machine that has one."
     )
 
 
