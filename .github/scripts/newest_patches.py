@@ -1,8 +1,8 @@
 """Move the images of Compose files and Dockerfiles to the newest patch of their line.
 
-A publisher's tag without its last number is that line: `redis:7.4.5-bookworm` becomes `redis:7.4-bookworm`, and
-`postgres:15.14-bookworm` becomes `postgres:15-bookworm`. The weekly run tries what a rebuild with the next tags
-would bring, before anybody changes a tag by hand.
+A publisher's tag without its last number is that line: `redis:7.4.5-bookworm` becomes `redis:7.4-bookworm`,
+and `postgres:15.14-bookworm` becomes `postgres:15-bookworm`. The weekly run tries what the next tags bring,
+before a person changes a tag.
 
     python .github/scripts/newest_patches.py docker-compose.yml platform/deployment/Dockerfile
 """

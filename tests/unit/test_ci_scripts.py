@@ -1,4 +1,4 @@
-"""The scripts of the workflows: tags move along their line, and every container killed for memory is named."""
+"""The scripts of the workflows: tags move along their line, and a container killed for memory is named."""
 
 import importlib.util
 import subprocess
