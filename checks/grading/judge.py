@@ -51,7 +51,7 @@ def judge(
     if isinstance(error, Warning) and error.__cause__:  # pytest's, about an error in a thread of the check
         error = error.__cause__
     if isinstance(error, NotWithThisEngine):
-        return Outcome.NOT_GRADABLE, [("why", str(error)), ("next", error.next)]
+        return Outcome.NOT_GRADABLE, [("why", str(error)), ("next", error.next.replace("NN", number))]
     if isinstance(error, NotFromHere):
         next = f"on your own machine, in this folder: ./lab check {number}"
         return Outcome.NOT_GRADABLE, [("why", "JupyterLab has no say over the containers"), ("next", next)]

@@ -10,7 +10,7 @@ import pytest
 from engines import FOLDER, NAMES, recorded
 
 from lab.backends.compose import containers, diagnosis, engine, fitness, privileged
-from lab.backends.compose.engine import Engine
+from lab.backends.compose.kinds import Engine
 from lab.backends.inside import InsideBackend
 from lab.errors import LabError
 from lab.home import Home

@@ -4,11 +4,13 @@ import socket
 from pathlib import Path
 
 import pytest
+import yaml
 from engines import recorded
 
 from lab.backends.compose import dotenv, privileged
-from lab.backends.compose.network import Addresses
+from lab.backends.compose.network import BEYOND, INSIDE, Addresses
 from lab.errors import LabError, NotWithThisEngine
+from lab.home import DEPLOYMENT
 
 
 def addresses(name: str, **settings: str) -> Addresses:
@@ -117,3 +119,19 @@ def test_the_way_can_be_chosen_by_hand() -> None:
     assert found["posts"] == "http://127.0.0.1:5013"
     assert found["gateway"] == "http://127.0.0.1"
     assert addresses("desktop-wsl", LAB_REACH="network").endpoint("redis") == "172.30.41.23:6379"
+
+
+def test_second_instances_are_reached_as_well() -> None:
+    assert addresses("desktop-wsl").endpoint("posts-2") == "127.0.0.1:5023"
+    assert addresses("desktop-wsl", LAB_PORT_POSTS_2="6000").endpoint("posts-2") == "127.0.0.1:6000"
+    assert addresses("docker-28").reach("posts-2") == "172.30.41.33"
+
+
+def test_the_published_ports_are_those_of_the_compose_file() -> None:
+    services = yaml.safe_load((DEPLOYMENT / "compose" / "published.yaml").read_text())["services"]
+    assert set(services) == set(BEYOND)
+    for name, service in services.items():
+        (port,) = service["ports"]
+        variable = f"LAB_PORT_{name.upper().replace('-', '_')}"
+        inside = INSIDE[name.removesuffix("-2")]
+        assert port == f"127.0.0.1:${{{variable}:-{BEYOND[name]}}}:{inside}"

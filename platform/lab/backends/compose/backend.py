@@ -174,8 +174,9 @@ class ComposeBackend(ComposeFaults):
         return unit
 
     def reach(self, unit: str) -> str:
-        """The container's own address, where this machine can reach it."""
-        return self._addresses.reach(unit)
+        """The container's own address where this machine can reach it, else its port on loopback."""
+        found = self._addresses
+        return found.endpoint(unit) if found.published else found.reach(unit)
 
     def variables(self) -> dict[str, str]:
         """Addresses as this machine reaches them, and the secrets."""

@@ -22,7 +22,8 @@ INSIDE = {"postgresql": 5432, "mongodb": 27017, "redis": 6379, "kafka": 9094,
 PUBLISHED = {"http": 80, "dashboard": 8080, "consul": 8500, "jupyter": 8888}
 """What docker-compose.yml publishes on 127.0.0.1, each moved by LAB_PORT_<NAME>."""
 BEYOND = {"postgresql": 5432, "mongodb": 27017, "redis": 6379, "kafka": 9094,
-          "auth": 5011, "profile": 5012, "posts": 5013, "feed": 5014}  # fmt: skip
+          "auth": 5011, "profile": 5012, "posts": 5013, "feed": 5014,
+          "auth-2": 5021, "profile-2": 5022, "posts-2": 5023, "feed-2": 5024}  # fmt: skip
 """What compose/published.yaml publishes as well. Not 5000 and 7000, which macOS keeps for AirPlay."""
 
 
@@ -55,7 +56,7 @@ class Addresses:
 
     def port(self, name: str) -> int:
         """The port on 127.0.0.1 of `name`. Raises LabError."""
-        variable = f"LAB_PORT_{name.upper()}"
+        variable = _variable(name)
         given = self._settings.get(variable, "")
         if given and not (given.isdigit() and 0 < int(given) < 65536):
             raise LabError(f"{variable}={given} is not a port; give a number from 1 to 65535.")
@@ -139,7 +140,7 @@ class Addresses:
         lines = []
         for name in names:
             if self.port(name) < self._first and (found := self._ask()):
-                variable = f"LAB_PORT_{name.upper()}"
+                variable = _variable(name)
                 lines.append(
                     f"127.0.0.1:{self.port(name)} ({name}) is below {self._first}, and {found.name} may not"
                     f" publish it. Move the lab: {variable}=… ./lab up, or allow it:"
@@ -151,10 +152,14 @@ class Addresses:
                 if probe.connect_ex(("127.0.0.1", self.port(name))) == 0:
                     lines.append(
                         f"127.0.0.1:{self.port(name)} ({name}) is not free{holder(self.port(name))}."
-                        f" Stop that, or move the lab: LAB_PORT_{name.upper()}=… ./lab up"
+                        f" Stop that, or move the lab: {_variable(name)}=… ./lab up"
                     )
         if lines:
             raise LabError("\n".join(lines))
+
+
+def _variable(name: str) -> str:
+    return f"LAB_PORT_{name.upper().replace('-', '_')}"
 
 
 def holder(number: int) -> str:
