@@ -8,9 +8,9 @@ import yaml
 from engines import recorded
 
 from lab.backends.compose import dotenv, privileged
+from lab.backends.compose.backend import PUBLISHED
 from lab.backends.compose.network import BEYOND, INSIDE, Addresses
 from lab.errors import LabError, NotWithThisEngine
-from lab.home import DEPLOYMENT
 
 
 def addresses(name: str, **settings: str) -> Addresses:
@@ -128,7 +128,11 @@ def test_second_instances_are_reached_as_well() -> None:
 
 
 def test_the_published_ports_are_those_of_the_compose_file() -> None:
-    services = yaml.safe_load((DEPLOYMENT / "compose" / "published.yaml").read_text())["services"]
+    services = {
+        name: service
+        for file in PUBLISHED
+        for name, service in yaml.safe_load(file.read_text())["services"].items()
+    }
     assert set(services) == set(BEYOND)
     for name, service in services.items():
         (port,) = service["ports"]

@@ -14,8 +14,9 @@ from lab.home import DEPLOYMENT, REPO, Home
 from lab.probes.readiness import slow
 from lab.progress import Progress
 
-FILES = (REPO / "docker-compose.yml", DEPLOYMENT / "compose" / "more.yaml")
-PUBLISHED = DEPLOYMENT / "compose" / "published.yaml"
+OVERLAYS = DEPLOYMENT / "compose"
+FILES = (REPO / "docker-compose.yml", OVERLAYS / "more.yaml")
+PUBLISHED = (OVERLAYS / "published.yaml", OVERLAYS / "second" / "published.yaml")
 UP_SECONDS = 300.0
 MORE_SECONDS = 60.0
 """What Compose needs besides waiting: it makes the containers first, and answers last."""
@@ -204,7 +205,7 @@ class ComposeBackend(ComposeFaults):
         self._compose("up", "--detach", "--no-deps", "--no-build", *options, unit)
 
     def _command(self, *arguments: str) -> list[str]:
-        files = (*FILES, *((PUBLISHED,) if self._addresses.published else ()))
+        files = (*FILES, *(PUBLISHED if self._addresses.published else ()))
         chosen = [word for file in files for word in ("--file", str(file))]
         return ["docker", "compose", "--project-directory", str(REPO), *chosen, *arguments]
 
