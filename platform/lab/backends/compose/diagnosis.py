@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 
 from lab.backends.compose import engine, fitness, images, privileged
-from lab.backends.compose.kinds import DESKTOP, PODMAN, Engine
+from lab.backends.compose.kinds import DESKTOP, DOCKER, PODMAN, Engine
 from lab.backends.compose.network import PUBLISHED, UNPRIVILEGED_HTTP
 from lab.errors import LabError
 from lab.finding import Finding
@@ -58,7 +58,9 @@ def sentence(found: Engine) -> str:
         parts.append("Podman's own builder makes the images")
     if not found.limits:
         parts.append("the engine does not enforce memory limits")
-    return f"{'; '.join(parts)} (not tried with this course)" if parts else ""
+    # docs/engines.md lists what was tried.
+    untried = "" if found.product == DOCKER and not found.elsewhere else " (not tried with this course)"
+    return f"{'; '.join(parts)}{untried}" if parts else ""
 
 
 def of_downloads(found: Engine, missing: list[str]) -> Finding:
