@@ -20,6 +20,8 @@ VIRTUAL = ("{} keeps the containers in a virtual machine, so ./lab publishes the
 ROOTLESS = ("this machine cannot reach the addresses of rootless containers, so ./lab publishes the servers"
             " on 127.0.0.1 as well; JupyterLab is root in its container, and that root is you; the gateway is"
             " on port 8000, because a rootless engine may not publish port 80")  # fmt: skip
+WITHOUT_CGROUPS = ("; the engine does not enforce memory limits; it cannot pause a unit, so faults and checks"
+                   " that do so fail")  # fmt: skip
 UNTRIED = " (not tried with this course)"
 PODMAN = "; Podman's own builder makes the images"
 NOT_HERE = ("The container engine runs on {}, not here, so its containers cannot mount labs/ from this"
@@ -30,7 +32,7 @@ SAID = {
     "desktop-mac-arm64": VIRTUAL.format("Docker Desktop"),
     "desktop-wsl": VIRTUAL.format("Docker Desktop"),
     "docker-20.10": "",
-    "docker-20.10-rootless": ROOTLESS + "; the engine does not enforce memory limits",
+    "docker-20.10-rootless": ROOTLESS + WITHOUT_CGROUPS,
     "docker-25": "",
     "docker-28": "",
     "docker-28-in-wsl": "",

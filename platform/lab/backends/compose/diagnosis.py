@@ -58,6 +58,8 @@ def sentence(found: Engine) -> str:
         parts.append("Podman's own builder makes the images")
     if not found.limits:
         parts.append("the engine does not enforce memory limits")
+    if not found.pauses:
+        parts.append("it cannot pause a unit, so faults and checks that do so fail")
     # docs/engines.md lists what was tried.
     untried = "" if found.product == DOCKER and not found.elsewhere else " (not tried with this course)"
     return f"{'; '.join(parts)}{untried}" if parts else ""

@@ -31,6 +31,8 @@ class Engine:
     """The engine's machine, when its containers cannot mount the files of this one."""
     limits: bool = True
     """Whether the engine enforces memory limits."""
+    pauses: bool = True
+    """Whether the engine can pause a container; without cgroups it cannot."""
     proxy: str = ""
     podman_command: bool = False
     """`docker` is Podman's own command, not Docker's client."""
@@ -90,6 +92,7 @@ def recognise(info: Mapping[str, Any], version: Mapping[str, Any], host: Host, e
         foreign=name if outside or remote else "",
         # Podman reports false even where it enforces them.
         limits=bool(info.get("MemoryLimit", True)) or product == PODMAN,
+        pauses=info.get("CgroupDriver") != "none",
         proxy=_proxy(info),
     )
 
