@@ -10,7 +10,7 @@ from grading.servers import ServerAway, Watched
 from grading.stack import ENDPOINTS, backend, home
 from lab.course.exercise import Exercise
 from lab.course.running import Incident, incidents, is_active, is_waiting
-from lab.errors import NotFromHere
+from lab.errors import NotFromHere, NotWithThisEngine
 from lab.probes import local_http
 from lab.probes.readiness import slow
 from lab.topology import PATHS
@@ -51,6 +51,8 @@ def judge(
     number = lab.number
     if isinstance(error, Warning) and error.__cause__:  # pytest's, about an error in a thread of the check
         error = error.__cause__
+    if isinstance(error, NotWithThisEngine):
+        return Outcome.NOT_GRADABLE, [("why", str(error)), ("next", error.next.replace("NN", number))]
     if isinstance(error, NotFromHere):
         next = f"on your own machine, in this folder: ./lab check {number}"
         return Outcome.NOT_GRADABLE, [("why", "JupyterLab has no say over the containers"), ("next", next)]

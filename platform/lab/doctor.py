@@ -6,16 +6,17 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
-from lab.backends.compose import engine
+from lab import processor
+from lab.backends.compose import diagnosis
 from lab.backends.compose.backend import ComposeBackend
 from lab.backends.native import network
 from lab.backends.protocol import Backend
 from lab.errors import LabError
+from lab.finding import Finding
 from lab.home import REPO, Home
 from lab.install import debian, registries
 from lab.install.pins import pins
@@ -25,15 +26,6 @@ from lab.install.servers import Installer
 GB = 1e9
 MEMORY_GB = 2.0
 BUILD_DISK_GB, RUN_DISK_GB = 6.0, 1.0
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at. `remedy` is empty when it is fine."""
-
-    what: str
-    seen: str
-    remedy: str = ""
 
 
 def examine(home: Home, backend: Backend) -> Iterator[Finding]:
@@ -46,22 +38,18 @@ def examine(home: Home, backend: Backend) -> Iterator[Finding]:
 
 
 def _compose(backend: ComposeBackend) -> Iterator[Finding]:
-    yield _avx()
-    try:
-        seen = engine.look()
-        engine.refuse_unfit(seen)
-    except LabError as error:
-        yield Finding("container engine", "cannot run the system", str(error))
-        return
-    yield Finding("container engine", f"{seen.engine}, {seen.memory / GB:.1f} GB of memory")
-    yield Finding("Docker Compose", seen.compose)
+    yield processor.finding()
+    for found in diagnosis.findings():
+        yield found
+        if found.what == "container engine" and found.remedy:
+            return
     yield _disk(REPO, RUN_DISK_GB)
     yield from _ports(backend.running(), backend.refuse_taken_ports)
 
 
 def _native(home: Home, running: bool) -> Iterator[Finding]:
     yield _machine()
-    yield _avx()
+    yield processor.finding()
     installer = Installer(home, pins())
     complete = installer.is_complete()
     yield _memory(running)
@@ -79,15 +67,6 @@ def _machine() -> Finding:
     seen = f"{platform.system()} on {platform.machine()}"
     good = seen == "Linux on x86_64"
     return Finding("machine", seen, "" if good else "the native backend needs Linux on x86_64; use Docker")
-
-
-def _avx() -> Finding:
-    file = Path("/proc/cpuinfo")
-    if not file.exists() or platform.machine() not in ("x86_64", "AMD64"):
-        return Finding("AVX", "cannot be seen or is not needed here")
-    if "avx" in file.read_text().split():
-        return Finding("AVX", "yes")
-    return Finding("AVX", "no", "MongoDB 5 and later needs a processor with AVX; choose another machine")
 
 
 def _memory(running: bool) -> Finding:

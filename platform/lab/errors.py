@@ -7,3 +7,11 @@ class LabError(Exception):
 
 class NotFromHere(LabError):
     """JupyterLab's container cannot do this; the text says what to type outside."""
+
+
+class NotWithThisEngine(NotFromHere):
+    """The engine keeps its containers where this machine cannot meet them; `next` says what to do."""
+
+    def __init__(self, why: str, next: str) -> None:
+        super().__init__(why)
+        self.next = next

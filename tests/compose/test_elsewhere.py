@@ -42,7 +42,7 @@ def test_classroom_needs_the_network_once(on_compose: Stack, tmp_path: Path) -> 
 
 
 def test_servers_on_loopback_where_containers_are_not_reached(on_compose: Stack) -> None:
-    """As with Docker Desktop; ./lab decides by the platform, and LAB_REACH by hand."""
+    """As with Docker Desktop; ./lab decides by what the engine reports, and LAB_REACH by hand."""
     on_compose.lab("down")
     on_compose.environment["LAB_REACH"] = "published"
     try:

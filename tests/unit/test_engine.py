@@ -1,65 +1,209 @@
-"""An engine that cannot run the system is refused in one line that says what to do."""
+"""Each kind of engine is recognised, and one that cannot run the system is refused in one line."""
 
-import socket
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from engines import FOLDER, NAMES, recorded
 
-from lab.backends.compose import containers, engine
-from lab.backends.compose.engine import Seen
-from lab.backends.compose.network import Addresses
+from lab.backends.compose import containers, diagnosis, engine, fitness, privileged
+from lab.backends.compose.kinds import Engine
 from lab.backends.inside import InsideBackend
 from lab.errors import LabError
 from lab.home import Home
 
+VIRTUAL = ("{} keeps the containers in a virtual machine, so ./lab publishes the servers on 127.0.0.1 as"
+           " well (not tried with this course)")  # fmt: skip
+ROOTLESS = ("this machine cannot reach the addresses of rootless containers, so ./lab publishes the servers"
+            " on 127.0.0.1 as well; JupyterLab is root in its container, and that root is you; the gateway is"
+            " on port 8000, because a rootless engine may not publish port 80")  # fmt: skip
+WITHOUT_CGROUPS = ("; the engine does not enforce memory limits; it cannot pause a unit, so faults and checks"
+                   " that do so fail")  # fmt: skip
+UNTRIED = " (not tried with this course)"
+PODMAN = "; Podman's own builder makes the images"
+NOT_HERE = ("The container engine runs on {}, not here, so its containers cannot mount labs/ from this"
+            " machine. Use an engine on this machine, or LAB_BACKEND=native on Linux.")  # fmt: skip
+# What `./lab doctor` says of the engine, and what of the part that needs attention.
+SAID = {
+    "colima-mac-arm64": VIRTUAL.format("Colima"),
+    "desktop-mac-arm64": VIRTUAL.format("Docker Desktop"),
+    "desktop-wsl": VIRTUAL.format("Docker Desktop"),
+    "docker-20.10": "",
+    "docker-20.10-rootless": ROOTLESS + WITHOUT_CGROUPS,
+    "docker-25": "",
+    "docker-28": "",
+    "docker-28-in-wsl": "",
+    "docker-28-old-buildx": "",
+    "docker-28-proxy": "",
+    "docker-28-rootless": ROOTLESS,
+    "docker-29-compose-5": "",
+    "docker-29-without-buildx": "",
+    "orbstack": VIRTUAL.format("OrbStack"),
+    "podman-4.3": "Podman's own builder makes the images" + UNTRIED,
+    "podman-4.3-rootless": ROOTLESS + PODMAN + UNTRIED,
+    "podman-5-rootless": ROOTLESS + PODMAN + UNTRIED,
+    "rancher-mac": VIRTUAL.format("Rancher Desktop"),
+    "rancher-wsl": VIRTUAL.format("Rancher Desktop"),
+}
+REFUSED = {
+    "desktop-mac-small": "The container engine has 1.9 GB of memory; the system needs",
+    "docker-28-outside-this-container": NOT_HERE.format("laptop"),
+    "docker-28-over-ssh": NOT_HERE.format("server-1"),
+    "podman-4.3-command": "The `docker` command here is Podman 4.3.1 itself, and ./lab needs",
+}
+WITHOUT_BUILDER = {
+    "docker-28-old-buildx": "Docker Compose 2.40.3 cannot build with buildx v0.12.1. Install buildx 0.17",
+    "docker-29-without-buildx": "Docker Compose 5.0.1 builds images with the buildx plugin, which is",
+}
+
+
+@pytest.fixture(autouse=True)
+def like_most_machines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """A kernel with its default, and an engine that is asked again by each test."""
+    (tmp_path / "first").write_text("1024\n")
+    monkeypatch.setattr(privileged, "FIRST_FREE", tmp_path / "first")
+    monkeypatch.setattr("platform.system", lambda: "Linux")
+    monkeypatch.delenv("LAB_REACH", raising=False)
+    asked = engine.current
+    asked.cache_clear()
+    yield
+    asked.cache_clear()
+
+
+def test_each_recording_is_expected() -> None:
+    assert sorted(SAID | REFUSED) == NAMES
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_doctor_says_what_is_different(name: str) -> None:
+    found = {finding.what: finding for finding in diagnosis.of_engine(recorded(name))}
+    assert not found["container engine"].remedy
+    assert found["container engine"].seen.startswith(recorded(name).name)
+    assert (found["this engine"].seen if "this engine" in found else "") == SAID[name]
+    assert found["image builder"].remedy.startswith(WITHOUT_BUILDER.get(name, ""))
+    assert bool(found["image builder"].remedy) == (name in WITHOUT_BUILDER)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_doctor_and_up_refuse_in_one_line(name: str) -> None:
+    (finding,) = diagnosis.of_engine(recorded(name))
+    assert finding.remedy.startswith(REFUSED[name])
+    assert "\n" not in finding.remedy
+    with pytest.raises(LabError, match=r"^The "):
+        fitness.refuse_unfit(recorded(name))
+
+
+@pytest.mark.parametrize("name", WITHOUT_BUILDER)
+def test_a_missing_builder_is_noticed_before_the_build(name: str) -> None:
+    with pytest.raises(LabError, match="Install buildx"):
+        fitness.refuse_without_builder(recorded(name))
+    # The engine itself is good: with all images there, the system starts.
+    fitness.refuse_unfit(recorded(name))
+
 
 @pytest.mark.parametrize(
-    ("seen", "said"),
+    ("changed", "said"),
     [
-        (Seen("19.03.8", "2.40.3", 8 * 10**9), ("19.03.8", "20.10")),
-        (Seen("28.5.2", "", 8 * 10**9), ("`docker compose` is missing", "2.24")),
-        (Seen("28.5.2", "2.17.0", 8 * 10**9), ("2.17.0", "2.24")),
-        (Seen("28.5.2", "v2.40.3", 10**9), ("1.0 GB", "2 GB")),
+        ({"version": "19.03.8"}, ("19.03.8", "20.10")),
+        ({"product": "Podman", "version": "3.4.4"}, ("Podman 3.4.4", "4.3")),
+        ({"compose": ""}, ("`docker compose` is missing", "2.24")),
+        ({"compose": "2.17.0"}, ("2.17.0", "2.24")),
+        ({"memory": 10**9}, ("1.0 GB", "GB")),
     ],
 )
-def test_unfit_engine(seen: Seen, said: tuple[str, ...]) -> None:
+def test_unfit_engine(changed: dict[str, object], said: tuple[str, ...]) -> None:
+    unfit = replace(recorded("docker-28"), **changed)  # type: ignore[arg-type]
     with pytest.raises(LabError) as refused:
-        engine.refuse_unfit(seen)
+        fitness.refuse_unfit(unfit)
     assert all(word in str(refused.value) for word in said)
     assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize("version", ["20.10.24+dfsg1", "28.5.2", "29.0.0-rc.1"])
 def test_fit_engine(version: str) -> None:
-    engine.refuse_unfit(Seen(version, "v2.40.3-desktop.1", 2 * 10**9))
+    fitness.refuse_unfit(Engine("Docker Engine", version, 4 * 10**9, compose="v2.40.3-desktop.1"))
+
+
+def test_an_engine_elsewhere_is_used_by_those_who_say_how(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAB_REACH", "network")
+    fitness.refuse_unfit(recorded("docker-28-outside-this-container"))
+
+
+@pytest.mark.parametrize("name", ["podman-4.3", "podman-5-rootless"])
+def test_podman_builds_by_itself_and_docker_with_buildkit(name: str) -> None:
+    assert fitness.builder(recorded(name)) == {"DOCKER_BUILDKIT": "0"}
+    assert fitness.builder(recorded("docker-28")) == {"DOCKER_BUILDKIT": "1"}
+
+
+@pytest.mark.parametrize(
+    ("name", "where"),
+    [
+        ("docker-28", "/etc/docker/daemon.json"), ("docker-28-rootless", "~/.config/docker/daemon.json"),
+        ("desktop-wsl", "Settings, Resources, Proxies"), ("colima-mac-arm64", "colima.yaml"),
+        ("podman-5-rootless", "podman.service"), ("docker-28-proxy", "Its proxy is http://proxy.example:3128"),
+    ],
+)  # fmt: skip
+def test_advice_for_downloads_names_the_engines_own_proxy(name: str, where: str) -> None:
+    advice = fitness.pull_advice(recorded(name))
+    assert where in advice
+    assert "does not see this shell's HTTPS_PROXY" in advice
+
+
+def test_a_proxy_of_the_shell_alone_is_pointed_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in diagnosis.PROXIES:
+        monkeypatch.delenv(name, raising=False)
+    assert not diagnosis.of_downloads(recorded("docker-28"), ["redis"]).remedy
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    assert "daemon.json" in diagnosis.of_downloads(recorded("docker-28"), ["redis"]).remedy
+    for fine in ("docker-28-proxy", "desktop-mac-arm64"):
+        assert not diagnosis.of_downloads(recorded(fine), ["redis"]).remedy
+    assert not diagnosis.of_downloads(recorded("docker-28"), []).remedy
+
+
+@pytest.mark.parametrize("name", ["desktop-wsl", "rancher-wsl", "desktop-mac-arm64"])
+def test_process_ids_of_a_virtual_machine_are_not_ours(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In WSL they would be the ids of other programs, which then got the signal."""
+    sent: list[tuple[str, ...]] = []
+    monkeypatch.setattr(engine, "current", lambda: recorded(name))
+    monkeypatch.setattr(engine, "must", lambda *words: sent.append(words))
+    container = {"Id": "0" * 64, "Name": f"/{containers.name('posts')}", "State": {
+        "Status": "running", "Pid": os.getpid(), "StartedAt": "2026-01-01T00:00:00.0Z"}}  # fmt: skip
+    answer = json.dumps([container])
+    monkeypatch.setattr(engine, "run", lambda *words, **_: type("Done", (), {"stdout": answer})())
+    containers.send("posts", 0)
+    assert "--pid=host" in sent[0]
 
 
 def test_no_docker_command(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert not engine.answers()
+    assert engine.current() is None
     with pytest.raises(LabError, match="Install Docker"):
         engine.look()
 
 
-def test_taken_port_is_named() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        number = taken.getsockname()[1]
-        with pytest.raises(LabError) as refused:
-            Addresses({"LAB_PORT_CONSUL": str(number)}).refuse_taken_ports()
-    assert f"127.0.0.1:{number} (consul)" in str(refused.value)
-    assert "LAB_PORT_CONSUL" in str(refused.value)
-
-
-def test_a_port_must_be_a_port() -> None:
-    with pytest.raises(LabError, match="LAB_PORT_HTTP=x"):
-        Addresses({"LAB_PORT_HTTP": "x"}).endpoints()
-
-
-def test_addresses_where_containers_are_in_a_virtual_machine() -> None:
-    found = Addresses({"LAB_REACH": "published", "LAB_PORT_KAFKA": "9999"}).endpoints()
-    assert found["kafka"] == "127.0.0.1:9999"
-    assert found["posts"] == "http://127.0.0.1:5013"
-    assert found["gateway"] == "http://127.0.0.1"
+@pytest.mark.parametrize("name", ["docker-20.10-rootless", "podman-4.3-command"])
+def test_a_docker_command_is_asked_for_the_documents(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A command that prints a recording, as a process: what is asked, and what is made of the answer."""
+    found = json.loads((FOLDER / f"{name}.json").read_text())
+    for document in ("info", "version"):
+        (tmp_path / document).write_text(json.dumps(found[document]))
+    command = tmp_path / "docker"
+    command.write_text(
+        f'#!/bin/sh\ncase "$1" in info|version) cat "{tmp_path}/$1" ;;\n'
+        '  compose) echo "2.40.3" ;; buildx) echo "github.com/docker/buildx v0.29.1 abc" ;;\n'
+        "  *) exit 1 ;; esac\n"
+    )
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    seen = engine.look()
+    assert (seen.rootless, seen.podman_command) == (name.endswith("rootless"), name.endswith("command"))
+    assert (seen.compose, seen.buildx) == ("2.40.3", "v0.29.1")
 
 
 def test_inside_says_what_to_type_outside(tmp_path: Path) -> None:

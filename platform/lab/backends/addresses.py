@@ -13,7 +13,10 @@ class Addresses(Protocol):
         """Name or address under which the other units know `unit`, and the catalog lists it."""
 
     def reach(self, unit: str) -> str:
-        """Address (no port) at which this process reaches `unit`; second instances as well."""
+        """Address at which this process reaches a service; second instances as well.
+
+        It has a port only where that is not the service's own.
+        """
 
     def variables(self) -> dict[str, str]:
         """Values for platform/deployment/settings/*.env, secrets included, for a program of this machine."""

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from lab.backends.compose import dotenv, engine
 from lab.backends.compose.images import used
+from lab.backends.compose.network import Addresses, environment_with
 from lab.backends.protocol import Backend
 from lab.errors import LabError
 from lab.home import REPO
@@ -66,7 +67,9 @@ def register(cli: click.Group, backend: Backend, console: Console) -> None:
     @cli.command()
     def secrets() -> None:
         """Make the secrets in .env that `docker compose up` asks for; those that are there stay."""
-        dotenv.ensure()
+        found = engine.current()
+        moved = Addresses(environment_with(dotenv.read())).moved()
+        dotenv.ensure(dotenv.owner(rootless=bool(found and found.rootless)) | moved)
         console.print("The secrets are in .env. Next: docker compose up -d --wait")
 
     @cli.command("bundle")

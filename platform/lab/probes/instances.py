@@ -12,6 +12,9 @@ def port(backend: Addresses) -> int:
 
 def answered(backend: Addresses, unit: str, path: str) -> int:
     """Requests to `path` that an instance has answered, by its own count. Raises httpx.HTTPError."""
-    text = local_http.get(f"http://{backend.reach(unit)}:{port(backend)}/metrics", timeout=5).text
+    address = backend.reach(unit)
+    if ":" not in address:
+        address = f"{address}:{port(backend)}"
+    text = local_http.get(f"http://{address}/metrics", timeout=5).text
     lines = [line for line in text.splitlines() if "_count{" in line and f'"{path}"' in line]
     return int(sum(float(line.rsplit(" ", 1)[1]) for line in lines))

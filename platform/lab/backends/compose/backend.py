@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 
 from lab.backends import overrides
-from lab.backends.compose import containers, dotenv, engine, images, process
+from lab.backends.compose import containers, dotenv, engine, fitness, images, process
 from lab.backends.compose.faults import ComposeFaults
 from lab.backends.compose.limits import memory_limit
 from lab.backends.compose.network import Addresses, environment_with
@@ -15,8 +15,9 @@ from lab.probes.readiness import slow
 from lab.progress import Progress
 from lab.topology import SECONDS, UNITS
 
-FILES = (REPO / "docker-compose.yml", DEPLOYMENT / "compose" / "more.yaml")
-PUBLISHED = DEPLOYMENT / "compose" / "published.yaml"
+OVERLAYS = DEPLOYMENT / "compose"
+FILES = (REPO / "docker-compose.yml", OVERLAYS / "more.yaml")
+PUBLISHED = (OVERLAYS / "published.yaml", OVERLAYS / "second" / "published.yaml")
 UP_SECONDS = 300.0
 MORE_SECONDS = 60.0
 """What Compose needs besides waiting: it makes the containers first, and answers last."""
@@ -45,8 +46,8 @@ class ComposeBackend(ComposeFaults):
     def start(self, progress: Progress) -> None:
         """Make what is missing (secrets, images), then start all and wait until all is healthy."""
         seen = engine.look()
-        engine.refuse_unfit(seen)
-        dotenv.ensure()
+        fitness.refuse_unfit(seen)
+        dotenv.ensure(self._depends_on_engine())
         # The engine would make a folder that only root may write to.
         folder = overrides.folder(self._home)
         folder.mkdir(parents=True, exist_ok=True)
@@ -54,7 +55,7 @@ class ComposeBackend(ComposeFaults):
         dotenv.give(folder)
         if not self.running():
             self.refuse_taken_ports()
-        images.ensure(self._command, self._environment(), progress)
+        images.ensure(seen, self._command, self._environment(), progress)
         progress.say("start", "starting containers")
         seconds = UP_SECONDS * slow()
         command = self._command("up", "--detach", "--wait", "--wait-timeout", f"{seconds:.0f}")
@@ -73,7 +74,7 @@ class ComposeBackend(ComposeFaults):
 
     def stop(self) -> None:
         """Stop and remove the containers; volumes stay."""
-        dotenv.ensure()  # Compose reads the whole file, also to stop
+        dotenv.ensure(self._depends_on_engine())  # Compose reads the whole file, also to stop
         self._compose("--profile", "second", "down", "--remove-orphans", "--timeout", STOP_SECONDS)
 
     def restart(self, unit: str) -> None:
@@ -175,12 +176,13 @@ class ComposeBackend(ComposeFaults):
         return unit
 
     def reach(self, unit: str) -> str:
-        """The container's own address, where this machine can reach it."""
-        return self._addresses.reach(unit)
+        """The container's own address where this machine can reach it, else its port on loopback."""
+        found = self._addresses
+        return found.endpoint(unit) if found.published else found.reach(unit)
 
     def variables(self) -> dict[str, str]:
         """Addresses as this machine reaches them, and the secrets."""
-        return self._addresses.variables() | dotenv.ensure()
+        return self._addresses.variables() | dotenv.ensure(self._depends_on_engine())
 
     def listen_host(self) -> str:
         """This machine's address in the project's network."""
@@ -204,7 +206,7 @@ class ComposeBackend(ComposeFaults):
         self._compose("up", "--detach", "--no-deps", "--no-build", *options, unit)
 
     def _command(self, *arguments: str) -> list[str]:
-        files = (*FILES, *((PUBLISHED,) if self._addresses.published else ()))
+        files = (*FILES, *(PUBLISHED if self._addresses.published else ()))
         chosen = [word for file in files for word in ("--file", str(file))]
         return ["docker", "compose", "--project-directory", str(REPO), *chosen, *arguments]
 
@@ -219,11 +221,18 @@ class ComposeBackend(ComposeFaults):
             "LAB_FINGERPRINT": made_of[images.SERVICE],
             "LAB_JUPYTER_FINGERPRINT": made_of[images.JUPYTER],
             "COMPOSE_PROGRESS": "plain",
-            **dotenv.owner(),
+            **self._depends_on_engine(),
         }
+        if found := engine.current():
+            mine |= fitness.builder(found)
         if self._addresses.published:
             mine |= {"LAB_KAFKA_OUTSIDE": f"127.0.0.1:{self._addresses.port('kafka')}"}
         return mine
+
+    def _depends_on_engine(self) -> dict[str, str]:
+        """What a plain `docker compose` needs in .env as well."""
+        found = engine.current()
+        return dotenv.owner(rootless=bool(found and found.rootless)) | self._addresses.moved()
 
     def _compose(self, *arguments: str) -> None:
         done = process.run(self._command(*arguments), self._environment(), DOWN_SECONDS)

@@ -39,7 +39,7 @@ def look(units: tuple[str, ...]) -> list[Unit]:
     """State of the units, in their order; one that has no container is `stopped`."""
     seen = engine.run("inspect", "--type", "container", *(name(unit) for unit in units))
     found = {container["Name"].lstrip("/"): container for container in json.loads(seen.stdout or "[]")}
-    usage = {} if platform.system() == "Linux" else _usage()
+    usage = {} if _are_here() else _usage()
     return [_unit(unit, found.get(name(unit)), usage) for unit in units]
 
 
@@ -67,6 +67,15 @@ def _unit(unit: str, container: dict[str, Any] | None, usage: dict[str, int]) ->
     since = datetime.fromisoformat(seen["StartedAt"][:19] + "+00:00").timestamp()
     memory = usage.get(name(unit), 0) if usage else _resident(pid)
     return Unit(unit, state, pid, short, memory, since)
+
+
+def _are_here() -> bool:
+    """Whether the engine's process ids are those of this machine.
+
+    Elsewhere the same number belongs to another program: Docker Desktop in WSL is Linux, too.
+    """
+    found = engine.current()
+    return platform.system() == "Linux" and found is not None and found.shares_processes
 
 
 def _resident(pid: int) -> int:
@@ -103,7 +112,7 @@ def send(unit: str, number: int) -> None:
     pid = next(found.pid for found in look((unit,)))
     if pid is None:
         raise LabError(f"{unit} does not run, so it cannot be sent a signal.")
-    if platform.system() == "Linux" and Path(f"/proc/{pid}").exists():
+    if _are_here() and Path(f"/proc/{pid}").exists():
         with suppress(PermissionError):
             os.kill(pid, number)
             return

@@ -1,6 +1,7 @@
 """The file .env beside docker-compose.yml: the secrets, and who owns the files that JupyterLab writes."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from lab.backends.settings import ensure_pairs, ensure_secrets, read_pairs
@@ -15,13 +16,16 @@ def read() -> dict[str, str]:
     return read_pairs(FILE)
 
 
-def owner() -> dict[str, str]:
+def owner(rootless: bool = False) -> dict[str, str]:
     """Whose the learner's files are, for JupyterLab's container; empty where users have no numbers.
 
-    Not who runs this: with sudo that is root, and JupyterLab need not be.
+    Not who runs this: with sudo that is root, and JupyterLab need not be. In a rootless engine's containers
+    root is the user who runs the engine, and every other number belongs to nobody here.
     """
     if not hasattr(os, "getuid"):
         return {}
+    if rootless:
+        return {"LAB_UID": "0", "LAB_GID": "0"}
     seen = LABS.stat()
     return {"LAB_UID": str(seen.st_uid), "LAB_GID": str(seen.st_gid)}
 
@@ -32,7 +36,7 @@ def give(folder: Path) -> None:
         os.chown(folder, int(found["LAB_UID"]), int(found["LAB_GID"]))
 
 
-def ensure() -> dict[str, str]:
-    """What Compose needs in it; what is missing is made."""
+def ensure(found: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Add what Compose needs and the file lacks. `found`: what depends on the engine, else `owner()`."""
     ensure_secrets(FILE)
-    return ensure_pairs(FILE, owner())
+    return ensure_pairs(FILE, owner() if found is None else found)

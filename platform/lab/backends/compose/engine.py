@@ -1,30 +1,19 @@
 """The container engine, through the `docker` command and its Compose plugin."""
 
+import functools
 import json
 import os
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import replace
+from typing import Any
 
 from lab.backends.compose import dotenv
+from lab.backends.compose.kinds import Engine, Host, recognise
 from lab.errors import LabError
 
-OLDEST_ENGINE = (20, 10)
-OLDEST_COMPOSE = (2, 24)
-"""The first that takes an env_file which need not exist."""
-LEAST_MEMORY = 2_000_000_000
-"""Bytes; the limits of all containers together are a little more, what they use is less."""
 ANSWER_SECONDS = 10
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What the engine said of itself; `memory` in bytes."""
-
-    engine: str
-    compose: str
-    memory: int
 
 
 def answers() -> bool:
@@ -39,49 +28,55 @@ def answers() -> bool:
     return asked.returncode == 0
 
 
-def look() -> Seen:
-    """Ask engine and Compose. Raises LabError when one of them does not answer."""
-    if not shutil.which("docker"):
-        raise LabError("There is no `docker` command. Install Docker, or use LAB_BACKEND=native on Linux.")
-    asked = run("info", "--format", "{{json .ServerVersion}} {{json .MemTotal}}")
-    parts = asked.stdout.split()
-    if asked.returncode != 0 or len(parts) != 2 or parts[0] == '""':
-        last = (asked.stderr.strip() or asked.stdout.strip()).splitlines()[-1:]
-        raise LabError(
-            f"The container engine does not answer ({' '.join(last)}). Start Docker, then run ./lab again."
-        )
-    compose = run("compose", "version", "--short")
-    return Seen(
-        json.loads(parts[0]), compose.stdout.strip() if compose.returncode == 0 else "", int(parts[1])
+def look() -> Engine:
+    """Ask the engine, Compose and buildx. Raises LabError when the engine does not answer."""
+    return replace(
+        _engine(), compose=_version("compose", "version", "--short"), buildx=_version("buildx", "version")
     )
 
 
-def refuse_unfit(seen: Seen) -> None:
-    """Raise LabError, in one line, for an engine that cannot run the system."""
-    if _version(seen.engine) < OLDEST_ENGINE:
-        raise LabError(f"The container engine is {seen.engine}; the oldest that works is"
-                       f" {_words(OLDEST_ENGINE)}. Update Docker.")  # fmt: skip
-    if not seen.compose:
+@functools.cache
+def current() -> Engine | None:
+    """The engine, asked once in the life of this process and without its plugins; None without an answer."""
+    try:
+        return _engine()
+    except LabError:
+        return None
+
+
+def _engine() -> Engine:
+    if not shutil.which("docker"):
+        raise LabError("There is no `docker` command. Install Docker, or use LAB_BACKEND=native on Linux.")
+    asked = run("info", "--format", "{{json .}}")
+    info = _document(asked.stdout)
+    if asked.returncode != 0 or not ("host" in info or info.get("ServerVersion")):
+        last = (asked.stderr.strip() or "it printed no version").splitlines()[-1:]
         raise LabError(
-            f"`docker compose` is missing. Install the Compose plugin {_words(OLDEST_COMPOSE)} or newer."
+            f"The container engine does not answer ({' '.join(last)}). Start Docker, then run ./lab again."
         )
-    if _version(seen.compose) < OLDEST_COMPOSE:
-        raise LabError(f"Docker Compose is {seen.compose}; {_words(OLDEST_COMPOSE)} is the oldest that works."
-                       " Update it.")  # fmt: skip
-    if seen.memory < LEAST_MEMORY:
-        raise LabError(
-            f"The container engine has {seen.memory / 1e9:.1f} GB of memory; the system needs"
-            f" {LEAST_MEMORY / 1e9:.0f} GB. Give it more (Docker Desktop: Settings, Resources)."
-        )
+    version = _document(run("version", "--format", "{{json .}}").stdout)
+    return recognise(info, version, Host.this(), _endpoint())
 
 
-def _version(text: str) -> tuple[int, int]:
-    found = re.match(r"v?(\d+)\.(\d+)", text)
-    return (int(found[1]), int(found[2])) if found else (0, 0)
+def _document(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
-def _words(version: tuple[int, int]) -> str:
-    return f"{version[0]}.{version[1]}"
+def _endpoint() -> str:
+    """The address of the engine: DOCKER_HOST, else that of the client's context."""
+    given = os.environ.get("DOCKER_HOST")
+    return given or run("context", "inspect", "--format", "{{.Endpoints.docker.Host}}").stdout.strip()
+
+
+def _version(*command: str) -> str:
+    """The version that a plugin prints; '' when it is missing."""
+    asked = run(*command)
+    found = re.search(r"v?\d+\.\d+\S*", asked.stdout)
+    return found[0] if found and asked.returncode == 0 else ""
 
 
 def run(*arguments: str, timeout: float | None = 120) -> "subprocess.CompletedProcess[str]":

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import yaml
 
-from lab.backends.compose import engine, process
+from lab.backends.compose import engine, fitness, process
+from lab.backends.compose.kinds import Engine
 from lab.errors import LabError
 from lab.home import DEPLOYMENT, PLATFORM, REPO
 from lab.progress import Progress
@@ -48,25 +49,30 @@ def used() -> dict[str, str]:
     return {service["image"]: name for name, service in services.items()}
 
 
-def ensure(command: Callable[..., list[str]], environment: Mapping[str, str], progress: Progress) -> None:
+def ensure(
+    found: Engine, command: Callable[..., list[str]], environment: Mapping[str, str], progress: Progress
+) -> None:
     """Fetch what is missing, build what is not current. Raises LabError.
 
     `command` makes a Compose command.
     """
-    absent = [image for image in used() if image not in BUILT_BY and not _is_there(image)]
+    old = [image for image, made_of in fingerprints().items() if not is_current(image, made_of)]
+    if old:
+        fitness.refuse_without_builder(found)  # before 1.5 GB are fetched
+    absent = [image for image in used() if image not in BUILT_BY and not is_there(image)]
     if absent:
         # `up` would fetch them too, but without a word, and within the time that is for starting.
         pull = command("pull", *(used()[image] for image in absent))
-        _done(pull, environment, progress, "fetching", absent,
-              "Without a network: ./lab unbundle, with the archive of a machine that has one.")  # fmt: skip
-    if old := [image for image, made_of in fingerprints().items() if not is_current(image, made_of)]:
+        _done(pull, environment, progress, "fetching", absent, fitness.pull_advice(found))
+    if old:
         build = command("build", *(BUILT_BY[image] for image in old))
         _done(build, environment, progress, "building", old,
               "Behind a proxy: set HTTP_PROXY and HTTPS_PROXY, and put its certificates into certificates/."
               " Then run ./lab up again.")  # fmt: skip
 
 
-def _is_there(image: str) -> bool:
+def is_there(image: str) -> bool:
+    """Whether the engine has the image."""
     return engine.run("image", "inspect", "--format", "{{.Id}}", image).returncode == 0
 
 

@@ -3,13 +3,16 @@
 import os
 import platform
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cached_property
 
 import psutil
 
 from lab import topology
-from lab.errors import LabError
-from lab.topology import SERVICES, STORES
+from lab.backends.compose import engine, privileged
+from lab.backends.compose.kinds import Engine
+from lab.errors import LabError, NotWithThisEngine
+from lab.topology import SECOND, SERVICES, STORES
 
 HOSTS = topology.addresses()
 OUTSIDE_KAFKA = 9094
@@ -17,29 +20,63 @@ OUTSIDE_KAFKA = 9094
 INSIDE = {unit: topology.ports()[unit] for unit in (*STORES, *SERVICES)} | {"kafka": OUTSIDE_KAFKA}
 PUBLISHED = {name: found.port for name, found in topology.PUBLISHED.items()}
 """What docker-compose.yml publishes on 127.0.0.1, each moved by LAB_PORT_<NAME>."""
-BEYOND = {store: INSIDE[store] for store in STORES} | {
-    service: INSIDE[service] + HOSTS[service] for service in SERVICES
-}
+BEYOND = (
+    {store: INSIDE[store] for store in STORES}
+    | {service: INSIDE[service] + HOSTS[service] for service in SERVICES}
+    | {service + SECOND: INSIDE[service] + HOSTS[service] + 10 for service in SERVICES}
+)
 """What compose/published.yaml publishes as well. Not 5000 and 7000, which macOS keeps for AirPlay."""
 
 
-class Addresses:
-    """Names to addresses. `settings`: the variables of .env and the environment."""
+UNPRIVILEGED_HTTP = 8000
+"""The gateway's port where the engine may not publish 80; the native backend has the same."""
 
-    def __init__(self, settings: Mapping[str, str]) -> None:
+
+class Addresses:
+    """Names to addresses. `settings`: the variables of .env and the environment.
+
+    `ask` gives the engine, which decides how containers are reached; it is called when that is needed.
+    """
+
+    def __init__(
+        self, settings: Mapping[str, str], ask: Callable[[], Engine | None] = engine.current
+    ) -> None:
         self._settings = settings
+        self._ask = ask
         self.base = settings.get("LAB_NETWORK") or "172.30.41"
-        # Only on Linux do the containers' own addresses answer the machine that they run on.
-        reach = settings.get("LAB_REACH") or ("network" if platform.system() == "Linux" else "published")
-        self.published = reach == "published"
+
+    @cached_property
+    def published(self) -> bool:
+        """Whether the servers are reached on 127.0.0.1, because the containers' own addresses are not."""
+        if reach := self._settings.get("LAB_REACH"):
+            return reach == "published"
+        found = self._ask()
+        if found is None:  # a guess, for commands that need no engine
+            return platform.system() != "Linux"
+        return found.reached_by == "published"
 
     def port(self, name: str) -> int:
         """The port on 127.0.0.1 of `name`. Raises LabError."""
-        variable = f"LAB_PORT_{name.upper()}"
+        variable = _variable(name)
         given = self._settings.get(variable, "")
         if given and not (given.isdigit() and 0 < int(given) < 65536):
             raise LabError(f"{variable}={given} is not a port; give a number from 1 to 65535.")
-        return int(given) if given else (PUBLISHED | BEYOND)[name]
+        if given:
+            return int(given)
+        if name == "http" and self._first > PUBLISHED[name]:
+            return UNPRIVILEGED_HTTP
+        return (PUBLISHED | BEYOND)[name]
+
+    def moved(self) -> dict[str, str]:
+        """The port variable that `docker compose` needs because the engine may not publish port 80."""
+        if self._settings.get("LAB_PORT_HTTP") or self.port("http") == PUBLISHED["http"]:
+            return {}
+        return {"LAB_PORT_HTTP": str(self.port("http"))}
+
+    @cached_property
+    def _first(self) -> int:
+        """The lowest port that the engine may publish."""
+        return privileged.first(self._ask())
 
     def reach(self, unit: str) -> str:
         """Address of a unit for a program of this machine."""
@@ -73,11 +110,24 @@ class Addresses:
         return found
 
     def bridge(self) -> str:
-        """This machine's own address in the project's network."""
+        """This machine's own address in the project's network. Raises NotWithThisEngine."""
+        if self.published:
+            raise NotWithThisEngine(
+                "with this engine the containers cannot send requests to a program on this machine",
+                "in a terminal of JupyterLab (./lab notebook): lab check NN",
+            )
         return f"{self.base}.1"
 
     def neighbour(self) -> tuple[str, str]:
-        """The gateway's own address, and an address of this machine outside the project's network."""
+        """The gateway's own address, and an address of this machine outside the project's network.
+
+        Raises NotWithThisEngine.
+        """
+        if self.published:
+            raise NotWithThisEngine(
+                "with this engine all requests reach the gateway from one address",
+                "on Linux with Docker Engine, or with LAB_BACKEND=native: ./lab check NN",
+            )
         for addresses in psutil.net_if_addrs().values():
             for found in addresses:
                 away = not found.address.startswith(("127.", f"{self.base}."))
@@ -90,15 +140,27 @@ class Addresses:
         names = PUBLISHED | (BEYOND if self.published else {})
         lines = []
         for name in names:
+            if self.port(name) < self._first and (found := self._ask()):
+                variable = _variable(name)
+                lines.append(
+                    f"127.0.0.1:{self.port(name)} ({name}) is below {self._first}, and {found.name} may not"
+                    f" publish it. Move the lab: {variable}=… ./lab up, or allow it:"
+                    f" {privileged.remedy(found)}"
+                )
+                continue
             with socket.socket() as probe:
                 probe.settimeout(1)
                 if probe.connect_ex(("127.0.0.1", self.port(name))) == 0:
                     lines.append(
                         f"127.0.0.1:{self.port(name)} ({name}) is not free{holder(self.port(name))}."
-                        f" Stop that, or move the lab: LAB_PORT_{name.upper()}=… ./lab up"
+                        f" Stop that, or move the lab: {_variable(name)}=… ./lab up"
                     )
         if lines:
             raise LabError("\n".join(lines))
+
+
+def _variable(name: str) -> str:
+    return f"LAB_PORT_{name.upper().replace('-', '_')}"
 
 
 def holder(number: int) -> str:
