@@ -14,8 +14,8 @@ import time
 import urllib.error
 import urllib.request
 import zipfile
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO
 
 CONNECT_SECONDS = 3.0
 """Without an answer for so long the address counts as unreachable."""
@@ -23,20 +23,20 @@ STALL_SECONDS = 10.0
 """Without a byte for so long a download that has begun counts as broken."""
 JUDGED_AFTER, LEAST_RATE = 10.0, 300_000
 """After so many seconds a download slower than this many bytes per second ends: building is faster."""
-CHUNK = 1 << 16
+CHUNK, MEGABYTE = 1 << 16, 1_000_000
 
 
 class NotUsed(Exception):
     """The archive cannot be used; the text says why."""
 
 
-def reach(url: str, timeout: float) -> IO[bytes]:
+def reach(url: str, timeout: float) -> BufferedIOBase:
     """Ask for the archive; the body is read by the caller. Raises NotUsed."""
     if url.partition(":")[0] not in ("http", "https", "file"):
         raise NotUsed("the address begins with neither http:, https: nor file:")
     try:
         request = urllib.request.Request(url, headers={"User-Agent": "civildiy-lab"})  # noqa: S310 - see above
-        answer: IO[bytes] = urllib.request.urlopen(request, timeout=timeout)  # noqa: S310
+        answer: BufferedIOBase = urllib.request.urlopen(request, timeout=timeout)  # noqa: S310
         return answer
     except urllib.error.HTTPError as error:
         raise NotUsed(f"the address answered {error.code} {error.reason}") from None
@@ -65,12 +65,12 @@ def download(url: str, file: Path, sha256: str) -> None:
         while chunk := _read(answer, received):
             digest.update(chunk)
             out.write(chunk)
-            received += len(chunk)
+            before, received = received, received + len(chunk)
             seconds = time.monotonic() - began
             if seconds > JUDGED_AFTER and received < LEAST_RATE * seconds:
                 raise NotUsed(f"it arrives too slowly: {received / 1e6:.1f} MB in {seconds:.0f} s")
-            if received % (1 << 20) < CHUNK:
-                print(f"{received / 1e6:.0f} MB", flush=True)
+            if received // MEGABYTE > before // MEGABYTE:
+                print(f"{received // MEGABYTE} MB", flush=True)
     if digest.hexdigest() != sha256:
         raise NotUsed(
             f"its SHA-256 is {digest.hexdigest()}, not the pinned {sha256}: "
@@ -78,9 +78,9 @@ def download(url: str, file: Path, sha256: str) -> None:
         )
 
 
-def _read(answer: IO[bytes], received: int) -> bytes:
+def _read(answer: BufferedIOBase, received: int) -> bytes:
     try:
-        return answer.read(CHUNK)
+        return answer.read1(CHUNK)
     except (OSError, http.client.HTTPException) as error:
         raise NotUsed(f"the download stopped after {received / 1e6:.1f} MB ({error})") from None
 
