@@ -29,7 +29,7 @@ class Index:
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w") as wheel:
             script = zipfile.ZipInfo(f"{package}-{version}.data/scripts/{package}")
-            script.external_attr = 0o755 << 16
+            script.external_attr = 0o100755 << 16
             wheel.writestr(script, content)
             wheel.writestr(f"{package}-{version}.dist-info/METADATA", told)
             wheel.writestr(f"{package}-{version}.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")

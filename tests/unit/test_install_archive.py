@@ -129,7 +129,8 @@ def install(installer: Installer) -> tuple[bytes, str]:
     """What was installed as Consul, and the one line that says which way it came."""
     said = io.StringIO()
     installer.install(Progress(Console(file=said, width=400)))
-    (line,) = (line.strip() for line in said.getvalue().splitlines() if "consul archive" in line)
+    lines = (line.strip() for line in said.getvalue().splitlines() if "consul archive" in line)
+    (line,) = (line for line in lines if "downloading" not in line)
     return (installer.folder("consul") / "consul").read_bytes(), line
 
 

@@ -21,6 +21,11 @@ def native_is_chosen() -> bool:
     return wanted == "native" or (not wanted and not engine.answers())
 
 
+def interrupt(*_: object) -> None:
+    """End as Ctrl-C does. SIGINT itself would not do: a shell lets its background jobs ignore it."""
+    raise KeyboardInterrupt
+
+
 def end_with_parent() -> None:
     """Let Linux send SIGTERM when ./lab is killed, so that nothing is compiled unseen."""
     if sys.platform == "linux":
@@ -31,7 +36,7 @@ def end_with_parent() -> None:
 def main() -> None:
     """Install what is missing. Exits with the reason when that fails."""
     # ./lab ends this process with SIGTERM; compilers and downloads have to end with it.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, interrupt)
     end_with_parent()
     try:
         if native_is_chosen():

@@ -198,7 +198,7 @@ class Installer:
             build = self._home.build / f"{self.folder(name).name}-archive"
             try:
                 recipes.fetch_archive(
-                    runner, name, archive, url, build, new, lambda text: progress.say(name, text)
+                    runner, name, archive, url, build, new, lambda text: progress.say(f"{name} archive", text)
                 )
             except ArchiveNotUsed as reason:
                 progress.done(f"{name} archive", f"{url} is not used: {reason}. Building from source instead")
