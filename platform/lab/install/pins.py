@@ -1,7 +1,9 @@
 """What platform/deployment/servers/versions.toml says."""
 
+import os
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from lab.home import RECIPES
 
@@ -14,6 +16,23 @@ class Wheel:
     version: str
     sha256: str
     program: str
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A program that its makers publish in a zip file; `program` is its name in there.
+
+    `{version}` in the address stands for the version.
+    """
+
+    address: str
+    version: str
+    sha256: str
+    program: str
+
+    def url(self, name: str, env: Mapping[str, str] = os.environ) -> str:
+        """Where to fetch it: LAB_<NAME>_ARCHIVE if that is set, else the address; "" means nowhere."""
+        return env.get(f"LAB_{name.upper()}_ARCHIVE", self.address).replace("{version}", self.version)
 
 
 @dataclass(frozen=True)
@@ -35,6 +54,7 @@ class Pins:
     wheels: dict[str, Wheel]
     go: dict[str, GoModule]
     kafka: str
+    archives: dict[str, Archive] = field(default_factory=dict)
 
 
 def pins() -> Pins:
@@ -45,4 +65,5 @@ def pins() -> Pins:
         wheels={name: Wheel(**wheel) for name, wheel in document["wheel"].items()},
         go={name: GoModule(**module) for name, module in document["go"].items()},
         kafka=document["maven"]["kafka"]["version"],
+        archives={name: Archive(**archive) for name, archive in document["archive"].items()},
     )

