@@ -18,7 +18,10 @@ SECOND = tuple(f"{name}-2" for name in ("auth", "profile", "posts", "feed", "pos
 
 @dataclass(frozen=True)
 class Unit:
-    """One running part. `memory` is resident bytes of it and its children; `since` Unix seconds."""
+    """One running part. `memory` is resident bytes of it and its children; `since` Unix seconds.
+
+    `restarts` counts how often the supervisor started it again after it had ended by itself.
+    """
 
     name: str
     state: str
@@ -26,6 +29,7 @@ class Unit:
     container: str | None
     memory: int
     since: float | None
+    restarts: int = 0
 
 
 class Backend(Protocol):

@@ -217,16 +217,18 @@ class NativeBackend(NativeFaults):
 
 def _unit(name: str, state: dict[str, Any]) -> Unit:
     pid = state.get("pid") or None
+    # One that was asked to end (SIGTERM) did not fail.
+    restarts = 0 if state.get("exit_code") in (0, 143) else int(state.get("restarts") or 0)
     if not state.get("is_running") or pid is None:
-        return Unit(name, str(state.get("status", "stopped")).lower(), None, None, 0, None)
+        return Unit(name, str(state.get("status", "stopped")).lower(), None, None, 0, None, restarts)
     try:
         process = psutil.Process(pid)
         family = [process, *process.children(recursive=True)]
         memory, since = sum(_resident(member) for member in family), process.create_time()
     except psutil.Error:
-        return Unit(name, "restarting", None, None, 0, None)
+        return Unit(name, "restarting", None, None, 0, None, restarts)
     ready = state.get("is_ready") in ("Ready", "-", "", None)
-    return Unit(name, "running" if ready else "starting", pid, None, memory, since)
+    return Unit(name, "running" if ready else "starting", pid, None, memory, since, restarts)
 
 
 def _resident(process: psutil.Process) -> int:
