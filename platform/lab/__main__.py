@@ -2,11 +2,15 @@
 
 import sys
 
+from lab import environment
 from lab.errors import LabError
+from lab.text import never_refuse, visible
 
+never_refuse()
+environment.forget_python()
 try:
     from lab.cli import main
 except LabError as error:  # the backend is chosen at import
-    sys.exit(str(error))
+    sys.exit(visible(error))
 
 main()

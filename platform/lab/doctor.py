@@ -6,7 +6,6 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -16,6 +15,8 @@ from lab.backends.compose.backend import ComposeBackend
 from lab.backends.native import network
 from lab.backends.protocol import Backend
 from lab.errors import LabError
+from lab.health.examine import examine as examine_system
+from lab.health.finding import Finding
 from lab.home import REPO, Home
 from lab.install import debian, registries
 from lab.install.pins import pins
@@ -27,15 +28,6 @@ MEMORY_GB = 2.0
 BUILD_DISK_GB, RUN_DISK_GB = 6.0, 1.0
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at. `remedy` is empty when it is fine."""
-
-    what: str
-    seen: str
-    remedy: str = ""
-
-
 def examine(home: Home, backend: Backend) -> Iterator[Finding]:
     """Everything that is looked at, one after the other."""
     version = ".".join(str(part) for part in sys.version_info[:3])
@@ -43,6 +35,8 @@ def examine(home: Home, backend: Backend) -> Iterator[Finding]:
     yield Finding("backend", backend.kind)
     looked = _compose(backend) if isinstance(backend, ComposeBackend) else _native(home, backend.running())
     yield from looked
+    if backend.running():
+        yield from examine_system(home, backend)
 
 
 def _compose(backend: ComposeBackend) -> Iterator[Finding]:
@@ -56,7 +50,7 @@ def _compose(backend: ComposeBackend) -> Iterator[Finding]:
     yield Finding("container engine", f"{seen.engine}, {seen.memory / GB:.1f} GB of memory")
     yield Finding("Docker Compose", seen.compose)
     yield _disk(REPO, RUN_DISK_GB)
-    yield from _ports(backend.running(), backend.refuse_taken_ports)
+    yield from _ports(backend.running(), backend.refuse_taken_ports, backend.refuse_wrong_settings)
 
 
 def _native(home: Home, running: bool) -> Iterator[Finding]:
@@ -68,7 +62,7 @@ def _native(home: Home, running: bool) -> Iterator[Finding]:
     yield from (_disk(home.root, RUN_DISK_GB if complete else BUILD_DISK_GB), _debian(complete))
     java = debian.java_version()
     yield Finding("Java", str(java or "none"), "" if java or not complete else "apt-get install a JRE of 17+")
-    yield from _ports(running, network.refuse_taken_ports)
+    yield from _ports(running, network.refuse_taken_ports, network.refuse_wrong_settings)
     if needed := registries.still_needed(home, pins()):
         yield from _registries(needed)
     else:
@@ -115,18 +109,17 @@ def _debian(complete: bool) -> Finding:
     return Finding("Debian packages", "missing: " + " ".join(missing), remedy)
 
 
-def _ports(running: bool, refuse_taken: Callable[[], None]) -> Iterator[Finding]:
-    if running:
-        yield Finding("ports", "in use by the running system")
-        return
+def _ports(
+    running: bool, refuse_taken: Callable[[], None], refuse_wrong: Callable[[], None] = lambda: None
+) -> Iterator[Finding]:
     try:
-        refuse_taken()
+        (refuse_wrong if running else refuse_taken)()
     except LabError as taken:
         for line in str(taken).splitlines():
-            seen, *remedy = re.split(r"\. (?=Stop|Move)|; (?=give)", line, maxsplit=1)
+            seen, *remedy = re.split(r"\. (?=Stop|Move|Give)|; (?=give)", line, maxsplit=1)
             yield Finding("port", seen, "".join(remedy) or line)
     else:
-        yield Finding("ports", "all free")
+        yield Finding("ports", "in use by the running system" if running else "all free")
 
 
 def _registries(needed: list[Registry]) -> Iterator[Finding]:

@@ -1,15 +1,18 @@
 """The environment of programs that ./lab starts: what a user has set for other programs stays out of it.
 
-A verdict must be the same on every machine. A filter in PYTEST_ADDOPTS, asserts removed by PYTHONOPTIMIZE, a proxy
-or a locale would change it. Installing (pip, apt-get, Go, Maven) keeps the user's own environment, because it needs
-proxies and certificates.
+A verdict must be the same on every machine. A filter in PYTEST_ADDOPTS, asserts removed by PYTHONOPTIMIZE,
+a proxy or a locale would change it. Installing (pip, apt-get, Go, Maven) keeps the user's own environment,
+because it needs proxies and certificates.
 """
 
 import os
 import re
+import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+
+from lab.home import REPO
 
 FOREIGN = re.compile(
     r"PYTEST_.*|PYTHON.*|__PYVENV_LAUNCHER__|COV_CORE_.*|COVERAGE_.*|HYPOTHESIS_.*"
@@ -46,3 +49,20 @@ def forget_python() -> None:
 def _is_folder(name: str) -> bool:
     """Whether files can be made there."""
     return bool(name) and Path(name).is_dir() and os.access(name, os.W_OK | os.X_OK)
+
+
+def pytest_command() -> list[str]:
+    """How pytest is started for the course's own files: no configuration or conftest.py of others counts."""
+    return [
+        sys.executable, "-P", "-s", "-m", "pytest", "-c", str(REPO / "pyproject.toml"), f"--rootdir={REPO}",
+    ]  # fmt: skip
+
+
+def handed_on() -> dict[str, str]:
+    """The environment for a ./lab that a notebook starts: 80 columns and no colours, which are noise in outputs.
+
+    Proxies and certificates stay, because `%lab up` may install.
+    """
+    foreign = ("PYTEST_", "PYTHON", "FORCE_COLOR", "CLICOLOR", "PY_COLORS", "TTY_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    return kept | {"COLUMNS": "80", "TERM": "dumb", "PYTHONUTF8": "1"}

@@ -24,7 +24,7 @@ LEAST = 14
 
 
 class Console(RichConsole):
-    """Prints every string as it is, whatever looks like markup in it, with control characters made visible."""
+    """Prints every string as it is, whatever looks like markup in it; control characters become visible."""
 
     def __init__(self, **options: Any) -> None:
         _believe_size()
@@ -69,8 +69,8 @@ def print_rows(
 ) -> None:
     """Print a table, or one block of lines for each row where the table would not fit.
 
-    `right` names the columns of figures. Cells of the columns in `whole` (addresses, names, commands to copy) stand
-    on one line; all others wrap. `note` is printed below.
+    `right` names the columns of figures. Cells of the columns in `whole` (addresses, names, commands to copy)
+    stand on one line; all others wrap. `note` is printed below.
     """
     cells = [[visible(cell).replace("\n", " ") if head in whole else visible(cell) for head, cell in
               zip(heads, row, strict=True)] for row in rows]  # fmt: skip

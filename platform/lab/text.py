@@ -1,7 +1,7 @@
 """Text from outside, made safe to show: a post's title, a name on the topic, a path, an error of a driver.
 
-Markup is shown as it was written. Characters that would move the cursor, change the direction of reading or
-cannot be encoded appear as Python escapes, such as `\\x1b`. This is the only module that decides what is safe.
+Markup is shown as it was written. Characters that would move the cursor, change the direction of reading
+or cannot be encoded appear as Python escapes, such as `\\x1b`. Only this module decides what is safe.
 """
 
 import codecs
@@ -14,9 +14,14 @@ LONGEST = 80
 JOINERS = "\u200c\u200d"
 """Letters of Persian and many emoji are built with these; they change nothing else."""
 HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-"""Unicode categories: controls, formats (bidirectional overrides), surrogates, private, unassigned, separators."""
-PLAIN = str.maketrans({"…": "...", "→": "->", "←": "<-", "—": "-", "–": "-", "‘": "'", "’": "'", "“": '"', "”": '"',
-                       "×": "x", "·": ".", "•": "*", "│": "|", "─": "-"})  # fmt: skip
+"""Categories: controls, formats (such as bidi overrides), surrogates, private, unassigned, separators."""
+PLAIN = str.maketrans({
+    "\N{HORIZONTAL ELLIPSIS}": "...", "\N{RIGHTWARDS ARROW}": "->", "\N{LEFTWARDS ARROW}": "<-",
+    "\N{EM DASH}": "-", "\N{EN DASH}": "-", "\N{MULTIPLICATION SIGN}": "x", "\N{BULLET}": "*",
+    "\N{LEFT SINGLE QUOTATION MARK}": "'", "\N{RIGHT SINGLE QUOTATION MARK}": "'",
+    "\N{LEFT DOUBLE QUOTATION MARK}": '"', "\N{RIGHT DOUBLE QUOTATION MARK}": '"',
+})  # fmt: skip
+"""What an ASCII terminal shows instead; for other letters the accent is left out."""
 
 
 def visible(text: object) -> str:

@@ -53,6 +53,12 @@ class Backend(Protocol):
     def restart(self, unit: str) -> None:
         """Restart one unit. Raises LabError."""
 
+    def provision(self) -> None:
+        """Set up topics, the replica set and roles again in the running servers. Raises LabError."""
+
+    def refuse_wrong_settings(self) -> None:
+        """Raise LabError for ports or addresses that cannot work together, before anything is started."""
+
     def stop_unit(self, unit: str) -> None:
         """Stop one unit until it is started again."""
 

@@ -10,6 +10,7 @@ from civildiy.course_runtime.finder import fingerprint
 from lab.backends.protocol import Backend
 from lab.course import running
 from lab.course.exercise import LABS, Exercise
+from lab.health.examine import lines, problems
 from lab.home import Home
 from lab.probes import local_http
 from lab.probes.readiness import PATHS
@@ -35,7 +36,8 @@ def findings(home: Home, backend: Backend, lab: Exercise, *, begun: bool) -> lis
     ]:
         names = ", ".join(f"labs/{file.relative_to(LABS)}" for file in unread)
         return [f"{names} cannot be read. The starter again: ./lab reset {lab.number}"]
-    found = [said for unit in lab.units for said in _of_unit(home, backend, unit)]
+    wrong = [f"The system does not do what it was told. {line}" for line in lines(problems(home, backend))]
+    found = wrong + [said for unit in lab.units for said in _of_unit(home, backend, unit)]
     try:
         if begun and (look := LOOKS.get(lab.number)):
             found += look(backend.endpoints())

@@ -35,7 +35,8 @@ def _maintenance(consul: str, checks: list[dict[str, Any]]) -> Findings:
         reason = shortened(check["Notes"] or "no reason given")
         if check["CheckID"] == NODE:
             url = f"{consul}/v1/agent/maintenance?enable=false"
-            seen = f"the node {shortened(check['Node'])} is in maintenance mode ({reason}): no service gets requests"
+            node = shortened(check["Node"])
+            seen = f"the node {node} is in maintenance mode ({reason}): no service gets requests"
             yield Finding(WHAT, seen, f"curl -X PUT '{url}'")
         elif check["CheckID"].startswith(SERVICE):
             name = check["CheckID"].removeprefix(SERVICE)

@@ -108,7 +108,8 @@ def _redis(address: str) -> Clock:
 def _postgresql(address: str, variables: Mapping[str, str]) -> Clock:
     host, _, port = address.rpartition(":")
     info = make_conninfo(
-        host=host, port=port, user="postgres", dbname="postgres", connect_timeout=max(2, round(SECONDS * slow())),
+        host=host, port=port, user="postgres", dbname="postgres",
+        connect_timeout=max(2, round(SECONDS * slow())),
         password=variables["POSTGRES_SUPERUSER_PASSWORD"],
     )  # fmt: skip
     with psycopg.connect(info) as connection:

@@ -40,7 +40,8 @@ def look_at_postgresql(backend: Backend) -> Findings:
     passwords = backend.variables()
     for service in SERVICES:
         info = make_conninfo(
-            host=host, port=port, user=service, dbname=service, connect_timeout=max(2, round(SECONDS * slow())),
+            host=host, port=port, user=service, dbname=service,
+            connect_timeout=max(2, round(SECONDS * slow())),
             password=passwords.get(f"{service.upper()}_DB_PASSWORD", ""),
         )  # fmt: skip
         try:

@@ -1,7 +1,7 @@
 """The gateway's rules: those that Traefik follows against those in Consul KV.
 
-Traefik decodes the whole tree below `traefik/` at once. One key that it cannot decode therefore keeps all later
-changes from being applied, and Traefik goes on with its old rules.
+Traefik decodes the whole tree below `traefik/` at once. One key that it cannot decode therefore keeps all
+later changes from being applied, and Traefik goes on with its old rules.
 """
 
 import base64
@@ -53,7 +53,7 @@ def look(backend: Backend) -> Findings:
         yield Finding(
             WHAT,
             f"the gateway does not follow its rules in Consul KV: {'; '.join(missed[:SHOWN])}{rest}.{newest}",
-            "Delete the key above; Traefik tries again within a minute, or at once with: ./lab restart traefik"
+            "delete the key above; Traefik then tries again, at once after: ./lab restart traefik"
             if wrong else "./lab restart traefik; then, if it stays: ./lab logs traefik",
         )  # fmt: skip
     elif not wrong:
@@ -152,7 +152,7 @@ def differences(
 
 
 def _same(told: str, true: str, field: str) -> bool:
-    """Whether two values mean the same: Traefik writes durations and the provider of a name in its own way."""
+    """Whether two values mean the same: Traefik writes durations and names of providers in its own way."""
     if re.fullmatch(r"(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+", true):
         return True
     named = field.startswith(("middlewares/", "service"))

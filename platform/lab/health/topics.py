@@ -38,7 +38,7 @@ def look(backend: Backend) -> Findings:
 
 
 def judge(there: Mapping[str, int], retention: Mapping[str, str]) -> Findings:
-    """What is wrong. `there`: partitions by topic; `retention`: milliseconds by topic, as Kafka writes them."""
+    """What is wrong. `there`: partitions by topic; `retention`: milliseconds by topic, as Kafka has them."""
     for topic, wanted in TOPICS.items():
         if topic not in there:
             seen = f"the topic {topic} does not exist, so events cannot be published"
@@ -48,7 +48,10 @@ def judge(there: Mapping[str, int], retention: Mapping[str, str]) -> Findings:
             seen = f"the topic {topic} has {there[topic]} partitions instead of 1, so events lose their order"
             yield Finding(WHAT, seen, "./lab reset, then ./lab up (this deletes all data)")
         if (kept := retention.get(topic, "unknown")) != str(wanted):
-            seen = f"the topic {topic} keeps records for {kept} ms instead of {wanted} ms ({wanted // DAY_MS} days)"
+            seen = (
+                f"the topic {topic} keeps records for {kept} ms"
+                f" instead of {wanted} ms ({wanted // DAY_MS} days)"
+            )
             yield Finding(WHAT, seen, "./lab up sets it again", again=True)
 
 

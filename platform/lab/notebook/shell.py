@@ -4,7 +4,6 @@
 verdict = %lab check 07  the report as in the terminal, a table, and the verdict to keep
 """
 
-import os
 import shlex
 import subprocess
 import sys
@@ -15,13 +14,11 @@ from grading.outcome import NotGradable, Wrong
 from IPython.core.getipython import get_ipython
 from IPython.display import display
 
+from lab import environment
 from lab.errors import LabError
 from lab.home import REPO, Home
 from lab.notebook.verdict import Verdict
 from lab.probes.unavailable import AWAY
-
-NOT_HANDED_ON = ("PYTEST_", "FORCE_COLOR", "CLICOLOR")
-"""A kernel asks for colours, which are noise in kept outputs; pytest's variables are for its own run."""
 
 
 def sentence(error: BaseException) -> str:
@@ -39,10 +36,9 @@ def sentence(error: BaseException) -> str:
 def lab(line: str) -> Verdict | None:
     """Run a command of ./lab here; what it prints appears as it comes."""
     words = shlex.split(line)
-    env = {name: value for name, value in os.environ.items() if not name.startswith(NOT_HANDED_ON)}
     command = [sys.executable, "-P", "-m", "lab", *words]
     process = subprocess.Popen(
-        command, cwd=REPO, env=env | {"COLUMNS": "80", "TERM": "dumb"}, text=True, errors="replace",
+        command, cwd=REPO, env=environment.handed_on(), encoding="utf-8", errors="replace",
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     assert process.stdout

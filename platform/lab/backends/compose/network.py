@@ -7,7 +7,9 @@ from collections.abc import Mapping
 
 import psutil
 
+from lab import ports
 from lab.errors import LabError
+from lab.ports import Listener
 
 HOSTS = {
     "traefik": 10, "auth": 11, "profile": 12, "posts": 13, "feed": 14,
@@ -21,6 +23,8 @@ PUBLISHED = {"http": 80, "dashboard": 8080, "consul": 8500, "jupyter": 8888}
 BEYOND = {"postgresql": 5432, "mongodb": 27017, "redis": 6379, "kafka": 9094,
           "auth": 5011, "profile": 5012, "posts": 5013, "feed": 5014}  # fmt: skip
 """What compose/published.yaml publishes as well. Not 5000 and 7000, which macOS keeps for AirPlay."""
+
+NAMES = {"http": "the gateway", "dashboard": "the gateway's dashboard", "jupyter": "JupyterLab"}
 
 
 class Addresses:
@@ -37,9 +41,7 @@ class Addresses:
         """The port on 127.0.0.1 of `name`. Raises LabError."""
         variable = f"LAB_PORT_{name.upper()}"
         given = self._settings.get(variable, "")
-        if given and not (given.isdigit() and 0 < int(given) < 65536):
-            raise LabError(f"{variable}={given} is not a port; give a number from 1 to 65535.")
-        return int(given) if given else (PUBLISHED | BEYOND)[name]
+        return ports.parse(variable, given, (PUBLISHED | BEYOND)[name])
 
     def reach(self, unit: str) -> str:
         """Address of a unit for a program of this machine."""
@@ -85,8 +87,18 @@ class Addresses:
                     return f"http://{self.base}.{HOSTS['traefik']}", found.address
         raise LabError("This machine has one address only, so a second client cannot be played.")
 
+    def refuse_wrong_settings(self) -> None:
+        """Raise LabError for a port or a network that cannot work, before anything is started."""
+        ports.network(self.base)
+        names = PUBLISHED | (BEYOND if self.published else {})
+        ports.refuse_conflicts(
+            Listener(NAMES.get(name, name), "127.0.0.1", self.port(name), f"LAB_PORT_{name.upper()}")
+            for name in names
+        )
+
     def refuse_taken_ports(self) -> None:
         """Raise LabError that names each taken port, who holds it, and the variable that moves it."""
+        self.refuse_wrong_settings()
         names = PUBLISHED | (BEYOND if self.published else {})
         lines = []
         for name in names:

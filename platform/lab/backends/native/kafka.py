@@ -5,6 +5,8 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from lab import environment
+
 CLUSTER_ID = "Y2l2aWxkaXktbGFiLWthZg"
 """22 characters, as Kafka wants; the same for everybody, for nobody shares a network."""
 
@@ -37,5 +39,5 @@ def format_storage(jars: Path, properties: Path) -> None:
         ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", f"{jars}/*",
          "kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", CLUSTER_ID,
          "-c", str(properties)],
-        check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment.own(),
     )  # fmt: skip
