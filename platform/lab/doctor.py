@@ -36,7 +36,7 @@ def examine(home: Home, backend: Backend) -> Iterator[Finding]:
     looked = _compose(backend) if isinstance(backend, ComposeBackend) else _native(home, backend.running())
     yield from looked
     if backend.running():
-        yield from examine_system(home, backend)
+        yield from examine_system(home, backend, without=("disk",))
 
 
 def _compose(backend: ComposeBackend) -> Iterator[Finding]:

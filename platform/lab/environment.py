@@ -59,7 +59,7 @@ def pytest_command() -> list[str]:
 
 
 def handed_on() -> dict[str, str]:
-    """The environment for a ./lab that a notebook starts: 80 columns and no colours, which are noise in outputs.
+    """The environment for a ./lab that a notebook starts: 80 columns, and no colours in outputs.
 
     Proxies and certificates stay, because `%lab up` may install.
     """

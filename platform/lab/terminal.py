@@ -37,7 +37,7 @@ class Console(RichConsole):
         """Whether lines can be drawn again in their place."""
         return self.is_terminal and not self.is_dumb_terminal
 
-    def render_str(self, text: str, **options: Any) -> Text:  # type: ignore[override]
+    def render_str(self, text: str, **options: Any) -> Text:
         """Every string that is printed, and every cell of a table, comes through here."""
         return super().render_str(visible(text), **(options | {"markup": False, "emoji": False}))
 

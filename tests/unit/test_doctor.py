@@ -8,6 +8,7 @@ from index import package_index
 
 from lab import doctor
 from lab.errors import LabError
+from lab.health.finding import Finding
 from lab.home import Home
 from lab.install import registries
 from lab.install.pins import pins
@@ -92,4 +93,4 @@ def test_ports_come_with_what_to_do(said: str, seen: str, remedy: str) -> None:
     def refuse() -> None:
         raise LabError(said)
 
-    assert list(doctor._ports(False, refuse)) == [doctor.Finding("port", seen, remedy)]
+    assert list(doctor._ports(False, refuse)) == [Finding("port", seen, remedy)]

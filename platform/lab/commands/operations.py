@@ -188,9 +188,7 @@ def register(cli: click.Group, backend: Backend, console: Console) -> None:
             why = shortened(f"{type(error).__name__}: {error}", 160)
             raise LabError(f"The service feed does not report its lag ({why}). Look: ./lab status") from error
         except ValueError as error:
-            raise LabError(
-                "The service feed answered with something that is not JSON. Look: ./lab logs feed"
-            ) from error
+            raise LabError("The answer of feed is not JSON. Look: ./lab logs feed") from error
         if as_json:
             click.echo(json.dumps(stats, indent=1))
             return

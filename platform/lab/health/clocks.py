@@ -101,7 +101,7 @@ def _redis(address: str) -> Clock:
     host, _, port = address.rpartition(":")
     patience = SECONDS * slow()
     with Redis(host=host, port=int(port), socket_timeout=patience, socket_connect_timeout=patience) as redis:
-        seconds, microseconds = redis.time()  # type: ignore[misc]
+        seconds, microseconds = redis.time()
     return seconds + microseconds / 1e6, 0.0
 
 

@@ -58,7 +58,8 @@ def ensure_cluster(home: Home, binaries: Path, password: str) -> Path:
         subprocess.run(
             [*as_owner(), str(binaries / "initdb"), "-D", str(new), "-U", "postgres", "-E", "UTF8",
              "--locale=C.UTF-8", "--auth=scram-sha-256", f"--pwfile={secret.name}"],
-            check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd="/", env=environment.own(),
+            check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd="/",
+            env=environment.own(),
         )  # fmt: skip
     new.rename(folder)
     return folder
