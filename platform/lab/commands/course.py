@@ -98,7 +98,7 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
         gaps = steps.unwritten(lab, running.running_files(home, lab))
         following = hints.following(lab, known, gaps, step)
         for said in live.findings(home, backend, lab, begun=len(gaps) < len(lab.steps)):
-            course.say(f"- {said}")
+            course.console.print(f"- {said}", soft_wrap=True)  # commands in it are to be copied
         if gaps:
             course.say(f"- Not written yet: {', '.join(f'step {n}' for n in gaps)}.")
         if first := known.get("first"):

@@ -21,7 +21,7 @@ Look = Callable[[], Findings]
 
 
 def examine(home: Home, backend: Backend, without: tuple[str, ...] = ()) -> list[Finding]:
-    """Everything that was looked at in the running system, in a fixed order; not the subjects in `without`."""
+    """Everything that was looked at in the running system, in a fixed order; without some subjects."""
     subjects: dict[str, Look] = {
         "units": lambda: machine.look_at_units(backend),
         "disk": lambda: machine.look_at_disk(home),

@@ -49,10 +49,10 @@ def look(backend: Backend) -> Findings:
         yield from _disabled(kind, answer)
     if missed:
         rest = f" and {len(missed) - SHOWN} more" * (len(missed) > SHOWN)
-        newest = "" if wrong else f" The newest key in KV is {shortened(_newest(keys))}."
+        newest = "" if wrong else f"; the newest key in KV is {shortened(_newest(keys))}"
         yield Finding(
             WHAT,
-            f"the gateway does not follow its rules in Consul KV: {'; '.join(missed[:SHOWN])}{rest}.{newest}",
+            f"the gateway does not follow its rules in Consul KV: {'; '.join(missed[:SHOWN])}{rest}{newest}",
             "delete the key above; Traefik then tries again, at once after: ./lab restart traefik"
             if wrong else "./lab restart traefik; then, if it stays: ./lab logs traefik",
         )  # fmt: skip
@@ -165,10 +165,13 @@ def _disabled(kind: str, answer: Iterable[Mapping[str, Any]]) -> Findings:
         if one["name"].endswith(PROVIDER) and one.get("status") == "disabled":
             name = one["name"].removesuffix(PROVIDER)
             why = "; ".join(map(str, one.get("error", []))) or "it gives no reason"
+            remedy = f"correct or delete the keys below {ROOT}http/{kind}/{shortened(name)} in Consul KV"
+            if absent := re.search(r'"(\w+)@consulcatalog" does not exist', why):
+                remedy = f"./lab restart {absent[1]}, if Consul lists no healthy instance of it"
             yield Finding(
                 WHAT,
                 f"Traefik does not use the {kind.removesuffix('s')} {shortened(name)}: {shortened(why, 160)}",
-                f"correct or delete the keys below {ROOT}http/{kind}/{shortened(name)} in Consul KV",
+                remedy,
             )
 
 

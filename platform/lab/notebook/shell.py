@@ -19,10 +19,15 @@ from lab.errors import LabError
 from lab.home import REPO, Home
 from lab.notebook.verdict import Verdict
 from lab.probes.unavailable import AWAY
+from lab.text import shortened, visible
 
 
 def sentence(error: BaseException) -> str:
     """An error that a person can act on, without a traceback."""
+    return visible(_sentence(error))
+
+
+def _sentence(error: BaseException) -> str:
     if isinstance(error, Wrong):
         return f"I {error.did}, expected {error.expected}, and saw: {error.saw}. {error.means}"
     if isinstance(error, NotGradable):
@@ -30,7 +35,9 @@ def sentence(error: BaseException) -> str:
     if isinstance(error, LabError):
         return str(error)
     kind = type(error).__name__
-    return f"A part of the system does not answer ({kind}: {str(error)[:200]}). In a terminal: ./lab status"
+    return (
+        f"A part of the system does not answer ({kind}: {shortened(error, 200)}). In a terminal: ./lab status"
+    )
 
 
 def lab(line: str) -> Verdict | None:
