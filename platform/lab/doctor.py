@@ -33,9 +33,12 @@ def examine(home: Home, backend: Backend) -> Iterator[Finding]:
     version = ".".join(str(part) for part in sys.version_info[:3])
     yield Finding("Python", version, "" if sys.version_info >= (3, 11) else "install Python 3.11 or newer")
     yield Finding("backend", backend.kind)
-    looked = _compose(backend) if isinstance(backend, ComposeBackend) else _native(home, backend.running())
-    yield from looked
-    if backend.running():
+    looked = _compose(backend) if isinstance(backend, ComposeBackend) else _native(home, backend)
+    ports_fit = True
+    for finding in looked:
+        ports_fit = ports_fit and not (finding.what == "port" and finding.remedy)
+        yield finding
+    if ports_fit and backend.running():  # with other ports nothing would be found at its address
         yield from examine_system(home, backend, without=("disk",))
 
 
@@ -53,7 +56,8 @@ def _compose(backend: ComposeBackend) -> Iterator[Finding]:
     yield from _ports(backend.running(), backend.refuse_taken_ports, backend.refuse_wrong_settings)
 
 
-def _native(home: Home, running: bool) -> Iterator[Finding]:
+def _native(home: Home, backend: Backend) -> Iterator[Finding]:
+    running = backend.running()
     yield _machine()
     yield _avx()
     installer = Installer(home, pins())
@@ -62,7 +66,7 @@ def _native(home: Home, running: bool) -> Iterator[Finding]:
     yield from (_disk(home.root, RUN_DISK_GB if complete else BUILD_DISK_GB), _debian(complete))
     java = debian.java_version()
     yield Finding("Java", str(java or "none"), "" if java or not complete else "apt-get install a JRE of 17+")
-    yield from _ports(running, network.refuse_taken_ports, network.refuse_wrong_settings)
+    yield from _ports(running, network.refuse_taken_ports, backend.refuse_wrong_settings)
     if needed := registries.still_needed(home, pins()):
         yield from _registries(needed)
     else:
@@ -116,7 +120,7 @@ def _ports(
         (refuse_wrong if running else refuse_taken)()
     except LabError as taken:
         for line in str(taken).splitlines():
-            seen, *remedy = re.split(r"\. (?=Stop|Move|Give)|; (?=give)", line, maxsplit=1)
+            seen, *remedy = re.split(r"\. (?=Stop|Move|Give|Use)|; (?=give)", line, maxsplit=1)
             yield Finding("port", seen, "".join(remedy) or line)
     else:
         yield Finding("ports", "in use by the running system" if running else "all free")

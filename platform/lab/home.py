@@ -87,10 +87,12 @@ def _cache() -> Path:
 def refuse_path(what: str, path: Path) -> None:
     """Raise LabError for a path that some program below would cut in two.
 
-    Java and Python separate the folders of a search path by colons, and no server takes control characters.
+    Java and Python separate the folders of a search path by colons, Kafka separates its data folders by
+    commas, and no server takes control characters.
     """
-    if wrong := [c for c in str(path) if c == ":" or visible(c) != c or c == "\n"]:
-        named = "a colon" if wrong[0] == ":" else f"the character {wrong[0]!r}"
+    names = {":": "a colon", ",": "a comma"}
+    if wrong := [c for c in str(path) if c in names or visible(c) != c or c == "\n"]:
+        named = names.get(wrong[0], f"the character {wrong[0]!r}")
         raise LabError(
             f"{what} is {visible(path)}, and {named} in it separates or ends paths for some servers."
             f"\nChoose a folder without it: {what}=FOLDER ./lab …"

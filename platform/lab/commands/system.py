@@ -24,6 +24,7 @@ def bring_up(home: Home, backend: Backend, console: Console) -> None:
     """Start the system, wait until all of it answers, and print the addresses. Raises LabError."""
     began = time.monotonic()
     home.refuse_unusable()
+    backend.refuse_wrong_settings()
     if backend.running() and (other := backend.belongs_elsewhere()):
         console.print(f"The running system belongs to {other}. It is stopped now; its data stays.")
         backend.stop()

@@ -32,7 +32,10 @@ def judge_disk(place: Path, free: int) -> Finding:
 
 def look_at_units(backend: Backend) -> Findings:
     """Units that are down, or that end by themselves again and again."""
-    found = [*judge_units(backend.units(), time.time())]
+    units = backend.units()
+    if not any(unit.pid or unit.state not in ("stopped", "not seen") for unit in units):
+        raise OSError("the supervisor does not report any unit that runs")
+    found = [*judge_units(units, time.time())]
     yield from found or [Finding("units", f"all {len(UNITS)} run")]
 
 

@@ -1,6 +1,5 @@
 """The native backend: process-compose supervises servers and services of this machine."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -12,9 +11,8 @@ from typing import Any
 import httpx
 import psutil
 
-from lab import environment, ports
 from lab.backends import overrides
-from lab.backends.native import kafka, network, postgresql, processes
+from lab.backends.native import kafka, network, postgresql, processes, started
 from lab.backends.native.faults import NativeFaults
 from lab.backends.native.guards import one_at_a_time, refuse_full_disk
 from lab.backends.native.leftovers import end_leftovers
@@ -24,12 +22,8 @@ from lab.backends.settings import ensure_secrets, read
 from lab.errors import LabError
 from lab.home import REPO, Home
 from lab.install.servers import ServerPaths, ensure_servers
-from lab.probes.readiness import slow
 from lab.progress import Progress
 
-SETTINGS = "settings.json"
-"""In the folder `run`: the ports and addresses that were set when the system was started."""
-PROVISION_SECONDS = 90.0
 LONGEST_LOG = 10_000_000
 """Bytes after which a log is set aside at the next `up`."""
 
@@ -56,7 +50,6 @@ class NativeBackend(NativeFaults):
     def start(self, progress: Progress) -> None:
         """Install what is missing and start everything."""
         self.refuse_wrong_settings()
-        self._refuse_other_settings()
         paths = ensure_servers(self._home, progress)
         # Held until the supervisor answers: a second ./lab that comes meanwhile would take it for a leftover.
         with one_at_a_time(self._home, progress):
@@ -69,40 +62,18 @@ class NativeBackend(NativeFaults):
             self._prepare(paths, progress)
             config = processes.write(self._home, paths, self.variables())
             (self._home.run / "repository").write_text(str(REPO))
-            (self._home.run / SETTINGS).write_text(json.dumps(ports.chosen(os.environ)))
+            started.note(self._home)
             self._supervisor.start(paths.process_compose, config, self._home)
 
     def refuse_wrong_settings(self) -> None:
-        """Raise LabError for ports or addresses that cannot work together."""
+        """Raise LabError for ports that cannot work, or that the running system does not have."""
         network.refuse_wrong_settings()
-
-    def _refuse_other_settings(self) -> None:
-        """Raise LabError when the system runs with other ports than this command was given."""
-        note = self._home.run / SETTINGS
-        if not self.running() or not note.exists():
-            return
-        there, here = json.loads(note.read_text()), ports.chosen(os.environ)
-        other = [
-            f"{name} is {here.get(name) or 'not set'} here and {there.get(name) or 'not set'} there"
-            for name in sorted(there.keys() | here.keys())
-            if there.get(name) != here.get(name)
-        ]
-        if other:
-            raise LabError(
-                f"The running system was started with other settings: {'; '.join(other)}.\n"
-                "Use the same ones, or stop it first: ./lab down"
-            )
+        if self.running():
+            started.refuse_other(self._home)
 
     def provision(self) -> None:
-        """Run the script that `start` wrote, with its words in the unit's log."""
-        command = ["sh", str(self._home.run / "provision.sh")]
-        env = environment.own()
-        try:
-            done = subprocess.run(command, env=env, check=False, timeout=PROVISION_SECONDS * slow())
-        except subprocess.TimeoutExpired:
-            raise LabError("Setting up the servers took too long. Look: ./lab logs provision") from None
-        if done.returncode != 0:
-            raise LabError("The servers could not be set up. Look: ./lab logs provision")
+        """Run the one-shot script again."""
+        started.provision(self._home)
 
     def _start_what_rests(self) -> None:
         """Somebody stopped or froze a unit and did not come back."""
