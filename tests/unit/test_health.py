@@ -60,9 +60,9 @@ def test_maintenance_and_failing_checks() -> None:
 
 
 LOG = r"""
-x ERR Provider error, retrying in 1s error="field not found, node: prio[rity" providerName=consul
-x ERR Provider error, retrying in 1s error="strconv.ParseInt: parsing \"abc\": invalid syntax" providerName=consul
-x ERR Provider error, retrying in 1s error="other" providerName=file
+ERR Provider error, retrying in 1s error="field not found, node: prio[rity" providerName=consul
+ERR Provider error, retrying in 1s error="strconv.ParseInt: parsing \"abc\": invalid" providerName=consul
+ERR Provider error, retrying in 1s error="other" providerName=file
 """
 
 
@@ -87,7 +87,7 @@ def test_rules_in_force_against_rules_in_kv() -> None:
          key("http/routers/a/middlewares/0", "m"), key("http/routers/gone/rule", "R")], "routers",
     )  # fmt: skip
     answer = [
-        {"name": "a@consul", "rule": "R", "entryPoints": ["web"], "middlewares": ["m@consul"], "status": "enabled"},
+        {"name": "a@consul", "rule": "R", "entryPoints": ["web"], "middlewares": ["m@consul"]},
         {"name": "old@consul", "rule": "R"}, {"name": "api@internal", "rule": "R"},
     ]  # fmt: skip
     assert rules.differences("routers", told, rules.in_force(answer)) == [

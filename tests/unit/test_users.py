@@ -1,4 +1,4 @@
-"""Users without a home folder, folders of other users, and paths that servers cannot use: one sentence each."""
+"""Users without a home folder, folders of other users, paths that servers cut: one sentence each."""
 
 import os
 import subprocess
@@ -84,7 +84,8 @@ def test_errors_name_the_owner(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "environment"),
     [
-        (("up",), {"LAB_SLOW": "nan"}), (("up",), {"LAB_SLOW": "1e999"}), (("up",), {"LAB_BACKEND": "podman"}),
+        (("up",), {"LAB_SLOW": "nan"}), (("up",), {"LAB_SLOW": "1e999"}),
+        (("up",), {"LAB_BACKEND": "podman"}),
         (("endpoints",), {"LAB_PORT_HTTP": "٨٠"}), (("endpoints",), {"LAB_PORT_REDIS": "0"}),
         (("check", "[/b]"), {}), (("hint", "99"), {}), (("break", "nosuch"), {}),
     ],
