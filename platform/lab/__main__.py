@@ -12,5 +12,7 @@ try:
     from lab.cli import main
 except LabError as error:  # the backend is chosen at import
     sys.exit(visible(error))
+except OSError as error:
+    sys.exit(visible(f"{error.filename or 'A file'} cannot be used: {error.strerror or error}."))
 
 main()

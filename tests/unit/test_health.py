@@ -86,7 +86,7 @@ def test_rules_in_force_against_rules_in_kv() -> None:
         [key("http/routers/a/rule", "R"), key("http/routers/a/entryPoints/0", "web"),
          key("http/routers/a/middlewares/0", "m"), key("http/routers/gone/rule", "R")], "routers",
     )  # fmt: skip
-    answer = [
+    answer: list[dict[str, Any]] = [
         {"name": "a@consul", "rule": "R", "entryPoints": ["web"], "middlewares": ["m@consul"]},
         {"name": "old@consul", "rule": "R"}, {"name": "api@internal", "rule": "R"},
     ]  # fmt: skip

@@ -66,7 +66,7 @@ class NativeBackend(NativeFaults):
             self._supervisor.start(paths.process_compose, config, self._home)
 
     def refuse_wrong_settings(self) -> None:
-        """Raise LabError for ports that cannot work, or that the running system does not have."""
+        """Raise LabError for ports that cannot work or differ from those of the running system."""
         network.refuse_wrong_settings()
         if self.running():
             started.refuse_other(self._home)
