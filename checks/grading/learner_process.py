@@ -1,6 +1,5 @@
 """Programs that a check runs beside the system, with the code that the learner wrote for a service."""
 
-import os
 import queue
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from grading.stack import home
 from grading.system import eventually
 from lab.course.exercise import LABS, Exercise
 from lab.course.running import code_of
+from lab.environment import own
 from lab.home import PLATFORM
 
 MARK = "\x1e"
@@ -31,7 +31,7 @@ def run_module(lab: Exercise, service: str, program: str, *arguments: str) -> su
     """
     code = ",".join(f"{module}={file}" for module, file in code_of(home, service).items())
     env = {
-        **os.environ, **environment(service), "PYTHONPATH": str(PLATFORM), "PYTHONUNBUFFERED": "1",
+        **own(), **environment(service), "PYTHONPATH": str(PLATFORM), "PYTHONUNBUFFERED": "1",
         "LAB_CODE_FOLDER": str(LABS), "LAB_CODE": code,
     }  # fmt: skip
     lead = (

@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, NoReturn
 
+from lab.text import visible
+
 WIDTH = 80
 
 
@@ -29,8 +31,8 @@ def overall(outcomes: list[Outcome]) -> Outcome:
 
 
 def printable(text: str) -> str:
-    """Without what would upset a terminal: escape sequences, other controls, halves of characters."""
-    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text.replace("\t", " "))
+    """The text with escape sequences, other controls and halves of characters made visible."""
+    return visible(text)
 
 
 class Wrong(AssertionError):

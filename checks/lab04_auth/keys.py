@@ -1,6 +1,5 @@
 """The published keys, and their rotation."""
 
-import os
 import subprocess
 import sys
 from random import Random
@@ -14,6 +13,7 @@ from grading.plugin import check
 from grading.reach import environment
 from grading.system import ENDPOINTS, eventually
 
+from lab.environment import own
 from lab.home import PLATFORM
 from lab04_auth.service import AUDIENCE, GUARDED, ISSUER, JWKS, login, refused
 
@@ -48,7 +48,7 @@ def test_jwks_is_usable(ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_rotation(ada: Person, rng: Random) -> None:
     """After two new keys, old tokens go on working and new ones name the newest key"""
     old = jwt.get_unverified_header(ada.token)["kid"]
-    env = {**os.environ, **environment("auth"), "PYTHONPATH": str(PLATFORM)}
+    env = {**own(), **environment("auth"), "PYTHONPATH": str(PLATFORM)}
     command = [sys.executable, "-P", "-m", "civildiy.auth.keys", "rotate"]
     made = []
     for _ in range(2):

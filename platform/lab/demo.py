@@ -15,6 +15,7 @@ from civildiy.contracts.posts.envelope import POSTS_TOPIC
 from civildiy.feed import keys
 from lab.errors import LabError
 from lab.probes import local_http
+from lab.text import shortened
 
 PATIENCE = 10.0
 
@@ -27,7 +28,7 @@ def _answered(answer: httpx.Response, status: int) -> dict[str, Any]:
     if answer.status_code != status:
         raise LabError(
             f"{answer.request.method} {answer.request.url} answered {answer.status_code}: "
-            f"{answer.text[:300]}\nLook: ./lab status, ./lab doctor"
+            f"{shortened(answer.text, 300)}\nLook: ./lab status, ./lab doctor"
         )
     found: dict[str, Any] = answer.json()
     return found

@@ -16,7 +16,8 @@ from lab.backends.compose.backend import ComposeBackend
 from lab.backends.native import network
 from lab.backends.protocol import Backend
 from lab.errors import LabError
-from lab.finding import Finding
+from lab.health.examine import examine as examine_system
+from lab.health.finding import Finding
 from lab.home import REPO, Home
 from lab.install import debian, registries
 from lab.install.pins import pins
@@ -33,8 +34,13 @@ def examine(home: Home, backend: Backend) -> Iterator[Finding]:
     version = ".".join(str(part) for part in sys.version_info[:3])
     yield Finding("Python", version, "" if sys.version_info >= (3, 11) else "install Python 3.11 or newer")
     yield Finding("backend", backend.kind)
-    looked = _compose(backend) if isinstance(backend, ComposeBackend) else _native(home, backend.running())
-    yield from looked
+    looked = _compose(backend) if isinstance(backend, ComposeBackend) else _native(home, backend)
+    ports_fit = True
+    for finding in looked:
+        ports_fit = ports_fit and not (finding.what == "port" and finding.remedy)
+        yield finding
+    if ports_fit and backend.running():  # with other ports nothing would be found at its address
+        yield from examine_system(home, backend, without=("disk",))
 
 
 def _compose(backend: ComposeBackend) -> Iterator[Finding]:
@@ -44,10 +50,11 @@ def _compose(backend: ComposeBackend) -> Iterator[Finding]:
         if found.what == "container engine" and found.remedy:
             return
     yield _disk(REPO, RUN_DISK_GB)
-    yield from _ports(backend.running(), backend.refuse_taken_ports)
+    yield from _ports(backend.running(), backend.refuse_taken_ports, backend.refuse_wrong_settings)
 
 
-def _native(home: Home, running: bool) -> Iterator[Finding]:
+def _native(home: Home, backend: Backend) -> Iterator[Finding]:
+    running = backend.running()
     yield _machine()
     yield processor.finding()
     installer = Installer(home, pins())
@@ -56,7 +63,7 @@ def _native(home: Home, running: bool) -> Iterator[Finding]:
     yield from (_disk(home.root, RUN_DISK_GB if complete else BUILD_DISK_GB), _debian(complete))
     java = debian.java_version()
     yield Finding("Java", str(java or "none"), "" if java or not complete else "apt-get install a JRE of 17+")
-    yield from _ports(running, network.refuse_taken_ports)
+    yield from _ports(running, network.refuse_taken_ports, backend.refuse_wrong_settings)
     if needed := registries.still_needed(home, pins()):
         yield from _registries(needed)
     else:
@@ -94,18 +101,17 @@ def _debian(complete: bool) -> Finding:
     return Finding("Debian packages", "missing: " + " ".join(missing), remedy)
 
 
-def _ports(running: bool, refuse_taken: Callable[[], None]) -> Iterator[Finding]:
-    if running:
-        yield Finding("ports", "in use by the running system")
-        return
+def _ports(
+    running: bool, refuse_taken: Callable[[], None], refuse_wrong: Callable[[], None] = lambda: None
+) -> Iterator[Finding]:
     try:
-        refuse_taken()
+        (refuse_wrong if running else refuse_taken)()
     except LabError as taken:
         for line in str(taken).splitlines():
-            seen, *remedy = re.split(r"\. (?=Stop|Move)|; (?=give)", line, maxsplit=1)
+            seen, *remedy = re.split(r"\. (?=Stop|Move|Give|Use)|; (?=give)", line, maxsplit=1)
             yield Finding("port", seen, "".join(remedy) or line)
     else:
-        yield Finding("ports", "all free")
+        yield Finding("ports", "in use by the running system" if running else "all free")
 
 
 def _registries(needed: list[Registry]) -> Iterator[Finding]:

@@ -3,11 +3,12 @@
 import time
 from types import TracebackType
 
-from rich.console import Console
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
+
+from lab.terminal import Console
 
 PLAIN_SECONDS = 10.0
 """Without a terminal a step that goes on says so this often."""
@@ -23,7 +24,7 @@ class Progress:
         self._said: dict[str, float] = {}
         self._spinner = Spinner("dots")
         self._live = (
-            Live(get_renderable=self._table, console=console, transient=True) if console.is_terminal else None
+            Live(get_renderable=self._table, console=console, transient=True) if console.live else None
         )
 
     def __enter__(self) -> "Progress":

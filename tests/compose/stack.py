@@ -13,7 +13,6 @@ from typing import Any
 from compose import step
 from compose.images import StandIns
 from compose.machine import Machine
-from rich.console import Console
 
 from lab.backends.compose import engine, images
 from lab.backends.native.backend import NativeBackend
@@ -23,6 +22,7 @@ from lab.home import REPO, Home
 from lab.install.pins import pins
 from lab.install.servers import Installer, ensure_servers
 from lab.progress import Progress
+from lab.terminal import Console
 
 PROXY = "http://192.0.2.1:3128"
 """Where nobody is: what asks this proxy gets no answer."""

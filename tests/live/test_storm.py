@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 from support import backend, home
 
 from lab.faults.catalog import impossible
 from lab.storm.run import Load, Storm
 from lab.storm.schedule import schedule
 from lab.storm.show import print_report
+from lab.terminal import Console
 
 SEED, SECONDS = 8, 180
 

@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from lab.backends.choice import chosen
 from lab.children import run_to_its_end
@@ -17,6 +16,7 @@ from lab.course.checking import Checking
 from lab.course.exercise import Exercise, exercise
 from lab.course.record import Record
 from lab.home import Home
+from lab.terminal import Console
 
 CLEANS = """
 import signal, sys, time

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from index import Index, package_index
-from rich.console import Console
 
 from lab.home import Home
 from lab.install import recipes
@@ -18,6 +17,7 @@ from lab.install.command import InstallFailed, Runner
 from lab.install.pins import GoModule, Pins, Wheel, pins
 from lab.install.servers import Installer
 from lab.progress import Progress
+from lab.terminal import Console
 
 PROGRAM = b"#!/bin/sh\n" + b"# a server\n" * 500
 

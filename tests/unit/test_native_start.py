@@ -8,7 +8,6 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from rich.console import Console
 
 from lab.backends.native import guards
 from lab.backends.native.guards import one_at_a_time, refuse_full_disk
@@ -16,6 +15,7 @@ from lab.backends.native.supervisor import LONGEST_SOCKET, Supervisor
 from lab.errors import LabError
 from lab.home import Home
 from lab.progress import Progress
+from lab.terminal import Console
 
 
 def made(root: Path) -> Home:

@@ -61,6 +61,13 @@ class InsideBackend:
         """Not from in here."""
         raise _outside(f"./lab restart {unit}")
 
+    def provision(self) -> None:
+        """Not from in here."""
+        raise _outside("./lab up")
+
+    def refuse_wrong_settings(self) -> None:
+        """Names and ports of the project's network are fixed."""
+
     def stop_unit(self, unit: str) -> None:
         """Not from in here."""
         raise _outside(f"docker compose stop {unit}")

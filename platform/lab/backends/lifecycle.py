@@ -9,7 +9,10 @@ from lab.progress import Progress
 
 @dataclass(frozen=True)
 class Unit:
-    """One running part. `memory` is resident bytes of it and its children; `since` Unix seconds."""
+    """One running part. `memory` is resident bytes of it and its children; `since` Unix seconds.
+
+    `restarts` counts how often the supervisor started it again after it had ended by itself.
+    """
 
     name: str
     state: str
@@ -17,6 +20,7 @@ class Unit:
     container: str | None
     memory: int
     since: float | None
+    restarts: int = 0
 
 
 class Lifecycle(Protocol):
@@ -39,6 +43,12 @@ class Lifecycle(Protocol):
 
     def restart(self, unit: str) -> None:
         """Restart one unit. Raises LabError."""
+
+    def provision(self) -> None:
+        """Set up topics, the replica set and roles again in the running servers. Raises LabError."""
+
+    def refuse_wrong_settings(self) -> None:
+        """Raise LabError for ports or addresses that cannot work together, before anything is started."""
 
     def stop_unit(self, unit: str) -> None:
         """Stop one unit until it is started again."""

@@ -39,7 +39,10 @@ def from_environment(names: Iterable[str]) -> dict[str, str]:
 
 def read_pairs(file: Path) -> dict[str, str]:
     """NAME=value lines of a file, comments left out; empty when there is no file."""
-    lines = file.read_text().splitlines() if file.exists() else []
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    except UnicodeDecodeError:
+        raise LabError(f"{file} is not text in UTF-8. Correct it, or move it to another place.") from None
     return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
 
 

@@ -8,9 +8,7 @@ import sys
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.markdown import Markdown
-from rich.table import Table
 
 from lab.backends.protocol import Backend
 from lab.course import hints, live, running, steps
@@ -21,6 +19,7 @@ from lab.course.report import write_html, write_junit
 from lab.course.starter import starter
 from lab.errors import LabError
 from lab.home import Home
+from lab.terminal import Console, print_rows
 
 
 class Course:
@@ -32,7 +31,7 @@ class Course:
 
     def say(self, text: str) -> None:
         """A line for a person."""
-        self.console.print(text, markup=False, highlight=False)
+        self.console.print(text)
 
     def known(self) -> Record:
         """The record, for a command that shows it: what is wrong with its file is said."""
@@ -99,7 +98,7 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
         gaps = steps.unwritten(lab, running.running_files(home, lab))
         following = hints.following(lab, known, gaps, step)
         for said in live.findings(home, backend, lab, begun=len(gaps) < len(lab.steps)):
-            course.say(f"- {said}")
+            course.console.print(f"- {said}", soft_wrap=True)  # commands in it are to be copied
         if gaps:
             course.say(f"- Not written yet: {', '.join(f'step {n}' for n in gaps)}.")
         if first := known.get("first"):
@@ -134,16 +133,15 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
     def list_labs() -> None:
         """All labs: outcome, points, and which code runs."""
         record = course.known()
-        table = Table(box=None, pad_edge=False)
-        for column in ("lab", "title", "outcome", "points", "runs"):
-            table.add_column(column)
+        rows = []
         for lab in exercises():
             known = record.of(lab.number)
             points = f"{known['points']}/{known['of']}" if "of" in known else "-"
             runs = "your code" if running.is_active(home, lab) else "platform"
             outcome = known.get("outcome", "-") + ("" if known.get("mine", True) else " (platform)")
-            table.add_row(lab.number, lab.title, outcome, points, runs)
-        console.print(table)
+            rows.append((lab.number, lab.title, outcome, points, runs))
+        heads = ("lab", "title", "outcome", "points", "runs")
+        print_rows(console, heads, rows, whole=("lab", "outcome", "points", "runs"))
 
     @cli.command()
     @click.option("--json", "json_file", type=Path, help="Write it as JSON.")
@@ -174,7 +172,7 @@ def reset_lab(home: Home, console: Console, number: str, yes: bool) -> None:
     for piece in lab.pieces:
         if os.path.lexists(piece.file):
             kept = running.keep_copy(home, piece.file)
-            console.print(f"Your file is kept: {kept}", markup=False, soft_wrap=True)  # to copy and paste
+            console.print(f"Your file is kept: {kept}", soft_wrap=True)  # to copy and paste
         put(piece.file, starter(lab, piece))
     Record(home).note(lab.number, hints={})
     console.print(f"Lab {lab.number} begins anew.")

@@ -7,7 +7,6 @@ import tempfile
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from lab.backends.compose import dotenv, engine
 from lab.backends.compose.images import used
@@ -15,6 +14,7 @@ from lab.backends.compose.network import Addresses, environment_with
 from lab.backends.protocol import Backend
 from lab.errors import LabError
 from lab.home import REPO
+from lab.terminal import Console
 
 BUNDLE = "civildiy-classroom.tar"
 IMAGES, WHEELS = "images.tar", "wheels"
@@ -79,7 +79,7 @@ def register(cli: click.Group, backend: Backend, console: Console) -> None:
         _need_compose(backend)
         bundle(file)
         console.print(f"{file}: {len(images())} images, {file.stat().st_size / 1e6:.0f} MB."
-                      f" There: ./lab unbundle {file.name}")  # fmt: skip
+                      f" There: ./lab unbundle {file.name}", soft_wrap=True)  # fmt: skip
 
     @cli.command("unbundle")
     @click.argument("file", default=BUNDLE, type=Path)

@@ -4,14 +4,13 @@ import re
 import time
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from lab.backends.protocol import Backend
 from lab.errors import LabError
 from lab.faults import break_, ledger
 from lab.faults.catalog import FAULTS, fault, target
 from lab.home import Home
+from lab.terminal import Console, print_rows
 
 
 class Seconds(click.ParamType[float]):
@@ -41,14 +40,14 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
     def break_something(name: str | None, unit: str, seconds: float, as_list: bool) -> None:
         """Break something on purpose; it ends by itself."""
         if as_list or name is None:
-            console.print(_table())
+            _print_table(console)
             return
         found = fault(name)
         chosen = target(found, unit)
         if not backend.running():
             raise LabError("The system is not running. Start it: ./lab up")
         break_.start(home, backend, found, chosen, seconds)
-        console.print(f"{found.name} {chosen}: {found.does}.\nIt teaches: {found.teaches}.", markup=False)
+        console.print(f"{found.name} {chosen}: {found.does}.\nIt teaches: {found.teaches}.")
         if found.lasts:
             at = time.strftime("%H:%M:%S", time.localtime(time.time() + seconds))
             console.print(f"It ends by itself at {at}; at once with: ./lab heal")
@@ -65,16 +64,13 @@ def heal_now(home: Home, backend: Backend) -> str:
     return "\n".join(f"{entry.fault} {entry.unit} is over." for entry in ended)
 
 
-def _table() -> Table:
-    table = Table(box=None, pad_edge=False)
-    table.add_column("fault", no_wrap=True)
-    table.add_column("unit")
-    table.add_column("what it does")
-    table.add_column("what it teaches")
+def _print_table(console: Console) -> None:
+    rows = []
     for found in FAULTS:
         units = found.units[0] if len(found.units) == 1 else "any"
         marks = "" if found.lasts else " *"
         marks += "" if "compose" in found.backends else " (n)"
-        table.add_row(found.name + marks, units, found.does, found.teaches)
-    table.caption = "* happens once; all others end by themselves after --for. (n) LAB_BACKEND=native only"
-    return table
+        rows.append((found.name + marks, units, found.does, found.teaches))
+    note = "* happens once; all others end by themselves after --for. (n) LAB_BACKEND=native only"
+    heads = ("fault", "unit", "what it does", "what it teaches")
+    print_rows(console, heads, rows, whole=["fault"], note=note)

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from lab.backends.compose.backend import ComposeBackend
 from lab.backends.protocol import Backend
 from lab.errors import LabError
 from lab.home import REPO, Home
 from lab.jupyter.kernel import ensure_kernel
+from lab.terminal import Console
 
 CONFIG = Path(__file__).parent / "config"
 PORT = 8888
@@ -140,8 +140,8 @@ def lead_to(backend: ComposeBackend, console: Console, *, browser: bool) -> None
     url = backend.jupyterlab()
     if not url:
         raise LabError("JupyterLab runs beside the system, which is down. Start both: ./lab up")
-    console.print(f"JupyterLab: {url}", markup=False, soft_wrap=True)
-    console.print(f"{BEGIN} It runs beside the system until ./lab down.", markup=False)
+    console.print(f"JupyterLab: {url}", soft_wrap=True)
+    console.print(f"{BEGIN} It runs beside the system until ./lab down.")
     if browser:
         webbrowser.open(url)
 
@@ -163,8 +163,8 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
                               " ./lab down only. LAB_UID in .env says whose files these are.")  # fmt: skip
         else:
             server, folders = on_this_machine(), Folders(home.root / "jupyter")
-            console.print(f"JupyterLab: {server.url}", markup=False, soft_wrap=True)
-            console.print(f"{BEGIN} Ctrl-C here ends it.", markup=False)
+            console.print(f"JupyterLab: {server.url}", soft_wrap=True)
+            console.print(f"{BEGIN} Ctrl-C here ends it.")
         ensure_kernel(folders.data)
         command, env = invocation(server, folders, browser=not no_browser)
         sys.stdout.flush()

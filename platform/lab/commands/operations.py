@@ -12,17 +12,19 @@ from typing import Any
 
 import click
 import httpx
-from rich.console import Console
-from rich.table import Table
 
 from civildiy.course_runtime.incidents import MARK
 from lab.backends.protocol import Backend
 from lab.errors import LabError
 from lab.probes import local_http
 from lab.probes.readiness import slow
+from lab.terminal import Console, print_rows
+from lab.text import shortened, visible
 
 PATIENCE_SECONDS = 15.0
 SHOWN = 40
+LONGEST = 200
+"""Characters of a value in a table; --json has all of it."""
 
 
 @dataclass(frozen=True)
@@ -82,11 +84,11 @@ def register(cli: click.Group, backend: Backend, console: Console) -> None:
 
         def show(line: str) -> None:
             if line and MARK not in line:
-                click.echo(f"  {line}", err=True)
+                click.echo(f"  {visible(line)}", err=True)
 
         ran = run_tool(backend, tool, arguments, show)
         if not ran.answer:
-            console.print("No answer (see above). Look: ./lab status", markup=False)
+            console.print("No answer (see above). Look: ./lab status")
             sys.exit(2)
         if as_json:
             click.echo(json.dumps(ran.answer, indent=1))
@@ -99,13 +101,13 @@ def register(cli: click.Group, backend: Backend, console: Console) -> None:
         """Compare posts, topic and feed item by item. Exit code 1: there are differences."""
         ran = told("feed-verify", as_json)
         findings = ran.answer["findings"]
-        table = Table(box=None, pad_edge=False)
-        for column in ("kind", "post", "place", "what"):
-            table.add_column(column, overflow="fold")
-        for one in findings[:SHOWN]:
-            table.add_row(one["kind"], one["post_id"] or "-", one["place"], one["says"])
+        heads = ("kind", "post", "place", "what")
+        rows = [[shortened(one[key], LONGEST) or "-" for key in ("kind", "post_id", "place", "says")]
+                for one in findings[:SHOWN]]  # fmt: skip
         if findings:
-            console.print(table)
+            print_rows(console, heads, rows, whole=["kind"])
+            if len(findings) > SHOWN:
+                console.print(f"and {len(findings) - SHOWN} more (all of them: ./lab verify --json)")
         counts = ", ".join(f"{n} {kind}" for kind, n in Counter(f["kind"] for f in findings).items())
         looked_at = f"{ran.answer['posts']} posts, {ran.answer['records']} records of the topic,"
         looked_at += f" {ran.answer['entries']} entries in lists"
@@ -141,13 +143,12 @@ def register(cli: click.Group, backend: Backend, console: Console) -> None:
         """Send dead letters back, each once. Exit code 1: some are dead again."""
         ran = told("feed-redrive", as_json, *(["--dry-run"] if dry_run else []))
         listed = ran.answer.get("waiting", []) if dry_run else ran.answer["dead_again"]
-        table = Table(box=None, pad_edge=False)
-        for column in ("dead letter", "reason", "value"):
-            table.add_column(column, overflow="fold")
-        for letter in listed[:SHOWN]:
-            table.add_row(str(letter["offset"]), letter["reason"], letter["value"][:60])
+        rows = [(letter["offset"], shortened(letter["reason"], LONGEST), shortened(letter["value"], 60))
+                for letter in listed[:SHOWN]]  # fmt: skip
         if listed:
-            console.print(table)
+            print_rows(console, ("dead letter", "reason", "value"), rows, whole=["dead letter"])
+            if len(listed) > SHOWN:
+                console.print(f"and {len(listed) - SHOWN} more (all of them: --json)")
         if dry_run:
             console.print(f"{len(listed)} dead letters wait. ./lab redrive sends them back.")
             return
@@ -168,13 +169,12 @@ def register(cli: click.Group, backend: Backend, console: Console) -> None:
         SIZES are numbers of posts; 100, 1000, 10000 and 100000 by default.
         """
         ran = told("feed-costs", as_json, *map(str, sizes))
-        table = Table(box=None, pad_edge=False)
-        for column in ("posts", "Redis ms", "MongoDB ms", "times"):
-            table.add_column(column, justify="right")
+        heads = ("posts", "Redis ms", "MongoDB ms", "times")
+        rows = []
         for cost in ran.answer["costs"]:
             mine, theirs = cost["redis_ms"], cost["mongodb_ms"]
-            table.add_row(f"{cost['posts']:,}", f"{mine:.2f}", f"{theirs:.2f}", f"{theirs / mine:.1f}")
-        console.print(table)
+            rows.append((f"{cost['posts']:,}", f"{mine:.2f}", f"{theirs:.2f}", f"{theirs / mine:.1f}"))
+        print_rows(console, heads, rows, right=heads, whole=heads)
         console.print("Median of one page of 20, read by one client; both databases were made for this.")
 
     @cli.command()
@@ -185,14 +185,29 @@ def register(cli: click.Group, backend: Backend, console: Console) -> None:
             url = f"{backend.endpoints()['feed']}/api/activity-stream/stats"
             stats = local_http.get(url, timeout=5).raise_for_status().json()
         except httpx.HTTPError as error:
-            raise LabError(f"feed does not say how far it is ({error}). Look: ./lab status") from error
+            why = shortened(f"{type(error).__name__}: {error}", 160)
+            raise LabError(f"The service feed does not report its lag ({why}). Look: ./lab status") from error
+        except ValueError as error:
+            raise LabError("The answer of feed is not JSON. Look: ./lab logs feed") from error
         if as_json:
             click.echo(json.dumps(stats, indent=1))
             return
         if stats["lag"] is None:
-            behind = "unknown, Kafka does not answer"
+            behind = f"unknown ({_why_unknown(backend)})"
         else:
             behind = f"{stats['lag_events']} events, {stats['lag_seconds']:.1f} s"
         console.print(f"behind: {behind}; the projector is {stats['consumer_state']}")
         counts = ", ".join(f"{n} {name}" for name, n in stats["counters"].items())
         console.print(f"events so far: {counts}; next offset {stats['next_offset']}")
+
+
+def _why_unknown(backend: Backend) -> str:
+    """What keeps the feed from measuring its lag: a topic that is missing, or Kafka itself."""
+    from lab.health.examine import UNREACHED
+    from lab.health.topics import look
+
+    try:
+        wrong = [found for found in look(backend) if found.remedy]
+    except UNREACHED:
+        return "Kafka does not answer; look: ./lab status"
+    return f"{wrong[0].seen}; {wrong[0].remedy}" if wrong else "Kafka answers again; ask once more"

@@ -5,17 +5,17 @@ import time
 
 import click
 import httpx
-from rich.console import Console
-from rich.table import Table
 
 from lab import topology
 from lab.backends.protocol import Backend
+from lab.home import Home
 from lab.memory import together
 from lab.probes import local_http
+from lab.terminal import Console, print_rows
 from lab.topology import SECONDS, UNITS
 
 
-def register(cli: click.Group, backend: Backend, console: Console) -> None:
+def register(cli: click.Group, home: Home, backend: Backend, console: Console) -> None:
     """Add the commands."""
 
     @cli.command()
@@ -30,7 +30,7 @@ def register(cli: click.Group, backend: Backend, console: Console) -> None:
             ]
             click.echo(json.dumps(seen, indent=1))
         else:
-            print_status(backend, console)
+            print_status(home, backend, console)
 
     @cli.command()
     @click.option("--json", "as_json", is_flag=True, help="For scripts.")
@@ -42,26 +42,31 @@ def register(cli: click.Group, backend: Backend, console: Console) -> None:
             print_endpoints(backend, console)
 
 
-def print_status(backend: Backend, console: Console) -> None:
-    """A table of units."""
+def print_status(home: Home, backend: Backend, console: Console) -> None:
+    """A table of units, and what is wrong in the running system."""
+    from lab.health.examine import lines, problems
+
     units = backend.units()
     addresses, health = backend.endpoints(), consul_health(backend)
     addresses["traefik"] = addresses["gateway"]
-    table = Table(box=None, pad_edge=False)
-    for column in ("unit", "state", "address", "MB", "since", "Consul"):
-        table.add_column(column, justify="right" if column == "MB" else "left", no_wrap=True)
+    heads = ("unit", "state", "address", "MB", "since", "Consul")
+    rows = []
     for unit in units:
         since = time.strftime("%H:%M:%S", time.localtime(unit.since)) if unit.since else "-"
         address = addresses.get(unit.name, "-").removeprefix("http://")
-        table.add_row(
-            unit.name, unit.state, address, f"{unit.memory / 1e6:.0f}", since, health.get(unit.name, "-")
-        )
-    console.print(table)
+        word = health.get(unit.name, "-")
+        rows.append((unit.name, unit.state, address, f"{unit.memory / 1e6:.0f}", since, word))
+    print_rows(console, heads, rows, right=["MB"], whole=heads)
     added = sum(unit.memory for unit in units) / 1e6
     once = together(units) / 1e6
     console.print(f"{once:.0f} MB in all (pages shared by processes counted once; the column: {added:.0f})")
     if not any(unit.state == "running" for unit in units):
         console.print("The system is not running. Start it: ./lab up")
+        return
+    if wrong := lines(problems(home, backend)):
+        console.print("\nThe system does not do all of what it was told:")
+        for problem in wrong:
+            console.print(f"- {problem}", soft_wrap=True)
 
 
 def consul_health(backend: Backend) -> dict[str, str]:
@@ -80,9 +85,7 @@ def consul_health(backend: Backend) -> dict[str, str]:
 
 
 def print_endpoints(backend: Backend, console: Console) -> None:
-    """A table of addresses."""
-    table = Table(box=None, pad_edge=False, show_header=False)
+    """A line for each address, which is never cut or wrapped: the terminal shows a long one on two lines."""
     notes = {"traefik": "dashboard", "consul": "UI"}
     for name, address in backend.endpoints().items():
-        table.add_row(name, address, notes.get(name, ""))
-    console.print(table)
+        console.print(f"{name:<12}{address:<24}{notes.get(name, '')}".rstrip(), soft_wrap=True)

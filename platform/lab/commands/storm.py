@@ -4,12 +4,12 @@ import secrets
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
 
+from lab import results
 from lab.backends.protocol import Backend
 from lab.errors import LabError
 from lab.home import Home
+from lab.terminal import Console, print_rows
 
 RATE = click.FloatRange(0, 10_000, min_open=True)
 
@@ -24,7 +24,7 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
     @click.option("--writes", default=20.0, show_default=True, type=RATE, help="Changes per second.")
     @click.option("--reads", default=20.0, show_default=True, type=RATE, help="Reads per second.")
     @click.option("--without", multiple=True, metavar="FAULT", help="Leave a fault out.")
-    @click.option("--out", default="storms", show_default=True, type=Path, help="Folder for results.")
+    @results.option
     def storm(
         seed: int | None, minutes: float, writes: float, reads: float, without: tuple[str, ...], out: Path
     ) -> None:
@@ -37,10 +37,11 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
 
         if not backend.running():
             raise LabError("The system is not running. Start it: ./lab up")
+        results.folder(out)  # now: nobody wants to learn it after the storm
         seed = secrets.randbelow(10**6) if seed is None else seed
         again = f"./lab storm --seed {seed} --minutes {minutes:g} --writes {writes:g} --reads {reads:g}"
         again += "".join(f" --without {name}" for name in without)
-        console.print(f"Seed {seed}. The same again: {again}")
+        console.print(f"Seed {seed}. The same again: {again}", soft_wrap=True)
         if left_out := impossible(backend.kind):
             console.print(f"Left out, for this backend cannot do them: {', '.join(left_out)}.")
         planned = schedule(seed, minutes * 60, (*without, *left_out))
@@ -56,7 +57,7 @@ def _register_soak(cli: click.Group, home: Home, backend: Backend, console: Cons
     @click.option("--minutes", default=20.0, show_default=True, type=click.FloatRange(0.1, 600))
     @click.option("--writes", default=200.0, show_default=True, type=RATE, help="Changes per second.")
     @click.option("--reads", default=500.0, show_default=True, type=RATE, help="Reads per second.")
-    @click.option("--out", default="storms", show_default=True, type=Path, help="Folder for results.")
+    @results.option
     def soak(minutes: float, writes: float, reads: float, out: Path) -> None:
         """Steady load without faults: the rate is kept, memory does not grow, nothing is lost."""
         from lab.storm.run import Load, Storm
@@ -65,6 +66,7 @@ def _register_soak(cli: click.Group, home: Home, backend: Backend, console: Cons
 
         if not backend.running():
             raise LabError("The system is not running. Start it: ./lab up")
+        results.folder(out)
         watch = MemoryWatch(backend, minutes * 60)
         load = Load(writes, reads, people=16, limit=20, kept=0.5)
         report = watched(Storm(home, backend, 0, minutes * 60, [], load), console, watch.look)
@@ -72,9 +74,8 @@ def _register_soak(cli: click.Group, home: Home, backend: Backend, console: Cons
         report.violations += judge(report.history, load, grown)
         memory = {one.unit: {"warm_mb": one.before, "end_mb": one.after} for one in grown}
         print_report(report, out, "soak", console, {"memory": memory})
-        table = Table("unit", "MB after warm-up", "MB at the end", box=None, pad_edge=False)
-        for one in grown:
-            table.add_row(one.unit, f"{one.before:.0f}", f"{one.after:.0f}")
-        console.print(table)
+        heads = ("unit", "MB after warm-up", "MB at the end")
+        rows = [(one.unit, f"{one.before:.0f}", f"{one.after:.0f}") for one in grown]
+        print_rows(console, heads, rows, right=heads[1:], whole=["unit"])
         if not report.passed:
             raise LabError(f"The soak found something; its figures: {out / 'soak.json'}")

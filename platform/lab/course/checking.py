@@ -4,8 +4,6 @@ import secrets
 import time
 from typing import Any
 
-from rich.console import Console
-
 from civildiy.course_runtime.finder import fingerprint
 from lab.backends.protocol import Backend
 from lab.course import running
@@ -13,6 +11,7 @@ from lab.course.exercise import Exercise
 from lab.course.grading import grade
 from lab.course.record import Record
 from lab.home import Home
+from lab.terminal import Console
 
 WATCH_SECONDS = 0.2
 WORDS = {0: "PASS", 1: "FAIL", 2: "NOT GRADABLE", 3: "NOT ATTEMPTED"}
@@ -94,7 +93,7 @@ class Checking:
     ) -> None:
         from grading.outcome import as_text  # the checks lie outside this package
 
-        self._console.print(as_text(verdicts), markup=False, highlight=False, soft_wrap=True)
+        self._console.print(as_text(verdicts), soft_wrap=True)
         passed = [v for v in verdicts if v["outcome"] == "pass"]
         mine = "your code" if running.is_active(self._home, lab) else "the platform's code"
         if cut_short:
@@ -107,7 +106,7 @@ class Checking:
                   f" {mine}, {seconds:.1f} s")  # fmt: skip
 
     def _say(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False)
+        self._console.print(text)
 
 
 def _saved(lab: Exercise) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lab.errors import LabError
 from lab.home import PLATFORM, REPO
+from lab.text import shortened
 
 LABS = REPO / "labs"
 CHECKS = REPO / "checks"
@@ -70,6 +71,17 @@ class Exercise:
 
 
 def _read(file: Path) -> Exercise:
+    """The lab that the file describes. Raises LabError when it was changed into something else."""
+    try:
+        return _made(file)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        why = shortened(f"{type(error).__name__}: {error}", 120)
+        raise LabError(
+            f"{file} does not describe a lab ({why}). The original: git checkout -- '{file}'"
+        ) from error
+
+
+def _made(file: Path) -> Exercise:
     data = tomllib.loads(file.read_text(encoding="utf-8"))
     pieces = tuple(
         Piece(p["module"], file.parent / p["file"], tuple(p["units"]), dict(p["left_out"]))

@@ -2,14 +2,14 @@
 
 import json
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from lab import environment
 from lab.children import run_to_its_end
 from lab.course import running
-from lab.course.exercise import Exercise
+from lab.course.exercise import CHECKS, Exercise
 from lab.home import REPO, Home
 
 QUICK = ("--failed-first", "--exitfirst")
@@ -42,13 +42,15 @@ def grade(
     mine = file.with_suffix(f".{os.getpid()}")  # the same lab may be checked twice at once
     mine.unlink(missing_ok=True)
     command = [
-        sys.executable, "-m", "pytest", "-q", "--no-header", "--tb=no", "-rN", "--no-summary",
+        *environment.pytest_command(), f"--confcutdir={CHECKS}",
+        "-q", "--no-header", "--tb=no", "-rN", "--no-summary",
         # What failed last is not kept in the repository, which JupyterLab's container may only read.
         "-o", f"cache_dir={home.root / 'pytest'}", f"--verdicts={mine}",
         *options, *(QUICK if quick else ()), str(lab.checks),
     ]  # fmt: skip
     # An option may be a plugin's: -n 2.
-    env = {**os.environ, **(running.NO_PLUGINS if all(o.startswith("--seed") for o in options) else {})}
+    plain = all(option.startswith("--seed") for option in options)
+    env = environment.own() | (running.NO_PLUGINS if plain else {})
     file.unlink(missing_ok=True)
     code, said = run_to_its_end(command, REPO, env=env, kept=True, told=told)
     verdicts = None

@@ -10,6 +10,7 @@ from civildiy.course_runtime.finder import fingerprint
 from lab.backends.protocol import Backend
 from lab.course import running
 from lab.course.exercise import LABS, Exercise
+from lab.health.examine import lines, problems
 from lab.home import Home
 from lab.probes import local_http
 from lab.topology import PATHS
@@ -28,14 +29,15 @@ def findings(home: Home, backend: Backend, lab: Exercise, *, begun: bool) -> lis
         return ["The system is not running. Start it: ./lab up"]
     if away := servers.dead_servers():
         return [f"{', '.join(away)} does not answer, whatever you write. Mend it: ./lab up"]
+    wrong = [f"The system does not do what it was told. {line}" for line in lines(problems(home, backend))]
     if not running.is_active(home, lab):
-        return [f"The platform's own code runs. Yours runs after: ./lab start {lab.number}"]
+        return [*wrong, f"The platform's own code runs. Yours runs after: ./lab start {lab.number}"]
     if unread := [
         file for file in running.running_files(home, lab).values() if fingerprint(file) == "missing"
     ]:
         names = ", ".join(f"labs/{file.relative_to(LABS)}" for file in unread)
-        return [f"{names} cannot be read. The starter again: ./lab reset {lab.number}"]
-    found = [said for unit in lab.units for said in _of_unit(home, backend, unit)]
+        return [*wrong, f"{names} cannot be read. The starter again: ./lab reset {lab.number}"]
+    found = wrong + [said for unit in lab.units for said in _of_unit(home, backend, unit)]
     try:
         if begun and (look := LOOKS.get(lab.number)):
             found += look(backend.endpoints())

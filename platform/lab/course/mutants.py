@@ -8,11 +8,11 @@
 import json
 import os
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lab import environment
 from lab.backends.protocol import Backend
 from lab.course import running
 from lab.course.exercise import CHECKS, LABS, Exercise, exercises
@@ -83,10 +83,10 @@ class Stage:
         file = self.folder / "verdicts.json"
         file.unlink(missing_ok=True)
         checks = f"{self.lab.checks}::{only}" if only else str(self.lab.checks)
-        command = [sys.executable, "-m", "pytest", "-q", "--seed=1", f"--verdicts={file}", *options, checks]
+        pytest = [*environment.pytest_command(), f"--confcutdir={CHECKS}"]
+        command = [*pytest, "-q", "--seed=1", f"--verdicts={file}", *options, checks]
         # Not inside the surrounding pytest's environment: this is a run of its own.
-        env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-        env |= running.NO_PLUGINS
+        env = environment.own() | running.NO_PLUGINS
         done = subprocess.run(command, cwd=REPO, env=env, capture_output=True, text=True, check=False)
         if not file.exists():
             raise LabError(f"The checks of lab {self.lab.number} did not run:\n{done.stdout}{done.stderr}")

@@ -1,9 +1,10 @@
 """The last verdicts as JUnit XML, for other tools, and as a page, for people."""
 
-import html
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as Xml
+
+from lab.text import as_html, visible
 
 Results = dict[str, dict[str, Any]]
 
@@ -24,7 +25,7 @@ def write_junit(file: Path, results: Results) -> None:
             case = Xml.SubElement(
                 suite,
                 "testcase",
-                name=_clean(verdict["check"]),
+                name=visible(verdict["check"]),
                 classname=f"lab{number}",
                 time=f"{verdict['seconds']:.3f}",
             )
@@ -32,8 +33,8 @@ def write_junit(file: Path, results: Results) -> None:
                 verdict["outcome"]
             )
             if kind:
-                text = _clean("\n".join(f"{label}: {said}" for label, said in verdict["lines"]))
-                Xml.SubElement(case, kind, message=_clean(verdict["title"])).text = text
+                text = visible("\n".join(f"{label}: {said}" for label, said in verdict["lines"]))
+                Xml.SubElement(case, kind, message=visible(verdict["title"])).text = text
     Xml.ElementTree(root).write(file, encoding="utf-8", xml_declaration=True)
 
 
@@ -45,13 +46,12 @@ def write_html(file: Path, results: Results) -> None:
             known.get("outcome", "not checked"),
             f"{known.get('points', 0)}/{known.get('of', '?')}",
         )
-        rows.append(f"<h2>Lab {number}: {html.escape(outcome)}, {points} points</h2>")
+        rows.append(f"<h2>Lab {number}: {as_html(outcome)}, {points} points</h2>")
         for verdict in known.get("verdicts", []):
             said = "".join(
-                f"<dt>{html.escape(label)}</dt><dd>{html.escape(_clean(text))}</dd>"
-                for label, text in verdict["lines"]
+                f"<dt>{as_html(label)}</dt><dd>{as_html(text)}</dd>" for label, text in verdict["lines"]
             )
-            head = f"{verdict['outcome'].upper()}: {html.escape(verdict['title'])}"
+            head = f"{as_html(verdict['outcome'].upper())}: {as_html(verdict['title'])}"
             rows.append(f"<h3>{head}</h3><dl>{said}</dl>" if said else f"<p>{head}</p>")
     style = ":root{color-scheme:light dark}body{font:16px/1.5 system-ui;max-width:50em;margin:2em auto}"
     file.write_text(
@@ -59,9 +59,3 @@ def write_html(file: Path, results: Results) -> None:
         f"<h1>CivilDIY Lab: report</h1>{''.join(rows)}</html>\n",
         encoding="utf-8",
     )
-
-
-def _clean(text: str) -> str:
-    """Without the characters that XML cannot hold."""
-    return "".join(c for c in text if c in "\t\n" or (c >= " " and not "\ud800" <= c <= "\udfff"
-                                                       and c not in "\ufffe\uffff"))  # fmt: skip

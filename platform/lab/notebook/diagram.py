@@ -1,7 +1,8 @@
 """Boxes, arrows and life lines as SVG."""
 
-import html
 from collections.abc import Sequence
+
+from lab.text import as_html
 
 HALO = 'stroke="#fff" stroke-opacity=".8" stroke-width="3" paint-order="stroke"'
 """Letters stay readable where a line runs under them."""
@@ -35,7 +36,7 @@ class Drawing:
     ) -> None:
         """A line of text."""
         look = f'{size} text-anchor="{anchor}" {more} {FONT}'
-        self._parts.append(f'<text x="{x:g}" y="{y:g}" {look}>{html.escape(said)}</text>')
+        self._parts.append(f'<text x="{x:g}" y="{y:g}" {look}>{as_html(said)}</text>')
 
     def arrow(
         self, x1: float, y1: float, x2: float, y2: float, said: str = "", *, dashed: bool = False

@@ -5,11 +5,12 @@ light JupyterLab. A table is HTML, and text where there is no HTML.
 """
 
 import base64
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
+
+from lab.text import as_html, visible
 
 CARD = "background:#fff;border:1px solid #bbb;border-radius:6px;padding:6px;max-width:100%"
 
@@ -34,11 +35,11 @@ class Picture:
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         data = base64.b64encode(self.svg.encode()).decode()
-        image = f'<img alt="{html.escape(self.alt)}" style="{CARD}" src="data:image/svg+xml;base64,{data}">'
-        caption = f"<figcaption>{html.escape(self.title)}</figcaption>" if self.title else ""
+        image = f'<img alt="{as_html(self.alt)}" style="{CARD}" src="data:image/svg+xml;base64,{data}">'
+        caption = f"<figcaption>{as_html(self.title)}</figcaption>" if self.title else ""
         return {
             "text/html": f'<figure style="margin:0">{image}{caption}</figure>',
-            "text/plain": f"Picture: {self.alt}",
+            "text/plain": f"Picture: {visible(self.alt)}",
         }
 
 
@@ -56,21 +57,21 @@ class Table:
     def _html(self) -> str:
         def cells(tag: str, row: Sequence[object]) -> str:
             style = ' style="text-align:left;vertical-align:top"'
-            return "".join(f"<{tag}{style}>{html.escape(str(cell))}</{tag}>" for cell in row)
+            return "".join(f"<{tag}{style}>{as_html(cell)}</{tag}>" for cell in row)
 
         body = "".join(f"<tr>{cells('td', row)}</tr>" for row in self.rows)
-        caption = f'<caption style="text-align:left">{html.escape(self.caption)}</caption>'
+        caption = f'<caption style="text-align:left">{as_html(self.caption)}</caption>'
         heads = f"<thead><tr>{cells('th', self.heads)}</tr></thead>" if any(self.heads) else ""
         return f'<table style="min-width:36em">{caption}{heads}<tbody>{body}</tbody></table>'
 
     def text(self) -> str:
         """The table as lines, for a terminal and for readers of plain text."""
         shown = [self.heads, *self.rows] if any(self.heads) else self.rows
-        grid = [list(map(str, row)) for row in shown]
+        grid = [[visible(cell).replace("\n", " ") for cell in row] for row in shown]
         widths = [max(len(row[column]) for row in grid) for column in range(len(self.heads))]
         lines = [
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in grid
         ]
-        return "\n".join([self.caption, *(line.rstrip() for line in lines)])
+        return "\n".join([visible(self.caption), *(line.rstrip() for line in lines)])
 
     __str__ = text

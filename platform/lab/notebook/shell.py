@@ -4,7 +4,6 @@
 verdict = %lab check 07  the report as in the terminal, a table, and the verdict to keep
 """
 
-import os
 import shlex
 import subprocess
 import sys
@@ -15,17 +14,20 @@ from grading.outcome import NotGradable, Wrong
 from IPython.core.getipython import get_ipython
 from IPython.display import display
 
+from lab import environment
 from lab.errors import LabError
 from lab.home import REPO, Home
 from lab.notebook.verdict import Verdict
 from lab.probes.unavailable import AWAY
-
-NOT_HANDED_ON = ("PYTEST_", "FORCE_COLOR", "CLICOLOR")
-"""A kernel asks for colours, which are noise in kept outputs; pytest's variables are for its own run."""
+from lab.text import shortened, visible
 
 
 def sentence(error: BaseException) -> str:
     """An error that a person can act on, without a traceback."""
+    return visible(_sentence(error))
+
+
+def _sentence(error: BaseException) -> str:
     if isinstance(error, Wrong):
         return f"I {error.did}, expected {error.expected}, and saw: {error.saw}. {error.means}"
     if isinstance(error, NotGradable):
@@ -33,16 +35,17 @@ def sentence(error: BaseException) -> str:
     if isinstance(error, LabError):
         return str(error)
     kind = type(error).__name__
-    return f"A part of the system does not answer ({kind}: {str(error)[:200]}). In a terminal: ./lab status"
+    return (
+        f"A part of the system does not answer ({kind}: {shortened(error, 200)}). In a terminal: ./lab status"
+    )
 
 
 def lab(line: str) -> Verdict | None:
     """Run a command of ./lab here; what it prints appears as it comes."""
     words = shlex.split(line)
-    env = {name: value for name, value in os.environ.items() if not name.startswith(NOT_HANDED_ON)}
     command = [sys.executable, "-P", "-m", "lab", *words]
     process = subprocess.Popen(
-        command, cwd=REPO, env=env | {"COLUMNS": "80", "TERM": "dumb"}, text=True, errors="replace",
+        command, cwd=REPO, env=environment.handed_on(), encoding="utf-8", errors="replace",
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     assert process.stdout

@@ -5,12 +5,12 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
 from lab.storm import figures, timeline
 from lab.storm.run import Report, Storm
+from lab.terminal import Console, print_rows
 
 PLAIN_SECONDS = 10.0
 SHOWN = 20
@@ -18,7 +18,7 @@ SHOWN = 20
 
 def watched(storm: Storm, console: Console, also: Callable[[Storm], None] = lambda storm: None) -> Report:
     """Run it with a live view; on a plain output with a line now and then. `also` looks on."""
-    if console.is_terminal:
+    if console.live:
         with Live(console=console, transient=True, refresh_per_second=4) as live:
 
             def show(now: Storm) -> None:
@@ -68,14 +68,11 @@ def print_report(
     With `also` the file says that in the place of the history, which is long after a long load.
     """
     out.mkdir(parents=True, exist_ok=True)
-    table = Table(box=None, pad_edge=False, show_header=False)
     rows = figures.table(report)
-    for label, value in rows.items():
-        table.add_row(label, value)
-    console.print(table)
+    print_rows(console, ("", ""), [*rows.items()], whole=[])
     verdict = "PASS" if report.passed else "FAIL"
     for violation in report.violations[:SHOWN]:
-        console.print(f"  {violation}", markup=False)
+        console.print(f"  {violation}")
     if len(report.violations) > SHOWN:
         console.print(f"  and {len(report.violations) - SHOWN} more")
     picture, file = out / f"{name}.svg", out / f"{name}.json"
@@ -84,4 +81,4 @@ def print_report(
     document |= figures.numbers(report)
     document |= also if also is not None else {"history": report.history.as_json()}
     file.write_text(json.dumps(document), encoding="utf-8")
-    console.print(f"{verdict}. Picture: {picture}, figures and history: {file}")
+    console.print(f"{verdict}. Picture: {picture}, figures and history: {file}", soft_wrap=True)

@@ -1,8 +1,7 @@
 """The storm as a picture: faults as bars over writes, errors and lag, as one SVG file."""
 
-from html import escape
-
 from lab.storm.history import History
+from lab.text import as_html
 
 WIDTH, LEFT, ROW = 1100, 130, 16
 PLOT = 120
@@ -36,13 +35,13 @@ def svg(history: History, headline: str) -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" role="img"'
         f' viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" font-size="12" fill="{INK}">',
-        f"<title>{escape(headline)}</title>",
+        f"<title>{as_html(headline)}</title>",
         f"<desc>Bars: each fault while it was on. Below: changes per second, then the lag in events. "
         f"Most changes in a second: {most}; deepest lag: {deepest} events.</desc>",
         '<defs><pattern id="failed" width="4" height="4" patternUnits="userSpaceOnUse">'
         f'<path d="M0 4L4 0" stroke="{BAD}" stroke-width="2"/></pattern></defs>',
         f'<rect width="{WIDTH}" height="{height}" fill="white"/>',
-        f'<text x="{LEFT}" y="24" font-size="16">{escape(headline)}</text>',
+        f'<text x="{LEFT}" y="24" font-size="16">{as_html(headline)}</text>',
     ]
     for row, spell in enumerate(history.spells):
         y, start = top + row * ROW, spell.began - history.began
@@ -50,8 +49,8 @@ def svg(history: History, headline: str) -> str:
         label = f"{spell.fault} {spell.unit}"
         parts.append(
             f'<rect x="{x(start):.1f}" y="{y}" width="{x(length) - LEFT:.1f}" height="{ROW - 3}"'
-            f' fill="{BAR}" stroke="{INK}" stroke-width="0.5"><title>{escape(label)}: {length:.1f} s'
-            f'</title></rect><text x="4" y="{y + 11}" font-size="11">{escape(label)}</text>'
+            f' fill="{BAR}" stroke="{INK}" stroke-width="0.5"><title>{as_html(label)}: {length:.1f} s'
+            f'</title></rect><text x="4" y="{y + 11}" font-size="11">{as_html(label)}</text>'
         )
     base = top + bars_height + PLOT
     width = x(1) - LEFT

@@ -22,6 +22,7 @@ UP_SECONDS = 300.0
 MORE_SECONDS = 60.0
 """What Compose needs besides waiting: it makes the containers first, and answers last."""
 DOWN_SECONDS = 300.0
+PROVISION_SECONDS = 90.0
 STOP_SECONDS = "15"
 
 
@@ -45,6 +46,7 @@ class ComposeBackend(ComposeFaults):
 
     def start(self, progress: Progress) -> None:
         """Make what is missing (secrets, images), then start all and wait until all is healthy."""
+        self._addresses.refuse_wrong_settings()
         seen = engine.look()
         fitness.refuse_unfit(seen)
         dotenv.ensure(self._depends_on_engine())
@@ -191,6 +193,18 @@ class ComposeBackend(ComposeFaults):
     def neighbour(self) -> tuple[str, str]:
         """The gateway's own address, asked from outside the project's network."""
         return self._addresses.neighbour()
+
+    def provision(self) -> None:
+        """Run the one-shot container again and wait for its end."""
+        container = containers.name("provision")
+        engine.must("start", container)
+        code = engine.must("wait", container, timeout=PROVISION_SECONDS * slow()).strip()
+        if code != "0":
+            raise LabError("The servers could not be set up. Look: ./lab logs provision")
+
+    def refuse_wrong_settings(self) -> None:
+        """Raise LabError for ports and networks that cannot work."""
+        self._addresses.refuse_wrong_settings()
 
     def refuse_taken_ports(self) -> None:
         """Raise LabError for ports that another process holds."""

@@ -59,14 +59,15 @@ def _unit(unit: str, container: dict[str, Any] | None, usage: dict[str, int]) ->
         return Unit(unit, "stopped", None, None, 0, None)
     short, seen = container["Id"][:12], container["State"]
     pid = int(seen["Pid"]) or None
+    restarts = int(container.get("RestartCount") or 0)
     if seen["Status"] != "running" or pid is None:
         words = {"exited": "stopped", "created": "stopped", "running": "restarting"}
-        return Unit(unit, words.get(seen["Status"], seen["Status"]), pid, short, 0, None)
+        return Unit(unit, words.get(seen["Status"], seen["Status"]), pid, short, 0, None, restarts)
     health = (seen.get("Health") or {}).get("Status")
     state = health if health in ("starting", "unhealthy") else "running"
     since = datetime.fromisoformat(seen["StartedAt"][:19] + "+00:00").timestamp()
     memory = usage.get(name(unit), 0) if usage else _resident(pid)
-    return Unit(unit, state, pid, short, memory, since)
+    return Unit(unit, state, pid, short, memory, since, restarts)
 
 
 def _are_here() -> bool:

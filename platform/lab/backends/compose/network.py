@@ -8,10 +8,11 @@ from functools import cached_property
 
 import psutil
 
-from lab import topology
+from lab import ports, topology
 from lab.backends.compose import engine, privileged
 from lab.backends.compose.kinds import Engine
 from lab.errors import LabError, NotWithThisEngine
+from lab.ports import Listener
 from lab.topology import SECOND, SERVICES, STORES
 
 HOSTS = topology.addresses()
@@ -26,6 +27,8 @@ BEYOND = (
     | {service + SECOND: INSIDE[service] + HOSTS[service] + 10 for service in SERVICES}
 )
 """What compose/published.yaml publishes as well. Not 5000 and 7000, which macOS keeps for AirPlay."""
+
+NAMES = {"http": "the gateway", "dashboard": "the gateway's dashboard", "jupyter": "JupyterLab"}
 
 
 UNPRIVILEGED_HTTP = 8000
@@ -59,13 +62,9 @@ class Addresses:
         """The port on 127.0.0.1 of `name`. Raises LabError."""
         variable = _variable(name)
         given = self._settings.get(variable, "")
-        if given and not (given.isdigit() and 0 < int(given) < 65536):
-            raise LabError(f"{variable}={given} is not a port; give a number from 1 to 65535.")
-        if given:
-            return int(given)
-        if name == "http" and self._first > PUBLISHED[name]:
+        if not given and name == "http" and self._first > PUBLISHED[name]:
             return UNPRIVILEGED_HTTP
-        return (PUBLISHED | BEYOND)[name]
+        return ports.parse(variable, given, (PUBLISHED | BEYOND)[name])
 
     def moved(self) -> dict[str, str]:
         """The port variable that `docker compose` needs because the engine may not publish port 80."""
@@ -135,8 +134,18 @@ class Addresses:
                     return f"http://{self.base}.{HOSTS['traefik']}", found.address
         raise LabError("This machine has one address only, so a second client cannot be played.")
 
+    def refuse_wrong_settings(self) -> None:
+        """Raise LabError for a port or a network that cannot work, before anything is started."""
+        ports.network(self.base)
+        names = PUBLISHED | (BEYOND if self.published else {})
+        ports.refuse_conflicts(
+            Listener(NAMES.get(name, name), "127.0.0.1", self.port(name), f"LAB_PORT_{name.upper()}")
+            for name in names
+        )
+
     def refuse_taken_ports(self) -> None:
         """Raise LabError that names each taken port, who holds it, and the variable that moves it."""
+        self.refuse_wrong_settings()
         names = PUBLISHED | (BEYOND if self.published else {})
         lines = []
         for name in names:

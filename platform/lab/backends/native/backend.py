@@ -12,7 +12,7 @@ import httpx
 import psutil
 
 from lab.backends import overrides
-from lab.backends.native import kafka, network, postgresql, processes
+from lab.backends.native import kafka, network, postgresql, processes, started
 from lab.backends.native.faults import NativeFaults
 from lab.backends.native.guards import one_at_a_time, refuse_full_disk
 from lab.backends.native.leftovers import end_leftovers
@@ -50,6 +50,7 @@ class NativeBackend(NativeFaults):
 
     def start(self, progress: Progress) -> None:
         """Install what is missing and start everything."""
+        self.refuse_wrong_settings()
         paths = ensure_servers(self._home, progress)
         # Held until the supervisor answers: a second ./lab that comes meanwhile would take it for a leftover.
         with one_at_a_time(self._home, progress):
@@ -62,7 +63,18 @@ class NativeBackend(NativeFaults):
             self._prepare(paths, progress)
             config = processes.write(self._home, paths, self.variables())
             (self._home.run / "repository").write_text(str(REPO))
+            started.note(self._home)
             self._supervisor.start(paths.process_compose, config, self._home)
+
+    def refuse_wrong_settings(self) -> None:
+        """Raise LabError for ports that cannot work or differ from those of the running system."""
+        network.refuse_wrong_settings()
+        if self.running():
+            started.refuse_other(self._home)
+
+    def provision(self) -> None:
+        """Run the one-shot script again."""
+        started.provision(self._home)
 
     def _start_what_rests(self) -> None:
         """Somebody stopped or froze a unit and did not come back."""
@@ -218,16 +230,18 @@ class NativeBackend(NativeFaults):
 
 def _unit(name: str, state: dict[str, Any]) -> Unit:
     pid = state.get("pid") or None
+    # One that was asked to end (SIGTERM) did not fail.
+    restarts = 0 if state.get("exit_code") in (0, 143) else int(state.get("restarts") or 0)
     if not state.get("is_running") or pid is None:
-        return Unit(name, str(state.get("status", "stopped")).lower(), None, None, 0, None)
+        return Unit(name, str(state.get("status", "stopped")).lower(), None, None, 0, None, restarts)
     try:
         process = psutil.Process(pid)
         family = [process, *process.children(recursive=True)]
         memory, since = sum(_resident(member) for member in family), process.create_time()
     except psutil.Error:
-        return Unit(name, "restarting", None, None, 0, None)
+        return Unit(name, "restarting", None, None, 0, None, restarts)
     ready = state.get("is_ready") in ("Ready", "-", "", None)
-    return Unit(name, "running" if ready else "starting", pid, None, memory, since)
+    return Unit(name, "running" if ready else "starting", pid, None, memory, since, restarts)
 
 
 def _resident(process: psutil.Process) -> int:

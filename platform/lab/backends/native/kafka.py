@@ -5,6 +5,8 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from lab import environment
+
 CLUSTER_ID = "Y2l2aWxkaXktbGFiLWthZg"
 """22 characters, as Kafka wants; the same for everybody, for nobody shares a network."""
 
@@ -28,7 +30,14 @@ def properties_from(env: Mapping[str, str]) -> str:
         for name, value in env.items()
         if name.startswith("KAFKA_")
     }
-    return "".join(f"{name}={found[name]}\n" for name in sorted(found))
+    return "".join(f"{name}={_escaped(found[name])}\n" for name in sorted(found))
+
+
+def _escaped(value: str) -> str:
+    """The value as Java reads a file of properties: without letters beyond ASCII, backslashes doubled."""
+    text = value.replace("\\", "\\\\").encode("utf-16-be")
+    units = [int.from_bytes(text[n : n + 2], "big") for n in range(0, len(text), 2)]
+    return "".join(chr(unit) if unit < 128 else f"\\u{unit:04x}" for unit in units)
 
 
 def format_storage(jars: Path, properties: Path) -> None:
@@ -37,5 +46,5 @@ def format_storage(jars: Path, properties: Path) -> None:
         ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", f"{jars}/*",
          "kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", CLUSTER_ID,
          "-c", str(properties)],
-        check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment.own(),
     )  # fmt: skip

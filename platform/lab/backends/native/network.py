@@ -3,16 +3,16 @@
 import os
 import socket
 import zlib
-from dataclasses import dataclass
 
 import psutil
 
-from lab import topology
+from lab import ports, topology
 from lab.errors import LabError
 from lab.home import Home
+from lab.ports import Listener
 from lab.topology import SECONDS, SERVICES, STORES, UNITS
 
-BASE = os.environ.get("LAB_LOOPBACK", "127.0.0")
+BASE = os.environ.get("LAB_LOOPBACK") or "127.0.0"
 HOSTS = {
     "traefik-internal" if unit == "traefik" else unit: number
     for unit, number in topology.addresses().items()
@@ -27,16 +27,6 @@ CONSUL_INNER = (8300, 8301, 8302)
 FALLBACK_HTTP = 8000
 FIRST_GROUP = 40_000
 """Debian gives group ids from 60,000 on, and below 30,000, to others."""
-
-
-@dataclass(frozen=True)
-class Listener:
-    """One address that a unit listens on, and the variable that moves it."""
-
-    unit: str
-    host: str
-    port: int
-    variable: str
 
 
 def host(unit: str) -> str:
@@ -56,9 +46,7 @@ def port(name: str) -> int:
     given = os.environ.get(variable, "")
     if name == "http" and not given:
         return PORTS[name] if _may_bind(PORTS[name]) else FALLBACK_HTTP
-    if given and not (given.isdigit() and 0 < int(given) < 65536):
-        raise LabError(f"{variable}={given} is not a port; give a number from 1 to 65535.")
-    return int(given) if given else PORTS[name]
+    return ports.parse(variable, given, PORTS[name])
 
 
 def _may_bind(number: int) -> bool:
@@ -76,15 +64,17 @@ def _may_bind(number: int) -> bool:
 def listeners() -> list[Listener]:
     """Everything that `up` will listen on."""
     found = [
-        Listener("traefik", "127.0.0.1", port("http"), "LAB_PORT_HTTP"),
-        Listener("traefik", "127.0.0.1", port("dashboard"), "LAB_PORT_DASHBOARD"),
-        Listener("traefik", host("traefik-internal"), 8079, "LAB_LOOPBACK"),
+        Listener("the gateway", "127.0.0.1", port("http"), "LAB_PORT_HTTP"),
+        Listener("the gateway's dashboard", "127.0.0.1", port("dashboard"), "LAB_PORT_DASHBOARD"),
+        Listener("the gateway's inner entry point", host("traefik-internal"), 8079, "LAB_LOOPBACK"),
         Listener("consul", "127.0.0.1", port("consul"), "LAB_PORT_CONSUL"),
         *(
-            Listener("consul", f"{BASE}.{topology.addresses()['consul']}", number, "LAB_LOOPBACK")
+            Listener(
+                "consul's server port", f"{BASE}.{topology.addresses()['consul']}", number, "LAB_LOOPBACK"
+            )
             for number in CONSUL_INNER
         ),
-        Listener("kafka", host("kafka"), port("kafka") + 1, "LAB_PORT_KAFKA"),
+        Listener("the controller of kafka", host("kafka"), port("kafka") + 1, "LAB_PORT_KAFKA"),
     ]
     for unit in STORES:
         found.append(Listener(unit, host(unit), port(unit), f"LAB_PORT_{unit.upper()}"))
@@ -93,8 +83,15 @@ def listeners() -> list[Listener]:
     return found
 
 
+def refuse_wrong_settings() -> None:
+    """Raise LabError for a port or an address that cannot work, before anything is started."""
+    ports.loopback(BASE)
+    ports.refuse_conflicts(listeners())
+
+
 def refuse_taken_ports() -> None:
     """Raise LabError that names each port, who holds it, and the variable that moves it."""
+    refuse_wrong_settings()
     lines = []
     for wanted in listeners():
         with socket.socket() as probe:

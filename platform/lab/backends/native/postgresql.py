@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from lab import environment
 from lab.home import Home
 
 SHARED = Path("/var/lib/civildiy-lab")
@@ -58,6 +59,7 @@ def ensure_cluster(home: Home, binaries: Path, password: str) -> Path:
             [*as_owner(), str(binaries / "initdb"), "-D", str(new), "-U", "postgres", "-E", "UTF8",
              "--locale=C.UTF-8", "--auth=scram-sha-256", f"--pwfile={secret.name}"],
             check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd="/",
+            env=environment.own(),
         )  # fmt: skip
     new.rename(folder)
     return folder

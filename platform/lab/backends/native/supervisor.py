@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from lab import environment
 from lab.errors import LabError
 from lab.home import Home
 from lab.probes import local_http
@@ -45,7 +46,7 @@ class Supervisor:
             child = subprocess.Popen(
                 [program, "-f", config, "-U", "-u", self.socket, "up", "--tui=false", "--keep-project"],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, start_new_session=True,
-                cwd=home.run, env={**os.environ, **own},
+                cwd=home.run, env=environment.own() | own,
             )  # fmt: skip
         deadline = time.monotonic() + START_SECONDS * slow()
         while not self.answers():

@@ -1,0 +1,68 @@
+"""The environment of programs that ./lab starts: what a user has set for other programs stays out of it.
+
+A verdict must be the same on every machine. A filter in PYTEST_ADDOPTS, asserts removed by PYTHONOPTIMIZE,
+a proxy or a locale would change it. Installing (pip, apt-get, Go, Maven) keeps the user's own environment,
+because it needs proxies and certificates.
+"""
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from lab.home import REPO
+
+FOREIGN = re.compile(
+    r"PYTEST_.*|PYTHON.*|__PYVENV_LAUNCHER__|COV_CORE_.*|COVERAGE_.*|HYPOTHESIS_.*"
+    r"|COLUMNS|LINES|TERM|NO_COLOR|FORCE_COLOR|PY_COLORS|CLICOLOR.*|TTY_.*"
+    r"|LANG|LANGUAGE|LC_.*|TZ"
+    r"|(HTTP|HTTPS|ALL|FTP|NO|WS|WSS)_PROXY|SSL_CERT_.*|SSLKEYLOGFILE|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|NETRC"
+    r"|CONSUL_HTTP_.*|CONSUL_.*TOKEN.*|KAFKA_OPTS|JAVA_TOOL_OPTIONS|JDK_JAVA_OPTIONS|_JAVA_OPTIONS|CLASSPATH"
+    r"|PG[A-Z]+|MONGO.*|REDIS.*|TRAEFIK_.*|PC_.*|PROC_COMP_.*|BASH_ENV|ENV",
+    re.IGNORECASE,
+)
+"""Names that never reach a check, a service or a server."""
+OUR_OWN = {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC", "COLUMNS": "80", "TERM": "dumb",
+           "PYTHONNOUSERSITE": "1", "PYTHONUTF8": "1"}  # fmt: skip
+
+
+def own(given: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment for a check, a service or a server: the user's without what could change its result."""
+    given = os.environ if given is None else given
+    kept = {name: value for name, value in given.items() if not FOREIGN.fullmatch(name)}
+    if not _is_folder(kept.get("TMPDIR", "")):
+        kept.pop("TMPDIR", None)
+    return kept | OUR_OWN
+
+
+def forget_python() -> None:
+    """Take what steers Python and pytest out of this process's own environment, for all its children."""
+    for name in [name for name in os.environ if name.startswith(("PYTEST_", "PYTHON"))]:
+        del os.environ[name]
+    if not _is_folder(os.environ.get("TMPDIR", "")):
+        os.environ.pop("TMPDIR", None)
+        tempfile.tempdir = None
+
+
+def _is_folder(name: str) -> bool:
+    """Whether files can be made there."""
+    return bool(name) and Path(name).is_dir() and os.access(name, os.W_OK | os.X_OK)
+
+
+def pytest_command() -> list[str]:
+    """How pytest is started for the course's own files: no configuration or conftest.py of others counts."""
+    return [
+        sys.executable, "-P", "-s", "-m", "pytest", "-c", str(REPO / "pyproject.toml"), f"--rootdir={REPO}",
+    ]  # fmt: skip
+
+
+def handed_on() -> dict[str, str]:
+    """The environment for a ./lab that a notebook starts: 80 columns, and no colours in outputs.
+
+    Proxies and certificates stay, because `%lab up` may install.
+    """
+    foreign = ("PYTEST_", "PYTHON", "FORCE_COLOR", "CLICOLOR", "PY_COLORS", "TTY_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    return kept | {"COLUMNS": "80", "TERM": "dumb", "PYTHONUTF8": "1"}

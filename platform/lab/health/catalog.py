@@ -1,0 +1,57 @@
+"""Consul's catalog: maintenance mode, failing checks, services that are missing."""
+
+import re
+from typing import Any
+from urllib.parse import quote
+
+from lab.backends.protocol import Backend
+from lab.health.finding import SECONDS, Finding, Findings
+from lab.probes import local_http
+from lab.probes.readiness import PATHS, slow
+from lab.text import shortened
+
+WHAT = "Consul"
+NODE = "_node_maintenance"
+SERVICE = "_service_maintenance:"
+
+
+def look(backend: Backend) -> Findings:
+    """What keeps the gateway from sending requests to a service that runs. Raises httpx.HTTPError."""
+    consul = backend.endpoints()["consul"]
+    url = f"{consul}/v1/health/state/any"
+    checks: list[dict[str, Any]] = local_http.get(url, timeout=SECONDS * slow()).raise_for_status().json()
+    trouble = [*_maintenance(consul, checks), *_failing(checks)]
+    yield from trouble
+    listed = {check["ServiceName"] for check in checks}
+    missing = [service for service in PATHS if service not in listed]
+    for service in missing:
+        yield Finding(WHAT, f"the catalog has no instance of {service}", f"./lab restart {service}")
+    if not trouble and not missing:
+        yield Finding(WHAT, "all services are listed and none is in maintenance mode")
+
+
+def _maintenance(consul: str, checks: list[dict[str, Any]]) -> Findings:
+    for check in checks:
+        reason = shortened(check["Notes"] or "no reason given")
+        if check["CheckID"] == NODE:
+            url = f"{consul}/v1/agent/maintenance?enable=false"
+            node = shortened(check["Node"])
+            seen = f"the node {node} is in maintenance mode ({reason}): no service gets requests"
+            yield Finding(WHAT, seen, f"curl -X PUT '{url}'")
+        elif check["CheckID"].startswith(SERVICE):
+            name = check["CheckID"].removeprefix(SERVICE)
+            url = f"{consul}/v1/agent/service/maintenance/{quote(name)}?enable=false"
+            seen = f"the service {shortened(name)} is in maintenance mode ({reason}): it gets no requests"
+            yield Finding(WHAT, seen, f"curl -X PUT '{url}'")
+
+
+def _failing(checks: list[dict[str, Any]]) -> Findings:
+    for check in checks:
+        in_maintenance = check["CheckID"].startswith((NODE, SERVICE))
+        if check["Status"] != "passing" and not in_maintenance:
+            who = check["ServiceID"] or check["Node"]
+            unit = check["ServiceName"]
+            output = re.sub(r"^HTTP GET ", "GET ", check["Output"])
+            seen = f"{shortened(who)} is {check['Status']}: {shortened(output, 120) or 'no output'}"
+            look_at = f"./lab logs {unit}, ./lab restart {unit}" if unit in PATHS else "./lab logs consul"
+            yield Finding(WHAT, seen, look_at)

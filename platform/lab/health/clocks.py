@@ -1,0 +1,118 @@
+"""Clocks: each server's and each service's against this machine's."""
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from email.utils import parsedate_to_datetime
+
+import httpx
+import psycopg
+from psycopg.conninfo import make_conninfo
+from pymongo import MongoClient
+from redis import Redis
+
+from lab.backends.protocol import Backend
+from lab.health.finding import SECONDS, Finding, Findings
+from lab.home import REPO
+from lab.probes import local_http
+from lab.probes.readiness import PATHS, slow
+from lab.probes.unavailable import AWAY
+
+WHAT = "clock"
+MOST_SECONDS = 2.0
+SET_CLOCK = "set the clock of this machine (Linux: timedatectl set-ntp true)"
+
+
+def look(backend: Backend) -> Findings:
+    """Clocks that differ by more than MOST_SECONDS, which makes tokens, time limits and certificates fail."""
+    yield from judge(_offsets(backend), time.time(), (REPO / "pyproject.toml").stat().st_mtime)
+
+
+def judge(offsets: Mapping[str, float], now: float, known: float) -> Findings:
+    """`offsets`: seconds that each unit is ahead. `known`: a time in the past (Unix seconds)."""
+    if now < known - MOST_SECONDS:
+        seen = f"this machine's clock ({_written(now)}) is before the files of the course ({_written(known)})"
+        yield Finding(WHAT, seen, SET_CLOCK)
+    wrong = {unit: seconds for unit, seconds in offsets.items() if abs(seconds) > MOST_SECONDS}
+    if wrong and len(wrong) == len(offsets) > 1:
+        seconds = sorted(wrong.values())[len(wrong) // 2]
+        yield Finding(WHAT, f"all units are {_said(seconds)} this machine's clock", SET_CLOCK)
+        return
+    for unit, seconds in wrong.items():
+        yield Finding(
+            WHAT, f"{unit} is {_said(seconds)} this machine's clock", f"./lab heal; ./lab restart {unit}"
+        )
+    if not wrong:
+        yield Finding(WHAT, f"{len(offsets)} units agree with this machine's clock")
+
+
+def _said(seconds: float) -> str:
+    return f"{abs(seconds):.0f} s {'ahead of' if seconds > 0 else 'behind'}"
+
+
+def _written(moment: float) -> str:
+    return time.strftime("%F %T", time.localtime(moment))
+
+
+def _offsets(backend: Backend) -> dict[str, float]:
+    """Seconds that the clock of each unit is ahead; units that do not answer are left out."""
+    addresses = backend.endpoints()
+    asked: dict[str, Callable[[], tuple[float, float]]] = {
+        "mongodb": lambda: _mongodb(addresses["mongodb"]),
+        "redis": lambda: _redis(addresses["redis"]),
+        "postgresql": lambda: _postgresql(addresses["postgresql"], backend.variables()),
+    }
+    for service in PATHS:
+        asked[service] = lambda url=addresses[service]: _http(f"{url}/health")  # type: ignore[misc]
+    asked["consul"] = lambda: _http(f"{addresses['consul']}/v1/status/leader")
+    found = {}
+    for unit, ask in asked.items():
+        with suppress(*AWAY, OSError, ValueError, KeyError):
+            before = time.time()
+            theirs, exact = ask()
+            middle = (before + time.time()) / 2
+            found[unit] = theirs - middle + exact
+    return found
+
+
+Clock = tuple[float, float]
+"""Unix seconds that a unit told, and half of how exactly it tells them."""
+
+
+def _http(url: str) -> Clock:
+    answer = local_http.get(url, timeout=SECONDS * slow())
+    if "date" not in answer.headers:
+        raise httpx.DecodingError("no header Date")
+    return parsedate_to_datetime(answer.headers["date"]).timestamp(), 0.5
+
+
+def _mongodb(address: str) -> Clock:
+    host, _, port = address.rpartition(":")
+    patience = int(1000 * SECONDS * slow())
+    client: MongoClient[dict[str, object]] = MongoClient(
+        host, int(port), directConnection=True, serverSelectionTimeoutMS=patience, timeoutMS=patience,
+        tz_aware=True,
+    )  # fmt: skip
+    with client:
+        return client.admin.command("hello")["localTime"].timestamp(), 0.0
+
+
+def _redis(address: str) -> Clock:
+    host, _, port = address.rpartition(":")
+    patience = SECONDS * slow()
+    with Redis(host=host, port=int(port), socket_timeout=patience, socket_connect_timeout=patience) as redis:
+        seconds, microseconds = redis.time()
+    return seconds + microseconds / 1e6, 0.0
+
+
+def _postgresql(address: str, variables: Mapping[str, str]) -> Clock:
+    host, _, port = address.rpartition(":")
+    info = make_conninfo(
+        host=host, port=port, user="postgres", dbname="postgres",
+        connect_timeout=max(2, round(SECONDS * slow())),
+        password=variables["POSTGRES_SUPERUSER_PASSWORD"],
+    )  # fmt: skip
+    with psycopg.connect(info) as connection:
+        row = connection.execute("SELECT extract(epoch FROM clock_timestamp())").fetchone()
+    assert row is not None
+    return float(row[0]), 0.0

@@ -1,0 +1,41 @@
+"""Where bench, storm and soak write: one folder that git ignores, or the one that the user names."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lab.errors import LabError
+
+FOLDER = "results"
+
+option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
+    "--out", default=FOLDER, show_default=True, type=Path, help="Folder for the results."
+)
+"""The option that all three commands have."""
+
+
+def folder(place: Path) -> Path:
+    """The folder, created if it is missing. Raises LabError when nothing can be written there."""
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        probe = place / ".lab-writes-here"
+        probe.touch()
+        probe.unlink()
+    except (FileExistsError, NotADirectoryError):
+        raise LabError(f"{place} is not a folder. Name a folder for the results: --out FOLDER") from None
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise LabError(
+            f"Results cannot be written to {place}: {why}. Name another folder: --out FOLDER"
+        ) from None
+    return place
+
+
+def file(place: Path) -> Path:
+    """The file, whose folder is created if it is missing. Raises LabError when it cannot be written."""
+    if place.is_dir():
+        raise LabError(f"{place} is a folder. Name a file in it, such as {place / 'bench.json'}")
+    folder(place.parent)
+    return place

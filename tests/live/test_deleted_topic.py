@@ -1,0 +1,55 @@
+"""A topic that somebody deletes while the system runs: it is reported, created again, and nothing is lost."""
+
+import subprocess
+
+import pytest
+from kafka.admin import KafkaAdminClient
+from support import ENDPOINTS, Person, eventually
+
+from civildiy.contracts.posts.envelope import POSTS_TOPIC
+from lab.home import REPO
+from lab.probes.readiness import slow
+
+
+def lab(*arguments: str) -> str:
+    ran = subprocess.run(
+        [REPO / "lab", *arguments], capture_output=True, text=True, check=False, timeout=240 * slow()
+    )
+    assert "Traceback" not in ran.stdout + ran.stderr
+    return ran.stdout + ran.stderr
+
+
+@pytest.mark.fault
+def test_a_deleted_topic_is_reported_and_created_again() -> None:
+    person = Person()
+    first = person.post("before")
+    eventually(lambda: person.feed(), within=15, what="the post in the feed")
+    admin = KafkaAdminClient(bootstrap_servers=ENDPOINTS["kafka"])
+    try:
+        admin.delete_topics([POSTS_TOPIC])
+    finally:
+        admin.close()
+    posts = [person.post(f"after {number}") for number in range(3)]
+    try:
+        for command in ("status", "doctor"):
+            said = lab(command)
+            assert f"the topic {POSTS_TOPIC} does not exist" in said, said
+            assert "./lab up" in said
+        assert f"the topic {POSTS_TOPIC} does not exist" in lab("lag")
+    finally:
+        said = lab("up")
+    assert "set up again" in said, said
+    assert "The feed is" in (said := lab("rebuild")), said
+
+    def complete() -> bool:
+        return {entry["post_id"] for entry in person.feed()} == {one["id"] for one in (first, *posts)}
+
+    eventually(complete, within=30, what="all four posts in the feed")
+    eventually(lambda: "no difference" in lab("verify"), within=60, what="a view that agrees with the posts")
+    later = person.post("later")
+    eventually(
+        lambda: later["id"] in {entry["post_id"] for entry in person.feed()},
+        within=30,
+        what="a post that was written after the topic was created again",
+    )
+    assert "No problem was found" in lab("doctor")

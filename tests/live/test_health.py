@@ -1,0 +1,64 @@
+"""Commands that inspect the system report what it does not do, and print what is on the topic literally."""
+
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+from support import ENDPOINTS, backend
+
+from lab.faults import topic
+from lab.home import REPO
+from lab.probes import local_http
+from lab.probes.readiness import slow
+
+CONSUL = ENDPOINTS["consul"]
+
+
+def lab(*arguments: str) -> str:
+    ran = subprocess.run(
+        [REPO / "lab", *arguments], capture_output=True, text=True, check=False, timeout=120 * slow()
+    )
+    assert "Traceback" not in ran.stdout + ran.stderr
+    return ran.stdout + ran.stderr
+
+
+@pytest.fixture
+def undecodable() -> Iterator[str]:
+    """A key that Traefik cannot decode."""
+    key = "traefik/http/routers/stray/prio[rity"
+    url = f"{CONSUL}/v1/kv/traefik/http/routers/stray/prio%5Brity"
+    local_http.put(url, content=b"x").raise_for_status()
+    yield key
+    local_http.request("DELETE", url).raise_for_status()
+    backend.restart("traefik")
+
+
+@pytest.mark.fault
+def test_a_gateway_that_keeps_its_old_rules_is_reported(undecodable: str) -> None:
+    for command in (["status"], ["doctor"], ["hint", "01"]):
+        said = lab(*command)
+        assert f"Traefik cannot decode the key {undecodable}" in said, said
+    assert "curl -X DELETE" in lab("status")
+
+
+@pytest.mark.fault
+def test_a_service_in_maintenance_mode_is_reported() -> None:
+    services = local_http.get(f"{CONSUL}/v1/agent/services").json()
+    instance = next(id for id, service in services.items() if service["Service"] == "profile")
+    url = f"{CONSUL}/v1/agent/service/maintenance/{instance}"
+    local_http.put(url, params={"enable": "true", "reason": "[red]update"}).raise_for_status()
+    try:
+        assert f"{instance} is in maintenance mode ([red]update)" in lab("status")
+    finally:
+        local_http.put(url, params={"enable": "false"}).raise_for_status()
+
+
+@pytest.mark.fault
+def test_dead_letters_are_printed_literally() -> None:
+    values = [b"[/b] oops", b"[null]", b"[red]x", b"\x1b[2J\xff"]
+    topic.publish(ENDPOINTS["kafka"], [(b"poison-[/b]", value) for value in values])
+    lab("redrive")  # waits until the projector has passed them
+    said = lab("redrive", "--dry-run")
+    for text in ("[/b] oops", "[null]", "[red]x", "\\x1b[2J"):
+        assert text in " ".join(said.split()), said
+    assert "\x1b" not in said

@@ -1,0 +1,52 @@
+"""What a user has set for other programs reaches no check, and no PYTHON variable reaches ./lab."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lab import environment
+from lab.home import REPO
+
+HOSTILE = {
+    "PYTEST_ADDOPTS": "-k health", "PYTEST_PLUGINS": "nosuch", "PYTHONPATH": "/nonexistent",
+    "PYTHONOPTIMIZE": "2", "PYTHONWARNINGS": "error", "PYTHONSTARTUP": "/x", "PYTHONSAFEPATH": "1",
+    "COLUMNS": "30", "LANG": "C", "LC_ALL": "C", "TZ": "Asia/Kathmandu", "HTTP_PROXY": "http://x:1",
+    "https_proxy": "http://x:1", "ALL_PROXY": "socks5://x", "SSL_CERT_FILE": "/x", "NETRC": "/x",
+    "FORCE_COLOR": "1", "NO_COLOR": "1", "CONSUL_HTTP_ADDR": "http://x", "JAVA_TOOL_OPTIONS": "-Dx",
+    "PGHOST": "x", "TRAEFIK_LOG_LEVEL": "DEBUG", "TMPDIR": "/nonexistent",
+}  # fmt: skip
+
+
+def test_nothing_foreign_is_left() -> None:
+    found = environment.own({**HOSTILE, "PATH": "/bin", "LAB_HOME": "/h", "HOME": "/root"})
+    assert found == {"PATH": "/bin", "LAB_HOME": "/h", "HOME": "/root", **environment.OUR_OWN}
+
+
+def test_checks_take_no_configuration_of_others(tmp_path: Path) -> None:
+    """The same tests are collected, whatever the user's variables and the folders above say."""
+
+    def collected(env: dict[str, str]) -> str:
+        command = [*environment.pytest_command(), "-q", "--collect-only", "tests/unit/test_queue.py"]
+        ran = subprocess.run(command, cwd=REPO, env=env, capture_output=True, text=True, check=False)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        return ran.stdout.partition("\n\n")[0]
+
+    (tmp_path / "types.py").write_text("raise SystemExit('shadowed')")
+    hostile = {**os.environ, **HOSTILE, "PYTHONPATH": str(tmp_path), "PYTEST_ADDOPTS": "-k nothing"}
+    assert collected(environment.own(hostile)) == collected(environment.own())
+
+
+@pytest.mark.parametrize("started", ["./lab", "python"])
+def test_lab_starts_whatever_python_is_told(started: str, tmp_path: Path) -> None:
+    (tmp_path / "json.py").write_text("raise SystemExit('shadowed')")
+    (tmp_path / "lab.py").write_text("raise SystemExit('shadowed')")
+    hostile = {**os.environ, **HOSTILE, "PYTHONPATH": str(tmp_path), "COLUMNS": "²"}
+    for name in ("LAB_PORT_HTTP", "PYTHONSAFEPATH"):
+        hostile.pop(name, None)
+    command = [str(REPO / "lab")] if started == "./lab" else [sys.executable, "-E", str(REPO / "lab")]
+    ran = subprocess.run([*command, "--help"], env=hostile, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "CivilDIY Lab" in ran.stdout

@@ -1,0 +1,97 @@
+"""What the looks at the running system conclude from what they see."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from civildiy.contracts.posts.topics import TOPICS
+from lab.backends.protocol import Unit
+from lab.health import catalog, clocks, machine, rules, topics
+from lab.health.finding import Finding
+
+RETENTION = {topic: str(kept) for topic, kept in TOPICS.items()}
+ONE_EACH = dict.fromkeys(TOPICS, 1)
+
+
+def seen(findings: Iterable[Finding]) -> str:
+    found = [*findings]
+    assert all(one.remedy for one in found), "each problem names the command that fixes it"
+    return "\n".join(one.seen for one in found)
+
+
+def test_topics() -> None:
+    assert seen(topics.judge(ONE_EACH, RETENTION)) == ""
+    assert "posts-events does not exist" in seen(topics.judge({"posts-events-dlq": 1}, RETENTION))
+    assert "has 3 partitions" in seen(topics.judge(ONE_EACH | {"posts-events": 3}, RETENTION))
+    assert "keeps records for -1 ms" in seen(topics.judge(ONE_EACH, RETENTION | {"posts-events": "-1"}))
+
+
+def test_clocks() -> None:
+    assert [one.remedy for one in clocks.judge({"auth": 0.4, "redis": -1.0}, 10, 5)] == [""]
+    assert "auth is 30 s ahead" in seen(clocks.judge({"auth": 30.0, "redis": 0.0}, 10, 5))
+    assert "all units are 60 s behind" in seen(clocks.judge({"auth": -60.0, "redis": -60.2}, 10, 5))
+    assert "before the files of the course" in next(clocks.judge({"a": 0.0}, 10, 500)).seen
+
+
+def test_units_and_disk() -> None:
+    def unit(state: str, since: float | None, restarts: int) -> Unit:
+        return Unit("feed", state, 7, None, 0, since, restarts)
+
+    assert seen(machine.judge_units([unit("running", 990.0, 0), unit("running", 100.0, 9)], 1000.0)) == ""
+    assert "keeps restarting" in seen(machine.judge_units([unit("running", 990.0, 3)], 1000.0))
+    assert "feed is stopped" in seen(machine.judge_units([unit("stopped", None, 0)], 1000.0))
+    assert "nearly full" in machine.judge_disk(Path("/"), 10).seen
+    assert machine.judge_disk(Path("/"), 10**11).remedy == ""
+
+
+def test_maintenance_and_failing_checks() -> None:
+    def check(id: str, status: str, service: str) -> dict[str, Any]:
+        return {"CheckID": id, "Status": status, "ServiceName": service, "ServiceID": service, "Node": "lab",
+                "Notes": "[red]x", "Output": "\x1b[2J"}  # fmt: skip
+
+    both = [check("_node_maintenance", "critical", ""), check("_service_maintenance:a b", "critical", "auth")]
+    found = [*catalog._maintenance("http://c", both)]
+    assert "the node lab is in maintenance mode ([red]x)" in seen(found)
+    assert "/v1/agent/service/maintenance/a%20b?enable=false" in found[1].remedy
+    assert [*catalog._failing(both)] == []
+    assert "\x1b" not in seen(catalog._failing([check("service:auth", "critical", "auth")]))
+
+
+LOG = r"""
+ERR Provider error, retrying in 1s error="field not found, node: prio[rity" providerName=consul
+ERR Provider error, retrying in 1s error="strconv.ParseInt: parsing \"abc\": invalid" providerName=consul
+ERR Provider error, retrying in 1s error="other" providerName=file
+"""
+
+
+def key(name: str, value: str = "") -> dict[str, Any]:
+    return {"Key": f"traefik/{name}", "Value": value, "ModifyIndex": 1}
+
+
+@pytest.mark.parametrize(
+    ("bad", "value"), [("http/routers/a/prio[rity", "x"), ("http/routers/a/priority", "abc")]
+)
+def test_the_undecodable_key_is_named(bad: str, value: str) -> None:
+    errors = rules.refusals(LOG)
+    assert len(errors) == 2
+    good = key("http/routers/a/rule", "Path(`/`)")
+    assert [found for found, _ in rules.undecodable([good, key(bad, value)], errors)] == [f"traefik/{bad}"]
+    assert rules.undecodable([good], errors) == [], "an error of a key that is gone is no finding"
+
+
+def test_rules_in_force_against_rules_in_kv() -> None:
+    told = rules.tree(
+        [key("http/routers/a/rule", "R"), key("http/routers/a/entryPoints/0", "web"),
+         key("http/routers/a/middlewares/0", "m"), key("http/routers/gone/rule", "R")], "routers",
+    )  # fmt: skip
+    answer: list[dict[str, Any]] = [
+        {"name": "a@consul", "rule": "R", "entryPoints": ["web"], "middlewares": ["m@consul"]},
+        {"name": "old@consul", "rule": "R"}, {"name": "api@internal", "rule": "R"},
+    ]  # fmt: skip
+    assert rules.differences("routers", told, rules.in_force(answer)) == [
+        "router gone is not in force", "router old is in force and no longer in KV",
+    ]  # fmt: skip
+    answer[0]["rule"] = "Q"
+    assert "router a has rule = Q, KV says R" in rules.differences("routers", told, rules.in_force(answer))

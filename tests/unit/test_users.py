@@ -1,0 +1,98 @@
+"""Users without a home folder, folders of other users, paths that servers cut: one sentence each."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lab.errors import LabError
+from lab.failures import sentence
+from lab.home import REPO, Home
+
+NOBODY = 54_321
+AS_NOBODY = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+
+
+def refused(*command: str, **environment: str) -> str:
+    env = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("HOME", "XDG_CACHE_HOME", "LAB_HOME")
+    }
+    env |= {"LAB_BACKEND": "native"}
+    ran = subprocess.run(
+        command, cwd=REPO, env=env | environment, capture_output=True, text=True, check=False, timeout=300
+    )
+    said = ran.stdout + ran.stderr
+    assert ran.returncode == 1, said
+    assert "Traceback" not in said
+    return " ".join(said.split())
+
+
+@as_root
+def test_an_unknown_user_without_a_home_folder() -> None:
+    said = refused(*AS_NOBODY, "./lab", "endpoints")
+    # Where the clone is closed to other users, Python cannot even be started; both are one sentence.
+    assert "LAB_HOME=FOLDER ./lab" in said or "cannot be used" in said or "Permission denied" in said
+
+
+def test_no_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("LAB_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", none)
+    with pytest.raises(LabError, match="has no home folder"):
+        Home.from_environment()
+    monkeypatch.setenv("LAB_HOME", "/somewhere")
+    assert Home.from_environment().root == Path("/somewhere")
+
+
+@pytest.mark.parametrize("place", ["/tmp/a:b", "/tmp/a,b", "/tmp/a\x1bb", "/tmp/a\nb", "/tmp/\u202eb"])
+def test_paths_that_servers_cut(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAB_HOME", place)
+    with pytest.raises(LabError, match="LAB_HOME is") as said:
+        Home.from_environment()
+    assert "\x1b" not in str(said.value)
+
+
+def test_paths_with_spaces_and_accents(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAB_HOME", "/tmp/mes données, 東京".replace(",", ""))
+    assert Home.from_environment().root.name == "mes données 東京"
+
+
+def test_a_home_that_is_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    assert f"{file} is a file" in refused("./lab", "up", LAB_HOME=str(file))
+    assert f"{file} is a file" in refused("./lab", "up", LAB_HOME=str(file / "below"))
+
+
+def test_errors_name_the_owner(tmp_path: Path) -> None:
+    said = sentence(PermissionError(13, "Permission denied", "/etc/shadow/x"), Home(tmp_path))
+    assert "LAB_HOME=FOLDER" in said or "permissions forbid it" in said
+    assert "disk is full" in sentence(OSError(28, "No space left"), Home(tmp_path))
+    said = sentence(ValueError("[/b]\x1b"), Home(tmp_path))
+    assert "errors.log" in said
+    assert "\x1b" not in said
+    assert "ValueError" in (tmp_path / "errors.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment"),
+    [
+        (("up",), {"LAB_SLOW": "nan"}), (("up",), {"LAB_SLOW": "1e999"}),
+        (("up",), {"LAB_BACKEND": "podman"}),
+        (("endpoints",), {"LAB_PORT_HTTP": "٨٠"}), (("endpoints",), {"LAB_PORT_REDIS": "0"}),
+        (("check", "[/b]"), {}), (("hint", "99"), {}), (("break", "nosuch"), {}),
+    ],
+)  # fmt: skip
+def test_wrong_input_is_one_sentence(
+    arguments: tuple[str, ...], environment: dict[str, str], tmp_path: Path
+) -> None:
+    said = refused("./lab", *arguments, **({"LAB_HOME": str(tmp_path)} | environment))
+    wrong = (arguments[1:] or tuple(environment.values()))[0]
+    assert wrong in said, said
