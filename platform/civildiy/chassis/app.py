@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Literal
 
 from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
 from pydantic import BaseModel
 from starlette.responses import Response
@@ -82,6 +83,7 @@ def create_service(
         routers.insert(0, _health(name, prefix, dependencies))
     app.state.resources = Resources(app.routes)  # /docs and /openapi.json
     for one in routers:
+        _document_media_types(one)
         app.include_router(one)
         app.state.resources.add(one.routes)
     # The last one is the outermost.
@@ -89,6 +91,13 @@ def create_service(
     app.add_middleware(BodyLimit, limit=most_body)
     app.add_middleware(RequestMetrics)
     return app
+
+
+def _document_media_types(router: APIRouter) -> None:
+    """Add 415, which civildiy.chassis.http answers, to each operation that reads a body."""
+    for route in router.routes:
+        if isinstance(route, APIRoute) and route.body_field:
+            route.responses = documented(415) | route.responses
 
 
 def _health(name: str, prefix: str, dependencies: Mapping[str, ReadinessCheck]) -> APIRouter:
