@@ -71,7 +71,7 @@ async def _on_validation_error(request: Request, error: Exception) -> Response:
         FieldError(field=shortened(_name(e["loc"])), message=shortened(e["msg"], MOST_MESSAGE))
         for e in error.errors()[:MOST_ERRORS]
     ]
-    detail = "; ".join(f"{e.field}: {shortened(e.message)}" for e in errors[:3])
+    detail = "; ".join(f"{e.field}: {e.message}" for e in errors[:3])
     return _answer(request, HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors)
 
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from civildiy.chassis.text import shortened
 
 MEDIA_TYPE = "application/problem+json"
-MOST_DETAIL, MOST_MESSAGE = 400, 200
+MOST_DETAIL, MOST_MESSAGE = 800, 200
 """Characters. Each message shortens what it repeats; this bounds an answer in which one forgot to."""
 
 

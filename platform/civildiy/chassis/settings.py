@@ -18,6 +18,10 @@ def _refuse_short(value: str) -> str:
     return value
 
 
+def _listed(value: object) -> object:
+    return origins(value) if isinstance(value, str) else value
+
+
 S = TypeVar("S", bound=BaseSettings)
 Secret = Annotated[SecretStr, BeforeValidator(_refuse_short)]
 
@@ -40,7 +44,7 @@ class ServiceSettings(BaseSettings):
     """Shared with the gateway, which proves with it that X-User-ID comes from it."""
     auth_check_url: str
     """Where the gateway asks whether a token is good (forwardAuth)."""
-    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(origins)] = ()
+    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = ()
     """Origins whose pages may call the API, with commas between them; see civildiy.chassis.cors."""
     log_level: str = "INFO"
 
