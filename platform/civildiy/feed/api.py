@@ -3,15 +3,15 @@
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from civildiy.chassis.identity.caller import current_user
 from civildiy.chassis.problems import documented
 from civildiy.feed import keys, queries
-from civildiy.feed.lag import LagMeter
+from civildiy.feed.cursor import page_before, with_next
 from civildiy.feed.line import Line
+from civildiy.feed.patience import PatientMeter
 from civildiy.feed.schemas import ActivityPage, Counters, PageQuery, Stats
 
 PREFIX = "/api/activity-stream"
@@ -44,8 +44,11 @@ _QUERY = _parameters()
 @router.get("", response_class=Response, responses=_PAGE | documented(422, 503), openapi_extra=_QUERY)
 async def everybody(request: Request) -> Response:
     """What everybody did, newest first."""
-    query = page_query(request)
-    return Response(await queries.everybody(request.app.state.redis, query), media_type=_JSON)
+    redis, query = request.app.state.redis, page_query(request)
+    if query.before is not None:
+        return Response(await page_before(redis, keys.GLOBAL, query), media_type=_JSON)
+    page = await queries.everybody(redis, query)
+    return Response(with_next(page, query.skip + query.limit), media_type=_JSON)
 
 
 @router.get(
@@ -53,8 +56,11 @@ async def everybody(request: Request) -> Response:
 )
 async def own(request: Request) -> Response:
     """What the user of the token did, newest first."""
-    user, query = await current_user(request), page_query(request)
-    return Response(await queries.of_user(request.app.state.redis, user, query), media_type=_JSON)
+    user, query, redis = await current_user(request), page_query(request), request.app.state.redis
+    if query.before is not None:
+        return Response(await page_before(redis, keys.of_user(user), query), media_type=_JSON)
+    page = await queries.of_user(redis, user, query)
+    return Response(with_next(page, query.skip + query.limit), media_type=_JSON)
 
 
 @router.get("/stats", responses=documented(503))
@@ -65,8 +71,8 @@ async def stats(request: Request) -> Stats:
     offset, alive = await redis.ask("MGET", keys.OFFSET, keys.PROJECTOR)
     counters = await redis.ask("HGETALL", keys.COUNTERS)
     next_offset = None if offset is None else int(offset)
-    meter: LagMeter = request.app.state.lag_meter
-    lag = await run_in_threadpool(meter.measure, next_offset)
+    meter: PatientMeter = request.app.state.lag_meter
+    lag = await meter.measure(next_offset)
     named = zip(counters[::2], counters[1::2], strict=True)
     return Stats(
         global_activity_count=count,
