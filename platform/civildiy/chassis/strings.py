@@ -59,7 +59,7 @@ def email_address(value: str) -> str:
     name (`Ana <ana@example.org>`), which is how a mail header writes an address and not an address.
     """
     try:
-        return validate_email(value.strip(), check_deliverability=False).normalized
+        return validate_email(value.strip(), check_deliverability=False, strict=True).normalized
     except EmailNotValidError as error:
         raise ValueError(f"must be an address such as ana@example.org: {error}") from None
 

@@ -6,6 +6,7 @@ visible, so that an answer, a log line or a header does not grow with what someb
 
 import math
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import AfterValidator
@@ -85,9 +86,11 @@ def storable_json(value: Any, depth: int = 0) -> Any:
 
 def _is_double(value: int) -> bool:
     try:
-        return int(float(value)) == value
+        double = float(value)
     except OverflowError:
         return False
+    # The second is how PostgreSQL writes a double that is beyond 2**53: the shortest digits, and zeros.
+    return value in (int(double), Decimal(repr(double)))
 
 
 Text = Annotated[str, AfterValidator(storable_text)]
