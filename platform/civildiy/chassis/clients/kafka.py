@@ -5,6 +5,7 @@ its constructor and leaves its I/O thread, a selector and two sockets behind, an
 could close them: a retry loop then leaks five threads per second.
 """
 
+import gc
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from threading import Event
@@ -36,6 +37,9 @@ def made(kind: Callable[..., Client], **settings: Any) -> Client:
     except BaseException:
         for begun in networks:
             begun.close()
+        # Sockets of attempts that failed hang in cycles of references; without this they wait for chance.
+        networks.clear()
+        gc.collect()
         raise
 
 
