@@ -21,7 +21,7 @@ KINDS = {"reader": KafkaConsumer, "producer": KafkaProducer, "admin": KafkaAdmin
 
 
 # kafka-python leaves it to the garbage collector to close the sockets of failed attempts.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_is_left(kind: str) -> None:
     make: Callable[[], object] = partial(
