@@ -25,9 +25,7 @@ KINDS = {"reader": KafkaConsumer, "producer": KafkaProducer, "admin": KafkaAdmin
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_is_left(kind: str, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(
-        logging.CRITICAL, "kafka"
-    )  # a captured record keeps a traceback, and so the sockets in it
+    caplog.set_level(logging.CRITICAL, "kafka")  # a captured record keeps the sockets of its traceback
     make: Callable[[], object] = partial(
         kafka.made, KINDS[kind], bootstrap_servers=NOWHERE, bootstrap_timeout_ms=100
     )
