@@ -89,7 +89,7 @@ def test_half_a_surrogate_is_wrong_and_no_500(anybody: httpx.Client, ada: Person
         "ana@", "ana", "a..b@example.org", ".a@example.org", "ana@example..org", "ana\n@example.org",
         "ana@example.org\nBcc: b@example.org", "\u200bana@example.org", "ana\u202e@example.org",
         "ana@exa\u00admple.org", "ana @example.org", "ana@example.org, b@example.org",
-        "mailto:ana@example.org", "x" * 65 + "@example.org", "\x00@example.org", "ana@exam_ple.org",
+        "mailto:ana@example.org", "y" * 65 + "@example.org", "\x00@example.org", "ana@exam_ple.org",
     ],
 )  # fmt: skip
 def test_an_email_is_an_address(anybody: httpx.Client, email: str) -> None:
