@@ -9,8 +9,9 @@ from typing import Any
 
 import psutil
 from kafka import KafkaConsumer, TopicPartition
-from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType
 
+from civildiy.chassis.clients.kafka import admin as admin_client
 from civildiy.chassis.clients.kafka import reader
 from civildiy.contracts.posts.envelope import POSTS_TOPIC
 from grading.answers import LONGEST, Source, held
@@ -237,7 +238,7 @@ def refusing(size: int) -> Iterator[None]:
 
 
 def _largest(value: str) -> None:
-    admin = KafkaAdminClient(bootstrap_servers=ENDPOINTS["kafka"], bootstrap_timeout_ms=5000)
+    admin = admin_client(ENDPOINTS["kafka"], bootstrap_timeout_ms=5000)
     try:
         resource = ConfigResource(ConfigResourceType.TOPIC, POSTS_TOPIC, {"max.message.bytes": value})
         admin.alter_configs([resource])

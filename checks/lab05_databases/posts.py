@@ -9,12 +9,16 @@ from grading.plugin import check
 
 from lab05_databases.words import HOSTILE, nul_is_refused
 
+TAGS = {"signs": "\U0001f469\u200d\U0001f680 \u00e9"}
+"""Tags in the spelling that is kept, for hostile words that have another one."""
+
 
 @check(points=1)
 def test_post_words(ada: Person) -> None:
     """Any words come back from a post as they went in, or are refused by name"""
     for kind, words in HOSTILE.items():
-        sent = {"title": words, "content": words, "tags": [words]}
+        # A tag is compared, so it has one spelling: composed, without what cannot be seen (docs/http.md).
+        sent = {"title": words, "content": words, "tags": [TAGS.get(kind, words)]}
         answer = ada.http.post("/api/posts", json=sent)
         kept = ada.http.get(answer.headers.get("Location", "/api/posts/none")).json()
         require(

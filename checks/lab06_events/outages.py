@@ -14,8 +14,9 @@ from grading.people import Person
 from grading.plugin import check
 from grading.system import ENDPOINTS, backend, eventually, heal, home, missing
 from grading.topic import RELAY, listening, nothing_lost_or_mixed_up
-from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType
 
+from civildiy.chassis.clients.kafka import admin as admin_client
 from civildiy.contracts.posts.envelope import POSTS_TOPIC
 from lab.course.running import is_waiting, wait_until_loaded
 from lab.errors import LabError
@@ -122,7 +123,7 @@ def test_kafka_refuses_for_a_while(ada: Person) -> None:
 @contextmanager
 def _refusing_now() -> Iterator[None]:
     """Kafka refuses each record as too old, however young it is: nothing that is the event's fault."""
-    admin = KafkaAdminClient(bootstrap_servers=ENDPOINTS["kafka"], bootstrap_timeout_ms=5000)
+    admin = admin_client(ENDPOINTS["kafka"], bootstrap_timeout_ms=5000)
 
     def alter(change: object) -> None:
         configs = {"message.timestamp.before.max.ms": change}

@@ -20,9 +20,9 @@ from grading.system import ENDPOINTS, eventually
 from grading.tools import tool
 from grading.topic import listening
 from kafka import TopicPartition
-from kafka.admin import KafkaAdminClient
 from redis import Redis
 
+from civildiy.chassis.clients.kafka import admin as admin_client
 from civildiy.contracts.posts.envelope import POSTS_TOPIC
 from civildiy.feed import keys
 from lab.probes.readiness import slow
@@ -220,7 +220,7 @@ def test_rebuild_without_old_records(ada: Person) -> None:
     """A rebuild works when Kafka has deleted the old records"""
     ids = filled(ada, 5)
     eventually(lambda: stats()["lag_events"] == 0, within=20, what="a lag of 0")
-    admin = KafkaAdminClient(bootstrap_servers=ENDPOINTS["kafka"])
+    admin = admin_client(ENDPOINTS["kafka"])
     try:
         admin.delete_records({TopicPartition(POSTS_TOPIC, 0): int(stats()["next_offset"])})
     finally:

@@ -14,6 +14,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 ALGORITHM = "EdDSA"
 CLAIMS = ("iss", "aud", "sub", "iat", "nbf", "exp", "jti")
+LEEWAY_SECONDS = 5
+"""So far the clocks of two instances may differ: one takes a token that another has issued a moment ago, even
+if it is "not yet" valid by its own clock. A token still ends when it says (RFC 7519, section 4.1.4 and 5)."""
 
 
 class TokenRefused(Exception):

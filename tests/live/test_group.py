@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 
-from kafka import KafkaAdminClient, KafkaConsumer
+from kafka import KafkaConsumer
 from kafka.admin import NewTopic
 from redis import Redis
 from support import ENDPOINTS, Person, eventually
 
+from civildiy.chassis.clients.kafka import admin as admin_client
 from civildiy.chassis.clients.kafka import group_consumer, is_member, producer
 from civildiy.contracts.posts.envelope import POSTS_TOPIC
 from civildiy.feed.projector.main import GROUP, LONELY_SECONDS, NotAMember, Projector
@@ -90,7 +91,7 @@ def test_member_without_partition_waits_as_long_as_the_broker_knows_it() -> None
 def test_group_that_shares_out_nothing_is_begun_anew() -> None:
     """A leader that did not know the topic gave nothing to anybody; the broker keeps to that plan."""
     group = topic = f"test-{secrets.token_hex(4)}"
-    admin = KafkaAdminClient(bootstrap_servers=ENDPOINTS["kafka"])
+    admin = admin_client(ENDPOINTS["kafka"])
 
     def member() -> KafkaConsumer:
         consumer = group_consumer(ENDPOINTS["kafka"], group, "always-the-same")

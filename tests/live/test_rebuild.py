@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import pytest
 from feed_tools import run, stats, view_redis, writer
 from kafka import TopicPartition
-from kafka.admin import KafkaAdminClient
 from redis import Redis
 from support import ENDPOINTS, backend, client, eventually
 
+from civildiy.chassis.clients.kafka import admin as admin_client
 from civildiy.contracts.posts.envelope import POSTS_TOPIC
 from civildiy.contracts.posts.topic_reader import Topic
 from civildiy.feed import keys
@@ -62,7 +62,7 @@ def test_rebuild_without_the_old_records() -> None:
     """The topic has forgotten, MongoDB has not."""
     person = writer(5)
     before = person.feed()
-    admin = KafkaAdminClient(bootstrap_servers=ENDPOINTS["kafka"])
+    admin = admin_client(ENDPOINTS["kafka"])
     try:
         partition = TopicPartition(POSTS_TOPIC, 0)
         end = stats()["next_offset"]

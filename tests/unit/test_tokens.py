@@ -7,7 +7,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from civildiy.auth.tokens import Issuer, TokenRefused, UnknownKey, issue, verify
+from civildiy.auth.tokens import LEEWAY_SECONDS, Issuer, TokenRefused, UnknownKey, issue, verify
 
 KEY = Ed25519PrivateKey.generate()
 KEYS = {"k1": KEY.public_key()}
@@ -52,3 +52,20 @@ def test_unknown_and_unnamed_keys() -> None:
         verify(signed(GOOD, kid="k2"), ISSUER, KEYS)
     with pytest.raises(TokenRefused):
         verify(jwt.encode(GOOD, KEY, algorithm="EdDSA"), ISSUER, KEYS)
+
+
+@pytest.mark.parametrize("claim", ["nbf", "iat"])
+def test_a_clock_that_is_behind(claim: str) -> None:
+    """A token from another instance is good a few seconds before it begins, and not earlier."""
+    now = int(time.time())
+    assert verify(signed(GOOD | {claim: now + LEEWAY_SECONDS}), ISSUER, KEYS).user_id == 7
+    with pytest.raises(TokenRefused):
+        verify(signed(GOOD | {claim: now + LEEWAY_SECONDS + 2}), ISSUER, KEYS)
+
+
+def test_a_token_ends_when_it_says() -> None:
+    now = int(time.time())
+    assert verify(signed(GOOD | {"exp": now + 2}), ISSUER, KEYS).expires == now + 2
+    for end in (now, now - LEEWAY_SECONDS + 1):
+        with pytest.raises(TokenRefused):
+            verify(signed(GOOD | {"exp": end}), ISSUER, KEYS)

@@ -12,13 +12,15 @@ from civildiy.auth.schemas import Credentials, KeySet, NewUser, Token, User, Val
 from civildiy.auth.tokens import Issuer, TokenRefused, issue
 from civildiy.auth.users import Taken, Users
 from civildiy.auth.validation import Validator
+from civildiy.chassis.http import UNROUTED
 from civildiy.chassis.identity.caller import USER_HEADER
 from civildiy.chassis.problems import Conflict, FieldError, NotFound, Unauthorized, documented
+from civildiy.chassis.strings import spellings
+from civildiy.chassis.text import shortened
 
 log = logging.getLogger(__name__)
 
 PREFIX = "/api/auth"
-UNROUTED = "/unrouted"
 router = APIRouter(prefix=PREFIX, tags=["auth"])
 gateway_router = APIRouter(include_in_schema=False)
 
@@ -77,12 +79,20 @@ async def login(given: Credentials, service: Service) -> Token:
     known = "\x00" not in given.email and given.email.isprintable()
     account = await service.users.by_email(given.email) if known else None
     with service.logging_in.place():
-        good = await service.passwords.verify(given.password, account.password_hash if account else None)
+        good = await _matches(service, given.password, account.password_hash if account else None)
     if not good or account is None:
         raise Unauthorized("Email or password is wrong.")
     key_id, key = service.ring.signing
     token = issue(account.id, service.issuer, key_id, key)
     return Token(access_token=token, expires_in=service.issuer.seconds)
+
+
+async def _matches(service: Accounts, password: str, stored: str | None) -> bool:
+    """Whether one spelling of `password` belongs to the hash."""
+    for spelling in spellings(password):
+        if await service.passwords.verify(spelling, stored):
+            return True
+    return False
 
 
 @router.get("/validate", responses=documented(401, 503), response_model=Validation)
@@ -96,10 +106,10 @@ async def validate(request: Request) -> Response:
         accounts: Accounts = request.app.state.accounts
         user_id = await accounts.validator.user_id(given[0] if given else None)
     except TokenRefused as refused:
-        log.debug("token refused: %s", refused)
+        log.debug("token refused: %s", shortened(refused))
         challenge = 'Bearer realm="civildiy"' + (', error="invalid_token"' if given else "")
         raise Unauthorized(
-            f"Log in and send the token as Authorization: Bearer <access_token> ({refused}).",
+            f"Log in and send the token as Authorization: Bearer <access_token> ({shortened(refused)}).",
             challenge=challenge,
         ) from refused
     return Response(
@@ -115,9 +125,7 @@ async def jwks(service: Service) -> KeySet:
     return KeySet(keys=service.ring.published())
 
 
-@gateway_router.api_route(
-    UNROUTED + "{path:path}", methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-)
+@gateway_router.get(UNROUTED + "{path:path}")
 async def unrouted(path: str) -> None:
-    """The gateway sends here what no rule wants, so that even this has the one shape of errors."""
-    raise NotFound(f"There is nothing at {path}.")
+    """Answer a request, of any method, that no rule of the gateway matches."""
+    raise NotFound(f"There is nothing at {shortened(path)}.")

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from civildiy.auth import keys, users
-from civildiy.auth.api import PREFIX, UNROUTED, Accounts, gateway_router, router
+from civildiy.auth.api import PREFIX, Accounts, gateway_router, router
 from civildiy.auth.keys import KeyRing
 from civildiy.auth.passwords import Passwords
 from civildiy.auth.settings import AuthSettings
@@ -20,6 +20,7 @@ from civildiy.auth.validation import Validator
 from civildiy.chassis.app import create_service
 from civildiy.chassis.clients import postgres
 from civildiy.chassis.discovery.gateway_rules import INTERNAL, Route, away, under
+from civildiy.chassis.http import UNROUTED
 from civildiy.chassis.serve import Service
 from civildiy.chassis.settings import load_settings
 

@@ -2,13 +2,25 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, EmailStr, Field, StringConstraints
-from pydantic.networks import validate_email
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from civildiy.chassis.strings import email_address, of_length, opaque, refuse_controls
 from civildiy.chassis.text import storable_text
 
 Username = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{2,29}$")]
-Password = Annotated[str, StringConstraints(min_length=8, max_length=128), AfterValidator(storable_text)]
+LONGEST_TYPED = 512
+"""Characters of a password as it is typed: decomposed, each of the 128 may take several."""
+Email = Annotated[
+    str, Field(max_length=254, json_schema_extra={"format": "email"}), AfterValidator(email_address)
+]
+Password = Annotated[
+    str,
+    Field(max_length=LONGEST_TYPED, json_schema_extra={"minLength": 8, "maxLength": 128}),
+    AfterValidator(storable_text),
+    AfterValidator(refuse_controls),
+    AfterValidator(opaque),
+    AfterValidator(of_length(8, 128)),
+]
 
 
 class _Input(BaseModel):
@@ -18,15 +30,18 @@ class _Input(BaseModel):
 def _as_registered(email: str) -> str:
     """The form in which an account keeps this address, if it is one: without blanks, for instance."""
     try:
-        return validate_email(email)[1]
+        return email_address(email)
     except ValueError:
         return email
 
 
 class NewUser(_Input):
-    """An account to be made. Email and username are unique whatever their letter case."""
+    """An account to be made. Email and username are unique whatever their letter case.
 
-    email: Annotated[EmailStr, Field(max_length=254)]
+    A password may hold any character that can be typed. How it is encoded does not matter (RFC 8265).
+    """
+
+    email: Email
     username: Username
     password: Password
 
@@ -35,7 +50,7 @@ class Credentials(_Input):
     """What a person logs in with. Wrong shapes of either are simply wrong credentials."""
 
     email: Annotated[str, StringConstraints(min_length=1, max_length=254), AfterValidator(_as_registered)]
-    password: Annotated[str, StringConstraints(min_length=1, max_length=128)]
+    password: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_TYPED)]
 
 
 class User(BaseModel):

@@ -6,16 +6,20 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Literal
 
 from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
 from pydantic import BaseModel
 from starlette.responses import Response
 
 from civildiy.chassis.discovery.gateway_rules import AWAY
 from civildiy.chassis.handlers import install_problem_handlers
+from civildiy.chassis.http import HttpRules
 from civildiy.chassis.limits import MAX_BODY_BYTES, BodyLimit
-from civildiy.chassis.observability.metrics import METHODS, RequestMetrics, metrics_answer
+from civildiy.chassis.observability.metrics import RequestMetrics, metrics_answer
 from civildiy.chassis.problems import Unavailable, documented
+from civildiy.chassis.resources import Resources
 from civildiy.chassis.settings import ServiceSettings
+from civildiy.chassis.text import shortened
 
 ReadinessCheck = Callable[[], Awaitable[None]]
 """Asks one dependency something small; raises when it does not answer."""
@@ -74,13 +78,26 @@ def create_service(
     )
     app.state.gateway_secret = settings.gateway_secret.get_secret_value()
     install_problem_handlers(app, drivers)
+    routers = [_operations(), router]
+    if dependencies is not None:
+        routers.insert(0, _health(name, prefix, dependencies))
+    app.state.resources = Resources(app.routes)  # /docs and /openapi.json
+    for one in routers:
+        _document_media_types(one)
+        app.include_router(one)
+        app.state.resources.add(one.routes)
+    # The last one is the outermost.
+    app.add_middleware(HttpRules, resources=app.state.resources)
     app.add_middleware(BodyLimit, limit=most_body)
     app.add_middleware(RequestMetrics)
-    if dependencies is not None:
-        app.include_router(_health(name, prefix, dependencies))
-    app.include_router(_operations())
-    app.include_router(router)
     return app
+
+
+def _document_media_types(router: APIRouter) -> None:
+    """Add 415, which civildiy.chassis.http answers, to each operation that reads a body."""
+    for route in router.routes:
+        if isinstance(route, APIRoute) and route.body_field:
+            route.responses = documented(415) | route.responses
 
 
 def _health(name: str, prefix: str, dependencies: Mapping[str, ReadinessCheck]) -> APIRouter:
@@ -106,10 +123,10 @@ def _health(name: str, prefix: str, dependencies: Mapping[str, ReadinessCheck]) 
 def _operations() -> APIRouter:
     router = APIRouter(tags=["operations"])
 
-    @router.api_route(AWAY + "/{service}{path:path}", methods=METHODS, include_in_schema=False)
+    @router.get(AWAY + "/{service}{path:path}", include_in_schema=False)
     async def away(service: str, path: str) -> None:
-        """The gateway sends here what a service without a healthy instance should answer."""
-        raise Unavailable(service)
+        """Answer for a service without a healthy instance: the gateway sends its requests here."""
+        raise Unavailable(shortened(service))
 
     @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
     def metrics() -> Response:

@@ -11,7 +11,10 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from civildiy.chassis.problems import MEDIA_TYPE, FieldError, Problem, Unavailable, encodable, problem_body
+from civildiy.chassis.http import not_allowed
+from civildiy.chassis.problems import MEDIA_TYPE, MOST_MESSAGE, FieldError, Problem, Unavailable, problem_body
+from civildiy.chassis.resources import Resources
+from civildiy.chassis.text import shortened
 
 log = logging.getLogger(__name__)
 
@@ -26,8 +29,8 @@ def _answer(
     errors: Sequence[FieldError] | None = None,
     headers: dict[str, str] | None = None,
 ) -> Response:
-    # The gateway puts these in front of what nobody else takes.
-    path = re.sub(r"^/(unrouted|away/[a-z]+)(?=/)", "", request.url.path)
+    # The gateway puts these in front of a path that no service takes.
+    path = re.sub(r"^/(unrouted|away/[a-z]+)(?=/)", "", request.scope["path"])
     body = problem_body(status, detail, path, errors)
     return Response(body, status.value, headers, MEDIA_TYPE)
 
@@ -41,9 +44,13 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     status = HTTPStatus(error.status_code)
     headers = dict(error.headers) if error.headers else None
-    detail = error.detail
+    detail, path = error.detail, request.scope["path"]
     if status is HTTPStatus.NOT_FOUND and detail == status.phrase:
-        detail = f"There is nothing at {request.url.path}."
+        detail = f"There is nothing at {shortened(path)}."
+    if status is HTTPStatus.METHOD_NOT_ALLOWED:  # the framework knows the methods of one route only
+        resources: Resources = request.app.state.resources
+        headers = resources.allow(path)
+        detail = not_allowed(request.method, path, headers["Allow"])
     return _answer(request, status, detail, headers=headers)
 
 
@@ -61,7 +68,7 @@ def _name(location: Sequence[Any]) -> str:
 async def _on_validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     errors = [
-        FieldError(field=encodable(_name(e["loc"])), message=encodable(e["msg"]))
+        FieldError(field=shortened(_name(e["loc"])), message=shortened(e["msg"], MOST_MESSAGE))
         for e in error.errors()[:MOST_ERRORS]
     ]
     detail = "; ".join(f"{e.field}: {e.message}" for e in errors[:3])
@@ -78,7 +85,7 @@ async def _on_unexpected(request: Request, error: Exception) -> Response:
 
 def _on_driver_error(unit: str) -> Callable[[Request, Exception], Awaitable[Response]]:
     async def answer(request: Request, error: Exception) -> Response:
-        log.warning("%s: %s", unit, error)
+        log.warning("%s: %s", unit, shortened(error, 300))
         return await _on_problem(request, Unavailable(unit))
 
     return answer

@@ -12,6 +12,10 @@ DRAINED_BYTES = 32 * MAX_BODY_BYTES
 """So much is read and forgotten; a client that sends more is cut off."""
 
 
+class TooLarge(HTTPException):
+    """The body is over the limit. FastAPI's body parsing passes an HTTPException on unchanged."""
+
+
 class BodyLimit:
     """ASGI middleware: 413 for a body of more than `limit` bytes, declared or counted."""
 
@@ -38,11 +42,13 @@ class BodyLimit:
             seen += len(message.get("body", b""))
             if seen > self.limit:
                 await self._drain(receive)
-                # An HTTPException passes through FastAPI's body parsing unchanged.
-                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, self.detail)
+                raise TooLarge(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, self.detail)
             return message
 
-        await self.app(scope, counted, send)
+        try:
+            await self.app(scope, counted, send)
+        except TooLarge:  # counted before any route was asked
+            await self._refuse(scope, send)
 
     async def _drain(self, receive: Receive) -> None:
         """Read on and forget: a gateway that cannot get rid of a body reports 502, not our answer."""

@@ -10,7 +10,11 @@ from typing import Any
 import orjson
 from pydantic import BaseModel
 
+from civildiy.chassis.text import shortened
+
 MEDIA_TYPE = "application/problem+json"
+MOST_DETAIL, MOST_MESSAGE = 800, 200
+"""Characters. Each message shortens what it repeats; this bounds an answer in which one forgot to."""
 
 
 class FieldError(BaseModel):
@@ -107,21 +111,20 @@ class Unavailable(Problem):
         )
 
 
-def encodable(text: str) -> str:
-    """Half a surrogate pair, which JSON can bring in and UTF-8 cannot take out again, becomes '?'."""
-    return text.encode(errors="replace").decode()
-
-
 def problem_body(
     status: HTTPStatus, detail: str, instance: str, errors: Sequence[FieldError] | None = None
 ) -> bytes:
-    """The problem+json document for one error, as bytes."""
+    """The problem+json document for one error, as bytes. Its length does not depend on the request's."""
     problem = ProblemDetail(
         title=status.phrase,
         status=status.value,
-        detail=encodable(detail),
-        instance=encodable(instance),
-        errors=list(errors) if errors else None,
+        detail=shortened(detail, MOST_DETAIL),
+        instance=shortened(instance),
+        errors=[
+            FieldError(field=shortened(error.field), message=shortened(error.message, MOST_MESSAGE))
+            for error in errors or ()
+        ]
+        or None,
     )
     return orjson.dumps(problem.model_dump(exclude_none=True))
 

@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from civildiy.chassis.discovery.gateway_rules import Route
 from civildiy.chassis.discovery.membership import Membership
 from civildiy.chassis.observability.logging import configure_logging
+from civildiy.chassis.protocol import ProblemProtocol
 from civildiy.chassis.settings import ServiceSettings
 
 DRAIN_SECONDS = 0.5
@@ -64,6 +65,7 @@ def main(name: str) -> None:
     configure_logging(settings.log_level)
     config = uvicorn.Config(
         service.app,
+        http=ProblemProtocol,
         host=settings.bind_host or settings.service_host,
         port=settings.service_port,
         access_log=False,

@@ -7,13 +7,19 @@ addresses or secrets. The table of all variables is docs/settings.md.
 from typing import Annotated, TypeVar
 
 from pydantic import BeforeValidator, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from civildiy.chassis.cors import origins
 
 
 def _refuse_short(value: str) -> str:
     if len(value) < 16:
         raise ValueError("at least 16 characters, for example from `openssl rand -hex 32`")
     return value
+
+
+def _listed(value: object) -> object:
+    return origins(value) if isinstance(value, str) else value
 
 
 S = TypeVar("S", bound=BaseSettings)
@@ -38,6 +44,8 @@ class ServiceSettings(BaseSettings):
     """Shared with the gateway, which proves with it that X-User-ID comes from it."""
     auth_check_url: str
     """Where the gateway asks whether a token is good (forwardAuth)."""
+    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = ()
+    """Origins whose pages may call the API, with commas between them; see civildiy.chassis.cors."""
     log_level: str = "INFO"
 
 

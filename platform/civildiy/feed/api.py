@@ -3,11 +3,11 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
-from fastapi.concurrency import run_in_threadpool
 
 from civildiy.chassis.identity.caller import CurrentUser
 from civildiy.chassis.problems import documented
-from civildiy.feed import queries
+from civildiy.feed import keys, queries
+from civildiy.feed.cursor import page_before, with_next
 from civildiy.feed.schemas import ActivityPage, PageQuery, Stats
 from civildiy.feed.state import FeedLag, FeedProgress, FeedRedis
 
@@ -22,20 +22,26 @@ _PAGE: dict[int | str, dict[str, Any]] = {200: {"model": ActivityPage}}
 @router.get("", response_class=Response, responses=_PAGE | documented(422, 503))
 async def everybody(redis: FeedRedis, query: Annotated[PageQuery, Query()]) -> Response:
     """What all users did, newest first."""
-    return Response(await queries.everybody(redis, query), media_type=_JSON)
+    if query.before is not None:
+        return Response(await page_before(redis, keys.GLOBAL, query), media_type=_JSON)
+    page = await queries.everybody(redis, query)
+    return Response(with_next(page, query.skip + query.limit), media_type=_JSON)
 
 
 @router.get("/user", response_class=Response, responses=_PAGE | documented(401, 422, 503))
 async def own(user: CurrentUser, redis: FeedRedis, query: Annotated[PageQuery, Query()]) -> Response:
     """What the user of the token did, newest first."""
-    return Response(await queries.of_user(redis, user, query), media_type=_JSON)
+    if query.before is not None:
+        return Response(await page_before(redis, keys.of_user(user), query), media_type=_JSON)
+    page = await queries.of_user(redis, user, query)
+    return Response(with_next(page, query.skip + query.limit), media_type=_JSON)
 
 
 @router.get("/stats", responses=documented(503))
 async def stats(progress: FeedProgress, meter: FeedLag) -> Stats:
     """State of the view and how far it is behind."""
     view = await progress.read()
-    lag = await run_in_threadpool(meter.measure, view.next_offset)
+    lag = await meter.measure(view.next_offset)
     return Stats(
         global_activity_count=view.entries,
         consumer_state="running" if view.projector_runs else "stopped",

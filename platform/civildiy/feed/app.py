@@ -13,6 +13,7 @@ from civildiy.chassis.serve import Service
 from civildiy.chassis.settings import load_settings
 from civildiy.feed.api import PREFIX, router
 from civildiy.feed.lag import LagMeter
+from civildiy.feed.patience import PatientMeter
 from civildiy.feed.progress import ProgressReader
 from civildiy.feed.settings import FeedSettings
 from civildiy.feed.state import FeedState
@@ -28,7 +29,7 @@ def service() -> Service:
     """The feed service, ready to serve."""
     settings = load_settings(FeedSettings)
     redis = asynchronous(settings.redis_host, settings.redis_port)
-    meter = LagMeter(settings.kafka_bootstrap)
+    meter = PatientMeter(LagMeter(settings.kafka_bootstrap))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[FeedState]:

@@ -5,12 +5,21 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+Cursor = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z_[ -!#-\[\]-~]{1,100}$")]
+"""Time and event id of an entry, joined by '_'."""
+
 
 class PageQuery(BaseModel):
-    """Which part of a stream."""
+    """Which part of a stream.
+
+    `before` is the `next` of the page before this one: pages by it neither repeat nor leave out an entry
+    while others are added. `skip` counts from the newest entry at the moment of the request, so pages by
+    it shift when one is added. A post that changes gets a new entry at the front, and loses its old one.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
+    before: Cursor | None = None
     limit: Annotated[int, Field(ge=1, le=100)] = 20
     skip: Annotated[int, Field(ge=0, le=1_000_000)] = 0
 
@@ -31,12 +40,16 @@ class Activity(BaseModel):
 
 
 class ActivityPage(BaseModel):
-    """Part of a stream, newest first; `total` counts all that the stream holds now."""
+    """Part of a stream, newest first; `total` counts all that the stream holds now, whatever the page.
+
+    `next` is what to send as `before` for the page after this one; null when there is none.
+    """
 
     items: list[Activity]
     total: int
     limit: int
     skip: int
+    next: str | None
 
 
 class Counters(BaseModel):

@@ -5,7 +5,7 @@ from typing import Annotated, TypedDict
 from fastapi import Depends, Request
 from redis.asyncio import Redis
 
-from civildiy.feed.lag import LagMeter
+from civildiy.feed.patience import PatientMeter
 from civildiy.feed.progress import ProgressReader
 
 
@@ -14,7 +14,7 @@ class FeedState(TypedDict):
 
     redis: Redis
     progress: ProgressReader
-    lag_meter: LagMeter
+    lag_meter: PatientMeter
 
 
 # Each getter is async, because FastAPI calls an ordinary function in a worker thread.
@@ -30,11 +30,11 @@ async def _progress(request: Request) -> ProgressReader:
     return reader
 
 
-async def _lag_meter(request: Request) -> LagMeter:
-    meter: LagMeter = request.state.lag_meter
+async def _lag_meter(request: Request) -> PatientMeter:
+    meter: PatientMeter = request.state.lag_meter
     return meter
 
 
 FeedRedis = Annotated[Redis, Depends(_redis)]
 FeedProgress = Annotated[ProgressReader, Depends(_progress)]
-FeedLag = Annotated[LagMeter, Depends(_lag_meter)]
+FeedLag = Annotated[PatientMeter, Depends(_lag_meter)]

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -12,13 +13,22 @@ from pydantic import (
     Field,
     StringConstraints,
     field_validator,
+    model_validator,
 )
 
-from civildiy.chassis.text import Text
+from civildiy.chassis.strings import of_length, tag
+from civildiy.chassis.text import Text, without
 
 Title = Annotated[Text, StringConstraints(min_length=1, max_length=200)]
 Content = Annotated[Text, StringConstraints(min_length=1, max_length=20_000)]
-Tags = Annotated[list[Annotated[Text, StringConstraints(min_length=1, max_length=50)]], Field(max_length=20)]
+Tag = Annotated[
+    Text,
+    Field(max_length=200, json_schema_extra={"minLength": 1, "maxLength": 50}),
+    AfterValidator(tag),
+    AfterValidator(of_length(1, 50)),
+]
+Tags = Annotated[list[Tag], Field(max_length=20)]
+SET_BY_THE_SERVICE = ("id", "user_id", "created_at", "updated_at", "version")
 
 
 def _written_out(value: object) -> object:
@@ -61,12 +71,20 @@ class NewPost(_Input):
 
 
 class PostChange(_Input):
-    """The fields to change; what is not sent stays as it is."""
+    """The fields to change; what is not sent stays as it is, and null removes `expires_at`.
+
+    A whole post, as GET answers it, is accepted too: the fields that only the service sets are ignored.
+    """
 
     title: Title | None = None
     content: Content | None = None
     tags: Tags | None = None
     expires_at: Expiry = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_it_was_read(cls, value: object) -> object:
+        return without(value, SET_BY_THE_SERVICE)
 
     @field_validator("title", "content", "tags", mode="after")
     @classmethod

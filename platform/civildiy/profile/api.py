@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request, Response, status
 from civildiy.chassis.app import Health, Readiness, failing
 from civildiy.chassis.identity.caller import CurrentUser
 from civildiy.chassis.problems import Unavailable, documented
-from civildiy.profile.schemas import Deleted, Profile, ProfileInput
+from civildiy.profile.schemas import Deleted, Profile, ProfileChange, ProfileInput
 from civildiy.profile.store import ProfileStore
 
 PREFIX = "/api/profile"
@@ -61,7 +61,7 @@ async def read(user: CurrentUser, store: Store) -> Profile:
 
 
 @router.put(PREFIX, tags=["profile"], responses=documented(400, 401, 404, 409, 413, 422, 503))
-async def update(change: ProfileInput, user: CurrentUser, store: Store) -> Profile:
+async def update(change: ProfileChange, user: CurrentUser, store: Store) -> Profile:
     """Change the fields that are sent; null empties a field."""
     return await store.update(user, change.model_dump(exclude_unset=True))
 

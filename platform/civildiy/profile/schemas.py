@@ -1,21 +1,24 @@
 """What profile takes and answers."""
 
 import datetime
+import json
 import re
 from typing import Annotated, Any
 
-import orjson
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
     field_validator,
+    model_validator,
 )
 
-from civildiy.chassis.text import Text, storable_json
+from civildiy.chassis.text import Text, storable_json, without
 
+SET_BY_THE_SERVICE = ("id", "user_id", "created_at", "updated_at")
 MAX_PREFERENCES_BYTES = 64 * 1024
 ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
@@ -27,9 +30,20 @@ Biography = Annotated[Text, StringConstraints(max_length=5000)] | None
 
 def _preferences(value: dict[str, Any]) -> dict[str, Any]:
     storable_json(value)
-    if len(orjson.dumps(value)) > MAX_PREFERENCES_BYTES:
+    if len(json.dumps(value, ensure_ascii=False).encode()) > MAX_PREFERENCES_BYTES:
         raise ValueError(f"must not take more than {MAX_PREFERENCES_BYTES} bytes as JSON")
     return value
+
+
+def _or_empty(value: object) -> object:
+    return {} if value is None else value
+
+
+Preferences = Annotated[
+    dict[str, Any],
+    AfterValidator(_preferences),
+    BeforeValidator(_or_empty, json_schema_input_type=dict[str, Any] | None),
+]
 
 
 class ProfileInput(BaseModel):
@@ -47,7 +61,7 @@ class ProfileInput(BaseModel):
     country: Line = None
     phone: Line = None
     bio: Biography = None
-    preferences: Annotated[dict[str, Any], AfterValidator(_preferences)] = {}
+    preferences: Preferences = {}
 
     @field_validator("dob", mode="before")
     @classmethod
@@ -63,6 +77,18 @@ class ProfileInput(BaseModel):
         if value is not None and not datetime.date(1900, 1, 1) <= value <= _tomorrow():
             raise ValueError("must lie between 1900-01-01 and today")
         return value
+
+
+class ProfileChange(ProfileInput):
+    """The fields to change; null empties a field.
+
+    A whole profile, as GET answers it, is accepted too: the fields that only the service sets are ignored.
+    """
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_it_was_read(cls, value: object) -> object:
+        return without(value, SET_BY_THE_SERVICE)
 
 
 def _tomorrow() -> datetime.date:

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
-from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 from psycopg.conninfo import make_conninfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pymongo.errors import PyMongoError
 
 from civildiy.chassis.clients import postgres
+from civildiy.chassis.clients.kafka import admin
 from civildiy.chassis.observability.logging import configure_logging
 from civildiy.chassis.settings import Secret, load_settings
 from civildiy.contracts.posts.topics import ensure_topics
@@ -66,11 +66,11 @@ def main() -> None:
         initiate_replica_set(settings.mongodb_host, settings.mongodb_port)
 
     def kafka() -> None:
-        admin = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap, bootstrap_timeout_ms=1000)
+        broker = admin(settings.kafka_bootstrap, bootstrap_timeout_ms=1000)
         try:
-            ensure_topics(admin)
+            ensure_topics(broker)
         finally:
-            admin.close()
+            broker.close()
 
     deadline = time.monotonic() + settings.provision_seconds
     with ThreadPoolExecutor() as threads:

@@ -8,7 +8,7 @@ from redis.asyncio import Redis as AsyncRedis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from civildiy.feed.multiplexed import MultiplexedPool
+from civildiy.chassis.clients.redis_multiplexer import MultiplexedPool
 
 CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 5.0

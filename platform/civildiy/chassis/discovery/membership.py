@@ -7,6 +7,7 @@ from threading import Event, Thread
 import consul
 import requests
 
+from civildiy.chassis.cors import with_cors
 from civildiy.chassis.discovery.gateway_rules import Route, RouteStore, rule_set
 from civildiy.chassis.discovery.registry import Instance, Registry, stay_registered
 from civildiy.chassis.settings import ServiceSettings
@@ -35,12 +36,13 @@ class Membership:
         client = consul_client(settings.consul_host, settings.consul_port)
         self._registry = Registry(client)
         self._store = RouteStore(client, name)
-        self._rules = rule_set(
+        rules = rule_set(
             name,
             routes,
             secret=settings.gateway_secret.get_secret_value(),
             auth_check_url=settings.auth_check_url,
         )
+        self._rules = with_cors(rules, name, settings.cors_origins)
         self.instance = Instance(
             service=name,
             id=settings.service_id or f"{name}-{settings.service_host}",

@@ -1,0 +1,166 @@
+"""What every service promises about HTTP, whatever its routes: docs/http.md says it for clients.
+
+- HEAD is GET without the body, OPTIONS names the methods, a method that a path lacks is answered 405
+  and an unknown one 501, each with all methods of that path in `Allow`.
+- A body is JSON (415), and a target or header section beyond all reason is refused (414, 431).
+- A query names each parameter once, and a JSON object each member (422).
+
+Source: RFC 9110, https://www.rfc-editor.org/rfc/rfc9110
+"""
+
+from http import HTTPStatus
+from urllib.parse import unquote_plus
+
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from civildiy.chassis.discovery.gateway_rules import AWAY
+from civildiy.chassis.media import Ambiguous, Unsupported, require_json, require_one_meaning
+from civildiy.chassis.problems import MEDIA_TYPE, FieldError, problem_body
+from civildiy.chassis.resources import METHODS, Resources
+from civildiy.chassis.text import shortened
+
+MAX_TARGET_BYTES = 8 * 1024
+"""RFC 9110 asks for at least 8,000 bytes of path and query."""
+MAX_HEADER_BYTES = 32 * 1024
+UNROUTED = "/unrouted"
+"""The gateway puts this in front of a path that no rule matches."""
+
+_GATEWAYS_OWN = (UNROUTED, AWAY + "/")
+_WITH_BODY = ("POST", "PUT", "PATCH")
+
+
+class HttpRules:
+    """ASGI middleware: the rules above, in front of the routes of `resources`."""
+
+    def __init__(self, app: ASGIApp, resources: Resources) -> None:
+        self.app = app
+        self._resources = resources
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer what is the same for all services, and pass on the rest."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        method: str = scope["method"]
+        answer = _too_long(scope) or _twice(scope)
+        if answer is None and method not in ("GET", "HEAD"):
+            if scope["path"].startswith(_GATEWAYS_OWN):
+                scope = {**scope, "method": "GET"}  # the answer is the same for each method, also for TRACE
+            else:
+                answer = self._by_method(scope)
+        if answer is None and method in _WITH_BODY:
+            answer, receive = await self._body(scope, receive)
+        if answer is not None:
+            await answer(scope, receive, send)
+        elif method == "HEAD":
+            await self._head(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    def _by_method(self, scope: Scope) -> Response | None:
+        """OPTIONS, 405 and 501; None when the router shall decide."""
+        path, method = scope["path"], scope["method"]
+        if path == "*" and method == "OPTIONS":  # about the server as a whole
+            return Response(status_code=HTTPStatus.NO_CONTENT)
+        methods = self._resources.methods(path)
+        if methods is None or (method in methods and method != "OPTIONS"):
+            return None
+        allow = self._resources.allow(path)
+        if method == "OPTIONS":
+            return Response(status_code=HTTPStatus.NO_CONTENT, headers=allow)
+        known = method in METHODS
+        status = HTTPStatus.METHOD_NOT_ALLOWED if known else HTTPStatus.NOT_IMPLEMENTED
+        return refusal(scope, status, not_allowed(method, path, allow["Allow"]), headers=allow)
+
+    async def _body(self, scope: Scope, receive: Receive) -> tuple[Response | None, Receive]:
+        """An answer for a body that no service reads; else a `receive` that brings the body that was read."""
+        if self._resources.methods(scope["path"]) is None:
+            return None, receive
+        try:
+            require_json(scope["headers"])
+        except Unsupported as error:
+            await _read(receive)  # a gateway that cannot send the rest of a body reports 502 instead
+            status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+            return refusal(scope, status, str(error), headers=error.headers), receive
+        messages, body = await _read(receive)
+        try:
+            require_one_meaning(body)
+        except Ambiguous as error:
+            return unprocessable(scope, "body", str(error)), receive
+
+        async def again() -> Message:
+            return messages.pop(0) if messages else await receive()
+
+        return None, again
+
+    async def _head(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """GET, with its status and headers and without its body."""
+
+        async def without_body(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        asked = {**scope, "method": "GET"}
+        try:
+            await self.app(asked, receive, without_body)
+        finally:
+            scope.update({name: asked[name] for name in ("route", "endpoint") if name in asked})
+
+
+def not_allowed(method: str, path: str, allow: str) -> str:
+    """The sentence of a 405 or 501."""
+    return f"{shortened(path)} does not answer {shortened(method, 20)}; it answers {allow}."
+
+
+def refusal(
+    scope: Scope,
+    status: HTTPStatus,
+    detail: str,
+    errors: list[FieldError] | None = None,
+    headers: dict[str, str] | None = None,
+) -> Response:
+    """A problem+json answer that needs no route."""
+    return Response(problem_body(status, detail, scope["path"], errors), status, headers, MEDIA_TYPE)
+
+
+def unprocessable(scope: Scope, field: str, message: str) -> Response:
+    """422 for one field."""
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    return refusal(scope, status, f"{field}: {message}", [FieldError(field=field, message=message)])
+
+
+def _too_long(scope: Scope) -> Response | None:
+    """414 and 431: nothing that a service takes is so long."""
+    if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_TARGET_BYTES:
+        detail = f"Path and query may have {MAX_TARGET_BYTES} bytes together. Send long values in a body."
+        return refusal(scope, HTTPStatus.REQUEST_URI_TOO_LONG, detail)
+    if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEADER_BYTES:
+        detail = f"All headers together may have {MAX_HEADER_BYTES} bytes. Send fewer or shorter ones."
+        return refusal(scope, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, detail)
+    return None
+
+
+def _twice(scope: Scope) -> Response | None:
+    """422 for a query that names one parameter twice: nobody can say which of them counts."""
+    query: bytes = scope["query_string"]
+    if b"&" not in query:
+        return None
+    names: set[str] = set()
+    for part in query.split(b"&"):
+        name = unquote_plus(part.partition(b"=")[0].decode("latin-1"))
+        if part and name in names:
+            return unprocessable(scope, shortened(name), "stands twice in the query; send it once")
+        names.add(name)
+    return None
+
+
+async def _read(receive: Receive) -> tuple[list[Message], bytes]:
+    """The messages of a whole body, and the body. civildiy.chassis.limits bounds its length."""
+    messages = []
+    more = True
+    while more:
+        messages.append(await receive())
+        more = messages[-1]["type"] == "http.request" and messages[-1].get("more_body", False)
+    return messages, b"".join(message.get("body", b"") for message in messages)

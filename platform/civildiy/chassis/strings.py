@@ -1,0 +1,78 @@
+"""Strings that are compared: two spellings that a reader cannot tell apart must be one string.
+
+Unicode writes "é" as one character (composed, NFC) or as "e" and an accent (decomposed, NFD); macOS and
+Linux keyboards differ in that. `docs/http.md` lists which string is treated how.
+Sources: RFC 8264 and RFC 8265 (PRECIS: usernames and passwords), NIST SP 800-63B, section 5.1.1.2.
+"""
+
+import unicodedata
+from collections.abc import Callable, Sequence
+
+from email_validator import EmailNotValidError, validate_email
+
+_KEPT = "\u200c\u200d"
+"""Zero-width joiners: Persian words and many emoji are written with them (RFC 5892, appendix A)."""
+
+
+def opaque(password: str) -> str:
+    """The password in the form that is hashed: profile OpaqueString of RFC 8265, section 4.2.2.
+
+    Every kind of space becomes U+0020, and the text is composed (NFC). Letter case is kept.
+
+    >>> opaque("cafe\\u0301\\u00a0x") == "caf\\u00e9 x"
+    True
+    """
+    return unicodedata.normalize("NFC", _plain_spaces(password))
+
+
+def spellings(password: str) -> Sequence[str]:
+    """What to try at a login, best first: accounts from before this rule were hashed as they were typed.
+
+    For a password in ASCII this is one string, so a login costs one hash.
+    """
+    composed = opaque(password)
+    return list(dict.fromkeys((composed, password, unicodedata.normalize("NFD", composed))))
+
+
+def refuse_controls(value: str) -> str:
+    """The text as it came. Raises ValueError for control characters, which no keyboard types by intention."""
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in value):
+        raise ValueError("must not hold control characters, such as a tab or a line end")
+    return value
+
+
+def of_length(least: int, most: int) -> Callable[[str], str]:
+    """A validator for a string that was normalised before: its length counts, not that of what was typed."""
+
+    def checked(value: str) -> str:
+        if not least <= len(value) <= most:
+            raise ValueError(f"must have {least} to {most} visible characters")
+        return value
+
+    return checked
+
+
+def email_address(value: str) -> str:
+    """The address alone, as accounts keep it: local part composed, domain in lower case and in Unicode.
+
+    Blanks around it are left out. Raises ValueError for anything else, also for a mailbox with a display
+    name (`Ana <ana@example.org>`), which is how a mail header writes an address and not an address.
+    """
+    try:
+        return validate_email(value.strip(), check_deliverability=False, strict=True).normalized
+    except EmailNotValidError as error:
+        raise ValueError(f"must be an address such as ana@example.org: {error}") from None
+
+
+def tag(value: str) -> str:
+    """The tag in the form that is kept: composed, without invisible characters, with single plain spaces.
+
+    >>> tag(" new\\u200b\\u3000  york\\u202e ")
+    'new york'
+    """
+    shown = (c for c in value if unicodedata.category(c) not in ("Cf", "Cc") or c in _KEPT or c.isspace())
+    return " ".join(unicodedata.normalize("NFC", "".join(shown)).split())
+
+
+def _plain_spaces(value: str) -> str:
+    return "".join(" " if unicodedata.category(c) == "Zs" else c for c in value)

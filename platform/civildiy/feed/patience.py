@@ -1,0 +1,54 @@
+"""The lag for /stats, without making its reader wait for a broker that is down.
+
+The meter blocks, for two seconds and more when Kafka does not answer. So it measures in a thread, one at a
+time, and a request waits for it briefly. After a failure nobody asks again for a moment: the failure itself
+is the answer (a small circuit breaker).
+"""
+
+import asyncio
+import time
+
+from civildiy.feed.lag import LagMeter
+from civildiy.feed.schemas import Lag
+
+WAIT_SECONDS = 0.6
+"""So long a request waits for a measurement; a healthy broker takes some milliseconds."""
+CLOSED_SECONDS = 1.0
+"""So long after a failed measurement the lag counts as unknown."""
+
+
+class PatientMeter:
+    """Measures for many requests at once, with one thread at most."""
+
+    def __init__(self, meter: LagMeter) -> None:
+        self._meter = meter
+        self._running: asyncio.Future[Lag | None] | None = None
+        self._offset: int | None = None
+        self._failed = float("-inf")
+
+    async def measure(self, next_offset: int | None) -> Lag | None:
+        """Lag of a view whose next offset is `next_offset`; None while Kafka does not answer in time."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        while time.monotonic() < deadline and time.monotonic() - self._failed > CLOSED_SECONDS:
+            running, offset = self._measurement(next_offset)
+            await asyncio.wait({running}, timeout=deadline - time.monotonic())
+            if not running.done():
+                return None
+            if offset == next_offset:  # else it was begun for another state of the view
+                return running.result()
+        return None
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._meter.close()
+
+    def _measurement(self, next_offset: int | None) -> tuple["asyncio.Future[Lag | None]", int | None]:
+        if self._running is None or self._running.done():
+            self._offset = next_offset
+            self._running = asyncio.ensure_future(asyncio.to_thread(self._meter.measure, next_offset))
+            self._running.add_done_callback(self._ended)
+        return self._running, self._offset
+
+    def _ended(self, running: "asyncio.Future[Lag | None]") -> None:
+        if running.cancelled() or running.exception() is not None or running.result() is None:
+            self._failed = time.monotonic()

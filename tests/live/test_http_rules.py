@@ -1,0 +1,299 @@
+"""The gateway and the services speak HTTP as RFC 9110 says: docs/http.md, tried through the gateway."""
+
+import json
+import socket
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from support import ENDPOINTS, GATEWAY, Person, eventually
+
+PROBLEM = "application/problem+json"
+JSON = {"Content-Type": "application/json"}
+POST = {"title": "t", "content": "c"}
+LONG = 900_000
+
+
+@pytest.fixture(scope="module")
+def path(ada: Person) -> str:
+    """A post of Ada."""
+    return f"/api/posts/{ada.post()['id']}"
+
+
+def refused(answer: httpx.Response, status: int, word: str = "") -> None:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == PROBLEM
+    assert answer.json()["status"] == status
+    assert word in answer.text
+    assert len(answer.content) < 2000, "the answer grows with the request"
+
+
+@pytest.mark.parametrize(
+    "where",
+    ["/api/posts", "{post}", "/api/activity-stream", "/api/activity-stream/stats", "/api/posts/health",
+     "/api/auth/health", "/api/profile/health", "/api/auth/.well-known/jwks.json",
+     "/api/posts/000000000000000000000000", "/api/posts/x", "/api/posts/", "/nothing", "/api/profile",
+     "/api/activity-stream/user", "/api/posts?limit=0"],
+)  # fmt: skip
+@pytest.mark.parametrize("who", ["anybody", "ada"])
+def test_head_is_get_without_a_body(
+    anybody: httpx.Client, ada: Person, path: str, where: str, who: str
+) -> None:
+    http = ada.http if who == "ada" else anybody
+    url = where.replace("{post}", path)
+    head, get = http.head(url), http.get(url)
+    assert head.content == b""
+    assert head.status_code == get.status_code
+    assert head.headers["content-type"] == get.headers["content-type"]
+    if "stats" not in where:  # counts change between the two
+        assert head.headers["content-length"] == str(len(get.content))
+    assert head.headers.get("www-authenticate") == get.headers.get("www-authenticate")
+
+
+@pytest.mark.parametrize("service", ["auth", "profile", "posts", "feed"])
+@pytest.mark.parametrize("where", ["/health", "/ready", "/metrics", "/docs", "/openapi.json"])
+def test_operations_of_each_service(anybody: httpx.Client, service: str, where: str) -> None:
+    url = ENDPOINTS[service] + where
+    assert (anybody.head(url).status_code, anybody.head(url).content) == (200, b"")
+    for method in ("POST", "PUT", "PATCH", "DELETE"):
+        answer = anybody.request(method, url)
+        refused(answer, 405, method)
+        assert answer.headers["allow"] == "GET, HEAD, OPTIONS"
+
+
+@pytest.mark.parametrize(
+    ("where", "methods"),
+    [
+        ("{post}", "DELETE, GET, HEAD, OPTIONS, PUT"),
+        ("/api/posts", "GET, HEAD, OPTIONS, POST"),
+        ("/api/profile", "DELETE, GET, HEAD, OPTIONS, POST, PUT"),
+        ("/api/auth/login", "OPTIONS, POST"),
+        ("/api/auth/register", "OPTIONS, POST"),
+        ("/api/activity-stream", "GET, HEAD, OPTIONS"),
+        ("/api/activity-stream/user", "GET, HEAD, OPTIONS"),
+        ("/api/posts/health", "GET, HEAD, OPTIONS"),
+    ],
+)
+def test_allow_names_all_methods_of_the_path(ada: Person, path: str, where: str, methods: str) -> None:
+    url = where.replace("{post}", path)
+    for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "TRACE"} - set(methods.split(", ")):
+        answer = ada.http.request(method, url)
+        refused(answer, 405, method)
+        assert answer.headers["allow"] == methods, method
+    options = ada.http.options(url)
+    assert (options.status_code, options.content, options.headers["allow"]) == (204, b"", methods)
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "TRACE", "OPTIONS", "DELETE", "PROPFIND"])
+@pytest.mark.parametrize("where", ["/nothing", "/nothing/", "/api/posts/", "/api/posts/x/y"])
+def test_what_is_not_there_is_404_for_each_method(ada: Person, method: str, where: str) -> None:
+    refused(ada.http.request(method, where), 404, "nothing")
+
+
+def test_invented_methods(ada: Person, path: str) -> None:
+    for method in ("BREW", "PROPFIND"):
+        refused(ada.http.request(method, path), 501)
+    assert ada.http.request("PROPFIND", path).headers["allow"].startswith("DELETE, GET")
+
+
+def test_options_asterisk() -> None:
+    """The gateway answers for the server as a whole, and so does each service."""
+    for address in (GATEWAY, ENDPOINTS["posts"]):
+        parts = urlsplit(address)
+        with socket.create_connection((parts.hostname, parts.port or 80), 5) as connection:
+            connection.sendall(f"OPTIONS * HTTP/1.1\r\nHost: {parts.hostname}\r\n\r\n".encode())
+            assert connection.recv(12) in (b"HTTP/1.1 200", b"HTTP/1.1 204")
+
+
+def test_a_protected_route_stays_protected(anybody: httpx.Client, path: str) -> None:
+    """No preflight without configured origins, and no other way around forwardAuth."""
+    preflight = {"Origin": "https://app.example.org", "Access-Control-Request-Method": "GET"}
+    for method in ("GET", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE", "TRACE"):
+        answer = anybody.request(method, "/api/profile", headers=preflight)
+        assert answer.status_code == 401, method
+        assert not [name for name in answer.headers if name.startswith("access-control-")]
+    assert anybody.put(path, json=POST).status_code == 401
+
+
+BODIES: dict[str, tuple[dict[str, str], int]] = {
+    "none": ({}, 415),
+    "a form": ({"Content-Type": "application/x-www-form-urlencoded"}, 415),
+    "text": ({"Content-Type": "text/plain"}, 415),
+    "text that mentions JSON": ({"Content-Type": "text/application/json"}, 415),
+    "half a type": ({"Content-Type": "json"}, 415),
+    "a long type": ({"Content-Type": "a" * 3000}, 415),
+    "gzip": (JSON | {"Content-Encoding": "gzip"}, 415),
+    "an invented coding": (JSON | {"Content-Encoding": "x" * 3000}, 415),
+    "upper case": ({"Content-Type": "Application/JSON"}, 201),
+    "a character set": ({"Content-Type": "application/json; charset=UTF-8"}, 201),
+    "blanks": ({"Content-Type": "application/json ;charset=utf-8"}, 201),
+    "a kind of JSON": ({"Content-Type": "application/vnd.civildiy.v1+json"}, 201),
+    "no coding": (JSON | {"Content-Encoding": "identity"}, 201),
+}
+
+
+@pytest.mark.parametrize("kind", BODIES)
+def test_media_types(ada: Person, kind: str) -> None:
+    headers, status = BODIES[kind]
+    answer = ada.http.post("/api/posts", content=json.dumps(POST), headers=headers)
+    if status == 201:
+        assert answer.status_code == 201, answer.text
+    else:
+        refused(answer, 415, "content coding" if "Content-Encoding" in headers else "application/json")
+        assert {"accept", "accept-encoding"} & set(answer.headers)
+
+
+def test_media_types_everywhere(ada: Person, path: str) -> None:
+    text = {"Content-Type": "text/plain"}
+    for method, where in (
+        ("POST", "/api/auth/login"), ("POST", "/api/auth/register"), ("POST", "/api/profile"),
+        ("PUT", "/api/profile"), ("POST", "/api/posts"), ("PUT", path),
+    ):  # fmt: skip
+        refused(ada.http.request(method, where, content="{}", headers=text), 415, "application/json")
+        refused(ada.http.request(method, where, headers=JSON), 422, "body")
+        refused(ada.http.request(method, where), 422, "body")
+        refused(ada.http.request(method, where, content=iter([b"{}"]), headers=text), 415)
+    for _ in range(20):  # what is left of a body must not cost the next request its connection
+        long = ada.http.post("/api/posts", content=b"x" * LONG, headers=text)
+        refused(long, 415)
+
+
+def test_a_body_in_parts_over_the_limit_is_413(ada: Person) -> None:
+    for headers in (JSON, {"Content-Type": "text/plain"}):
+        parts = (b"x" * 100_000 for _ in range(12))
+        refused(ada.http.post("/api/posts", content=parts, headers=headers), 413, "1048576")
+
+
+@pytest.mark.parametrize(
+    ("body", "word"),
+    [
+        ('{"title": "a", "title": "b", "content": "c"}', "title"),
+        ('{"title": "a", "content": "c", "tags": [], "t\\u0061gs": []}', "tags"),
+        ('{"title": "a", "content": NaN}', "NaN"),
+        ('{"title": "a", "content": -Infinity}', "Infinity"),
+        ('{"title": "a", "content": "\\ud800"}', "surrogate"),
+        ('{"title": "a", "content": "\\u0000"}', "NUL"),
+        ('{"title": "a", "content": "c", "' + "x" * LONG + '": 1}', "Extra"),
+        ('{"title": "a", "content": "c", "\\ud800": 1}', "body"),
+    ],
+    ids=["twice", "twice-escaped", "nan", "infinity", "surrogate", "nul", "long-name", "surrogate-name"],
+)
+def test_json_with_one_meaning(ada: Person, body: str, word: str) -> None:
+    refused(ada.http.post("/api/posts", content=body, headers=JSON), 422, word)
+
+
+@pytest.mark.parametrize(
+    "body", ["[" * 100_000, '{"a":' * 50_000, "9" * 5000, '{"title":' + "[" * 900 + "]" * 900 + "}"]
+)
+def test_deep_json_is_no_500(ada: Person, body: str) -> None:
+    for where in ("/api/posts", "/api/profile"):
+        answer = ada.http.post(where, content=body, headers=JSON)
+        assert 400 <= answer.status_code < 500, answer.text
+        assert len(answer.content) < 2000
+
+
+@pytest.mark.parametrize("where", ["/api/posts", "/api/activity-stream"])
+def test_queries(anybody: httpx.Client, where: str) -> None:
+    refused(anybody.get(f"{where}?limit=1&limit=2"), 422, "limit")
+    refused(anybody.get(f"{where}?limit=1&lim%69t=2"), 422, "limit")
+    refused(anybody.get(f"{where}?{'x' * 5000}=1"), 422, "5000 characters")
+    refused(anybody.get(f"{where}?limit={'9' * 5000}"), 422, "limit")
+    refused(anybody.get(f"{where}?limit={'9' * 9000}"), 414, "8192")
+    assert anybody.get(f"{where}?limit=1&skip=1000000").json()["items"] == []
+    assert anybody.get(f"{where}?&limit=1&").status_code == 200
+
+
+def test_long_paths_and_headers(anybody: httpx.Client, ada: Person) -> None:
+    for where in ("/api/posts/", "/nothing/", "/api/auth/", "/api/activity-stream/"):
+        refused(anybody.get(where + "a" * 5000), 422 if "posts" in where else 404, "characters")
+        refused(anybody.get(where + "a" * 9000), 414)
+    refused(anybody.get("/api/posts", headers={"X-Long": "a" * 40_000}), 431, "32768")
+    refused(anybody.get("/api/posts/" + "%0d%0aSet-Cookie:%20a=b" * 50), 422)
+    many = anybody.get("/api/posts", headers={"traceparent": "a" * 3000})
+    assert many.status_code == 200
+
+
+def token_with(header: dict[str, Any]) -> str:
+    from base64 import urlsafe_b64encode
+
+    return urlsafe_b64encode(json.dumps(header).encode()).decode().rstrip("=") + ".e30.e30"
+
+
+def test_authorization(anybody: httpx.Client, ada: Person) -> None:
+    for good in (f"bearer {ada.token}", f"BEARER  {ada.token}"):
+        answer = anybody.get("/api/activity-stream/user", headers={"Authorization": good})
+        assert answer.status_code == 200, good
+    long = "a" * 2500
+    for bad in (
+        f"Bearer\t{ada.token}", f"Basic {ada.token}", "Bearer", "", f"Bearer {ada.token} x",
+        f"Bearer {token_with({'alg': long, 'kid': 'k'})}",
+        f"Bearer {token_with({'alg': 'EdDSA', 'kid': long})}",
+        f"Bearer {token_with({'alg': 'EdDSA', 'kid': 'k', 'crit': [long]})}", f"Bearer {'a' * 20_000}",
+    ):  # fmt: skip
+        answer = anybody.get("/api/activity-stream/user", headers={"Authorization": bad})
+        refused(answer, 401)
+        assert sum(map(len, answer.headers.values())) < 500
+
+
+def as_doubles(value: object) -> object:
+    """JSON has one kind of number: 1e308 and an integer of 309 digits are the same."""
+    return json.loads(json.dumps(value), parse_int=float)
+
+
+def test_what_was_read_can_be_sent_back(ada: Person, path: str) -> None:
+    numbers = {
+        "big": 1e22, "huge": 1e308, "small": 5e-324, "neg": -0.0, "int": 2**63 - 1, "half": 0.1,
+        "double": 2**64, "text": "1e22", "deep": [[{"a": [1e300]}]],
+    }  # fmt: skip
+    ada.http.delete("/api/profile")
+    made = ada.http.post("/api/profile", json={"city": "Ulm", "preferences": numbers})
+    assert made.status_code == 201, made.text
+    for _ in range(3):
+        read = ada.http.get("/api/profile").json()
+        assert as_doubles(read["preferences"]) == as_doubles(numbers)
+        back = ada.http.put("/api/profile", json=read)
+        assert back.status_code == 200, back.text
+        assert back.json() | {"updated_at": 0} == read | {"updated_at": 0}
+    refused(ada.http.put("/api/profile", json={"preferences": {"a": 2**64 + 1}}), 422, "64 bits")
+    nulls = ada.http.put("/api/profile", json={"preferences": None, "city": None, "dob": None}).json()
+    assert (nulls["preferences"], nulls["city"]) == ({}, None)
+    refused(ada.http.put("/api/profile", json={"userid": 1}), 422, "userid")
+    post = ada.http.get(path).json()
+    back = ada.http.put(path, json=post | {"user_id": 1, "version": 1})
+    assert back.status_code == 200, back.text
+    assert back.json()["user_id"] == ada.id
+    assert back.json()["version"] == post["version"] + 1
+
+
+def test_pages_by_cursor_do_not_shift(ada: Person, anybody: httpx.Client) -> None:
+    reader = Person()
+    posts = [reader.post(str(number))["id"] for number in range(12)]
+    eventually(lambda: len(reader.feed()) == 12, within=20, what="all entries")
+
+    def page(**query: Any) -> dict[str, Any]:
+        answer = reader.http.get("/api/activity-stream/user", params={"limit": 5, **query})
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    first = page()
+    for number in range(3):
+        reader.post(f"new {number}")
+    # The entry that the cursor names may go away in between.
+    assert reader.http.delete(f"/api/posts/{first['items'][-1]['post_id']}").status_code == 200
+    eventually(lambda: len(reader.feed()) == 14, within=20, what="the changes")
+    second = page(before=first["next"])
+    third = page(before=second["next"])
+    seen = [item["post_id"] for one in (first, second, third) for item in one["items"]]
+    assert seen == posts[::-1]
+    assert third["next"] is None
+    assert (second["total"], second["limit"], second["skip"]) == (14, 5, 0)
+    skipped = page(before=first["next"], skip=2)
+    assert skipped["items"][0] == second["items"][2]
+    assert page(before=third["items"][-1]["timestamp"] + "_!")["items"] == []
+    for bad in ("x", "0" * 24, first["next"] + '"', first["next"].replace("_", ""), "a" * 3000):
+        answer = reader.http.get("/api/activity-stream/user", params={"before": bad})
+        refused(answer, 422, "before")
+    public = anybody.get("/api/activity-stream?limit=1").json()
+    assert anybody.get("/api/activity-stream", params={"before": public["next"]}).status_code == 200

@@ -1,0 +1,124 @@
+"""After a fault each unit is as large as before: threads, file descriptors and connections."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import psutil
+import pytest
+from support import ENDPOINTS, Person, backend, client, eventually, home, stopped, until_healthy
+
+from lab.faults import break_, ledger
+from lab.faults.catalog import FAULTS, fault
+from lab.probes.readiness import slow
+
+pytestmark = [
+    pytest.mark.fault,
+    pytest.mark.skipif(backend.kind != "native", reason="reads the processes of the native backend"),
+]
+OURS = ("auth", "profile", "posts", "posts-relay", "feed", "feed-projector")
+SLACK_THREADS, SLACK_FILES = 3, 10
+"""Pools keep a few threads and connections after a burst. A leak of one for each attempt is larger by far."""
+NOT_TRIED = ("amnesia",)
+"""Removes Consul's data, so rules and instances are made again: tests/live/test_rotation.py tries that."""
+EVERY = [found for found in FAULTS if "native" in found.backends and found.name not in NOT_TRIED]
+
+
+@dataclass(frozen=True)
+class Level:
+    """What one process holds."""
+
+    pid: int
+    threads: int
+    files: int
+    connections: int
+
+    def above(self, before: "Level") -> str:
+        """What has grown since `before`; empty when nothing has, or when this is another process."""
+        grown = {
+            "threads": self.threads - before.threads - SLACK_THREADS,
+            "file descriptors": self.files - before.files - SLACK_FILES,
+            "connections": self.connections - before.connections - SLACK_FILES,
+        }
+        return ", ".join(f"{by} more {what}" for what, by in grown.items() if by > 0)
+
+
+def level(unit: str) -> Level:
+    """The size of the Python process of a unit."""
+    pid = backend.pid_of(unit)
+    assert pid is not None, f"{unit} does not run"
+    process = psutil.Process(pid)
+    family = [process, *process.children(recursive=True)]
+    return Level(
+        pid,
+        sum(one.num_threads() for one in family),
+        sum(one.num_fds() for one in family),
+        sum(len(one.net_connections()) for one in family),
+    )
+
+
+def levels() -> dict[str, Level]:
+    return {unit: level(unit) for unit in OURS}
+
+
+def grown(before: dict[str, Level]) -> dict[str, str]:
+    """The units that hold more than before."""
+    try:
+        now = levels()
+    except (AssertionError, psutil.Error) as error:
+        return {"somebody": f"restarts right now: {error}"}
+    return {unit: what for unit in OURS if (what := now[unit].above(before[unit]))}
+
+
+def use(person: Person) -> None:
+    """A little of everything, so that pools are filled; a refusal is no matter."""
+    with client() as http:
+        for _ in range(5):
+            for path in ("/api/activity-stream", "/api/activity-stream/stats", "/api/posts"):
+                http.get(path)
+            person.http.get("/api/profile")
+            person.http.post("/api/posts", json={"title": "t", "content": "c"})
+
+
+@pytest.fixture(autouse=True)
+def healed() -> Iterator[None]:
+    yield
+    break_.heal_all(home, backend)
+
+
+def test_statistics_without_kafka(ada: Person) -> None:
+    use(ada)
+    before = levels()
+    times = []
+    with stopped("kafka"), client() as http:
+        for _ in range(30):
+            began = time.monotonic()
+            assert http.get("/api/activity-stream/stats").json()["lag"] is None
+            times.append(time.monotonic() - began)
+        assert max(times) < 1 * slow(), times
+        assert sorted(times)[len(times) // 2] < 0.5 * slow(), times
+        # The relay and the projector have been trying all the time.
+        assert not grown(before)
+    until_healthy()
+    eventually(lambda: not grown(before), within=30, what="all units at their level")
+
+    def measured() -> bool:
+        with client() as http:
+            return http.get("/api/activity-stream/stats").json()["lag_events"] is not None
+
+    eventually(measured, within=30, what="the lag after Kafka is back")
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("name", [found.name for found in EVERY])
+def test_each_fault_leaves_nothing(name: str, ada: Person) -> None:
+    found = fault(name)
+    units = [unit for unit in found.units if unit in ENDPOINTS or len(found.units) == 1]
+    use(ada)
+    before = levels()
+    for unit in units:
+        break_.start(home, backend, found, unit, 2 * slow())
+        eventually(lambda: not ledger.entries(home), within=60, what=f"the end of {name}")
+        until_healthy()
+    use(ada)
+    eventually(lambda: not grown(before), within=60, what=f"all units at their level after {name}")

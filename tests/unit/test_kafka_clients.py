@@ -1,0 +1,56 @@
+"""A Kafka client that cannot be made leaves no thread and no file descriptor behind."""
+
+import gc
+import logging
+import re
+import threading
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import psutil
+import pytest
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from kafka.errors import KafkaError
+
+from civildiy.chassis.clients import kafka
+from lab.home import REPO
+
+NOWHERE = "127.0.0.1:1"
+"""A port at which nothing listens."""
+KINDS = {"reader": KafkaConsumer, "producer": KafkaProducer, "admin": KafkaAdminClient}
+
+
+# kafka-python leaves it to the garbage collector to close the sockets of failed attempts.
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_is_left(kind: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL, "kafka")  # a captured record keeps the sockets of its traceback
+    make: Callable[[], object] = partial(
+        kafka.made, KINDS[kind], bootstrap_servers=NOWHERE, bootstrap_timeout_ms=100
+    )
+    process = psutil.Process()
+
+    def level() -> tuple[int, int]:
+        gc.collect()
+        return threading.active_count(), process.num_fds()
+
+    before = level()
+    for _ in range(5):
+        with pytest.raises(KafkaError):
+            make()
+    after = level()
+    assert after[0] == before[0], [thread.name for thread in threading.enumerate()]
+    assert after[1] <= before[1]
+
+
+def test_all_clients_are_made_in_one_place() -> None:
+    """A client that is constructed elsewhere leaks when the broker is down."""
+    constructed = re.compile(r"\bKafka(Consumer|Producer|AdminClient)\(")
+    found = [
+        path.relative_to(REPO)
+        for folder in ("platform", "checks", "tests")
+        for path in (REPO / folder).rglob("*.py")
+        if constructed.search(path.read_text(encoding="utf-8"))
+    ]
+    assert [path for path in found if path != Path("tests/unit/test_kafka_clients.py")] == []

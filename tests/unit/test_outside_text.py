@@ -1,0 +1,109 @@
+"""Text from outside: shortened when it is repeated, made visible, and one meaning only."""
+
+import doctest
+import json
+import logging
+from http import HTTPStatus
+
+import pytest
+
+from civildiy.chassis import strings, text
+from civildiy.chassis.media import Ambiguous, Unsupported, require_json, require_one_meaning
+from civildiy.chassis.observability.logging import OneLine
+from civildiy.chassis.problems import FieldError, problem_body
+from civildiy.chassis.strings import spellings
+from civildiy.chassis.text import SHOWN, shortened, storable_json
+
+MEGABYTE = "x" * 1_000_000
+
+
+@pytest.mark.parametrize("module", [strings, text])
+def test_examples(module: object) -> None:
+    assert doctest.testmod(module).failed == 0  # type: ignore[arg-type]
+
+
+def test_at_the_edge() -> None:
+    assert shortened("x" * SHOWN) == "x" * SHOWN
+    assert shortened("x" * (SHOWN + 1)) == "x" * SHOWN + f"\u2026 ({SHOWN + 1} characters)"
+
+
+@pytest.mark.parametrize("hidden", ["\n", "\r", "\x1b", "\x00", "\u202e", "\u2028", "\u200b", "\x85"])
+def test_what_cannot_be_seen_is_shown(hidden: str) -> None:
+    assert hidden not in shortened(f"a{hidden}b")
+    assert len(shortened(hidden * 80)) < 600
+
+
+def test_a_problem_does_not_grow() -> None:
+    errors = [FieldError(field=MEGABYTE, message=MEGABYTE)]
+    body = problem_body(HTTPStatus.BAD_REQUEST, MEGABYTE, f"/{MEGABYTE}", errors)
+    assert len(body) < 2000
+
+
+def test_a_log_line_is_one_line() -> None:
+    def line(message: str, *values: object) -> str:
+        return OneLine().format(logging.LogRecord("a", logging.INFO, "f", 1, message, values, None))
+
+    assert "\n" not in line("failed: %s", "one\n2026-01-01 INFO two\r\x1b[2J")
+    assert len(line("failed: %s", MEGABYTE)) < 1200
+
+
+def test_a_traceback_keeps_its_lines() -> None:
+    try:
+        raise ValueError(MEGABYTE + "\x1b[2J")
+    except ValueError as error:
+        made = logging.LogRecord(
+            "a", logging.ERROR, "f", 1, "m", (), (type(error), error, error.__traceback__)
+        )
+        shown = OneLine().format(made)
+    assert len(shown.splitlines()) >= 4
+    assert len(shown) < 3000
+
+
+def declared(**headers: str) -> list[tuple[bytes, bytes]]:
+    return [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+
+
+def test_no_body_needs_no_type() -> None:
+    require_json([])
+    require_json(declared(content_length="0"))
+    for headers in (declared(content_length="1"), declared(transfer_encoding="chunked")):
+        with pytest.raises(Unsupported, match="no such header"):
+            require_json(headers)
+
+
+def test_two_types_are_none() -> None:
+    twice = declared(content_type="application/json") * 2
+    with pytest.raises(Unsupported):
+        require_json(twice)
+
+
+@pytest.mark.parametrize(
+    "body", ["", "{", "[]", "null", '{"a": {"a": 1}}', '[{"a": 1}, {"a": 1}]', "\x00", "[" * 9999]
+)
+def test_what_is_not_ambiguous_passes(body: str) -> None:
+    require_one_meaning(body.encode())
+
+
+@pytest.mark.parametrize("body", ['{"a":1,"a":1}', '[[{"b":{"a":1,"\\u0061":2}}]]', "NaN", "[Infinity]"])
+def test_what_has_two_meanings(body: str) -> None:
+    with pytest.raises(Ambiguous):
+        require_one_meaning(body.encode())
+
+
+@pytest.mark.parametrize(
+    "number", [2**63 - 1, -(2**63) + 1, 2**64, 10**22, 10**308, 18446744073709552000, int(1.7e308)]
+)
+def test_numbers_that_come_back(number: int) -> None:
+    assert storable_json({"a": [number]}) == {"a": [number]}
+
+
+@pytest.mark.parametrize("number", [2**64 + 1, 10**309, 10**22 + 1, float("inf"), float("nan")])
+def test_numbers_that_would_not(number: float) -> None:
+    with pytest.raises(ValueError, match="must not hold"):
+        storable_json({"a": [number]})
+
+
+def test_one_hash_for_a_password_in_ascii() -> None:
+    assert spellings("plain ascii") == ["plain ascii"]
+    assert len(spellings("cafe\u0301\u00a0")) == 3
+    assert json.dumps(spellings("\u00e9")) == json.dumps(["\u00e9", "e\u0301"])
