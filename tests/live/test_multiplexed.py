@@ -69,10 +69,11 @@ def test_a_cancelled_request_does_not_get_another_ones_reply() -> None:
             async def ask(number: int) -> None:
                 nonlocal answered
                 if number % 3:
-                    assert await redis.echo(f"{number}") == f"{number}".encode()
+                    assert await redis.eval_ro("return ARGV[1]", 0, number) == f"{number}".encode()
                 else:
                     async with redis.pipeline(transaction=True) as pipeline:
-                        pipeline.echo(f"{number}").echo(f"{number} again")
+                        pipeline.execute_command("ECHO", f"{number}")
+                        pipeline.execute_command("ECHO", f"{number} again")
                         assert await pipeline.execute() == [b"%d" % number, b"%d again" % number]
                 answered += 1
 
@@ -102,7 +103,8 @@ def test_a_command_that_redis_refuses_fails_alone() -> None:
             assert isinstance(wrong, ResponseError)
             assert right == b"abc"
             async with redis.pipeline(transaction=True) as pipeline:
-                pipeline.lpush("text", "x").get("text")
+                pipeline.lpush("text", "x")
+                pipeline.get("text")
                 refused, read = await pipeline.execute(raise_on_error=False)
             assert isinstance(refused, ResponseError)
             assert read == b"abc"

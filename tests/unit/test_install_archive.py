@@ -17,14 +17,14 @@ from pathlib import Path
 from threading import Event, Thread
 
 import pytest
-from rich.console import Console
 
-from lab.home import Home
+from lab.home import RECIPES, Home
 from lab.install import download, recipes, servers
 from lab.install.command import Runner
 from lab.install.pins import Archive, GoModule, Pins, pins
 from lab.install.servers import Installer
 from lab.progress import Progress
+from lab.terminal import Console
 
 PROGRAM = bytes(range(256)) * 8000
 
@@ -249,7 +249,7 @@ def test_a_proxy_of_the_environment_is_used(tmp_path: Path, monkeypatch: pytest.
 
 def test_the_folder_changes_with_the_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = tmp_path / "recipes"
-    shutil.copytree(servers.RECIPES, source)
+    shutil.copytree(RECIPES, source)
     monkeypatch.setattr(servers, "RECIPES", source)
     one = Installer(Home(tmp_path), pins())
     seen = {one.folder("consul").name}

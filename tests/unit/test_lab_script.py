@@ -83,8 +83,8 @@ def test_pip_does_it_where_uv_fails(
         "mkdir $site/tool-1.0.dist-info\n"
         "printf 'Name: tool\\nVersion: 1.0\\n' > $site/tool-1.0.dist-info/METADATA\ndone; exit 3\n"
     )
-    lab.UV_LOCK = lock(tmp_path / "uv.lock", index, "uv", content=half.encode())
-    lab.LOCK_FILE = lock(tmp_path / "lab.lock", index, "tool", content=b"#!/bin/sh\necho whole\n")
+    lab.__dict__["UV_LOCK"] = lock(tmp_path / "uv.lock", index, "uv", content=half.encode())
+    lab.__dict__["LOCK_FILE"] = lock(tmp_path / "lab.lock", index, "tool", content=b"#!/bin/sh\necho whole\n")
     assert fill(lab, empty_venv, tmp_path / "venv") == "pip"
     assert "pip does it now" in capsys.readouterr().out
     tool = subprocess.run([tmp_path / "venv" / "bin" / "tool"], capture_output=True, text=True, check=True)
@@ -94,8 +94,8 @@ def test_pip_does_it_where_uv_fails(
 def test_neither_uv_nor_pip_takes_another_file(
     lab: ModuleType, index: Index, empty_venv: Path, tmp_path: Path
 ) -> None:
-    lab.UV_LOCK = lock(tmp_path / "uv.lock", index, "uv")
-    lab.LOCK_FILE = lock(tmp_path / "lab.lock", index, "tool")
+    lab.__dict__["UV_LOCK"] = lock(tmp_path / "uv.lock", index, "uv")
+    lab.__dict__["LOCK_FILE"] = lock(tmp_path / "lab.lock", index, "tool")
     index.offer("tool", "1.0", b"altered")
     with pytest.raises(lab.Stop, match="HASHES"):
         fill(lab, empty_venv, tmp_path / "venv")
@@ -111,8 +111,8 @@ def test_uv_compares_hashes_and_asks_the_index_of_pip(
     altered: bool, lab: ModuleType, index: Index, empty_venv: Path, tmp_path: Path
 ) -> None:
     runs = f'#!/bin/sh\nexec {UV} "$@"\n'.encode()
-    lab.UV_LOCK = lock(tmp_path / "uv.lock", index, "uv", content=runs)
-    lab.LOCK_FILE = lock(tmp_path / "lab.lock", index, "tool", content=b"#!/bin/sh\necho whole\n")
+    lab.__dict__["UV_LOCK"] = lock(tmp_path / "uv.lock", index, "uv", content=runs)
+    lab.__dict__["LOCK_FILE"] = lock(tmp_path / "lab.lock", index, "tool", content=b"#!/bin/sh\necho whole\n")
     if altered:
         index.offer("tool", "1.0", b"altered")
         with pytest.raises(lab.Stop, match="HASHES"):

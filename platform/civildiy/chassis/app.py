@@ -21,6 +21,12 @@ from civildiy.chassis.resources import Resources
 from civildiy.chassis.settings import ServiceSettings
 from civildiy.chassis.text import shortened
 
+Lifespan = (
+    Callable[[FastAPI], AbstractAsyncContextManager[None]]
+    | Callable[[FastAPI], AbstractAsyncContextManager[Mapping[str, Any]]]
+)
+"""What a service creates at its start and closes at its end; a mapping is the state of its requests."""
+
 ReadinessCheck = Callable[[], Awaitable[None]]
 """Asks one dependency something small; raises when it does not answer."""
 
@@ -54,7 +60,7 @@ def create_service(
     router: APIRouter,
     dependencies: Mapping[str, ReadinessCheck] | None,
     drivers: Mapping[type[Exception], str],
-    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[Mapping[str, Any] | None]],
+    lifespan: Lifespan,
     description: str,
     most_body: int = MAX_BODY_BYTES,
 ) -> FastAPI:

@@ -44,7 +44,7 @@ def measure(mongo: MongoClient[dict[str, Any]], redis: Redis, sizes: Sequence[in
 
     Raises PyMongoError and RedisError.
     """
-    if (database := redis.get_connection_kwargs()["db"]) != REDIS_DATABASE:
+    if (database := redis.connection_pool.connection_kwargs["db"]) != REDIS_DATABASE:
         raise ValueError(
             f"measure() would empty Redis database {database}; it may empty {REDIS_DATABASE} only"
         )
@@ -64,7 +64,7 @@ def measure(mongo: MongoClient[dict[str, Any]], redis: Redis, sizes: Sequence[in
             orjson.dumps({"items": list(newest), "total": posts.count_documents({})})
 
         try:
-            runner.run(redis.flushdb())
+            runner.run(_empty(redis))
             found, there = [], 0
             for size in sorted(sizes):
                 for batch in _documents(there, size):
@@ -76,8 +76,12 @@ def measure(mongo: MongoClient[dict[str, Any]], redis: Redis, sizes: Sequence[in
             return found
         finally:
             mongo.drop_database(DATABASE)
-            runner.run(redis.flushdb(asynchronous=True))
+            runner.run(_empty(redis))
             runner.run(redis.aclose())
+
+
+async def _empty(redis: Redis) -> None:
+    await redis.flushdb(asynchronous=True)
 
 
 def _documents(first: int, end: int) -> Iterator[list[dict[str, Any]]]:

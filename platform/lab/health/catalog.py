@@ -7,8 +7,9 @@ from urllib.parse import quote
 from lab.backends.protocol import Backend
 from lab.health.finding import SECONDS, Finding, Findings
 from lab.probes import local_http
-from lab.probes.readiness import PATHS, slow
+from lab.probes.readiness import slow
 from lab.text import shortened
+from lab.topology import PATHS
 
 WHAT = "Consul"
 NODE = "_node_maintenance"

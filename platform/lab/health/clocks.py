@@ -15,8 +15,9 @@ from lab.backends.protocol import Backend
 from lab.health.finding import SECONDS, Finding, Findings
 from lab.home import REPO
 from lab.probes import local_http
-from lab.probes.readiness import PATHS, slow
+from lab.probes.readiness import slow
 from lab.probes.unavailable import AWAY
+from lab.topology import PATHS
 
 WHAT = "clock"
 MOST_SECONDS = 2.0
