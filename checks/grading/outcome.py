@@ -68,6 +68,8 @@ class Verdict:
     outcome: Outcome
     seconds: float
     lines: list[tuple[str, str]]
+    step: int = 0
+    """The step of the lab that the check judges."""
 
     def text(self) -> str:
         """Wrapped for 80 columns; in words, not only in colours."""

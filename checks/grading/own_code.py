@@ -1,13 +1,12 @@
 """The learner's code before a check: is it written, is it loaded, and do its units take part."""
 
-import os
 import time
 
-from civildiy.course_runtime.finder import fingerprint
 from grading import judge
 from grading.stack import backend, home
 from lab.course import running, steps
-from lab.course.exercise import LABS, Exercise
+from lab.course.exercise import Exercise
+from lab.course.steps import State, Step
 from lab.errors import LabError
 from lab.probes.readiness import slow
 
@@ -15,21 +14,30 @@ SETTLE_SECONDS = 6.0
 CONSUL_SEES_SECONDS = 1.5
 
 
-def refuse_unwritten(lab: Exercise, check: str) -> None:
-    """Nobody waits for what cannot happen. Raises judge.NoFile and judge.Unwritten."""
-    files = running.running_files(home, lab)
-    for file in files.values():
-        if fingerprint(file) == "missing":
-            kind = "a folder" if file.is_dir() else "not readable" if os.path.lexists(file) else "not there"
-            raise judge.NoFile(
-                f"looked for labs/{file.relative_to(LABS)}", "a file of Python", f"it is {kind}",
-                f"The system runs this file. ./lab reset {lab.number} puts the starter there.",
-            )  # fmt: skip
-    needed = steps.needed(lab, check)
-    gaps = steps.unwritten(lab, files)
-    missing = [gap for step, gap in gaps.items() if step in needed]
-    if missing or (not needed and len(gaps) == len(lab.steps)):
-        raise judge.Unwritten(missing[0] if missing else next(iter(gaps.values())))
+def refuse(lab: Exercise, step: Step) -> None:
+    """Nobody waits for what cannot happen. Raises judge.Unwritten and judge.Broken."""
+    if step.state is State.BROKEN:
+        raise broken(lab, step.number, step.why)
+    if step.state is State.OPEN:
+        raise judge.Unwritten(steps.first_gap(lab, step))
+
+
+def broken(lab: Exercise, step: int, why: str) -> judge.Broken:
+    """What a check says of a step whose code cannot run."""
+    return judge.Broken(
+        f"read what you wrote for step {step}", "Python that can be imported, with the names of the starter",
+        why, f"The platform's code runs for this step until that is repaired. ./lab reset {lab.number} puts"
+        " the starter there, and keeps a copy of your file.",
+    )  # fmt: skip
+
+
+def refuse_unusable(lab: Exercise, step: Step) -> None:
+    """Raises judge.Broken when a file with code of this step raised while it was imported."""
+    files = {"/".join(p.file.parts[-2:]) for p in lab.pieces if step.number in p.left_out.values()}
+    for unit in steps.units_of(lab, step.number):
+        for incident in running.unusable(backend, unit):
+            if incident.file in files:
+                raise broken(lab, step.number, str(incident))
 
 
 def _begun(unit: str) -> float:
@@ -42,13 +50,13 @@ def _begun(unit: str) -> float:
         return running.wait_until_loaded(home, backend, unit)
 
 
-def wait_until_loaded(lab: Exercise, check: str, settled: dict[str, float]) -> None:
-    """The saved files are loaded and the units that this check needs take part.
+def wait_until_loaded(lab: Exercise, step: int, settled: dict[str, float]) -> None:
+    """The saved files are loaded and the units that run this step take part.
 
     `settled` keeps for which load was waited already. Raises judge.OwnCodeFailed when the learner's code
     said why a unit does not take part, LabError when a unit does not run the saved files.
     """
-    units = steps.units_of(lab, steps.needed(lab, check))
+    units = steps.units_of(lab, step)
     began = {unit: _begun(unit) for unit in units}
     loaded, key = min(began.values()), f"{lab.number} {units}"
     deadline = time.monotonic() + SETTLE_SECONDS * slow()

@@ -90,7 +90,8 @@ class Stage:
         done = subprocess.run(command, cwd=REPO, env=env, capture_output=True, text=True, check=False)
         if not file.exists():
             raise LabError(f"The checks of lab {self.lab.number} did not run:\n{done.stdout}{done.stderr}")
-        return done.returncode, json.loads(file.read_text())
+        found: list[dict[str, Any]] = json.loads(file.read_text())["verdicts"]
+        return done.returncode, found
 
     def close(self) -> None:
         """Back to the platform's own code."""

@@ -29,7 +29,8 @@ class Verdict:
         if not file.exists():
             return None
         outcome = OUTCOMES.get(code, "NOT GRADABLE")
-        return cls(found.number, found.title, outcome, json.loads(file.read_text(encoding="utf-8")))
+        kept = json.loads(file.read_text(encoding="utf-8"))
+        return cls(found.number, found.title, outcome, kept["verdicts"])
 
     @property
     def table(self) -> Table:
