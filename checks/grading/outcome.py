@@ -97,7 +97,7 @@ def as_text(verdicts: list[dict[str, Any]]) -> str:
     texts: list[str] = []
     for found, following in zip(verdicts, [*verdicts[1:], {}], strict=True):
         verdict = from_dict(found)
-        if verdict.outcome is not Outcome.FAIL and found["lines"] == following.get("lines"):
+        if found["lines"] == following.get("lines"):
             verdict.lines = []
         texts.append(verdict.text())
     return "\n".join(texts)

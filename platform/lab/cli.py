@@ -214,7 +214,7 @@ def bench(rounds: int, file: str) -> None:
     console.print(f"Written to {file}.")
 
 
-status.register(cli, backend, console)
+status.register(cli, home, backend, console)
 register(cli, home, backend, console)
 compose_commands.register(cli, backend, console)
 operations.register(cli, backend, console)

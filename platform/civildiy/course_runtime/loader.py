@@ -45,14 +45,15 @@ class MergingLoader(FreshLoader):
         before = dict(module.__dict__)
         try:
             for code in self._merged():
-                exec(code, module.__dict__)
+                exec(code, module.__dict__)  # noqa: S102 - this is what a loader does
         except (Exception, SystemExit) as error:
             if self._unusable is None:
                 raise
             self._unusable(self._mine, error)
             module.__dict__.clear()
             module.__dict__.update(before)
-            exec(compile(Path(self._platform).read_bytes(), self._platform, "exec"), module.__dict__)
+            platform = compile(Path(self._platform).read_bytes(), self._platform, "exec")
+            exec(platform, module.__dict__)  # noqa: S102
 
     def _merged(self) -> Iterator[CodeType]:
         """One code object for each statement, because a code object belongs to one file."""

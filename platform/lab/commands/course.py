@@ -155,7 +155,7 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
             runs = "platform"
             if running.is_active(home, lab):
                 written = [str(n) for n in steps.own_code(lab, running.running_files(home, lab))]
-                runs = f"your code: step {', '.join(written)}" if written else "platform, nothing is written"
+                runs = f"your step {', '.join(written)}" if written else "platform (started)"
             outcome = known.get("outcome", "-") + ("" if known.get("mine", True) else " (platform)")
             table.add_row(lab.number, lab.title, outcome, done, points, runs)
         console.print(table)

@@ -9,17 +9,19 @@ from rich.console import Console
 from rich.table import Table
 
 from lab.backends.protocol import SECOND, UNITS, Backend
+from lab.course.whose import print_code
+from lab.home import Home
 from lab.memory import together
 from lab.probes import local_http
 
 
-def register(cli: click.Group, backend: Backend, console: Console) -> None:
+def register(cli: click.Group, home: Home, backend: Backend, console: Console) -> None:
     """Add the commands."""
 
     @cli.command()
     @click.option("--json", "as_json", is_flag=True, help="For scripts.")
     def status(as_json: bool) -> None:
-        """Show each unit: state, address, memory, since when, and Consul's view."""
+        """Show each unit: state, address, memory, since when, Consul's view; and whose code runs."""
         if as_json:
             addresses, health = backend.endpoints(), consul_health(backend)
             seen = [
@@ -29,6 +31,7 @@ def register(cli: click.Group, backend: Backend, console: Console) -> None:
             click.echo(json.dumps(seen, indent=1))
         else:
             print_status(backend, console)
+            print_code(home, console)
 
     @cli.command()
     @click.option("--json", "as_json", is_flag=True, help="For scripts.")

@@ -16,6 +16,7 @@ from lab.course.saves import Saves
 from lab.home import Home
 
 WATCH_SECONDS = 0.2
+WAITING = "\nWaiting for a save (Ctrl-C ends)."
 WORDS = {0: "PASS", 1: "FAIL", 2: "NOT GRADABLE", 3: "NOT ATTEMPTED"}
 
 
@@ -47,7 +48,7 @@ class Checking:
             return 2
         self._show(lab, graded.verdicts, time.monotonic() - began, graded.code)
         if graded.code == 1:
-            again = f"./lab check {lab.number}" + "".join(f" --step {step}" for step in only[:1])
+            again = f"./lab check {lab.number}" + "".join(f" --step {step}" for step in only)
             self._say(f"The same people and data again: {again} --seed {used}")
         if not options:  # a part of the checks says nothing about the lab
             self._keep(lab, graded, used)
@@ -133,9 +134,8 @@ class Checking:
             runs = step.runs if mine else "the platform's code"
             open_step = mine and step.state is steps.State.OPEN
             outcome = "OPEN" if open_step else result.outcome.upper()
-            self._say(
-                f"\nStep {step.number} {step.title}\n  {outcome}, {result.points} of {result.of} points, {runs}"
-            )
+            self._say(f"\nStep {step.number} {step.title}")
+            self._say(f"  {outcome}, {result.points} of {result.of} points, {runs}")
             if not open_step:
                 self._say(as_text(result.verdicts))
         passed = [v for v in verdicts if v["outcome"] == "pass"]
@@ -153,8 +153,8 @@ def _whose(now: list[steps.Step], *, mine: bool) -> str:
         return "the platform's code"
     if all(step.state is steps.State.WRITTEN and not step.untouched for step in now):
         return "your code"
-    written = [str(step.number) for step in now if step.state is not steps.State.OPEN]
-    return f"your code in step {', '.join(written)}"
+    written = [str(step.number) for step in now if step.state is steps.State.WRITTEN]
+    return f"your code in step {', '.join(written)}" if written else "the platform's code"
 
 
 def _first_missed(verdicts: list[dict[str, Any]]) -> str:

@@ -39,7 +39,8 @@ def grade(
 ) -> Graded:
     """Run the checks with more `options` for pytest.
 
-    `only`: the steps to judge; all for (). `quick`: what failed before comes first, and the first check that does not pass is the last.
+    `only`: the steps to judge; all for (). `quick`: what failed before comes first, and the first check
+    that does not pass is the last.
     `told` is called after a first Ctrl-C, while the check cleans up.
     """
     home.root.mkdir(parents=True, exist_ok=True)
