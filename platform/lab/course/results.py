@@ -53,13 +53,10 @@ def together(lab: Exercise, before: Verdicts, now: Verdicts, others: Verdicts) -
     `others` are the checks of the steps that were not judged now.
     """
     known = {v["check"]: v for v in before if v.get("step")}
-    left = [
-        {"seconds": 0.0, "lines": [], "lab": lab.number, "outcome": "not attempted", **other, **known.get(other["check"], {})}
-        for other in others
-    ]  # fmt: skip
-    order = {
-        name: place for step in range(len(lab.steps)) for place, name in enumerate(checks_of(lab, step + 1))
-    }
+    fresh = {"seconds": 0.0, "lines": [], "lab": lab.number, "outcome": "not attempted"}
+    left = [fresh | other | known.get(other["check"], {}) for other in others]
+    numbers = range(1, len(lab.steps) + 1)
+    order = {name: place for step in numbers for place, name in enumerate(checks_of(lab, step))}
     return sorted([*now, *left], key=lambda v: (v["step"], order.get(v["check"].partition("[")[0], 0)))
 
 
