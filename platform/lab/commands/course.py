@@ -106,10 +106,13 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
         """What the live system shows of your code now, then one more hint."""
         lab = exercise(number)
         known = course.known().of(lab.number)
-        gaps = steps.unwritten(lab, running.running_files(home, lab))
+        now = steps.steps_of(lab, running.running_files(home, lab))
+        gaps = steps.open_of(lab, now)
         following = hints.following(lab, known, gaps, step)
         for said in live.findings(home, backend, lab, begun=len(gaps) < len(lab.steps)):
             course.say(f"- {said}")
+        for why in dict.fromkeys(found.why for found in now if found.why):
+            course.say(f"- {why}")
         if gaps:
             course.say(f"- Not written yet: {', '.join(f'step {n}' for n in gaps)}.")
         if first := known.get("first"):

@@ -115,7 +115,12 @@ def first_gap(lab: Exercise, step: Step) -> str:
 
 def unwritten(lab: Exercise, files: Mapping[str, Path]) -> dict[int, str]:
     """Steps of which nothing is written, with the starter's words for the first gap of each."""
-    return {step.number: first_gap(lab, step) for step in steps_of(lab, files) if step.state is State.OPEN}
+    return open_of(lab, steps_of(lab, files))
+
+
+def open_of(lab: Exercise, found: list[Step]) -> dict[int, str]:
+    """The open ones of these steps, with the starter's words for the first gap of each."""
+    return {step.number: first_gap(lab, step) for step in found if step.state is State.OPEN}
 
 
 def own_code(lab: Exercise, files: Mapping[str, Path]) -> list[int]:
