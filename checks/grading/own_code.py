@@ -14,11 +14,18 @@ SETTLE_SECONDS = 6.0
 CONSUL_SEES_SECONDS = 1.5
 
 
-def refuse(lab: Exercise, step: Step) -> None:
-    """Nobody waits for what cannot happen. Raises judge.Unwritten and judge.Broken."""
+def refuse(lab: Exercise, step: Step, known: dict[str, list[running.Incident]]) -> None:
+    """Nobody waits for what cannot happen. Raises judge.Unwritten and judge.Broken.
+
+    `known` keeps what each unit said of files that cannot be used.
+    """
     if step.state is State.BROKEN:
         raise broken(lab, step.number, step.why)
     if step.state is State.OPEN:
+        for unit in steps.units_of(lab, step.number):
+            if unit not in known:
+                known[unit] = running.unusable(backend, unit)
+            _refuse_unusable(lab, step, known[unit])
         raise judge.Unwritten(steps.first_gap(lab, step))
 
 
@@ -33,11 +40,17 @@ def broken(lab: Exercise, step: int, why: str) -> judge.Broken:
 
 def refuse_unusable(lab: Exercise, step: Step) -> None:
     """Raises judge.Broken when a file with code of this step raised while it was imported."""
-    files = {"/".join(p.file.parts[-2:]) for p in lab.pieces if step.number in p.left_out.values()}
     for unit in steps.units_of(lab, step.number):
-        for incident in running.unusable(backend, unit):
-            if incident.file in files:
-                raise broken(lab, step.number, str(incident))
+        _refuse_unusable(lab, step, running.unusable(backend, unit))
+
+
+def _refuse_unusable(lab: Exercise, step: Step, found: list[running.Incident]) -> None:
+    files = running.running_files(home, lab)
+    pieces = [piece for piece in lab.pieces if step.number in piece.left_out.values()]
+    names = {"/".join(files[piece.module].parts[-2:]) for piece in pieces}
+    for incident in found:
+        if incident.file in names:
+            raise broken(lab, step.number, str(incident))
 
 
 def _begun(unit: str) -> float:

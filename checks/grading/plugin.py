@@ -21,7 +21,7 @@ from grading.stack import backend, home
 from grading.system import wait_until_well
 from lab.course import steps
 from lab.course.exercise import Exercise, exercise
-from lab.course.running import active, is_active, running_files
+from lab.course.running import Incident, active, is_active, running_files
 from lab.course.steps import Step
 from lab.errors import LabError, NotFromHere
 
@@ -29,6 +29,7 @@ VERDICT = "verdict"
 settled_key = pytest.StashKey[dict[str, float]]()
 verdicts_key = pytest.StashKey[dict[str, Verdict]]()
 steps_key = pytest.StashKey[dict[str, tuple[tuple[str, ...], tuple[Step, ...]]]]()
+unusable_key = pytest.StashKey[dict[str, list[Incident]]]()
 others_key = pytest.StashKey[list[dict[str, Any]]]()
 began_key = pytest.StashKey[float]()
 watched_key = pytest.StashKey[servers.Watched]()
@@ -52,6 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[verdicts_key] = {}
     config.stash[settled_key] = {}
     config.stash[steps_key] = {}
+    config.stash[unusable_key] = {}
     config.stash[others_key] = []
     given = config.getoption("--seed")
     worker: dict[str, Any] = getattr(config, "workerinput", {})
@@ -149,7 +151,7 @@ def gradable(request: pytest.FixtureRequest, lab: Exercise) -> Iterator[None]:
     alone = request.node.get_closest_marker("disturbs") is not None
     step = _now(request.node)
     if step:
-        own_code.refuse(lab, step)
+        own_code.refuse(lab, step, request.config.stash[unusable_key])
     home.root.mkdir(parents=True, exist_ok=True)
     with (home.root / "checks.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
@@ -259,6 +261,6 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
             found = [said for said in found if said is not Outcome.NOT_GRADABLE]
         session.exitstatus = outcome.EXIT_CODES[overall(found)]
     if file := session.config.getoption("--verdicts"):
-        others = session.config.stash[others_key]
-        kept = {"verdicts": [verdict.as_dict() for verdict in verdicts], "others": others}
-        file.write_text(json.dumps(kept, indent=1))
+        file.write_text(json.dumps([verdict.as_dict() for verdict in verdicts], indent=1))
+        if others := session.config.stash[others_key]:
+            file.with_name(f"{file.name}.others").write_text(json.dumps(others))

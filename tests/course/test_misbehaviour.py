@@ -8,6 +8,7 @@ from support import ENDPOINTS, backend, eventually, home
 from lab.course.exercise import exercise
 from lab.course.mutants import Stage
 from lab.course.running import incidents, is_active, unusable
+from lab.course.starter import starter
 from lab.probes import local_http
 
 LAB = exercise("01")
@@ -119,6 +120,19 @@ def test_the_rest_of_the_lab_is_judged(stage: Stage, case: str) -> None:
     assert "not gradable" not in outcomes.values()
     assert said in str(verdicts)
     assert outcomes.pop(OTHERS) == "pass", verdicts
+
+
+def test_an_import_that_fails_is_shown_before_anything_is_written(stage: Stage) -> None:
+    for piece in LAB.pieces:
+        text = starter(LAB, piece)
+        (stage.folder / piece.file.name).write_text(text.replace("import datetime\n", "import datetim\n"))
+    eventually(lambda: unusable(backend, "profile"), within=20, what="profile to say so")
+    code, verdicts = stage.grade()
+    assert code == 1
+    assert {(v["step"], v["outcome"]) for v in verdicts} == {
+        (1, "not attempted"), (2, "not attempted"), (3, "not attempted"), (4, "not attempted"), (5, "fail"),
+    }  # fmt: skip
+    assert "No module named 'datetim'" in str(verdicts)
 
 
 @pytest.mark.campaign

@@ -60,6 +60,9 @@ def grade(
     text = said.decode(errors="replace")
     if not mine.exists():
         return Graded(code, None, text)
-    found = json.loads(mine.read_text())
+    verdicts = json.loads(mine.read_text())
     mine.replace(file)
-    return Graded(code, found["verdicts"], text, found["others"])
+    rest = mine.with_name(f"{mine.name}.others")
+    others = json.loads(rest.read_text()) if rest.exists() else []
+    rest.unlink(missing_ok=True)
+    return Graded(code, verdicts, text, others)

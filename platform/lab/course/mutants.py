@@ -106,7 +106,7 @@ class Stage:
         done = subprocess.run(command, cwd=REPO, env=env, capture_output=True, text=True, check=False)
         if not file.exists():
             raise LabError(f"The checks of lab {self.lab.number} did not run:\n{done.stdout}{done.stderr}")
-        found: list[dict[str, Any]] = json.loads(file.read_text())["verdicts"]
+        found: list[dict[str, Any]] = json.loads(file.read_text())
         return done.returncode, found
 
     def close(self) -> None:

@@ -29,8 +29,7 @@ class Verdict:
         if not file.exists():
             return None
         outcome = OUTCOMES.get(code, "NOT GRADABLE")
-        kept = json.loads(file.read_text(encoding="utf-8"))
-        return cls(found.number, found.title, outcome, kept["verdicts"])
+        return cls(found.number, found.title, outcome, json.loads(file.read_text(encoding="utf-8")))
 
     @property
     def table(self) -> Table:
