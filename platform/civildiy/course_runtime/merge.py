@@ -79,8 +79,8 @@ class Merge:
             name = name_of(node)
             if is_text(node):
                 if place == 0:
-                    same = trees.platform[0]
-                    yield Placed(same, Owner.PLATFORM, 0) if is_text(same) else Placed(node, Owner.LEARNER)
+                    words = trees.platform[0]
+                    yield Placed(words, Owner.PLATFORM, 0) if is_text(words) else Placed(node, Owner.LEARNER)
             elif not name:
                 same = unnamed.get(shape(node))
                 yield (
