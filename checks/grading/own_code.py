@@ -12,6 +12,8 @@ from lab.probes.readiness import slow
 
 SETTLE_SECONDS = 6.0
 CONSUL_SEES_SECONDS = 1.5
+noted: list[running.Incident] = []
+"""Files that could not be imported by a tool which the running check started."""
 
 
 def refuse(lab: Exercise, step: Step, known: dict[str, list[running.Incident]]) -> None:
@@ -42,6 +44,21 @@ def refuse_unusable(lab: Exercise, step: Step) -> None:
     """Raises judge.Broken when a file with code of this step raised while it was imported."""
     for unit in steps.units_of(lab, step.number):
         _refuse_unusable(lab, step, running.unusable(backend, unit))
+
+
+def what_counts(lab: Exercise, step: Step, error: BaseException | None) -> BaseException | None:
+    """The error of a check, or that its file could not be imported, which is known only after the import.
+
+    A pass would then be the platform's: a process says that it has begun before it imports the file.
+    """
+    if isinstance(error, judge.Unwritten | judge.Broken | KeyboardInterrupt):
+        return error
+    try:
+        refuse_unusable(lab, step)
+        _refuse_unusable(lab, step, noted)
+    except judge.Broken as found:
+        return found
+    return error
 
 
 def _refuse_unusable(lab: Exercise, step: Step, found: list[running.Incident]) -> None:

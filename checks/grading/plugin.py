@@ -173,6 +173,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     item.stash[began_key] = time.time()
     item.stash[watched_key] = servers.Watched({})
     Last.source = None
+    own_code.noted.clear()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -191,22 +192,26 @@ def pytest_runtest_makereport(
     step = _now(item)
     if step and step.untouched:
         verdict.outcome, verdict.lines = judge.unfinished(lab, step)
-    if call.excinfo is not None:
-        if isinstance(call.excinfo.value, KeyboardInterrupt):
-            return report
+    error = call.excinfo.value if call.excinfo else None
+    if isinstance(error, KeyboardInterrupt):
+        return report
+    if step and (call.when == "call" or error):
+        error = own_code.what_counts(lab, step, error)
+    if error is not None:
         verdict.outcome, verdict.lines = judge.judge(
-            lab, call.excinfo.value, item.stash[began_key], item.stash[watched_key], step,
-        )  # fmt: skip
+            lab, error, item.stash[began_key], item.stash[watched_key], step
+        )
         verdict.lines = [(label, outcome.printable(said)) for label, said in verdict.lines]
-        if isinstance(call.excinfo.value, NotFromHere):
+        if isinstance(error, NotFromHere):
             # No failure to begin with, or to end at, the next time.
             report.outcome = "skipped"
             report.longrepr = (str(item.path), 0, f"Skipped: {verdict.text()}")
         else:
             report.outcome = "failed"
             report.longrepr = verdict.text()
-        _keep_details(item, call)
-    if call.when == "call" or call.excinfo is not None:
+        if call.excinfo is not None:
+            _keep_details(item, call)
+    if call.when == "call" or error is not None:
         report.user_properties.append((VERDICT, verdict.as_dict()))
     return report
 

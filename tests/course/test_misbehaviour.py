@@ -88,7 +88,8 @@ def test_verdict_shows_the_line(stage: Stage, case: str) -> None:
     shown = "\n".join(text for v in verdicts for label, text in v["lines"] if label in ("saw", "look at"))
     assert "01-services/api.py, line" in shown, verdicts
     assert said in shown
-    assert incidents(backend, LAB.units, 0) + unusable(backend, "profile")
+    eventually(lambda: incidents(backend, LAB.units, 0) + unusable(backend, "profile"), within=20,
+               what="profile to note it")  # fmt: skip
     for service in ("auth", "posts", "feed"):
         assert local_http.get(f"{ENDPOINTS[service]}/ready").is_success
 
