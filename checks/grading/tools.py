@@ -31,10 +31,10 @@ def tool(name: str) -> dict[str, Any]:
     """The answer of one tool. Raises ToolFailed, and NotGradable when a server was away."""
     seconds = TOOL_SECONDS + posts_kept() / POSTS_PER_SECOND
     ran = run_tool(backend, name, within=seconds * slow())
-    if ran.code == 2 and not _incidents(ran):
-        raise NotGradable(ran.said[-1] if ran.said else f"{name} could not do its work")
     # The platform's module may have answered in place of a file that cannot be imported.
     own_code.noted.extend(_incidents(ran, ("unusable",)))
+    if ran.code == 2 and not _incidents(ran):
+        raise NotGradable(ran.said[-1] if ran.said else f"{name} could not do its work")
     if not ran.answer:
         raise ToolFailed(name, ran)
     answer: dict[str, Any] = held(ran.answer, Source(f"ran {name}", json.dumps(ran.answer)[:LONGEST], "feed"))

@@ -142,3 +142,18 @@ def test_a_step_that_is_written_in_part_does_not_pass() -> None:
     outcome, lines = judge.unfinished(LAB, Step(3, "Create", untouched=["read"]))
     assert outcome is Outcome.NOT_ATTEMPTED
     assert "`read`" in dict(lines)["saw"]
+
+
+def test_a_file_that_cannot_be_imported_fails_its_step_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process says so late, when the platform's module may have passed the check in its place."""
+    late = Incident("profile", 1.0, "unusable", "01-services/schemas.py", 3, "x", "KeyError")
+    monkeypatch.setattr(own_code.running, "unusable", lambda *_: [late])
+    monkeypatch.setattr(own_code.running, "running_files", lambda *_: {p.module: p.file for p in LAB.pieces})
+    error = own_code.what_counts(LAB, Step(5, "Refuse"), None)
+    assert isinstance(error, judge.Broken)
+    assert "schemas.py, line 3 raised while it was imported" in error.saw
+    assert own_code.what_counts(LAB, STEP, None) is None
+    assert own_code.what_counts(LAB, STEP, WRONG) is WRONG
+    monkeypatch.setattr(own_code.running, "unusable", lambda *_: [])
+    monkeypatch.setattr(own_code, "noted", [late])
+    assert isinstance(own_code.what_counts(LAB, Step(5, "Refuse"), WRONG), judge.Broken)
