@@ -118,7 +118,7 @@ def _listed(item: pytest.Item) -> dict[str, Any]:
 
 
 def _title(item: pytest.Item) -> str:
-    return (item.function.__doc__ or item.name).strip().splitlines()[0].rstrip(".")  # type: ignore[attr-defined,no-any-return]
+    return (item.function.__doc__ or item.name).strip().splitlines()[0].rstrip(".")  # type: ignore[attr-defined]
 
 
 @pytest.fixture

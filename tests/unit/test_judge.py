@@ -11,6 +11,7 @@ from grading.outcome import NotGradable, Outcome, Wrong
 from grading.servers import ServerAway, Watched
 from grading.stack import ENDPOINTS
 
+from lab.course import running
 from lab.course.exercise import exercise
 from lab.course.running import Incident
 from lab.course.steps import Step
@@ -147,13 +148,13 @@ def test_a_step_that_is_written_in_part_does_not_pass() -> None:
 def test_a_file_that_cannot_be_imported_fails_its_step_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """The process says so late, when the platform's module may have passed the check in its place."""
     late = Incident("profile", 1.0, "unusable", "01-services/schemas.py", 3, "x", "KeyError")
-    monkeypatch.setattr(own_code.running, "unusable", lambda *_: [late])
-    monkeypatch.setattr(own_code.running, "running_files", lambda *_: {p.module: p.file for p in LAB.pieces})
+    monkeypatch.setattr(running, "unusable", lambda *_: [late])
+    monkeypatch.setattr(running, "running_files", lambda *_: {p.module: p.file for p in LAB.pieces})
     error = own_code.what_counts(LAB, Step(5, "Refuse"), None)
     assert isinstance(error, judge.Broken)
     assert "schemas.py, line 3 raised while it was imported" in error.saw
     assert own_code.what_counts(LAB, STEP, None) is None
     assert own_code.what_counts(LAB, STEP, WRONG) is WRONG
-    monkeypatch.setattr(own_code.running, "unusable", lambda *_: [])
+    monkeypatch.setattr(running, "unusable", lambda *_: [])
     monkeypatch.setattr(own_code, "noted", [late])
     assert isinstance(own_code.what_counts(LAB, Step(5, "Refuse"), WRONG), judge.Broken)
