@@ -102,6 +102,9 @@ class Checking:
         mine = running.is_active(self._home, lab)
         known = self._record.of(lab.number)
         before = known.get("verdicts", []) if known.get("mine") == mine else []
+        if mine:  # what was passed before the file was reset is open again
+            gone = steps.unwritten(lab, running.running_files(self._home, lab))
+            before = [verdict for verdict in before if verdict.get("step") not in gone]
         judged = {v["check"] for v in graded.verdicts or []}
         left = [v for v in before if v["check"] not in judged and v["check"] not in
                 {other["check"] for other in graded.others}]  # fmt: skip
