@@ -70,6 +70,8 @@ class Verdict:
     outcome: Outcome
     seconds: float
     lines: list[tuple[str, str]]
+    step: int = 0
+    """The step of the lab that the check judges."""
 
     def text(self) -> str:
         """Wrapped for 80 columns; in words, not only in colours."""
@@ -97,7 +99,7 @@ def as_text(verdicts: list[dict[str, Any]]) -> str:
     texts: list[str] = []
     for found, following in zip(verdicts, [*verdicts[1:], {}], strict=True):
         verdict = from_dict(found)
-        if verdict.outcome is not Outcome.FAIL and found["lines"] == following.get("lines"):
+        if found["lines"] == following.get("lines"):
             verdict.lines = []
         texts.append(verdict.text())
     return "\n".join(texts)

@@ -52,6 +52,8 @@ def _of_unit(home: Home, backend: Backend, unit: str) -> list[str]:
     wanted = {module: fingerprint(LABS / file) for module, file in running.code_of(home, unit).items()}
     if not said or said[-1].get("files") != wanted:
         return [f"{unit} does not run what you saved. Look: ./lab logs {unit}"]
+    if failed := running.unusable(backend, unit):
+        return [f"{unit} runs the platform's code in place of a file of yours:\n{one}" for one in failed]
     since = max(float(said[-1]["time"]), time.time() - RECENT_SECONDS)
     happened = [i for i in running.incidents(backend, (unit,), since) if not i.not_attempted]
     if running.is_waiting(backend, unit):

@@ -4,8 +4,9 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
-from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType
 
+from civildiy.chassis.clients.kafka import admin
 from civildiy.contracts.posts.topics import TOPICS
 from lab.backends.protocol import Backend
 from lab.health.finding import SECONDS, Finding, Findings
@@ -20,19 +21,18 @@ def look(backend: Backend) -> Findings:
     """Topics that are missing or differ. Raises OSError and KafkaError."""
     address = backend.endpoints()["kafka"]
     host, _, port = address.rpartition(":")
-    # First by hand: a client whose constructor fails leaves its thread behind.
-    socket.create_connection((host, int(port)), SECONDS * slow()).close()
+    socket.create_connection(
+        (host, int(port)), SECONDS * slow()
+    ).close()  # a refusal is quicker than Kafka's client
     patience = int(1000 * SECONDS * slow())
-    admin = KafkaAdminClient(
-        bootstrap_servers=address, request_timeout_ms=patience, bootstrap_timeout_ms=patience
-    )
+    client = admin(address, request_timeout_ms=patience, bootstrap_timeout_ms=patience)
     try:
-        there = {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics()}
+        there = {topic["name"]: len(topic["partitions"]) for topic in client.describe_topics()}
         names = [name for name in TOPICS if name in there]
         wanted = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
-        retention = _retention(admin.describe_configs(wanted)) if names else {}
+        retention = _retention(client.describe_configs(wanted)) if names else {}
     finally:
-        admin.close()
+        client.close()
     found = [*judge(there, retention)]
     yield from found or [Finding(WHAT, f"the topics {' and '.join(TOPICS)} exist as they should")]
 
