@@ -1,7 +1,7 @@
 """What platform/deployment/servers/versions.toml says."""
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lab.home import RECIPES
 
@@ -35,6 +35,8 @@ class Pins:
     wheels: dict[str, Wheel]
     go: dict[str, GoModule]
     kafka: str
+    images: dict[str, str] = field(default_factory=dict)
+    """Full image names, by unit; `python` is the one that ours are built on."""
 
 
 def pins() -> Pins:
@@ -45,4 +47,5 @@ def pins() -> Pins:
         wheels={name: Wheel(**wheel) for name, wheel in document["wheel"].items()},
         go={name: GoModule(**module) for name, module in document["go"].items()},
         kafka=document["maven"]["kafka"]["version"],
+        images=document["image"],
     )
