@@ -77,7 +77,7 @@ def options(unit: str, words: list[str]) -> set[tuple[str, ...]]:
 @pytest.mark.parametrize("unit", sorted(OWN_TO_ONE))
 def test_both_backends_give_a_server_the_same_options(unit: str, tmp_path: Path) -> None:
     home, nowhere = Home(tmp_path), Path("/nowhere")
-    paths = ServerPaths(*(nowhere,) * 5, None, *(nowhere,) * 3)  # type: ignore[arg-type]
+    paths = ServerPaths(*(nowhere,) * 5, None, *(nowhere,) * 3)
     native = processes.commands(home, paths, ADDRESSES)[unit]
     native = native[next(i for i, word in enumerate(native) if word.startswith("/nowhere")) :]
     assert options(unit, native) == options(unit, SERVICES[unit]["command"])
