@@ -19,17 +19,17 @@ from kafka.producer.future import FutureRecordMetadata
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
+from civildiy.chassis.clients.kafka import producer
 from civildiy.chassis.observability.logging import configure_logging
 from civildiy.chassis.settings import load_settings
 from civildiy.chassis.worker import stop_on_signals
-from civildiy.chassis.clients.kafka import producer
 from civildiy.contracts.posts.envelope import CONTENT_TYPE, POSTS_TOPIC, encode
 from civildiy.posts.relay.change_streams import Changes
 from civildiy.posts.relay.lease import Lease
+from civildiy.posts.relay.missed_removals import vanished
 from civildiy.posts.relay.outbox import Document, Outbox, Waiting
 from civildiy.posts.settings import RelaySettings
 from civildiy.posts.store import COLLECTION
-from civildiy.posts.relay.missed_removals import vanished
 
 log = logging.getLogger(__name__)
 

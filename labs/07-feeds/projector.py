@@ -23,11 +23,12 @@ from kafka.errors import FencedInstanceIdError, KafkaError
 from redis import Redis
 from redis.exceptions import RedisError
 
+from civildiy.chassis.clients.kafka import group_consumer, is_member, until_connected
+from civildiy.chassis.clients.kafka import producer as kafka_producer
+from civildiy.chassis.clients.redis import blocking
 from civildiy.chassis.observability.logging import configure_logging
 from civildiy.chassis.settings import load_settings
 from civildiy.chassis.worker import stop_on_signals
-from civildiy.chassis.clients.kafka import group_consumer, is_member, until_connected
-from civildiy.chassis.clients.kafka import producer as kafka_producer
 from civildiy.contracts.posts.envelope import (
     DEAD_LETTER_TOPIC,
     POSTS_TOPIC,
@@ -37,7 +38,6 @@ from civildiy.contracts.posts.envelope import (
     decode,
 )
 from civildiy.feed import keys
-from civildiy.chassis.clients.redis import blocking
 from civildiy.feed.projector.projection import Projection, ViewSwitched
 from civildiy.feed.settings import ProjectorSettings
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 from compose import cost, step
+from compose.kills import MemoryKills
 from compose.looks import healthy, routed
 from compose.machine import Machine
 from compose.stack import Stack
@@ -123,6 +124,22 @@ def alone(stack: Stack, unit: str) -> Iterator[tuple[str, str]]:
         yield identity, address.strip()
     finally:
         stack.run("docker", "rm", "--force", "--volumes", identity)
+
+
+def test_an_ended_child_process_would_be_noticed(on_compose: Stack) -> None:
+    """The main process goes on, so the engine's own `OOMKilled` is not enough."""
+    heard, project = MemoryKills(), "civildiy-test-greedy"
+    labels = [f"com.docker.compose.{name}" for name in (f"project={project}", "service=greedy")]
+    program = "python -c 'x = bytearray(10**9)'; sleep 60"
+    words = ["docker", "run", "--detach", "--memory", "24m", "--label", labels[0], "--label", labels[1]]
+    with heard.watched(on_compose.environment, project):
+        identity = on_compose.run(*words, "civildiy-lab:local", "sh", "-c", program).split()[-1]
+        try:
+            eventually(lambda: "greedy" in heard.seen, within=20, what="the engine's report")
+            assert cost.kernel_kills(identity) == 1
+            assert json.loads(on_compose.run("docker", "inspect", identity))[0]["State"]["Running"]
+        finally:
+            on_compose.run("docker", "rm", "--force", identity)
 
 
 def test_redis_survives_a_rewrite_of_its_log_when_it_is_full(on_compose: Stack) -> None:
