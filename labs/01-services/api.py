@@ -5,8 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response, status
 
 from civildiy.chassis.app import Health, Readiness, failing
+from civildiy.chassis.errors import Unavailable
 from civildiy.chassis.identity.caller import CurrentUser
-from civildiy.chassis.problems import Unavailable, documented
+from civildiy.chassis.problems import documented
 from civildiy.profile.schemas import Deleted, Profile, ProfileChange, ProfileInput
 from civildiy.profile.store import ProfileStore
 

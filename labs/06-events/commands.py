@@ -10,7 +10,7 @@ from typing import Any
 
 from bson import ObjectId
 
-from civildiy.chassis.problems import Forbidden, Unavailable
+from civildiy.chassis.errors import Forbidden, Unavailable
 from civildiy.posts.relay.outbox import MAX_WAITING, Document, deleted_event, put_event
 from civildiy.posts.schemas import NewPost, Post
 from civildiy.posts.store import Change, PostStore, now

@@ -8,9 +8,10 @@ from http import HTTPStatus
 import pytest
 
 from civildiy.chassis import strings, text
+from civildiy.chassis.errors import FieldError
 from civildiy.chassis.media import Ambiguous, Unsupported, require_json, require_one_meaning
 from civildiy.chassis.observability.logging import OneLine
-from civildiy.chassis.problems import FieldError, problem_body
+from civildiy.chassis.problems import problem_body
 from civildiy.chassis.strings import spellings
 from civildiy.chassis.text import SHOWN, shortened, storable_json
 

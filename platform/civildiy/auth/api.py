@@ -5,16 +5,17 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response, status
 
-from civildiy.auth.admission import Queue
+from civildiy.auth.admission import Admission
 from civildiy.auth.keys import KeyRing
 from civildiy.auth.passwords import Passwords
 from civildiy.auth.schemas import Credentials, KeySet, NewUser, Token, User, Validation
 from civildiy.auth.tokens import Issuer, TokenRefused, issue
-from civildiy.auth.users import Taken, Users
+from civildiy.auth.users import Users
 from civildiy.auth.validation import Validator
+from civildiy.chassis.errors import NotFound, Unauthorized
 from civildiy.chassis.http import UNROUTED
 from civildiy.chassis.identity.caller import USER_HEADER
-from civildiy.chassis.problems import Conflict, FieldError, NotFound, Unauthorized, documented
+from civildiy.chassis.problems import documented
 from civildiy.chassis.strings import spellings
 from civildiy.chassis.text import shortened
 
@@ -41,8 +42,8 @@ class Accounts:
         self.ring = ring
         self.issuer = issuer
         self.validator = validator
-        self.registering = Queue("registering")
-        self.logging_in = Queue("logging in")
+        self.registering = Admission("registering")
+        self.logging_in = Admission("logging in")
 
 
 async def _accounts(request: Request) -> Accounts:
@@ -65,12 +66,7 @@ async def register(new: NewUser, service: Service) -> User:
     """Make an account."""
     with service.registering.place():
         hashed = await service.passwords.hash(new.password)
-    try:
-        return await service.users.add(new.email, new.username, hashed)
-    except Taken as taken:
-        message = f"this {taken.field} is taken; choose another or log in"
-        errors = [FieldError(field=taken.field, message=message)]
-        raise Conflict(f"{taken.field}: {message}", errors=errors) from taken
+    return await service.users.add(new.email, new.username, hashed)
 
 
 @router.post("/login", responses=documented(400, 401, 413, 422, 503) | {429: TOO_MANY})
@@ -107,10 +103,9 @@ async def validate(request: Request) -> Response:
         user_id = await accounts.validator.user_id(given[0] if given else None)
     except TokenRefused as refused:
         log.debug("token refused: %s", shortened(refused))
-        challenge = 'Bearer realm="civildiy"' + (', error="invalid_token"' if given else "")
         raise Unauthorized(
             f"Log in and send the token as Authorization: Bearer <access_token> ({shortened(refused)}).",
-            challenge=challenge,
+            invalid_token=bool(given),
         ) from refused
     return Response(
         b'{"user_id":%d}' % user_id,

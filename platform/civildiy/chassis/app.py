@@ -12,11 +12,12 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from civildiy.chassis.discovery.gateway_rules import AWAY
+from civildiy.chassis.errors import Unavailable
 from civildiy.chassis.handlers import install_problem_handlers
 from civildiy.chassis.http import HttpRules
 from civildiy.chassis.limits import MAX_BODY_BYTES, BodyLimit
 from civildiy.chassis.observability.metrics import RequestMetrics, metrics_answer
-from civildiy.chassis.problems import Unavailable, documented
+from civildiy.chassis.problems import documented
 from civildiy.chassis.resources import Resources
 from civildiy.chassis.settings import ServiceSettings
 from civildiy.chassis.text import shortened

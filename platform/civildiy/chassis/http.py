@@ -15,8 +15,9 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from civildiy.chassis.discovery.gateway_rules import AWAY
+from civildiy.chassis.errors import FieldError
 from civildiy.chassis.media import Ambiguous, Unsupported, require_json, require_one_meaning
-from civildiy.chassis.problems import MEDIA_TYPE, FieldError, problem_body
+from civildiy.chassis.problems import MEDIA_TYPE, problem_body
 from civildiy.chassis.resources import METHODS, Resources
 from civildiy.chassis.text import shortened
 

@@ -19,7 +19,7 @@ from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import ConnectionFailure, OperationFailure
 
-from civildiy.chassis.problems import Conflict, NotFound
+from civildiy.chassis.errors import Conflict, NotFound
 from civildiy.contracts.posts.envelope import PostEvent
 from civildiy.posts.relay.outbox import Document, change_with_event, new_with_event
 from civildiy.posts.schemas import PageQuery, Post, PostPage
@@ -112,7 +112,7 @@ class Change:
 
 
 Decide = Callable[[Document, datetime], Change]
-"""From a post as it is and the time to what shall change. Raises Problem to refuse."""
+"""From a post as it is and the time to what shall change. Raises a DomainError to refuse."""
 
 
 class PostStore:

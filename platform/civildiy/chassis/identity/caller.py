@@ -10,7 +10,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from civildiy.chassis.problems import Unauthorized
+from civildiy.chassis.errors import Unauthorized
 
 USER_HEADER = "X-User-ID"
 PROOF_HEADER = "X-Gateway-Secret"
