@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from threading import Event
+from typing import Any
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
@@ -27,7 +28,7 @@ from civildiy.contracts.posts.envelope import CONTENT_TYPE, POSTS_TOPIC, encode
 from civildiy.posts.relay.change_streams import Changes
 from civildiy.posts.relay.lease import Lease
 from civildiy.posts.relay.missed_removals import vanished
-from civildiy.posts.relay.outbox import Document, Outbox, Waiting
+from civildiy.posts.relay.outbox import Outbox, Waiting
 from civildiy.posts.settings import RelaySettings
 from civildiy.posts.store import COLLECTION
 
@@ -104,7 +105,7 @@ def main() -> None:
     settings = load_settings(RelaySettings)
     configure_logging(settings.log_level)
     stopped = stop_on_signals()
-    client: MongoClient[Document] = MongoClient(
+    client: MongoClient[Any] = MongoClient(
         settings.mongodb_url,
         tz_aware=True,
         serverSelectionTimeoutMS=2000,

@@ -30,7 +30,7 @@ from civildiy.contracts.posts.envelope import DEAD_LETTER_TOPIC
 from civildiy.contracts.posts.topic_reader import RecordsGone, Topic
 from civildiy.feed import keys
 from civildiy.feed.settings import ToolSettings
-from civildiy.posts.relay.outbox import Document
+from civildiy.posts.document import StoredPost
 from civildiy.posts.snapshot import post_states
 from civildiy.posts.store import COLLECTION
 
@@ -126,14 +126,14 @@ class Tools:
     def _topic(self, *name: str) -> Topic:
         return self._stack.enter_context(Topic(self._settings.kafka_bootstrap, *name))
 
-    def _mongodb(self) -> MongoClient[Document]:
-        client: MongoClient[Document] = MongoClient(
+    def _mongodb(self) -> MongoClient[Any]:
+        client: MongoClient[Any] = MongoClient(
             self._settings.mongodb_url, tz_aware=True, serverSelectionTimeoutMS=AWAY_MS
         )
         self._stack.callback(client.close)
         return client
 
-    def _posts(self) -> Collection[Document]:
+    def _posts(self) -> Collection[StoredPost]:
         return self._mongodb()[self._settings.mongodb_database][COLLECTION]
 
 

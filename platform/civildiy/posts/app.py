@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 from pymongo import AsyncMongoClient
@@ -14,7 +15,6 @@ from civildiy.chassis.serve import Service
 from civildiy.chassis.settings import load_settings
 from civildiy.posts.api import PREFIX, router
 from civildiy.posts.commands import Commands
-from civildiy.posts.relay.outbox import Document
 from civildiy.posts.settings import PostsSettings
 from civildiy.posts.store import PostStore, ensure_collection_until_done
 
@@ -34,7 +34,7 @@ AWAY = (ConnectionFailure, ExecutionTimeout, WriteConcernError)
 def service() -> Service:
     """The posts service, ready to serve."""
     settings = load_settings(PostsSettings)
-    client: AsyncMongoClient[Document] = AsyncMongoClient(
+    client: AsyncMongoClient[Any] = AsyncMongoClient(
         settings.mongodb_url,
         tz_aware=True,
         serverSelectionTimeoutMS=TIMEOUT_MS,

@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, cast
 
 from pydantic import (
     AfterValidator,
@@ -18,6 +18,7 @@ from pydantic import (
 
 from civildiy.chassis.strings import of_length, tag
 from civildiy.chassis.text import Text, without
+from civildiy.posts.document import ChangedFields, StoredPost
 
 Title = Annotated[Text, StringConstraints(min_length=1, max_length=200)]
 Content = Annotated[Text, StringConstraints(min_length=1, max_length=20_000)]
@@ -93,9 +94,13 @@ class PostChange(_Input):
             raise ValueError("cannot be null; leave it out to keep it")
         return value
 
+    def fields(self) -> ChangedFields:
+        """Return the fields that the client sent, with their new values."""
+        return cast(ChangedFields, self.model_dump(exclude_unset=True))
+
 
 class Post(BaseModel):
-    """A post as everybody sees it."""
+    """A post as every reader sees it."""
 
     id: str
     user_id: int
@@ -106,6 +111,21 @@ class Post(BaseModel):
     updated_at: datetime
     expires_at: datetime | None
     version: int
+
+    @classmethod
+    def of(cls, post: StoredPost) -> "Post":
+        """Return what the API shows of a stored post."""
+        return cls(
+            id=str(post["_id"]),
+            user_id=post["user_id"],
+            title=post["title"],
+            content=post["content"],
+            tags=post["tags"],
+            created_at=post["created_at"],
+            updated_at=post["updated_at"],
+            expires_at=post["expires_at"],
+            version=post["version"],
+        )
 
 
 class PostPage(BaseModel):

@@ -18,11 +18,12 @@ from pymongo.errors import OperationFailure
 from civildiy.chassis.observability.tracing import continued_trace
 from civildiy.contracts.posts.envelope import PostRemoved
 from civildiy.contracts.posts.topic_reader import RecordsGone
-from civildiy.posts.relay.outbox import Document, expired_event
+from civildiy.posts.document import Query, StoredPost
+from civildiy.posts.relay.outbox import expired_event
 
 log = logging.getLogger(__name__)
 
-Stream = CollectionChangeStream[Document]
+Stream = CollectionChangeStream[Any]
 Search = Callable[[], Iterator[Sequence[PostRemoved]]]
 """Begins to look for posts that vanished unnoticed; gives their removals in parts. Raises KafkaError."""
 
@@ -34,7 +35,7 @@ LOOK_MS = 10
 KEEP_SECONDS = 10.0
 """While nothing is removed the position moves on in such steps, so that it never grows too old."""
 
-_WAKING: list[Document] = [
+_WAKING: list[Query] = [
     {
         "$match": {
             "$or": [
@@ -55,7 +56,7 @@ _NO_WAY_BACK = (260, 286)
 class Changes:
     """Both streams. `positions` keeps where the removals go on; `search` is for when that is lost."""
 
-    def __init__(self, posts: Collection[Document], positions: Collection[Document], search: Search) -> None:
+    def __init__(self, posts: Collection[Any], positions: Collection[Any], search: Search) -> None:
         self._posts = posts
         self._positions = positions
         self._search = search
@@ -175,7 +176,7 @@ class Changes:
         )
 
 
-def _event(image: Document) -> PostRemoved | None:
+def _event(image: StoredPost) -> PostRemoved | None:
     """The event for a post that is gone; None when there is nothing to tell."""
     # A post that its owner deleted has said so with an event of its own.
     if image.get("deleted", True):

@@ -19,13 +19,14 @@ from civildiy.contracts.posts.envelope import (
     decode,
 )
 from civildiy.contracts.posts.topic_reader import Topic
-from civildiy.posts.relay.outbox import Document, expired_event
+from civildiy.posts.document import PostContent, StoredPost
+from civildiy.posts.relay.outbox import expired_event
 
 PART = 500
 """Records that are compared at a time: new events need not wait for more, and they fit into memory."""
 
 
-def vanished(bootstrap: str, posts: Collection[Document]) -> Iterator[Sequence[PostRemoved]]:
+def vanished(bootstrap: str, posts: Collection[StoredPost]) -> Iterator[Sequence[PostRemoved]]:
     """Removals of posts that are on the topic and not in MongoDB, one list for each part of the topic.
 
     A removal may have been told already, in a later part; readers go by the post's version and know it
@@ -49,5 +50,16 @@ def vanished(bootstrap: str, posts: Collection[Document]) -> Iterator[Sequence[P
 
 
 def _removal(last: PostPut) -> PostRemoved:
-    state = last.data.model_dump() | {"_id": last.data.post_id, "version": last.postversion}
+    data = last.data
+    state: PostContent = {
+        "_id": ObjectId(data.post_id),
+        "user_id": data.user_id,
+        "title": data.title,
+        "content": data.content,
+        "tags": data.tags,
+        "created_at": data.created_at,
+        "updated_at": data.updated_at,
+        "expires_at": data.expires_at,
+        "version": last.postversion,
+    }
     return expired_event(state, continued_trace(None))
