@@ -10,14 +10,16 @@ from fastapi import FastAPI
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from civildiy.auth import keys, users
-from civildiy.auth.api import PREFIX, Accounts, gateway_router, router
+from civildiy.auth.api import PREFIX, gateway_router, router
 from civildiy.auth.keys import KeyRing
 from civildiy.auth.passwords import Passwords
 from civildiy.auth.settings import AuthSettings
+from civildiy.auth.state import Accounts, AuthState
 from civildiy.auth.tokens import Issuer
 from civildiy.auth.users import Pool, Users
 from civildiy.auth.validation import Validator
 from civildiy.chassis.app import create_service
+from civildiy.chassis.background import in_background
 from civildiy.chassis.clients import postgres
 from civildiy.chassis.discovery.gateway_rules import INTERNAL, Route, away, under
 from civildiy.chassis.http import UNROUTED
@@ -112,13 +114,11 @@ def service() -> Service:
     issuer = Issuer(settings.token_issuer, settings.token_audience, settings.token_seconds)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[AuthState]:
         await pool.open(wait=False)
-        validator = Validator(ring, issuer, pool)
-        app.state.accounts = Accounts(Users(pool), Passwords(), ring, issuer, validator)
-        preparing = asyncio.create_task(prepare(pool, ring))
-        yield
-        preparing.cancel()
+        accounts = Accounts(Users(pool), Passwords(), ring, issuer)
+        async with in_background(prepare(pool, ring)):
+            yield {"accounts": accounts, "validator": Validator(ring, issuer, pool)}
         await pool.close()
 
     async def postgresql_answers() -> None:

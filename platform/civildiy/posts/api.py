@@ -2,35 +2,23 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response, status
+from fastapi import APIRouter, Depends, Header, Query, Response, status
 
 from civildiy.chassis.identity.caller import CurrentUser
 from civildiy.chassis.observability.tracing import continued_trace
 from civildiy.chassis.problems import documented
-from civildiy.posts.commands import Commands
 from civildiy.posts.schemas import Deleted, NewPost, PageQuery, Post, PostChange, PostId, PostPage
-from civildiy.posts.store import PageRequest, PostStore
+from civildiy.posts.state import Store, Writes
+from civildiy.posts.store import PageRequest
 
 PREFIX = "/api/posts"
 router = APIRouter(prefix=PREFIX, tags=["posts"])
-
-
-async def _store(request: Request) -> PostStore:
-    store: PostStore = request.app.state.store
-    return store
-
-
-async def _commands(request: Request) -> Commands:
-    commands: Commands = request.app.state.commands
-    return commands
 
 
 async def _trace(traceparent: Annotated[str | None, Header()] = None) -> str:
     return continued_trace(traceparent)
 
 
-Store = Annotated[PostStore, Depends(_store)]
-Writes = Annotated[Commands, Depends(_commands)]
 Trace = Annotated[str, Depends(_trace)]
 
 

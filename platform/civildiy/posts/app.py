@@ -1,6 +1,5 @@
 """Assembly of the posts service."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,12 +9,14 @@ from pymongo import AsyncMongoClient
 from pymongo.errors import ConnectionFailure, ExecutionTimeout, WriteConcernError
 
 from civildiy.chassis.app import create_service
+from civildiy.chassis.background import in_background
 from civildiy.chassis.discovery.gateway_rules import READ_ONLY, Route, away, under
 from civildiy.chassis.serve import Service
 from civildiy.chassis.settings import load_settings
 from civildiy.posts.api import PREFIX, router
 from civildiy.posts.commands import Commands
 from civildiy.posts.settings import PostsSettings
+from civildiy.posts.state import PostsState
 from civildiy.posts.store import PostStore, ensure_collection_until_done
 
 ROUTES = (
@@ -44,12 +45,10 @@ def service() -> Service:
     database = client[settings.mongodb_database]
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.store = PostStore(database)
-        app.state.commands = Commands(app.state.store)
-        preparing = asyncio.create_task(ensure_collection_until_done(database))
-        yield
-        preparing.cancel()
+    async def lifespan(app: FastAPI) -> AsyncIterator[PostsState]:
+        store = PostStore(database)
+        async with in_background(ensure_collection_until_done(database)):
+            yield {"store": store, "commands": Commands(store)}
         await client.close()
 
     async def mongodb_answers() -> None:

@@ -10,12 +10,14 @@ from sqlalchemy import exc, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from civildiy.chassis.app import create_service
+from civildiy.chassis.background import in_background
 from civildiy.chassis.clients import postgres
 from civildiy.chassis.discovery.gateway_rules import READ_ONLY, Route, away, under
 from civildiy.chassis.serve import Service
 from civildiy.chassis.settings import load_settings
 from civildiy.profile.api import PREFIX, router
 from civildiy.profile.settings import ProfileSettings
+from civildiy.profile.state import ProfileState
 from civildiy.profile.store import Base, ProfileStore
 
 log = logging.getLogger(__name__)
@@ -70,12 +72,9 @@ def service() -> Service:
     )
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.store = ProfileStore(engine)
-        app.state.postgresql_answers = postgresql_answers
-        preparing = asyncio.create_task(ensure_tables(engine))
-        yield
-        preparing.cancel()
+    async def lifespan(app: FastAPI) -> AsyncIterator[ProfileState]:
+        async with in_background(ensure_tables(engine)):
+            yield {"store": ProfileStore(engine), "postgresql_answers": postgresql_answers}
         await engine.dispose()
 
     async def postgresql_answers() -> None:
