@@ -12,16 +12,16 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from threading import Event
-from typing import Any
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 from kafka.producer.future import FutureRecordMetadata
-from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
+from civildiy.chassis.clients import mongodb
 from civildiy.chassis.clients.kafka import producer
 from civildiy.chassis.observability.logging import configure_logging
+from civildiy.chassis.retry import FailureLog
 from civildiy.chassis.settings import load_settings
 from civildiy.chassis.worker import stop_on_signals
 from civildiy.contracts.posts.envelope import CONTENT_TYPE, POSTS_TOPIC, encode
@@ -105,13 +105,7 @@ def main() -> None:
     settings = load_settings(RelaySettings)
     configure_logging(settings.log_level)
     stopped = stop_on_signals()
-    client: MongoClient[Any] = MongoClient(
-        settings.mongodb_url,
-        tz_aware=True,
-        serverSelectionTimeoutMS=2000,
-        connectTimeoutMS=2000,
-        datetime_conversion="DATETIME_CLAMP",  # a time beyond all years in somebody else's document
-    )
+    client = mongodb.blocking(settings.mongodb_url)
     database = client[settings.mongodb_database]
     posts = database[COLLECTION]
     lease = Lease(database["leases"], "relay", settings.relay_id)

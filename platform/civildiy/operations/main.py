@@ -22,6 +22,7 @@ from pymongo.errors import PyMongoError
 from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
+from civildiy.chassis.clients import mongodb
 from civildiy.chassis.clients.kafka import group_consumer, producer
 from civildiy.chassis.clients.redis import asynchronous, blocking
 from civildiy.chassis.observability.logging import configure_logging
@@ -37,7 +38,7 @@ from civildiy.posts.store import COLLECTION
 log = logging.getLogger(__name__)
 
 Answer = tuple[int, dict[str, Any]]
-AWAY_MS = 5_000
+WAIT_MS = 5_000
 ANSWER_SECONDS = 10.0
 """Redis may be busy with a whole list, or with a switch of databases."""
 COSTS_SECONDS = 30.0
@@ -127,9 +128,7 @@ class Tools:
         return self._stack.enter_context(Topic(self._settings.kafka_bootstrap, *name))
 
     def _mongodb(self) -> MongoClient[Any]:
-        client: MongoClient[Any] = MongoClient(
-            self._settings.mongodb_url, tz_aware=True, serverSelectionTimeoutMS=AWAY_MS
-        )
+        client = mongodb.blocking(self._settings.mongodb_url, wait_ms=WAIT_MS)
         self._stack.callback(client.close)
         return client
 

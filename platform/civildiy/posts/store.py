@@ -4,33 +4,27 @@
 change is one write to one document.
 """
 
-import asyncio
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from bson import ObjectId
-from pymongo import ReturnDocument, timeout
+from pymongo import ReturnDocument
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import ConnectionFailure, OperationFailure
+from pymongo.errors import OperationFailure
 
 from civildiy.chassis.errors import Conflict, NotFound
 from civildiy.contracts.posts.envelope import PostEvent
 from civildiy.posts.document import CHANGING, SHOWN, ChangedFields, Query, StoredPost, now, visible
 from civildiy.posts.relay.outbox import change_with_event, new_with_event
 
-log = logging.getLogger(__name__)
-
 COLLECTION = "posts"
 ATTEMPTS = 20
 """How often a change is tried again when another request changed the post in between."""
 
 Keys = list[tuple[str, int]]
-BUILD_SECONDS = 120
-"""An index over many posts takes longer than a request may."""
 INDEX_CONFLICTS = (85, 86)
 """MongoDB's codes for an index that is there already, but not the same."""
 
@@ -69,23 +63,6 @@ async def ensure_index(posts: AsyncCollection[StoredPost], name: str, keys: Keys
             if other == name or known["key"] == keys:
                 await posts.drop_index(other)
         await posts.create_index(keys, name=name, **options)
-
-
-async def ensure_collection_until_done(database: AsyncDatabase[Any]) -> None:
-    """Try until it works: a service may start before its database."""
-    said = False
-    while True:
-        try:
-            with timeout(BUILD_SECONDS):
-                await ensure_collection(database)
-        except Exception as error:  # whatever it is, the service goes on and the log says what
-            if not said:
-                away = isinstance(error, ConnectionFailure)
-                log.warning("no collection yet, trying until it works: %s", error, exc_info=not away)
-            said = True
-            await asyncio.sleep(0.5)
-        else:
-            return
 
 
 @dataclass(frozen=True)

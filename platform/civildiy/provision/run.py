@@ -16,6 +16,7 @@ from pymongo.errors import PyMongoError
 from civildiy.chassis.clients import postgres
 from civildiy.chassis.clients.kafka import admin
 from civildiy.chassis.observability.logging import configure_logging
+from civildiy.chassis.retry import FailureLog
 from civildiy.chassis.settings import Secret, load_settings
 from civildiy.contracts.posts.topics import ensure_topics
 from civildiy.provision.mongodb import initiate_replica_set
@@ -80,7 +81,8 @@ def main() -> None:
 
 
 def _until(deadline: float, task: Callable[[], None]) -> bool:
-    said = False
+    """Run `task` until it succeeds; False when the deadline has passed."""
+    failures = FailureLog(log, NOT_YET, level=logging.INFO)
     while True:
         try:
             task()
@@ -88,9 +90,7 @@ def _until(deadline: float, task: Callable[[], None]) -> bool:
             if time.monotonic() > deadline:
                 log.error("%s does not answer, or refuses; gave up: %s", task.__name__, error)
                 return False
-            if not said:
-                log.info("%s is not ready yet: %s", task.__name__, error)
-            said = True
+            failures.failed(f"{task.__name__} is not ready yet", error)
             time.sleep(0.1)
         else:
             log.info("%s is set up", task.__name__)

@@ -16,12 +16,15 @@ from kafka.admin import MemberToRemove
 from kafka.errors import KafkaError
 from kafka.net.compat import KafkaNetClient
 
+from civildiy.chassis.retry import FailureLog, until_stopped
+
 log = logging.getLogger(__name__)
 
 Client = TypeVar("Client")
 
 DELIVERY_MS = 8_000
 """After this a record counts as not published; the relay then sends it again."""
+RETRY_SECONDS = 0.2
 
 
 def made(kind: Callable[..., Client], **settings: Any) -> Client:
@@ -139,13 +142,5 @@ def reader(bootstrap: str) -> KafkaConsumer:
 
 def until_connected(connect: Callable[[], Client], stopped: Event) -> Client | None:
     """Call `connect` until Kafka answers; None when `stopped` is set first."""
-    said = False
-    while not stopped.is_set():
-        try:
-            return connect()
-        except KafkaError as error:
-            if not said:
-                log.warning("Kafka does not answer, trying until it does: %s", error)
-            said = True
-            stopped.wait(0.2)
-    return None
+    failures = FailureLog(log, (KafkaError,))
+    return until_stopped(connect, failures, "Kafka does not answer", RETRY_SECONDS, (KafkaError,), stopped)
