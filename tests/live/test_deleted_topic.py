@@ -3,9 +3,9 @@
 import subprocess
 
 import pytest
-from kafka.admin import KafkaAdminClient
 from support import ENDPOINTS, Person, eventually
 
+from civildiy.chassis.clients.kafka import admin as admin_client
 from civildiy.contracts.posts.envelope import POSTS_TOPIC
 from lab.home import REPO
 from lab.probes.readiness import slow
@@ -24,7 +24,7 @@ def test_a_deleted_topic_is_reported_and_created_again() -> None:
     person = Person()
     first = person.post("before")
     eventually(lambda: person.feed(), within=15, what="the post in the feed")
-    admin = KafkaAdminClient(bootstrap_servers=ENDPOINTS["kafka"])
+    admin = admin_client(ENDPOINTS["kafka"])
     try:
         admin.delete_topics([POSTS_TOPIC])
     finally:

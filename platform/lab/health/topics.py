@@ -4,8 +4,9 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
-from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType
 
+from civildiy.chassis.clients.kafka import admin as admin_client
 from civildiy.contracts.posts.topics import TOPICS
 from lab.backends.protocol import Backend
 from lab.health.finding import SECONDS, Finding, Findings
@@ -23,9 +24,7 @@ def look(backend: Backend) -> Findings:
     # First by hand: a client whose constructor fails leaves its thread behind.
     socket.create_connection((host, int(port)), SECONDS * slow()).close()
     patience = int(1000 * SECONDS * slow())
-    admin = KafkaAdminClient(
-        bootstrap_servers=address, request_timeout_ms=patience, bootstrap_timeout_ms=patience
-    )
+    admin = admin_client(address, request_timeout_ms=patience, bootstrap_timeout_ms=patience)
     try:
         there = {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics()}
         names = [name for name in TOPICS if name in there]
