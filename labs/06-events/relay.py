@@ -103,7 +103,7 @@ class Relay:
 def main() -> None:
     """Run until SIGTERM or SIGINT."""
     settings = load_settings(RelaySettings)
-    configure_logging(settings.log_level)
+    configure_logging(settings, "posts-relay")
     stopped = stop_on_signals()
     client = mongodb.blocking(settings.mongodb_url)
     database = client[settings.mongodb_database]

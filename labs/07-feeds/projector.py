@@ -187,7 +187,7 @@ def fitting(record: ConsumerRecord, reason: str) -> tuple[bytes | None, bytes, s
 def main() -> None:
     """Run until SIGTERM or SIGINT."""
     settings = load_settings(ProjectorSettings)
-    configure_logging(settings.log_level)
+    configure_logging(settings, "feed-projector")
     stopped = stop_on_signals()
     bootstrap, member = settings.kafka_bootstrap, settings.projector_id
     redis = blocking(settings.redis_host, settings.redis_port)

@@ -16,6 +16,7 @@ from civildiy.chassis.errors import Unavailable
 from civildiy.chassis.handlers import install_problem_handlers
 from civildiy.chassis.http import HttpRules
 from civildiy.chassis.limits import MAX_BODY_BYTES, BodyLimit
+from civildiy.chassis.observability.context import RequestContext
 from civildiy.chassis.observability.metrics import RequestMetrics, metrics_answer
 from civildiy.chassis.problems import documented
 from civildiy.chassis.resources import Resources
@@ -97,6 +98,7 @@ def create_service(
     app.add_middleware(HttpRules, resources=app.state.resources)
     app.add_middleware(BodyLimit, limit=most_body)
     app.add_middleware(RequestMetrics)
+    app.add_middleware(RequestContext)
     return app
 
 

@@ -62,7 +62,7 @@ def main(name: str) -> None:
     """Serve until SIGTERM or SIGINT."""
     service: Service = importlib.import_module(f"civildiy.{name}.app").service()
     settings = service.settings
-    configure_logging(settings.log_level)
+    configure_logging(settings, service.name)
     config = uvicorn.Config(
         service.app,
         http=ProblemProtocol,

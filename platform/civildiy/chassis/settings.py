@@ -7,9 +7,10 @@ addresses or secrets. The table of all variables is docs/settings.md.
 from typing import Annotated, TypeVar
 
 from pydantic import BeforeValidator, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode
 
 from civildiy.chassis.cors import origins
+from civildiy.chassis.observability.logging import LogSettings
 
 
 def _refuse_short(value: str) -> str:
@@ -26,10 +27,8 @@ S = TypeVar("S", bound=BaseSettings)
 Secret = Annotated[SecretStr, BeforeValidator(_refuse_short)]
 
 
-class ServiceSettings(BaseSettings):
+class ServiceSettings(LogSettings):
     """What the chassis needs; each service adds its own fields in a subclass."""
-
-    model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
     service_host: str
     """Host name or address under which the other services reach this instance."""
@@ -46,7 +45,6 @@ class ServiceSettings(BaseSettings):
     """Where the gateway asks whether a token is good (forwardAuth)."""
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = ()
     """Origins whose pages may call the API, with commas between them; see civildiy.chassis.cors."""
-    log_level: str = "INFO"
 
 
 class SettingsRefused(SystemExit):

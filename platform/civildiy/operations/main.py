@@ -25,7 +25,7 @@ from redis.exceptions import RedisError, ResponseError
 from civildiy.chassis.clients import mongodb
 from civildiy.chassis.clients.kafka import group_consumer, producer
 from civildiy.chassis.clients.redis import asynchronous, blocking
-from civildiy.chassis.observability.logging import configure_logging
+from civildiy.chassis.observability.logging import LogSettings, configure_logging
 from civildiy.chassis.settings import load_settings
 from civildiy.contracts.posts.envelope import DEAD_LETTER_TOPIC
 from civildiy.contracts.posts.topic_reader import RecordsGone, Topic
@@ -151,7 +151,7 @@ def main(name: str, arguments: Sequence[str]) -> int:
     if name == "feed-costs":
         parser.add_argument("sizes", type=int, nargs="*", help="numbers of posts")
     options = parser.parse_args(arguments)
-    configure_logging("INFO")
+    configure_logging(load_settings(LogSettings), name)
     run: Callable[[Tools, argparse.Namespace], Answer] = {
         "feed-verify": Tools.verify,
         "feed-rebuild": Tools.rebuild,

@@ -3,9 +3,10 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Response, status
+from structlog.contextvars import bind_contextvars
 
 from civildiy.chassis.identity.caller import CurrentUser
-from civildiy.chassis.observability.tracing import continued_trace
+from civildiy.chassis.observability.tracing import continued_trace, trace_id
 from civildiy.chassis.problems import documented
 from civildiy.posts.schemas import Deleted, NewPost, PageQuery, Post, PostChange, PostId, PostPage
 from civildiy.posts.state import Store, Writes
@@ -16,7 +17,9 @@ router = APIRouter(prefix=PREFIX, tags=["posts"])
 
 
 async def _trace(traceparent: Annotated[str | None, Header()] = None) -> str:
-    return continued_trace(traceparent)
+    continued = continued_trace(traceparent)
+    bind_contextvars(trace_id=trace_id(continued))  # for the log, also when the trace begins here
+    return continued
 
 
 Trace = Annotated[str, Depends(_trace)]

@@ -10,12 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 from kafka.errors import KafkaError
 from psycopg.conninfo import make_conninfo
-from pydantic_settings import BaseSettings, SettingsConfigDict
 from pymongo.errors import PyMongoError
 
 from civildiy.chassis.clients import postgres
 from civildiy.chassis.clients.kafka import admin
-from civildiy.chassis.observability.logging import configure_logging
+from civildiy.chassis.observability.logging import LogSettings, configure_logging
 from civildiy.chassis.retry import FailureLog
 from civildiy.chassis.settings import Secret, load_settings
 from civildiy.contracts.posts.topics import ensure_topics
@@ -27,10 +26,8 @@ log = logging.getLogger("civildiy.provision")
 NOT_YET = (psycopg.Error, PyMongoError, KafkaError, OSError)
 
 
-class ProvisionSettings(BaseSettings):
+class ProvisionSettings(LogSettings):
     """Addresses and the secrets of roles."""
-
-    model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
     postgres_host: str
     postgres_port: int = 5432
@@ -46,7 +43,7 @@ class ProvisionSettings(BaseSettings):
 def main() -> None:
     """Exit 0 when all is set up, 1 when a server did not answer in time; the log names it."""
     settings = load_settings(ProvisionSettings)
-    configure_logging("INFO")
+    configure_logging(settings, "provision")
 
     def postgresql() -> None:
         info = make_conninfo(
