@@ -22,7 +22,7 @@ class ProjectorSettings(LogSettings):
 
 
 class ToolSettings(LogSettings):
-    """For the tools that check, repair and feed the view: short-lived processes, started by hand."""
+    """For the tools that check and repair the view: short-lived processes, started by hand."""
 
     redis_host: str
     redis_port: int = 6379

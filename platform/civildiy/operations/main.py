@@ -1,7 +1,11 @@
 """The feed's tools: `python -m civildiy feed-verify`, `feed-rebuild`, `feed-redrive`, `feed-costs`.
 
-Each writes one JSON document to stdout and what it is doing to stderr. Exit code 0: all is well.
-1: it is not, and the document says what. 2: it could not be found out; the last line says why.
+Each tool writes one JSON document to stdout and its log to stderr. Exit code 0 means that all is well, and 1
+that it is not: the document has the details. Code 2 means that the tool could not do its work; the last line
+of the log has the reason.
+
+A tool reads the stores of several services, which no service may do. This is why the tools have a package of
+their own: they are run by an operator, and they compare or repair what the services keep.
 """
 
 import argparse
@@ -46,7 +50,7 @@ COSTS_SECONDS = 30.0
 
 
 class Tools:
-    """The connections that the tools share; each is made when a tool asks for it."""
+    """The connections that the tools share; each one is opened when a tool needs it."""
 
     def __init__(self, settings: ToolSettings, patience: float, stack: ExitStack) -> None:
         self._settings = settings
@@ -55,7 +59,7 @@ class Tools:
 
     def verify(self, options: argparse.Namespace) -> Answer:
         """Compare MongoDB, the topic and Redis."""
-        from civildiy.operations.check import CheckUp  # after the others: it may be a learner's
+        from civildiy.operations.check import CheckUp  # imported here, because it may be a learner's module
 
         posts = self._posts()
         checkup = CheckUp(lambda: post_states(posts), self._topic(), self._redis(), self._patience)
@@ -63,7 +67,7 @@ class Tools:
         return (1 if report.findings else 0), report.as_dict()
 
     def rebuild(self, options: argparse.Namespace) -> Answer:
-        """Make the view anew and switch to it."""
+        """Rebuild the view and switch to it."""
         from civildiy.feed.projector.projection import ViewSwitched
         from civildiy.operations.rebuild import Rebuild, RebuildFailed
 
@@ -78,7 +82,7 @@ class Tools:
         except ViewSwitched:
             return 1, {"switched": False, "why": "Somebody emptied the new view meanwhile. Run it again."}
         finally:
-            with suppress(RedisError):  # then the lock expires, and the next rebuild begins with nothing
+            with suppress(RedisError):  # then the lock expires, and the next rebuild starts from scratch
                 rebuild.leave()
         return 0, {"switched": True, **asdict(summary)}
 
@@ -109,7 +113,7 @@ class Tools:
         }
 
     def costs(self, options: argparse.Namespace) -> Answer:
-        """Measure a page from the view beside one worked out on demand."""
+        """Measure a page from the view and a page that MongoDB computes on demand."""
         from civildiy.operations.costs import REDIS_DATABASE, SIZES, measure
 
         settings = self._settings
@@ -158,7 +162,7 @@ def main(name: str, arguments: Sequence[str]) -> int:
         "feed-redrive": Tools.redrive,
         "feed-costs": Tools.costs,
     }[name]
-    # So that what is begun is ended in order; the one before this was for the time of the imports.
+    # From here on SIGTERM ends a tool in order; the earlier handler was for the time of the imports.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         with _tools(options.patience) as tools:

@@ -1,8 +1,8 @@
-"""The posts as they are now, told in events: for whoever makes a view of them anew.
+"""A snapshot of all posts, as events: for a tool that rebuilds or checks a view of them.
 
-posts owns MongoDB, so this module is part of posts. What it hands out is the public envelope, the
-same bytes that the last event of each post had, and never a document: a reader needs to know
-nothing of how posts are stored. Blocking client: for tools and workers only.
+posts owns MongoDB, so this module is part of posts. It returns the public envelope, with the same content as
+the last event of each post, and never a document. So its caller needs to know nothing about how posts are
+stored. Blocking client: for tools and workers only.
 """
 
 import logging
@@ -27,7 +27,7 @@ BATCH = 500
 
 @dataclass(frozen=True)
 class PostState:
-    """One post now. `event` is its last event; `settled`: that event is known to be on the topic."""
+    """The state of one post. `event` is its last event; `settled` is true if that event is on the topic."""
 
     event: PostEvent
     settled: bool
@@ -35,10 +35,10 @@ class PostState:
 
 
 def post_states(posts: Collection[StoredPost], only: Many[str] | None = None) -> Iterator[PostState]:
-    """The state of each post, oldest change first; `only` these posts when given.
+    """Yield the state of each post, oldest change first; `only` these posts when given.
 
-    What is stored when the first one is asked for is in it; later changes may be or may not.
-    A deleted post is in it while its last event waits. Raises PyMongoError.
+    It includes every change that is stored before the first state is read, and perhaps later ones. It
+    includes a deleted post while its last event is pending. Raises PyMongoError.
     """
     wanted: Query = {"last_event": {"$exists": True}}
     if only is not None:
@@ -57,7 +57,7 @@ def post_states(posts: Collection[StoredPost], only: Many[str] | None = None) ->
 
 
 def created(post_id: str) -> datetime:
-    """When a post was created: its id tells."""
+    """Return when a post was created, which its id contains."""
     return ObjectId(post_id).generation_time
 
 

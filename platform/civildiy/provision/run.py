@@ -1,4 +1,4 @@
-"""Set up all three servers at once, each as soon as it answers: `python -m civildiy provision`."""
+"""Set up all three servers in parallel, each as soon as it answers: `python -m civildiy provision`."""
 
 import asyncio
 import logging
@@ -41,7 +41,7 @@ class ProvisionSettings(LogSettings):
 
 
 def main() -> None:
-    """Exit 0 when all is set up, 1 when a server did not answer in time; the log names it."""
+    """Exit with 0 when all servers are set up, with 1 when one did not answer in time; the log names it."""
     settings = load_settings(ProvisionSettings)
     configure_logging(settings, "provision")
 

@@ -1,10 +1,11 @@
-"""For containers: is this instance alive, and does the gateway reach it? Without curl, without a shell.
+"""Health check of a container: is this instance alive, and does the gateway reach it?
 
 `python -m civildiy.chassis.observability.healthcheck URL`: until the gateway has answered
-that once, the instance is still starting; from then on only its own liveness counts, so that a dead
-gateway does not make every service look dead. Where there is no SERVICE_HOST, the given address alone counts.
+URL once, the instance is still starting. From then on only its own liveness counts, so that a gateway that is
+down does not make every service look unhealthy. Without SERVICE_HOST, URL alone counts.
 
-A worker listens nowhere: it is alive while it goes round, which HEARTBEAT_FILE shows.
+A worker has no port. It is alive while its heartbeat, the file HEARTBEAT_FILE, is recent. The image needs
+neither curl nor a shell for this.
 """
 
 import os
@@ -17,11 +18,11 @@ from urllib.parse import urlsplit
 ROUTED = Path("/tmp/routed")  # noqa: S108 - a file system of the container's own, empty after each start
 
 BEAT_SECONDS = 30.0
-"""A worker whose last beat is older hangs. One turn takes up to 20 s while a server is away."""
+"""A worker with an older heartbeat hangs. One turn takes up to 20 s while a server is down."""
 
 
 def beats(heartbeat: Path) -> bool:
-    """Whether a worker has gone round lately; `heartbeat` is its HEARTBEAT_FILE."""
+    """Return whether the heartbeat of a worker is recent; `heartbeat` is its HEARTBEAT_FILE."""
     try:
         return time.time() - heartbeat.stat().st_mtime < BEAT_SECONDS
     except OSError:
@@ -29,10 +30,10 @@ def beats(heartbeat: Path) -> bool:
 
 
 def answers(url: str) -> bool:
-    """Whether a GET is answered 200 within two seconds.
+    """Return whether a GET gets status 200 within two seconds.
 
-    By a bare socket: this runs every few seconds in each container, and a library for HTTP takes
-    longer to import than the question takes.
+    It uses a plain socket, because this runs every few seconds in each container, and an HTTP library takes
+    longer to import than the request takes.
     """
     parts = urlsplit(url)
     request = f"GET {parts.path or '/'} HTTP/1.0\r\nHost: {parts.hostname}\r\n\r\n"
@@ -46,7 +47,7 @@ def answers(url: str) -> bool:
 
 
 def main(gateway: str = "") -> int:
-    """Exit code: 0 when healthy."""
+    """Return the exit code: 0 when healthy."""
     if heartbeat := os.environ.get("HEARTBEAT_FILE"):
         return 0 if beats(Path(heartbeat)) else 1
     if "SERVICE_HOST" not in os.environ:
