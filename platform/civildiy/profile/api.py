@@ -1,25 +1,16 @@
 """The HTTP side of profile. There is one profile for each user: the token says whose."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends, Request, Response, status
+from fastapi import APIRouter, Response, status
 
 from civildiy.chassis.app import Health, Readiness, failing
+from civildiy.chassis.errors import Unavailable
 from civildiy.chassis.identity.caller import CurrentUser
-from civildiy.chassis.problems import Unavailable, documented
+from civildiy.chassis.problems import documented
 from civildiy.profile.schemas import Deleted, Profile, ProfileChange, ProfileInput
-from civildiy.profile.store import ProfileStore
+from civildiy.profile.state import PostgresqlAnswers, Store
 
 PREFIX = "/api/profile"
 router = APIRouter()
-
-
-async def _store(request: Request) -> ProfileStore:
-    store: ProfileStore = request.app.state.store
-    return store
-
-
-Store = Annotated[ProfileStore, Depends(_store)]
 
 
 @router.get(f"{PREFIX}/health", tags=["operations"], summary="Liveness, through the gateway")
@@ -30,13 +21,12 @@ async def health() -> Health:
 
 
 @router.get("/ready", tags=["operations"], summary="Readiness", responses=documented(503))
-async def ready(request: Request) -> Readiness:
-    """Whether requests can be served now; 503 names every dependency that does not answer.
+async def ready(postgresql_answers: PostgresqlAnswers) -> Readiness:
+    """Tell whether requests can be served now; 503 names every dependency that does not answer.
 
-    `request.app.state.postgresql_answers()` asks the database something small and raises when it
-    does not answer.
+    `await postgresql_answers()` sends a small query to the database and raises when there is no answer.
     """
-    dependencies = {"postgresql": request.app.state.postgresql_answers}
+    dependencies = {"postgresql": postgresql_answers}
     if failed := await failing(dependencies):
         raise Unavailable(", ".join(failed))
     return Readiness(service="profile", dependencies=list(dependencies))
