@@ -20,7 +20,7 @@ class ToolFailed(Exception):
     """A tool ended without an answer; `incidents` is what the learner's code did in it."""
 
     def __init__(self, tool: str, ran: Ran) -> None:
-        last = next((line for line in reversed(ran.said) if line.strip()), "nothing")
+        last = next((line for line in reversed(ran.messages) if line.strip()), "nothing")
         super().__init__(f"{tool} ended with code {ran.code}; it said last: {last}")
         self.incidents = _incidents(ran)
 
@@ -30,7 +30,7 @@ def tool(name: str) -> dict[str, Any]:
     seconds = TOOL_SECONDS + posts_kept() / POSTS_PER_SECOND
     ran = run_tool(backend, name, within=seconds * slow())
     if ran.code == 2 and not _incidents(ran):
-        raise NotGradable(ran.said[-1] if ran.said else f"{name} could not do its work")
+        raise NotGradable(ran.messages[-1] if ran.messages else f"{name} could not do its work")
     if not ran.answer:
         raise ToolFailed(name, ran)
     answer: dict[str, Any] = held(ran.answer, Source(f"ran {name}", json.dumps(ran.answer)[:LONGEST], "feed"))
@@ -41,7 +41,7 @@ def _incidents(ran: Ran) -> list[Incident]:
     from civildiy.course_runtime.incidents import MARK
 
     found = []
-    for line in ran.said:
+    for line in ran.messages:
         _, mark, rest = line.partition(MARK)
         if mark and (entry := json.loads(rest))["kind"] in ("raised", "ended"):
             words = (entry[name] for name in ("kind", "file", "line", "source", "text"))

@@ -103,7 +103,7 @@ def test_heal_ends_what_a_killed_guardian_left() -> None:
     assert "pause profile is over" in done.stdout
     eventually(lambda: not silent("profile"), within=10, what="profile to answer")
     again = subprocess.run([REPO / "lab", "heal"], capture_output=True, text=True, check=True)
-    assert "Nothing is broken" in again.stdout
+    assert "No fault is active" in again.stdout
 
 
 @pytest.mark.campaign

@@ -11,11 +11,11 @@ from lab.text import shortened
 
 
 def register(cli: click.Group, home: Home, backend: Backend, console: Console) -> None:
-    """Add the commands."""
+    """Add the commands to `cli`."""
 
     @cli.command()
     def doctor() -> None:
-        """Look at what can go wrong before it does, and print the command that fixes it."""
+        """Check the machine and the system for known problems, and print the command that fixes each."""
         from lab.doctor import examine
 
         remedies = []
@@ -30,7 +30,7 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
 
     @cli.command()
     def demo() -> None:
-        """Follow one post through the whole system."""
+        """Follow one post through every part of the system."""
         from lab.demo import story
         from lab.probes.unavailable import AWAY
 
@@ -41,4 +41,6 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
                 console.print(shown)
         except AWAY as error:
             why = shortened(f"{type(error).__name__}: {error}", 200)
-            raise LabError(f"A part of the system does not answer ({why}). Look: ./lab status") from error
+            raise LabError(
+                f"A part of the system does not answer ({why}). See which: ./lab status"
+            ) from error
