@@ -165,8 +165,10 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
         if backend.kind == "inside":
             server, folders = in_container(), writable(home, Path(os.environ["HOME"]))
             if not folders.own.is_relative_to(home.root):
-                console.print(f"{home.root} belongs to another user: your JupyterLab settings last"
-                              " only until ./lab down. LAB_UID in .env sets the owner of these files.")  # fmt: skip
+                console.print(
+                    f"{home.root} belongs to another user: your JupyterLab settings last only until"
+                    " ./lab down. LAB_UID in .env sets the owner of these files."
+                )
         else:
             server, folders = on_this_machine(), Folders(home.root / "jupyter")
             console.print(f"JupyterLab: {server.url}", soft_wrap=True)
