@@ -100,7 +100,7 @@ def test_heal_ends_what_a_killed_guardian_left() -> None:
     os.kill(entry.guardian, signal.SIGKILL)
     eventually(lambda: silent("profile"), within=5, what="profile to be frozen")
     done = subprocess.run([REPO / "lab", "heal"], capture_output=True, text=True, check=True)
-    assert "pause profile is over" in done.stdout
+    assert "pause profile has ended" in done.stdout
     eventually(lambda: not silent("profile"), within=10, what="profile to answer")
     again = subprocess.run([REPO / "lab", "heal"], capture_output=True, text=True, check=True)
     assert "No fault is active" in again.stdout
@@ -178,5 +178,5 @@ def test_wrong_requests_name_what_there_is() -> None:
         target(fault("kill"), "everything")
     assert target(fault("amnesia"), "") == "consul"
     break_.start(home, backend, fault("pause"), "profile", 20)
-    with pytest.raises(LabError, match="on already"):
+    with pytest.raises(LabError, match="already active"):
         break_.start(home, backend, fault("pause"), "profile", 20)

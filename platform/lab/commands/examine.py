@@ -32,14 +32,14 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
     def demo() -> None:
         """Follow one post through every part of the system."""
         from lab.demo import story
-        from lab.probes.unavailable import AWAY
+        from lab.probes.unavailable import UNAVAILABLE
 
         need_running(backend)
         try:
             for number, (headline, shown) in enumerate(story(backend.endpoints()), 1):
                 console.print(f"\n{number}. {headline}", style="bold")
                 console.print(shown)
-        except AWAY as error:
+        except UNAVAILABLE as error:
             why = shortened(f"{type(error).__name__}: {error}", 200)
             raise LabError(
                 f"A part of the system does not answer ({why}). See which: ./lab status"

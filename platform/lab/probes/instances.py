@@ -1,4 +1,4 @@
-"""One instance among several, asked directly: the gateway would choose for itself."""
+"""Query one instance of a service directly: the gateway would choose an instance by itself."""
 
 from lab.backends.addresses import Addresses
 from lab.backends.settings import read
@@ -6,12 +6,12 @@ from lab.probes import local_http
 
 
 def port(backend: Addresses) -> int:
-    """The port on which every service listens."""
+    """Return the port on which every service listens."""
     return int(read("common", backend.variables())["SERVICE_PORT"])
 
 
 def answered(backend: Addresses, unit: str, path: str) -> int:
-    """Requests to `path` that an instance has answered, by its own count. Raises httpx.HTTPError."""
+    """Return how many requests to `path` an instance has answered (its metrics). Raises httpx.HTTPError."""
     address = backend.reach(unit)
     if ":" not in address:
         address = f"{address}:{port(backend)}"
