@@ -165,7 +165,7 @@ def test_two_faults_at_one_unit_end_one_after_the_other() -> None:
 def test_what_does_not_run_cannot_be_broken() -> None:
     with stopped("profile"):
         for name in ("kill", "restart", "pause", "slow", "cut-off"):
-            with pytest.raises(LabError, match="profile does not run"):
+            with pytest.raises(LabError, match="profile is not running"):
                 break_.start(home, backend, fault(name), "profile", 5)
         assert not ledger.entries(home)
         assert backend.pid_of("profile") is None

@@ -79,7 +79,7 @@ def test_what_a_check_makes_of_an_odd_answer(monkeypatch: pytest.MonkeyPatch, er
         (OSError("disk"), "the check itself broke: OSError"),
         (NotGradable("no room"), "no room"),
         (ServerAway("redis does not answer"), "redis does not answer"),
-        (NotFromHere("x"), "JupyterLab has no say"),
+        (NotFromHere("x"), "JupyterLab cannot control"),
         (Odd(Source("GET /api/posts", "500", "posts"), "200"), "GET /api/posts: 500, instead of 200"),
         (httpx.HTTPStatusError("500", request=POSTS.request, response=POSTS), "GET /api/posts: 500"),
     ],
