@@ -17,4 +17,7 @@ from lab01_services.mistakes import (
     test_nothing_is_a_500,
 )
 from lab01_services.contract import test_openapi_tells_every_answer
-from lab01_services.readiness import test_health_and_ready_without_database
+from lab01_services.readiness import (
+    test_alive_without_database,
+    test_ready_without_database,
+)

@@ -11,4 +11,4 @@ from lab02_discovery.instances import (
     test_second_instance_gets_traffic,
 )
 from lab02_discovery.staying import test_comes_back_after_consul_lost_everything
-from lab02_discovery.lookup import test_lookup_and_watch
+from lab02_discovery.lookup import test_lookup, test_watch

@@ -10,6 +10,7 @@ from grading.servers import ServerAway, Watched
 from grading.stack import ENDPOINTS, backend, home
 from lab.course.exercise import Exercise
 from lab.course.running import Incident, incidents, is_active, is_waiting
+from lab.course.steps import Step
 from lab.errors import NotFromHere, NotWithThisEngine
 from lab.probes import local_http
 from lab.probes.readiness import slow
@@ -36,19 +37,24 @@ class OwnCodeFailed(Exception):
         self.since = since
 
 
-class NoFile(Wrong):
-    """The learner's file is not there, or cannot be read."""
+class Broken(Wrong):
+    """What is written of a step cannot run, whatever it would do."""
 
 
 def judge(
-    lab: Exercise, error: BaseException, since: float, watched: Watched, needed: tuple[int, ...] = ()
+    lab: Exercise, error: BaseException, since: float, watched: Watched, step: Step | None = None
 ) -> tuple[Outcome, Lines]:
     """Outcome and words for a check that did not pass.
 
-    `since`: when it began, Unix seconds. `watched`: the servers at that time. `needed`: the steps of the lab
-    without which the check cannot pass; () when that is not known.
+    `since`: when it began, Unix seconds. `watched`: the servers at that time. `step`: the step that the
+    check judges.
     """
     number = lab.number
+    if isinstance(error, Unwritten):
+        return Outcome.NOT_ATTEMPTED, [("saw", str(error)), ("next", f"./lab task {number}")]
+    if isinstance(error, Broken):
+        where = ("look at", error.saw.partition(": ")[0])
+        return Outcome.FAIL, [*_said(error), where, ("next", f"./lab hint {number}")]
     if isinstance(error, Warning) and error.__cause__:  # pytest's, about an error in a thread of the check
         error = error.__cause__
     if isinstance(error, NotWithThisEngine):
@@ -64,15 +70,16 @@ def judge(
     happened = incidents(backend, lab.units, since) if mine else []
     # A tool that ran the learner's code is no unit; whoever ran it brings what it said.
     happened += getattr(error, "incidents", [])
-    if what := _unwritten(error, happened, needed):
+    if what := _unwritten(error, happened, step):
         return Outcome.NOT_ATTEMPTED, [("saw", what), ("next", f"./lab task {number}")]
     happened = [incident for incident in happened if not incident.not_attempted]
+    # What another step's code met meanwhile tells less.
+    happened.sort(key=lambda found: step is not None and step.holds(found.file, found.line))
     if isinstance(error, Odd) and not (mine and _to_blame(lab, error.service)):
         why = f"{error.did}: {error.saw}, instead of {error.expected}"
         return Outcome.NOT_GRADABLE, [("why", why), ("next", RESTART)]
     if isinstance(error, Wrong):
-        lines = [("did", error.did), ("expected", error.expected), ("saw", error.saw), ("means", error.means)]
-        return Outcome.FAIL, lines + _look(lab, happened, mine)
+        return Outcome.FAIL, _said(error) + _look(lab, happened, mine)
     if happened:
         return Outcome.FAIL, [
             ("did", "used the service as the task describes"),
@@ -108,18 +115,27 @@ def judge(
     ]
 
 
-def _unwritten(error: BaseException, happened: list[Incident], needed: tuple[int, ...]) -> str:
-    """The starter's own words when the check met a step that it needs and nobody has written; else ''."""
-    if isinstance(error, Unwritten):
-        return str(error)
+def unfinished(lab: Exercise, step: Step) -> tuple[Outcome, Lines]:
+    """Of a check that passes although part of its step is still the platform's."""
+    names = ", ".join(f"`{name}`" for name in step.untouched)
+    saw = f"What you wrote works together with the platform's {names}, which you have not written yet."
+    return Outcome.NOT_ATTEMPTED, [("saw", saw), ("next", f"./lab task {lab.number}")]
+
+
+def _said(error: Wrong) -> Lines:
+    return [("did", error.did), ("expected", error.expected), ("saw", error.saw), ("means", error.means)]
+
+
+def _unwritten(error: BaseException, happened: list[Incident], step: Step | None) -> str:
+    """The starter's own words when the check met what is left of them in its step; else ''."""
     if isinstance(error, NotImplementedError) and "Lab " in str(error):
         return str(error).rpartition("NotImplementedError: ")[2]
     # A unit that cannot begin is of no use to any check. Else a step that this check has no need of (some
     # probe asks for it once a second) says nothing about what the check saw.
-    every = isinstance(error, OwnCodeFailed) or not needed
+    every = isinstance(error, OwnCodeFailed) or step is None
     for incident in reversed(happened):
-        step = re.search(r"Lab \d\d, step (\d+):", incident.text)
-        if incident.not_attempted and step and (every or int(step[1]) in needed):
+        met = re.search(r"Lab \d\d, step (\d+):", incident.text)
+        if incident.not_attempted and met and (every or (step and int(met[1]) == step.number)):
             return incident.text.partition(": ")[2]
     return ""
 

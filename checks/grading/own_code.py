@@ -1,35 +1,73 @@
 """The learner's code before a check: is it written, is it loaded, and do its units take part."""
 
-import os
 import time
 
-from civildiy.course_runtime.finder import fingerprint
 from grading import judge
 from grading.stack import backend, home
 from lab.course import running, steps
-from lab.course.exercise import LABS, Exercise
+from lab.course.exercise import Exercise
+from lab.course.steps import State, Step
 from lab.errors import LabError
 from lab.probes.readiness import slow
 
 SETTLE_SECONDS = 6.0
 CONSUL_SEES_SECONDS = 1.5
+noted: list[running.Incident] = []
+"""Files that could not be imported by a tool which the running check started."""
 
 
-def refuse_unwritten(lab: Exercise, check: str) -> None:
-    """Nobody waits for what cannot happen. Raises judge.NoFile and judge.Unwritten."""
+def refuse(lab: Exercise, step: Step, known: dict[str, list[running.Incident]]) -> None:
+    """Nobody waits for what cannot happen. Raises judge.Unwritten and judge.Broken.
+
+    `known` keeps what each unit said of files that cannot be used.
+    """
+    if step.state is State.BROKEN:
+        raise broken(lab, step.number, step.why)
+    if step.state is State.OPEN:
+        for unit in steps.units_of(lab, step.number):
+            if unit not in known:
+                known[unit] = running.unusable(backend, unit)
+            _refuse_unusable(lab, step, known[unit])
+        raise judge.Unwritten(steps.first_gap(lab, step))
+
+
+def broken(lab: Exercise, step: int, why: str) -> judge.Broken:
+    """What a check says of a step whose code cannot run."""
+    return judge.Broken(
+        f"read what you wrote for step {step}", "Python that can be imported, with the names of the starter",
+        why, f"The platform's code runs for this step until that is repaired. ./lab reset {lab.number} puts"
+        " the starter there, and keeps a copy of your file.",
+    )  # fmt: skip
+
+
+def refuse_unusable(lab: Exercise, step: Step) -> None:
+    """Raises judge.Broken when a file with code of this step raised while it was imported."""
+    for unit in steps.units_of(lab, step.number):
+        _refuse_unusable(lab, step, running.unusable(backend, unit))
+
+
+def what_counts(lab: Exercise, step: Step, error: BaseException | None) -> BaseException | None:
+    """The error of a check, or that its file could not be imported, which is known only after the import.
+
+    A pass would then be the platform's: a process says that it has begun before it imports the file.
+    """
+    if isinstance(error, judge.Unwritten | judge.Broken | KeyboardInterrupt):
+        return error
+    try:
+        refuse_unusable(lab, step)
+        _refuse_unusable(lab, step, noted)
+    except judge.Broken as found:
+        return found
+    return error
+
+
+def _refuse_unusable(lab: Exercise, step: Step, found: list[running.Incident]) -> None:
     files = running.running_files(home, lab)
-    for file in files.values():
-        if fingerprint(file) == "missing":
-            kind = "a folder" if file.is_dir() else "not readable" if os.path.lexists(file) else "not there"
-            raise judge.NoFile(
-                f"looked for labs/{file.relative_to(LABS)}", "a file of Python", f"it is {kind}",
-                f"The system runs this file. ./lab reset {lab.number} puts the starter there.",
-            )  # fmt: skip
-    needed = steps.needed(lab, check)
-    gaps = steps.unwritten(lab, files)
-    missing = [gap for step, gap in gaps.items() if step in needed]
-    if missing or (not needed and len(gaps) == len(lab.steps)):
-        raise judge.Unwritten(missing[0] if missing else next(iter(gaps.values())))
+    pieces = [piece for piece in lab.pieces if step.number in piece.left_out.values()]
+    names = {"/".join(files[piece.module].parts[-2:]) for piece in pieces}
+    for incident in found:
+        if incident.file in names:
+            raise broken(lab, step.number, str(incident))
 
 
 def _begun(unit: str) -> float:
@@ -42,13 +80,13 @@ def _begun(unit: str) -> float:
         return running.wait_until_loaded(home, backend, unit)
 
 
-def wait_until_loaded(lab: Exercise, check: str, settled: dict[str, float]) -> None:
-    """The saved files are loaded and the units that this check needs take part.
+def wait_until_loaded(lab: Exercise, step: int, settled: dict[str, float]) -> None:
+    """The saved files are loaded and the units that run this step take part.
 
     `settled` keeps for which load was waited already. Raises judge.OwnCodeFailed when the learner's code
     said why a unit does not take part, LabError when a unit does not run the saved files.
     """
-    units = steps.units_of(lab, steps.needed(lab, check))
+    units = steps.units_of(lab, step)
     began = {unit: _begun(unit) for unit in units}
     loaded, key = min(began.values()), f"{lab.number} {units}"
     deadline = time.monotonic() + SETTLE_SECONDS * slow()

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from civildiy.course_runtime.finder import fingerprint
 from grading import judge, outcome, own_code, servers
 from grading.answers import Last
 from grading.outcome import NotGradable, Outcome, Verdict, from_dict, overall
@@ -20,12 +21,16 @@ from grading.stack import backend, home
 from grading.system import wait_until_well
 from lab.course import steps
 from lab.course.exercise import Exercise, exercise
-from lab.course.running import active, is_active
+from lab.course.running import Incident, active, is_active, running_files
+from lab.course.steps import Step
 from lab.errors import LabError, NotFromHere
 
 VERDICT = "verdict"
 settled_key = pytest.StashKey[dict[str, float]]()
 verdicts_key = pytest.StashKey[dict[str, Verdict]]()
+steps_key = pytest.StashKey[dict[str, tuple[tuple[str, ...], tuple[Step, ...]]]]()
+unusable_key = pytest.StashKey[dict[str, list[Incident]]]()
+others_key = pytest.StashKey[list[dict[str, Any]]]()
 began_key = pytest.StashKey[float]()
 watched_key = pytest.StashKey[servers.Watched]()
 
@@ -38,6 +43,7 @@ def check(points: int) -> pytest.MarkDecorator:
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("labs")
     group.addoption("--seed", type=int, help="Repeat a run: people and data are made from it.")
+    group.addoption("--step", type=int, action="append", help="Judge this step only; may be repeated.")
     group.addoption("--verdicts", type=Path, help="Write all verdicts to this file as JSON.")
 
 
@@ -46,9 +52,24 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "disturbs: stops parts of the system; runs alone")
     config.stash[verdicts_key] = {}
     config.stash[settled_key] = {}
+    config.stash[steps_key] = {}
+    config.stash[unusable_key] = {}
+    config.stash[others_key] = []
     given = config.getoption("--seed")
     worker: dict[str, Any] = getattr(config, "workerinput", {})
     config.option.seed = worker.get("seed", secrets.randbelow(10**6) if given is None else given)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With --step, the checks of the other steps are only listed."""
+    wanted = config.getoption("--step")
+    if not wanted:
+        return
+    others = [item for item in items if step_of(item) not in wanted]
+    config.stash[others_key] = [_listed(item) for item in others]
+    items[:] = [item for item in items if step_of(item) in wanted]
+    config.hook.pytest_deselected(items=others)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -70,6 +91,34 @@ def lab_of(item: pytest.Item) -> Exercise:
     number = re.search(r"(?:test_|lab)(\d\d)_", f"{item.path.parent.name}/{item.path.name}")
     assert number is not None, f"{item.path} is of no lab"
     return exercise(number[1])
+
+
+def step_of(item: pytest.Item) -> int:
+    """The step of its lab that a check judges."""
+    return steps.judged_by(lab_of(item), item.name)
+
+
+def _now(item: pytest.Item) -> Step | None:
+    """That step as the learner's files have it; None while the platform's code runs."""
+    lab = lab_of(item)
+    if not is_active(home, lab):
+        return None
+    files = running_files(home, lab)
+    seen = tuple(fingerprint(file) for file in files.values())
+    known = item.config.stash[steps_key]
+    if known.get(lab.number, ((), ()))[0] != seen:
+        known[lab.number] = seen, tuple(steps.steps_of(lab, files))
+    return known[lab.number][1][step_of(item) - 1]
+
+
+def _listed(item: pytest.Item) -> dict[str, Any]:
+    marker = item.get_closest_marker("check")
+    points = marker.kwargs["points"] if marker else 0
+    return {"check": item.name, "title": _title(item), "step": step_of(item), "points": points}
+
+
+def _title(item: pytest.Item) -> str:
+    return (item.function.__doc__ or item.name).strip().splitlines()[0].rstrip(".")  # type: ignore[attr-defined]
 
 
 @pytest.fixture
@@ -100,19 +149,20 @@ def lab(request: pytest.FixtureRequest) -> Exercise:
 def gradable(request: pytest.FixtureRequest, lab: Exercise) -> Iterator[None]:
     """Alone or beside others, on a system that can be graded, with the code as it was saved."""
     alone = request.node.get_closest_marker("disturbs") is not None
-    mine = is_active(home, lab)
+    step = _now(request.node)
+    if step:
+        own_code.refuse(lab, step, request.config.stash[unusable_key])
     home.root.mkdir(parents=True, exist_ok=True)
     with (home.root / "checks.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
         if why := servers.trouble():
             raise servers.ServerAway(why)
-        if mine:
-            own_code.refuse_unwritten(lab, request.node.name)
         request.node.stash[watched_key] = servers.Watched.now()
         wait_until_well()
-        if mine:
+        if step:
             try:
-                own_code.wait_until_loaded(lab, request.node.name, request.config.stash[settled_key])
+                own_code.wait_until_loaded(lab, step.number, request.config.stash[settled_key])
+                own_code.refuse_unusable(lab, step)
             except LabError as error:
                 raise NotGradable(str(error)) from error
         yield
@@ -123,6 +173,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     item.stash[began_key] = time.time()
     item.stash[watched_key] = servers.Watched({})
     Last.source = None
+    own_code.noted.clear()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -134,25 +185,33 @@ def pytest_runtest_makereport(
     if marker is None:
         return report
     lab = lab_of(item)
-    title = (item.function.__doc__ or item.name).strip().splitlines()[0].rstrip(".")  # type: ignore[attr-defined]
-    verdict = Verdict(item.name, title, lab.number, marker.kwargs["points"], Outcome.PASS, call.duration, [])
-    if call.excinfo is not None:
-        if isinstance(call.excinfo.value, KeyboardInterrupt):
-            return report
+    verdict = Verdict(
+        item.name, _title(item), lab.number, marker.kwargs["points"], Outcome.PASS, call.duration, [],
+        step_of(item),
+    )  # fmt: skip
+    step = _now(item)
+    if step and step.untouched:
+        verdict.outcome, verdict.lines = judge.unfinished(lab, step)
+    error = call.excinfo.value if call.excinfo else None
+    if isinstance(error, KeyboardInterrupt):
+        return report
+    if step and (call.when == "call" or error):
+        error = own_code.what_counts(lab, step, error)
+    if error is not None:
         verdict.outcome, verdict.lines = judge.judge(
-            lab, call.excinfo.value, item.stash[began_key], item.stash[watched_key],
-            steps.needed(lab, item.name),
-        )  # fmt: skip
+            lab, error, item.stash[began_key], item.stash[watched_key], step
+        )
         verdict.lines = [(label, outcome.printable(said)) for label, said in verdict.lines]
-        if isinstance(call.excinfo.value, NotFromHere):
+        if isinstance(error, NotFromHere):
             # No failure to begin with, or to end at, the next time.
             report.outcome = "skipped"
             report.longrepr = (str(item.path), 0, f"Skipped: {verdict.text()}")
         else:
             report.outcome = "failed"
             report.longrepr = verdict.text()
-        _keep_details(item, call)
-    if call.when == "call" or call.excinfo is not None:
+        if call.excinfo is not None:
+            _keep_details(item, call)
+    if call.when == "call" or error is not None:
         report.user_properties.append((VERDICT, verdict.as_dict()))
     return report
 
@@ -208,3 +267,5 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = outcome.EXIT_CODES[overall(found)]
     if file := session.config.getoption("--verdicts"):
         file.write_text(json.dumps([verdict.as_dict() for verdict in verdicts], indent=1))
+        if others := session.config.stash[others_key]:
+            file.with_name(f"{file.name}.others").write_text(json.dumps(others))

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from grading import own_code
 from grading.answers import LONGEST, Source, held
 from grading.databases import posts_kept
 from grading.outcome import NotGradable
@@ -12,6 +13,7 @@ from lab.course.running import Incident
 from lab.probes.readiness import slow
 
 TOOL_SECONDS = 40.0
+KINDS = ("raised", "ended")
 POSTS_PER_SECOND = 200
 """They go through all posts, and each run of the checks leaves some hundreds."""
 
@@ -29,6 +31,8 @@ def tool(name: str) -> dict[str, Any]:
     """The answer of one tool. Raises ToolFailed, and NotGradable when a server was away."""
     seconds = TOOL_SECONDS + posts_kept() / POSTS_PER_SECOND
     ran = run_tool(backend, name, within=seconds * slow())
+    # The platform's module may have answered in place of a file that cannot be imported.
+    own_code.noted.extend(_incidents(ran, ("unusable",)))
     if ran.code == 2 and not _incidents(ran):
         raise NotGradable(ran.messages[-1] if ran.messages else f"{name} could not do its work")
     if not ran.answer:
@@ -37,13 +41,13 @@ def tool(name: str) -> dict[str, Any]:
     return answer
 
 
-def _incidents(ran: Ran) -> list[Incident]:
+def _incidents(ran: Ran, kinds: tuple[str, ...] = KINDS) -> list[Incident]:
     from civildiy.course_runtime.incidents import MARK
 
     found = []
     for line in ran.messages:
         _, mark, rest = line.partition(MARK)
-        if mark and (entry := json.loads(rest))["kind"] in ("raised", "ended"):
+        if mark and (entry := json.loads(rest))["kind"] in kinds:
             words = (entry[name] for name in ("kind", "file", "line", "source", "text"))
             found.append(Incident("feed", entry["time"], *words))
     return found

@@ -2,6 +2,8 @@
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from random import Random
 
 from grading.learner_process import Beside
@@ -15,36 +17,52 @@ from lab.probes.readiness import slow
 from lab02_discovery.catalog import HOST
 from lab02_discovery.probe import QUIET, probe
 
-WATCH = """
+LOOKUP = """
 say("healthy", ids(registry().healthy(name)))
+sys.stdin.readline()
+"""
+WATCH = """
 for found in registry().watch(name):
     say("watch", ids(found))
 """
 BESIDE = "your registry beside the system, with one passing and one critical instance"
 
 
-@check(points=3)
-def test_lookup_and_watch(lab: Exercise, rng: Random) -> None:
-    """Lookup returns passing instances only; watch sees a change in less than a second, without polling"""
-    with probe(lab, rng, "sys.stdin.readline()" + WATCH) as (name, module, door):
-        for number, status in ((1, "passing"), (2, "critical")):
-            put(name, number, status)
-        module.tell("begin")
-        _look(name, module)
+@check(points=1)
+def test_lookup(lab: Exercise, rng: Random) -> None:
+    """Lookup returns passing instances only"""
+    with _two_instances(lab, rng, LOOKUP) as (name, module, _):
+        _only_the_passing_one(name, module, "healthy")
+
+
+@check(points=2)
+def test_watch(lab: Exercise, rng: Random) -> None:
+    """Watch yields passing instances, and sees a change in less than a second, without polling"""
+    with _two_instances(lab, rng, WATCH) as (name, module, door):
+        _only_the_passing_one(name, module, "watch")
         _waits_for_changes(name, module, door)
         _sees_changes(name, module)
 
 
-def _look(name: str, module: Beside) -> None:
-    for what in ("healthy", "watch"):
-        said = module.hear(f"the first list of {what}()")
-        require(
-            said == f'{what} ["{name}-1"]',
-            f"{BESIDE}: {what}()",
-            expected=f"only {name}-1",
-            saw=said,
-            means="Who is sent to a critical instance waits for nothing.",
-        )
+@contextmanager
+def _two_instances(lab: Exercise, rng: Random, program: str) -> Iterator[tuple[str, Beside, Door]]:
+    """The program beside the system; one instance of its service is passing, the other one critical."""
+    with probe(lab, rng, "sys.stdin.readline()" + program) as (name, module, door):
+        for number, status in ((1, "passing"), (2, "critical")):
+            put(name, number, status)
+        module.tell("begin")
+        yield name, module, door
+
+
+def _only_the_passing_one(name: str, module: Beside, what: str) -> None:
+    said = module.hear(f"the first list of {what}()")
+    require(
+        said == f'{what} ["{name}-1"]',
+        f"{BESIDE}: {what}()",
+        expected=f"only {name}-1",
+        saw=said,
+        means="Who is sent to a critical instance waits for nothing.",
+    )
 
 
 def _waits_for_changes(name: str, module: Beside, door: Door) -> None:

@@ -19,6 +19,8 @@ from lab.install.servers import ServerPaths
 
 HERE = Path(__file__).parent / "standins"
 BASE = "debian:bookworm-slim"
+PACKAGES = ("ca-certificates", "busybox", "dumb-init", "locales")
+BASE_LABEL = "-".join(("base", *PACKAGES))
 CERTIFICATES = Path("/usr/local/share/ca-certificates")
 # What Python and Java can do without in an image.
 LEFT_OUT = ("test", "tests", "idlelib", "tkinter", "turtledemo", "site-packages", "jmods", "legal", "man",
@@ -61,7 +63,7 @@ class StandIns:
 
     def make(self) -> list[str]:
         """Make what is missing; returns the names of what was made. Raises LabError."""
-        made = [] if self._is_there(BASE, "base") else [self._make_base()]
+        made = [] if self._is_there(BASE, BASE_LABEL) else [self._make_base()]
         # Python first: another one is built on it.
         for name in sorted(self._recipes, key=lambda name: name != "python"):
             if not self._is_there(self._tags[name], self._fingerprint(name)):
@@ -86,7 +88,7 @@ class StandIns:
         exclude = [f"--dpkgopt=path-exclude=/usr/share/{what}/*" for what in ("man", "doc", "locale")]
         with tempfile.TemporaryDirectory(dir=self._machine.root) as folder:
             tar = Path(folder) / "base.tar"
-            self._machine.run("mmdebstrap", "--variant=minbase", "--include=ca-certificates,netcat-openbsd",
+            self._machine.run("mmdebstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}",
                               *exclude, "bookworm", tar)  # fmt: skip
             self._machine.run("docker", "import", tar, "standin-bare")
             # What signs this machine's downloads anew signs those of an image's build as well.
@@ -94,7 +96,7 @@ class StandIns:
             for certificate in CERTIFICATES.glob("*.crt"):
                 shutil.copy(certificate, Path(folder) / "own")
             lines = ["FROM standin-bare", f"COPY own/ {CERTIFICATES}/", "RUN update-ca-certificates",
-                     "LABEL standin=base", 'CMD ["bash"]']  # fmt: skip
+                     f"LABEL standin={BASE_LABEL}", 'CMD ["bash"]']  # fmt: skip
             (Path(folder) / "Dockerfile").write_text("\n".join(lines))
             tar.unlink()
             self._machine.run("docker", "build", "-t", BASE, folder)
@@ -116,6 +118,7 @@ class StandIns:
             ]
             lines += [f"LABEL standin={self._fingerprint(name)}"]
             lines += [f"ENV {key}={value}" for key, value in recipe.get("env", {}).items()]
+            lines += [f"VOLUME {place}" for place in recipe.get("volumes", [])]
             lines += [f"WORKDIR {recipe['workdir']}"] if "workdir" in recipe else []
             if "entry" in recipe:
                 shutil.copy(HERE / recipe["entry"], Path(folder) / "entry")

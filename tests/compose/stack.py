@@ -12,6 +12,7 @@ from typing import Any
 
 from compose import step
 from compose.images import StandIns
+from compose.kills import MemoryKills
 from compose.machine import Machine
 
 from lab.backends.compose import engine, images
@@ -55,6 +56,7 @@ class Stack:
         self.environment = outside | OWN | labels
         self.seconds: dict[str, float] = {}
         self.figures: list[str] = []
+        self.memory_kills = MemoryKills()
 
     def run(self, *command: object, code: int = 0, seconds: float = STEP_SECONDS) -> str:
         """Run a command; returns what it printed. Fails when it does not end with `code`, or not in time."""
@@ -105,7 +107,11 @@ class Stack:
 
     def lab(self, *arguments: object, code: int = 0) -> str:
         """`./lab …`."""
-        return self.run(sys.executable, "-P", "-m", "lab", *arguments, code=code)
+        return self.run(*self.lab_words(*arguments), code=code)
+
+    def lab_words(self, *arguments: object) -> list[object]:
+        """The words of `./lab …`."""
+        return [sys.executable, "-P", "-m", "lab", *arguments]
 
     def kill(self, unit: str) -> None:
         """kill -9 of a unit's main process, through the backend that the tests are about."""
@@ -139,7 +145,8 @@ def stack(home: Home) -> Iterator[Stack]:
             # What an earlier run, cut off, left behind.
             found.remove()
             try:
-                yield found
+                with found.memory_kills.watched(found.environment, OWN["COMPOSE_PROJECT_NAME"]):
+                    yield found
             finally:
                 found.remove()
     finally:

@@ -234,6 +234,11 @@ def test_warm_start_and_figures(on_compose: Stack) -> None:
     assert sizes[0] - sizes[1] < OWN_LAYERS
 
 
+def test_the_kernel_ended_nothing_for_lack_of_memory(on_compose: Stack) -> None:
+    """In no container, also not in those that were made again since."""
+    assert on_compose.memory_kills.seen == []
+
+
 def test_reset_deletes_the_volumes(on_compose: Stack) -> None:
     """The last test: nothing is left to look at."""
 

@@ -50,16 +50,16 @@ def test_a_learners_way(tmp_path: Path) -> None:
     lab("reset", "01", "--yes")
     assert [file.read_text() for file in FILES] == [starter(LAB, piece) for piece in LAB.pieces]
     assert "profile runs labs/01-services/api.py" in lab("start", "01")
-    assert "your code" in lab("list")
+    assert "platform (started)" in lab("list")
     began = time.monotonic()
     seen = lab("check", "01", code=3)
     assert time.monotonic() - began < 8 * slow(), "nobody waits for what is not written"
-    assert "NOT ATTEMPTED: 0 of 17 checks" in seen
-    assert "Lab 01, step 1: write health" in seen
+    assert "NOT ATTEMPTED: 0 of 18 checks" in seen
+    assert "Step 1 Say that you live: /health\n  OPEN, 0 of 1 points, the platform's code" in seen
     first, second = lab("hint", "01"), lab("hint", "01")
     assert "Hint 1 of 2 for step 1 (Say that you live: /health):" in first
     assert "Hint 2 of 2 for step 1" in second
-    assert "The first check that does not pass: A new profile is answered 201" in first
+    assert "The first check that does not pass: Without its database the service" in first
     assert "Not written yet: step 1, step 2, step 3, step 4, step 5." in first
     assert "Hint 1 of 3 for step 5" in lab("hint", "01", "--step", "5")
     assert "You have seen all 2 hints for step 1" in lab("hint", "01")
@@ -69,14 +69,19 @@ def test_a_learners_way(tmp_path: Path) -> None:
         piece.file.write_bytes(piece.source.read_bytes())
     seen = lab("check", "01", "--seed=7")
     assert "checking 01 A service that can be trusted … (seed 7)" in seen
-    assert "PASS: 17 of 17 checks, 29 of 29 points, your code" in seen
+    assert "PASS: 18 of 18 checks, 29 of 29 points, your code" in seen
+    assert "Step 5 Refuse what you do not know: the model\n  PASS, 17 of 17 points, your code" in seen
+    assert seen.count("(test_delete)") == 1, "a verdict is shown once"
+    assert "your step 1, 2, 3, 4, 5" in " ".join(lab("list").split())
+    assert "1 Say that you live: /health" in lab("status")
     assert max(len(line) for line in seen.splitlines()) <= 80
     assert "no difference" in lab("solution", "01")
     files = {kind: tmp_path / f"report.{kind}" for kind in ("json", "junit", "html")}
     said = lab("report", *(word for kind, file in files.items() for word in (f"--{kind}", str(file))))
     assert "pass 29/29" in said
+    assert "step 2 Say whether you can work: /ready: pass" in said
     assert json.loads(files["json"].read_text())["01"]["outcome"] == "pass"
-    assert len(Xml.parse(files["junit"]).findall(".//testcase")) == 17
+    assert len(Xml.parse(files["junit"]).findall(".//testcase")) == 18
     assert "Lab 01: pass" in files["html"].read_text()
     kept = lab("reset", "01", "--yes")
     copies = [
@@ -122,16 +127,35 @@ def test_watch_answers_each_save(tmp_path: Path) -> None:
         watching.send_signal(signal.SIGINT)
         watching.wait(20)
     first, wrong, right = heard.read_text().split("Waiting for a save")[:3]
-    assert first.count("PASS: 17 of 17") == 2
+    assert first.count("PASS: 18 of 18") == 2
     assert "Saved meanwhile: once more." in first
-    assert "stopped at the first check that does not pass" in wrong
+    assert "checking 01 A service that can be trusted step 3 …" in wrong
     assert "test_created_with_location" in wrong
-    assert "PASS: 17 of 17" in right
+    assert "Judged again once this passes: step 4, 5, which may depend on it." in wrong
+    assert "step 3 …" in right
+    assert "step 4, 5 …" in right
+    assert right.count("PASS: ") > 2
 
 
 def test_a_part_of_the_checks_is_no_pass() -> None:
     lab("check", "01", "-k", "test_delete")
     assert json.loads((home.root / "progress.json").read_text())["01"]["of"] == 29
+
+
+def test_one_step_is_judged_and_kept_with_the_others() -> None:
+    lab("reset", "01", "--yes")
+    lab("start", "01")
+    api = next(piece for piece in LAB.pieces if piece.module.endswith(".api"))
+    text = api.file.read_text()
+    gap = '    raise NotImplementedError("Lab 01, step 1: write health")'
+    api.file.write_text(text.replace(gap, '    return Health(service="profile")'))
+    seen = lab("check", "01", "--step", "1")
+    assert "PASS: 1 of 1 checks, 1 of 1 points, your code in step 1" in seen
+    assert "Step 2" not in seen
+    known = json.loads((home.root / "progress.json").read_text())["01"]
+    assert (known["outcome"], known["of"]) == ("not attempted", 29)
+    assert known["steps"]["1"] == "pass"
+    assert "5 Refuse what you do not know" in lab("check", "01", "--step", "6", code=1)
 
 
 @pytest.mark.fault

@@ -7,7 +7,8 @@ from support import ENDPOINTS, backend, eventually, home
 
 from lab.course.exercise import exercise
 from lab.course.mutants import Stage
-from lab.course.running import incidents, is_active
+from lab.course.running import incidents, is_active, unusable
+from lab.course.starter import starter
 from lab.probes import local_http
 
 LAB = exercise("01")
@@ -62,7 +63,7 @@ CASES = {
 
 @pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:
-    found = Stage(home, backend, LAB)
+    found = Stage(home, backend, LAB, merged=True)
     yield found
     found.close()
     assert not is_active(home, LAB)
@@ -84,12 +85,79 @@ def test_verdict_shows_the_line(stage: Stage, case: str) -> None:
     (stage.folder / "api.py").write_text(text.replace(old, new))
     code, verdicts = stage.grade("-k", "test_missing_profile or test_delete")
     assert code == 1, verdicts
-    shown = "\n".join(text for v in verdicts for label, text in v["lines"] if label == "look at")
+    shown = "\n".join(text for v in verdicts for label, text in v["lines"] if label in ("saw", "look at"))
     assert "01-services/api.py, line" in shown, verdicts
     assert said in shown
-    assert incidents(backend, LAB.units, 0)
+    eventually(lambda: incidents(backend, LAB.units, 0) + unusable(backend, "profile"), within=20,
+               what="profile to note it")  # fmt: skip
     for service in ("auth", "posts", "feed"):
         assert local_http.get(f"{ENDPOINTS[service]}/ready").is_success
+
+
+STRANGE = {
+    "renamed": ("async def delete(", "async def remove(", "has no `delete`", 1),
+    "a-route-by-hand": ("async def delete(", "async def delete(more: int, ", "", 1),
+    "not-async": (BODY, "    return store.get(user)\n", "", 1),
+    "no-decorator": ("@router.delete(PREFIX", "not_a_router = dict\n@not_a_router(PREFIX", "", 1),
+    "deleted": (BODY, "    raise RuntimeError\n\n\ndel update\n", "", 1),
+}
+OTHERS = "test_unknown_fields_are_refused"
+"""Of step 5, whose code is in another file."""
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("case", STRANGE)
+def test_the_rest_of_the_lab_is_judged(stage: Stage, case: str) -> None:
+    """Step 4 or its whole file is wrong; the other file is right, and its step passes."""
+    old, new, said, wanted = STRANGE[case]
+    stage.reference()
+    text = (stage.folder / "api.py").read_text()
+    assert old in text
+    (stage.folder / "api.py").write_text(text.replace(old, new))
+    code, verdicts = stage.grade("-k", f"test_missing_profile or test_delete or {OTHERS}")
+    outcomes = {v["check"]: v["outcome"] for v in verdicts}
+    assert code == wanted, verdicts
+    assert "fail" in outcomes.values()
+    assert "not gradable" not in outcomes.values()
+    assert said in str(verdicts)
+    assert outcomes.pop(OTHERS) == "pass", verdicts
+
+
+def test_an_import_that_fails_is_shown_before_anything_is_written(stage: Stage) -> None:
+    for piece in LAB.pieces:
+        text = starter(LAB, piece)
+        (stage.folder / piece.file.name).write_text(text.replace("import datetime\n", "import datetim\n"))
+    eventually(lambda: unusable(backend, "profile"), within=20, what="profile to say so")
+    code, verdicts = stage.grade()
+    assert code == 1
+    assert {(v["step"], v["outcome"]) for v in verdicts} == {
+        (1, "not attempted"), (2, "not attempted"), (3, "not attempted"), (4, "not attempted"), (5, "fail"),
+    }  # fmt: skip
+    assert "No module named 'datetim'" in str(verdicts)
+
+
+@pytest.mark.campaign
+def test_two_files_that_need_each_other(stage: Stage) -> None:
+    """Whichever is imported first cannot be used; the service goes on with the platform's."""
+    stage.reference()
+    schemas = (stage.folder / "schemas.py").read_text()
+    (stage.folder / "schemas.py").write_text(
+        schemas.replace("import datetime\n", "import datetime\nfrom civildiy.profile.api import router\n", 1)
+    )
+    code, verdicts = stage.grade("-k", f"test_delete or {OTHERS}")
+    assert code == 1
+    assert {v["outcome"] for v in verdicts} <= {"pass", "fail"}
+    assert "circular import" in str(verdicts)
+    assert local_http.get(f"{ENDPOINTS['profile']}/ready").is_success
+
+
+def test_a_syntax_error_leaves_the_other_files(stage: Stage) -> None:
+    stage.reference()
+    (stage.folder / "api.py").write_text("def (\n")
+    code, verdicts = stage.grade("-k", f"test_delete or {OTHERS}")
+    assert code == 1
+    assert {v["check"]: v["outcome"] for v in verdicts} == {"test_delete": "fail", OTHERS: "pass"}, verdicts
+    assert "01-services/api.py, line 1: SyntaxError" in str(verdicts)
 
 
 def test_the_way_back(stage: Stage) -> None:

@@ -8,12 +8,12 @@ import pytest
 from grading.databases import postgresql
 from support import backend, home
 
-from lab.course.exercise import exercise, exercises
-from lab.course.mutants import Mutant, Stages, mutants
+from lab.course.exercise import Exercise, exercises
+from lab.course.mutants import Mutant, Stage, Stages, mutants
 from lab.course.starter import starter
+from lab.course.steps import judged_by
 
 ALL = mutants()
-DAILY_STARTERS = ("01",)
 DAILY = (
     "01-services/answers-undocumented",
     "02-discovery/critical-too",
@@ -64,11 +64,13 @@ def test_mutant(stages: Stages, mutant: Mutant, capsys: pytest.CaptureFixture[st
             f"\n{mutant.name:<40}",
             *(f"{v['check']}: {v['outcome']}" for v in verdicts if v["outcome"] != "pass"),
         )
+    step = judged_by(mutant.lab, mutant.check)
     if not mutant.check:
         assert code == 0, [v for v in verdicts if v["outcome"] != "pass"]
         return
     caught = [v for v in verdicts if v["check"].partition("[")[0] == mutant.check and v["outcome"] == "fail"]
     assert caught, [(v["check"], v["outcome"], v["lines"]) for v in verdicts]
+    assert {v["step"] for v in caught} == {step} <= {*range(1, len(mutant.lab.steps) + 1)}
     # What was seen varies with ids and times; all other words are kept and compared.
     words = "".join(
         f"{label}: {said}\n" for label, said in caught[0]["lines"] if label in ("did", "expected", "means")
@@ -81,22 +83,51 @@ def test_mutant(stages: Stages, mutant: Mutant, capsys: pytest.CaptureFixture[st
 def lasting(words: str) -> str:
     """Without what varies from run to run: deadlines (LAB_SLOW stretches them), addresses, offsets, ids."""
     words = re.sub(r"\d+\.\d+\.\d+\.\d+:\d+", "HOST:PORT", words)
+    words = re.sub(r"probe-[0-9a-f]+", "probe-N", words)
     words = re.sub(r"within [\d.]+ s", "within N s", words)
     words = re.sub(r"offset \d+", "offset N", words)
     words = re.sub(r"\d+ times while", "N times while", words)
     return re.sub(r"\d{6,}|[0-9a-f]{24}", "N", words)
 
 
+SINGLE = [(lab, step) for lab in exercises() for step in range(1, len(lab.steps) + 1)]
+DAILY_STEPS = {("01", 4), ("02", 4), ("04", 3), ("08", 2)}
+"""Of those that are judged quickly; all others are a campaign."""
+
+
+@pytest.fixture
+def merged(stages: Stages, request: pytest.FixtureRequest) -> Iterator[Stage]:
+    """A stage on which files are merged with the platform's, as a learner's are."""
+    stages.close()
+    lab: Exercise = request.node.callspec.params["lab"]
+    found = Stage(home, backend, lab, merged=True)
+    yield found
+    found.close()
+
+
 @pytest.mark.parametrize(
-    "number",
-    # A starter is slow to grade where checks wait for what it never does.
-    [pytest.param(n, marks=[] if n in DAILY_STARTERS else [pytest.mark.campaign]) for n in LABS],
-)
-def test_starter_is_not_attempted(stages: Stages, number: str) -> None:
-    lab = exercise(number)
-    stage = stages.of(lab)
+    ("lab", "step"),
+    [
+        pytest.param(
+            lab, step, id=f"{lab.number}-{step}",
+            marks=[] if (lab.number, step) in DAILY_STEPS else [pytest.mark.campaign],
+        )
+        for lab, step in SINGLE
+    ],
+)  # fmt: skip
+def test_one_step_passes_alone(merged: Stage, lab: Exercise, step: int) -> None:
+    merged.step(step)
+    code, verdicts = merged.grade()
+    outcomes = {(v["step"], v["outcome"]) for v in verdicts}
+    wanted = {(n, "pass" if n == step else "not attempted") for n in range(1, len(lab.steps) + 1)}
+    assert outcomes == wanted, [(v["check"], v["outcome"], v["lines"]) for v in verdicts if v["step"] == step]
+    assert code == (3 if len(lab.steps) > 1 else 0)
+
+
+@pytest.mark.parametrize("lab", exercises(), ids=LABS)
+def test_starter_is_not_attempted(merged: Stage, lab: Exercise) -> None:
     for piece in lab.pieces:
-        (stage.folder / piece.file.name).write_text(starter(lab, piece))
-    code, verdicts = stage.grade()
-    assert code in (1, 3)
-    assert {v["outcome"] for v in verdicts} <= {"pass", "fail", "not attempted"}
+        (merged.folder / piece.file.name).write_text(starter(lab, piece))
+    code, verdicts = merged.grade()
+    assert code == 3
+    assert {v["outcome"] for v in verdicts} == {"not attempted"}

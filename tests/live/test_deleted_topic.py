@@ -1,11 +1,12 @@
 """A topic that somebody deletes while the system runs: it is reported, created again, and nothing is lost."""
 
 import subprocess
+from contextlib import closing
 
 import pytest
-from kafka.admin import KafkaAdminClient
 from support import ENDPOINTS, Person, eventually
 
+from civildiy.chassis.clients.kafka import admin
 from civildiy.contracts.posts.envelope import POSTS_TOPIC
 from lab.home import REPO
 from lab.probes.readiness import slow
@@ -24,11 +25,8 @@ def test_a_deleted_topic_is_reported_and_created_again() -> None:
     person = Person()
     first = person.post("before")
     eventually(lambda: person.feed(), within=15, what="the post in the feed")
-    admin = KafkaAdminClient(bootstrap_servers=ENDPOINTS["kafka"])
-    try:
-        admin.delete_topics([POSTS_TOPIC])
-    finally:
-        admin.close()
+    with closing(admin(ENDPOINTS["kafka"])) as client:
+        client.delete_topics([POSTS_TOPIC])
     posts = [person.post(f"after {number}") for number in range(3)]
     try:
         for command in ("status", "doctor"):

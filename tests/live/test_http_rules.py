@@ -9,6 +9,8 @@ import httpx
 import pytest
 from support import ENDPOINTS, GATEWAY, Person, eventually
 
+from lab.topology import SERVICES
+
 PROBLEM = "application/problem+json"
 JSON = {"Content-Type": "application/json"}
 POST = {"title": "t", "content": "c"}
@@ -51,7 +53,7 @@ def test_head_is_get_without_a_body(
     assert head.headers.get("www-authenticate") == get.headers.get("www-authenticate")
 
 
-@pytest.mark.parametrize("service", ["auth", "profile", "posts", "feed"])
+@pytest.mark.parametrize("service", SERVICES)
 @pytest.mark.parametrize("where", ["/health", "/ready", "/metrics", "/docs", "/openapi.json"])
 def test_operations_of_each_service(anybody: httpx.Client, service: str, where: str) -> None:
     url = ENDPOINTS[service] + where

@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from lab.children import run_to_its_end
 from lab.course.checking import Checking
 from lab.course.exercise import Exercise, exercise
 from lab.course.record import Record
+from lab.course.saves import Saves
 from lab.home import Home
 from lab.terminal import Console
 
@@ -35,8 +37,9 @@ class Saving(Checking):
     runs: list[tuple[str, bool]]
 
     def once(
-        self, lab: Exercise, options: tuple[str, ...] = (), seed: int | None = None, *, quick: bool = False
-    ) -> int:
+        self, lab: Exercise, options: tuple[str, ...] = (), seed: int | None = None, *,
+        only: Iterable[int] = (), quick: bool = False,
+    ) -> int:  # fmt: skip
         file = lab.pieces[0].file
         self.runs.append((file.read_text(), quick))
         if len(self.runs) == 2:
@@ -57,6 +60,32 @@ def test_a_save_during_a_check_is_graded_next(tmp_path: Path) -> None:
         assert checking.watch(mine) == 1
     assert checking.runs == [("first", False), ("second", True)]
     assert "Saved meanwhile: once more." in (tmp_path / "said").read_text()
+
+
+def test_what_changed_is_judged_first(tmp_path: Path) -> None:
+    """Then what builds on it; a comment changes no step."""
+    lab = exercise("08")
+    pieces = tuple(replace(piece, file=tmp_path / piece.file.name) for piece in lab.pieces)
+    mine = replace(lab, pieces=pieces, needs={2: (1,)})
+    files = {piece.file.name: piece.file for piece in pieces}
+    for piece in pieces:
+        piece.file.write_bytes(piece.source.read_bytes())
+    saves = Saves(Home(tmp_path), mine)
+    saves.take()
+    assert not saves.happened()
+
+    def save(name: str, old: str, new: str) -> tuple[tuple[int, ...], ...]:
+        text = files[name].read_text()
+        assert old in text
+        files[name].write_text(text.replace(old, new, 1))
+        assert saves.happened()
+        return saves.take()
+
+    assert save("queries.py", "    last = ", "    _ = 0\n    last = ") == ((1,), (2,))
+    assert save("verify.py", "def out_of_order(", "# a comment\ndef out_of_order(") == ((),)
+    assert save("verify.py", "digest_size=16", "digest_size=17") == ((4,),)
+    assert save("lag.py", "import time", "import time (") == ((2,),)
+    assert saves.take((1,)) == ((1,),)
 
 
 @pytest.mark.parametrize(("presses", "cleaning"), [(1, 0.2), (2, 30.0)])

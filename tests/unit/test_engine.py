@@ -20,8 +20,8 @@ VIRTUAL = ("{} runs the containers in a virtual machine, so ./lab publishes the 
 ROOTLESS = ("this machine cannot reach the addresses of rootless containers, so ./lab publishes the servers"
             " on 127.0.0.1 as well; root in JupyterLab's container is your own user; the gateway is"
             " on port 8000, because a rootless engine may not publish port 80")  # fmt: skip
-WITHOUT_CGROUPS = ("; the engine does not enforce memory limits; it cannot pause a unit, so faults and checks"
-                   " that do so fail")  # fmt: skip
+WITHOUT_CGROUPS = ("; the engine does not enforce memory limits; the engine cannot pause a unit, so faults"
+                   " and checks that pause one fail")  # fmt: skip
 UNTRIED = " (not tried with this course)"
 PODMAN = "; Podman's own builder builds the images"
 NOT_HERE = ("The container engine runs on {}, not here, so its containers cannot mount labs/ from this"

@@ -5,17 +5,20 @@ from collections.abc import Iterator
 import httpx
 import jwt
 import pytest
-from grading import judge
+from grading import judge, own_code
 from grading.answers import Last, Odd, Source
 from grading.outcome import NotGradable, Outcome, Wrong
 from grading.servers import ServerAway, Watched
 from grading.stack import ENDPOINTS
 
+from lab.course import running
 from lab.course.exercise import exercise
 from lab.course.running import Incident
+from lab.course.steps import Step
 from lab.errors import NotFromHere
 
 LAB = exercise("01")
+STEP = Step(3, "Create", lines=[("01-services/api.py", 10, 20)])
 ASKED = Source("GET /api/profile", "200 OK null", "profile")
 WRONG = Wrong("did", "expected", "saw", "means")
 CONSUL = httpx.ReadTimeout("late", request=httpx.Request("GET", f"{ENDPOINTS['consul']}/v1/kv/x"))
@@ -47,12 +50,12 @@ def read() -> Iterator[None]:
 
 def judged(
     monkeypatch: pytest.MonkeyPatch, error: BaseException, *, mine: bool = True,
-    happened: tuple[Incident, ...] = (), needed: tuple[int, ...] = (1, 3), watched: type[Watched] = Well,
+    happened: tuple[Incident, ...] = (), step: Step | None = STEP, watched: type[Watched] = Well,
 ) -> tuple[Outcome, dict[str, str]]:  # fmt: skip
     monkeypatch.setattr(judge, "is_active", lambda *_: mine)
     monkeypatch.setattr(judge, "incidents", lambda *_: list(happened))
     monkeypatch.setattr(judge, "_answering", lambda _: True)
-    outcome, lines = judge.judge(LAB, error, 0.0, watched({}), needed)
+    outcome, lines = judge.judge(LAB, error, 0.0, watched({}), step)
     return outcome, dict(lines)
 
 
@@ -98,22 +101,60 @@ def test_a_server_that_died_meanwhile_is_named(monkeypatch: pytest.MonkeyPatch, 
 
 
 @pytest.mark.parametrize(
-    ("error", "steps", "needed", "outcome"),
+    ("error", "steps", "step", "outcome"),
     [
-        (WRONG, (3,), (1, 3), Outcome.NOT_ATTEMPTED),
-        (WRONG, (2,), (1, 3), Outcome.FAIL),  # some probe met a step that this check has no need of
-        (WRONG, (2,), (), Outcome.NOT_ATTEMPTED),
-        (judge.OwnCodeFailed("profile", 0.0), (2,), (1, 3), Outcome.NOT_ATTEMPTED),
-        (judge.Unwritten("Lab 01, step 1: write health"), (), (1,), Outcome.NOT_ATTEMPTED),
-        (NotImplementedError("x: NotImplementedError: Lab 01, step 1: x"), (), (1,), Outcome.NOT_ATTEMPTED),
-        (NotImplementedError("mine"), (), (1,), Outcome.NOT_GRADABLE),
+        (WRONG, (3,), STEP, Outcome.NOT_ATTEMPTED),
+        (WRONG, (2,), STEP, Outcome.FAIL),  # some probe met another step
+        (WRONG, (2,), None, Outcome.NOT_ATTEMPTED),
+        (judge.OwnCodeFailed("profile", 0.0), (2,), STEP, Outcome.NOT_ATTEMPTED),
+        (judge.Unwritten("Lab 01, step 1: write health"), (), STEP, Outcome.NOT_ATTEMPTED),
+        (NotImplementedError("x: NotImplementedError: Lab 01, step 1: x"), (), STEP, Outcome.NOT_ATTEMPTED),
+        (NotImplementedError("mine"), (), STEP, Outcome.NOT_GRADABLE),
     ],
 )  # fmt: skip
 def test_a_step_that_is_not_written(
-    monkeypatch: pytest.MonkeyPatch, error: Exception, steps: tuple[int, ...], needed: tuple[int, ...],
+    monkeypatch: pytest.MonkeyPatch, error: Exception, steps: tuple[int, ...], step: Step | None,
     outcome: Outcome,
 ) -> None:  # fmt: skip
-    found, said = judged(monkeypatch, error, happened=tuple(gap(n) for n in steps), needed=needed)
+    found, said = judged(monkeypatch, error, happened=tuple(gap(n) for n in steps), step=step)
     assert found is outcome
     if outcome is Outcome.NOT_ATTEMPTED:
         assert said["saw"].startswith("Lab 01, step ")
+
+
+def test_code_that_cannot_run_fails_its_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = own_code.broken(LAB, 3, "labs/01-services/api.py, line 7: SyntaxError: invalid syntax")
+    outcome, said = judged(monkeypatch, error, watched=Away)
+    assert outcome is Outcome.FAIL
+    assert said["look at"] == "labs/01-services/api.py, line 7"
+
+
+def test_the_line_of_the_step_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What another step's code met meanwhile tells less."""
+    mine, other = (
+        Incident("profile", 1.0, "raised", "01-services/api.py", n, "x", "KeyError") for n in (12, 99)
+    )
+    for happened in ((mine, other), (other, mine)):
+        _, said = judged(monkeypatch, WRONG, happened=happened)
+        assert "line 12" in said["look at"]
+
+
+def test_a_step_that_is_written_in_part_does_not_pass() -> None:
+    outcome, lines = judge.unfinished(LAB, Step(3, "Create", untouched=["read"]))
+    assert outcome is Outcome.NOT_ATTEMPTED
+    assert "`read`" in dict(lines)["saw"]
+
+
+def test_a_file_that_cannot_be_imported_fails_its_step_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process says so late, when the platform's module may have passed the check in its place."""
+    late = Incident("profile", 1.0, "unusable", "01-services/schemas.py", 3, "x", "KeyError")
+    monkeypatch.setattr(running, "unusable", lambda *_: [late])
+    monkeypatch.setattr(running, "running_files", lambda *_: {p.module: p.file for p in LAB.pieces})
+    error = own_code.what_counts(LAB, Step(5, "Refuse"), None)
+    assert isinstance(error, judge.Broken)
+    assert "schemas.py, line 3 raised while it was imported" in error.saw
+    assert own_code.what_counts(LAB, STEP, None) is None
+    assert own_code.what_counts(LAB, STEP, WRONG) is WRONG
+    monkeypatch.setattr(running, "unusable", lambda *_: [])
+    monkeypatch.setattr(own_code, "noted", [late])
+    assert isinstance(own_code.what_counts(LAB, Step(5, "Refuse"), WRONG), judge.Broken)

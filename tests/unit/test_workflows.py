@@ -106,7 +106,7 @@ def test_the_development_container_has_an_engine_ports_and_memory() -> None:
     assert set(found["forwardPorts"]) == published
     assert set(map(int, found["portsAttributes"])) == published
     assert found["hostRequirements"]["memory"] == "8gb"
-    python = re.search(r"FROM python:(\d+\.\d+)", (REPO / "platform" / "Dockerfile").read_text())
+    python = re.search(r"FROM python:(\d+\.\d+)", (REPO / "platform/deployment/Dockerfile").read_text())
     assert python is not None
     assert found["image"].startswith(f"python:{python[1]}-")
     for step in ("onCreateCommand", "postCreateCommand"):

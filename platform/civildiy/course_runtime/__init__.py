@@ -1,4 +1,7 @@
-"""A learner's module in place of the platform's own, inside the live system.
+"""A learner's module, merged with the platform's own, inside the live system.
+
+A part that is still as in the generated starter is the platform's, and what the learner changed is the
+learner's (docs/decisions/0027-merged-modules.md).
 
 Two environment variables decide: `LAB_CODE` holds pairs such as
 `civildiy.profile.api=01-services/api.py`, joined by commas; `LAB_CODE_FOLDER` is where those files

@@ -5,10 +5,13 @@ import os
 import shlex
 from collections.abc import Mapping, Sequence
 from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import spec_from_file_location
 from pathlib import Path
 from types import ModuleType
+
+from civildiy.course_runtime.loader import FreshLoader, MergingLoader, Unusable
+from civildiy.course_runtime.starter import task_beside
 
 
 def learner_code(unit: str, environment: Mapping[str, str] = os.environ) -> str:
@@ -39,32 +42,16 @@ def fingerprint(file: Path) -> str:
         return "missing"
 
 
-class FreshLoader(SourceFileLoader):
-    """Compiles the source as it is now: two saves within a second would share a cached file."""
-
-    def get_code(self, fullname: str) -> object:  # type: ignore[override]
-        """The code object of the file's present text.
-
-        Raises SyntaxError that names the file for whatever cannot be compiled (Python itself names none for
-        a NUL byte), and ImportError for what cannot be read.
-        """
-        try:
-            return self.source_to_code(self.get_data(self.path), self.path)
-        except SyntaxError as error:
-            error.filename = error.filename or self.path
-            raise
-        except (ValueError, RecursionError, MemoryError) as error:
-            said = f"{type(error).__name__}: {error}"
-            raise SyntaxError(said, (self.path, 1, 1, None)) from None
-        except OSError as error:
-            raise ImportError(f"{error.strerror}", name=fullname, path=self.path) from error
-
-
 class LearnerFinder(MetaPathFinder):
-    """Finds the modules that the learner writes; leaves all others to Python's own finders."""
+    """Finds the modules that the learner writes; leaves all others to Python's own finders.
 
-    def __init__(self, files: Mapping[str, Path]) -> None:
+    A file with an exercise.toml beside it is merged with the platform's module. `unusable` is told of one
+    that cannot be used, and the platform's module runs then; without it, the import raises.
+    """
+
+    def __init__(self, files: Mapping[str, Path], unusable: Unusable | None = None) -> None:
         self._files = files
+        self._unusable = unusable
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -72,4 +59,9 @@ class LearnerFinder(MetaPathFinder):
         """The spec of a learner's module, None for every other."""
         if (file := self._files.get(fullname)) is None:
             return None
-        return spec_from_file_location(fullname, file, loader=FreshLoader(fullname, str(file)))
+        loader = FreshLoader(fullname, str(file))
+        platform = PathFinder.find_spec(fullname, path)
+        task = task_beside(file, fullname)
+        if platform and platform.origin and task:
+            loader = MergingLoader(fullname, file, Path(platform.origin), task, self._unusable)
+        return spec_from_file_location(fullname, file, loader=loader)

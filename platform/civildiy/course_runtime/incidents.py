@@ -1,7 +1,8 @@
 """What the learner's code did, as lines in the unit's log that the checks can read.
 
 One line of JSON behind a mark. Kinds: `started` (which files run, by fingerprint), `raised`,
-`blocked` (held up the process), `ended` (ended it) and `waiting` (the process waits for the next save).
+`blocked` (held up the process), `ended` (ended it), `unusable` (cannot be imported: the platform's module
+runs in its place) and `waiting` (the process waits for the next save).
 """
 
 import linecache
@@ -42,14 +43,19 @@ class Incidents:
         """The process does nothing more until a file changes."""
         self._write(_line(kind="waiting"))
 
-    def raised(self, error: BaseException) -> bool:
+    def unusable(self, file: str, error: BaseException) -> None:
+        """Note that the platform's module runs in place of `file`, which raised `error` at its import."""
+        if not self.raised(error, "unusable"):
+            self._say("unusable", file, 0, f"{type(error).__name__}: {error}")
+
+    def raised(self, error: BaseException, kind: str = "raised") -> bool:
         """Note an exception that passed through the learner's code; says whether it did."""
         if isinstance(error, SyntaxError) and error.filename in self._names:
             line = error.lineno or _line_of_nul(error.filename)
-            self._say("raised", error.filename, line, f"{type(error).__name__}: {error.msg}")
+            self._say(kind, error.filename, line, f"{type(error).__name__}: {error.msg}")
             return True
         if (file := self._lacking(error)) and not self._place(error.__traceback__):
-            self._say("raised", file, 0, f"{type(error).__name__}: {error}")
+            self._say(kind, file, 0, f"{type(error).__name__}: {error}")
             return True
         # The same error passes through several hooks on its way out; it is one incident.
         if getattr(error, NOTED, False):
@@ -59,7 +65,8 @@ class Incidents:
         while cause is not None and id(cause) not in seen:
             seen.add(id(cause))
             if place := self._place(cause.__traceback__):
-                kind = "ended" if isinstance(cause, SystemExit) else "raised"
+                if kind == "raised" and isinstance(cause, SystemExit):
+                    kind = "ended"
                 self._say(kind, *place, f"{type(cause).__name__}: {cause}")
                 with suppress(AttributeError):  # a class with __slots__ keeps no note
                     setattr(error, NOTED, True)

@@ -37,7 +37,7 @@ def prepare(unit: str, *, blocked_ends: bool, stays: bool = True) -> None:
     if files:
         guards.report_errors(_incidents)
         guards.tie_children()
-        sys.meta_path.insert(0, LearnerFinder(files))
+        sys.meta_path.insert(0, LearnerFinder(files, _incidents.unusable))
     elif "LAB_CODE_SETTINGS" in os.environ:
         guards.lift_limits()
     else:

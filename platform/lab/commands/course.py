@@ -55,8 +55,9 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
                 put(piece.file, starter(lab, piece))
         running.use(home, backend, lab, running.files_of(lab))
         for piece in lab.pieces:
-            course.say(f"{', '.join(piece.units)} runs labs/{piece.file.parent.name}/{piece.file.name}"
-                       f" instead of {piece.module}")  # fmt: skip
+            course.say(f"{', '.join(piece.units)} runs labs/{piece.file.parent.name}/{piece.file.name},"
+                       f" merged with {piece.module}")  # fmt: skip
+        course.say("The platform's own code runs for each step until you write it.")
         course.say(f"Next: ./lab task {lab.number}, write, ./lab check {lab.number} --watch")
 
     @cli.command()
@@ -79,18 +80,26 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
 
     @cli.command(context_settings={"ignore_unknown_options": True})
     @number
-    @click.option("--watch", is_flag=True, help="Check again each time you save the file.")
+    @click.option(
+        "--watch", is_flag=True, help="Check again each time you save the file, first what changed."
+    )
+    @click.option("--step", type=int, multiple=True, help="Judge only this step; may be repeated.")
     @click.option("--seed", type=click.IntRange(0), help="Repeat a run with the same users and data.")
     @click.argument("pytest_options", nargs=-1, type=click.UNPROCESSED)
-    def check(number: str, watch: bool, seed: int | None, pytest_options: tuple[str, ...]) -> None:
-        """Grade your code for a lab on the running system.
+    def check(
+        number: str, watch: bool, step: tuple[int, ...], seed: int | None, pytest_options: tuple[str, ...]
+    ) -> None:
+        """Grade what you have written for a lab, step by step, on the running system.
 
         Exit code 0: passed; 1: failed; 2: not gradable, because the system itself has a problem;
-        3: not attempted, because no code is written yet.
+        3: not attempted, because no code is written yet. A lab is passed when all its steps are.
         """
+        lab = exercise(number)
+        for chosen in step:
+            hints.refuse_unknown(lab, chosen)
         checking = Checking(home, backend, console, course.known())
         run = checking.watch if watch else checking.once
-        sys.exit(run(exercise(number), pytest_options, seed))
+        sys.exit(run(lab, pytest_options, seed, only=step))
 
     @cli.command()
     @number
@@ -99,10 +108,13 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
         """Show what the running system reveals about your code, then the next hint."""
         lab = exercise(number)
         known = course.known().of(lab.number)
-        gaps = steps.unwritten(lab, running.running_files(home, lab))
+        now = steps.steps_of(lab, running.running_files(home, lab))
+        gaps = steps.open_of(lab, now)
         following = hints.following(lab, known, gaps, step)
         for finding in live.findings(home, backend, lab, begun=len(gaps) < len(lab.steps)):
             course.console.print(f"- {finding}", soft_wrap=True)  # commands in it are to be copied
+        for why in dict.fromkeys(state.why for state in now if state.why):
+            course.console.print(f"- {why}", soft_wrap=True)
         if gaps:
             course.say(f"- Not written yet: {', '.join(f'step {n}' for n in gaps)}.")
         if first := known.get("first"):
@@ -144,11 +156,16 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
         for lab in exercises():
             known = record.of(lab.number)
             points = f"{known['points']}/{known['of']}" if "of" in known else "-"
-            runs = "your code" if running.is_active(home, lab) else "platform"
+            passed = list(known.get("steps", {}).values()).count("pass")
+            done = f"{passed} of {len(lab.steps)}" if "steps" in known else "-"
+            runs = "platform"
+            if running.is_active(home, lab):
+                written = [str(n) for n in steps.own_code(lab, running.running_files(home, lab))]
+                runs = f"your step {', '.join(written)}" if written else "platform (started)"
             outcome = known.get("outcome", "-") + ("" if known.get("mine", True) else " (platform)")
-            rows.append((lab.number, lab.title, outcome, points, runs))
-        heads = ("lab", "title", "outcome", "points", "runs")
-        print_rows(console, heads, rows, whole=("lab", "outcome", "points", "runs"))
+            rows.append((lab.number, lab.title, outcome, done, points, runs))
+        heads = ("lab", "title", "outcome", "steps", "points", "runs")
+        print_rows(console, heads, rows, whole=("lab", "outcome", "steps", "points", "runs"))
 
     @cli.command()
     @click.option("--json", "json_file", type=Path, help="Also write the report to this file, as JSON.")
@@ -171,6 +188,8 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
             points = f"{known.get('points', 0)}/{known.get('of', '?')}"
             outcome = known.get("outcome", "not checked yet")
             course.say(f"{lab.number} {lab.title}: {outcome} {points} {known.get('when', '')}")
+            for step, said in known.get("steps", {}).items():
+                course.say(f"   step {step} {lab.steps[int(step) - 1]}: {said}")
 
 
 def reset_lab(home: Home, console: Console, number: str, yes: bool) -> None:

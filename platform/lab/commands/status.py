@@ -8,6 +8,7 @@ import httpx
 
 from lab import topology
 from lab.backends.protocol import Backend
+from lab.course.whose import print_code
 from lab.home import Home
 from lab.memory import together
 from lab.probes import local_http
@@ -21,7 +22,7 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
     @cli.command()
     @click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
     def status(as_json: bool) -> None:
-        """Show each unit's state, address, memory, start time and health in Consul."""
+        """Show each unit's state, address, memory, start time and health in Consul; and whose code runs."""
         if as_json:
             addresses, health = backend.endpoints(), consul_health(backend)
             units = [
@@ -31,6 +32,7 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
             click.echo(json.dumps(units, indent=1))
         else:
             print_status(home, backend, console)
+            print_code(home, console)
 
     @cli.command()
     @click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")

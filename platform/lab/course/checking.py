@@ -1,19 +1,22 @@
-"""Checks as a person meets them: run, shown, kept, and run again after each save."""
+"""Checks as a person meets them: run, shown by step, kept, and run again after each save."""
 
 import secrets
 import time
+from collections.abc import Iterable
 from typing import Any
 
-from civildiy.course_runtime.finder import fingerprint
 from lab.backends.protocol import Backend
-from lab.course import running
+from lab.course import results, running, steps
 from lab.course.exercise import Exercise
-from lab.course.grading import grade
+from lab.course.grading import Graded, grade
+from lab.course.outcome import as_text
 from lab.course.record import Record
+from lab.course.saves import Saves
 from lab.home import Home
 from lab.terminal import Console
 
 WATCH_SECONDS = 0.2
+WAITING = "\nWaiting for a save (Ctrl-C ends)."
 WORDS = {0: "PASS", 1: "FAIL", 2: "NOT GRADABLE", 3: "NOT ATTEMPTED"}
 
 
@@ -24,93 +27,135 @@ class Checking:
         self._home, self._backend, self._console, self._record = home, backend, console, record
 
     def once(
-        self, lab: Exercise, options: tuple[str, ...] = (), seed: int | None = None, *, quick: bool = False
-    ) -> int:
+        self, lab: Exercise, options: tuple[str, ...] = (), seed: int | None = None, *,
+        only: Iterable[int] = (), quick: bool = False,
+    ) -> int:  # fmt: skip
         """Grade a lab; prints the report, keeps the outcome, returns the exit code.
 
-        `options` are more of pytest's. `quick`: what failed before comes first, and the first check that
-        does not pass is the last.
+        `options` are more of pytest's. `only`: the steps to judge, all for (). `quick`: what failed before
+        comes first, and the first check that does not pass is the last.
         """
         used = secrets.randbelow(10**6) if seed is None else seed
-        self._say(f"checking {lab.number} {lab.title} … (seed {used})")
+        only = tuple(only)
+        which = f" step {', '.join(map(str, only))}" if only else ""
+        self._say(f"checking {lab.number} {lab.title}{which} … (seed {used})")
         began = time.monotonic()
-        graded = grade(self._home, lab, (f"--seed={used}", *options), quick=quick, told=self._interrupted)
-        code, verdicts = graded.code, graded.verdicts
-        if verdicts is None:
+        options_used = (f"--seed={used}", *options)
+        graded = grade(self._home, lab, options_used, only=only, quick=quick, told=self._interrupted)
+        if graded.verdicts is None:
             self._say(graded.said)
             self._say("NOT GRADABLE: the checks did not run (see above).")
             return 2
-        # No run ends at what JupyterLab cannot grade.
-        cut_short = quick and code != 0 and not (self._backend.kind == "inside" and code == 2)
-        self._show(lab, verdicts, time.monotonic() - began, code, cut_short=cut_short)
-        if code == 1:
-            self._say(f"The same people and data again: ./lab check {lab.number} --seed {used}")
-        # A part of the checks says nothing about the lab.
-        if not options and not (quick and code != 0):
-            self._keep(lab, verdicts, code, used)
-        elif not options:
-            self._record.note(lab.number, first=_first_missed(verdicts))
-        return code
+        self._show(lab, graded.verdicts, time.monotonic() - began, graded.code)
+        if graded.code == 1:
+            again = f"./lab check {lab.number}" + "".join(f" --step {step}" for step in only)
+            self._say(f"The same people and data again: {again} --seed {used}")
+        if not options:  # a part of the checks says nothing about the lab
+            self._keep(lab, graded, used)
+        return graded.code
 
-    def watch(self, lab: Exercise, options: tuple[str, ...] = (), seed: int | None = None) -> int:
-        """Grade now and after each save, until Ctrl-C; returns the last exit code."""
-        code, quick = 2, False
+    def watch(
+        self, lab: Exercise, options: tuple[str, ...] = (), seed: int | None = None, *,
+        only: Iterable[int] = (),
+    ) -> int:  # fmt: skip
+        """Grade now and after each save, until Ctrl-C; returns the last exit code.
+
+        After a save come the steps that changed, and when they pass, those that build on them.
+        """
+        saves, code, quick = Saves(self._home, lab), 2, False
+        only = tuple(only)
+        saves.take()
+        rounds: tuple[tuple[int, ...], ...] = (only,)
         while True:
-            seen = _saved(lab)  # before the checks: what is saved while they run is graded next
             try:
-                code = self.once(lab, options, seed, quick=quick)
-                if seen == _saved(lab):
-                    self._say("\nWaiting for a save (Ctrl-C ends).")
-                else:
-                    self._say("\nSaved meanwhile: once more.")
-                while seen == _saved(lab):
+                code = self._rounds(lab, options, seed, rounds, saves, quick=quick)
+                meanwhile = saves.happened()
+                self._say(
+                    "\nSaved meanwhile: once more." if meanwhile else "\nWaiting for a save (Ctrl-C ends)."
+                )
+                while not saves.happened():
                     time.sleep(WATCH_SECONDS)
             except KeyboardInterrupt:
                 return code
-            quick = True
+            rounds, quick = saves.take(only), True
+
+    def _rounds(
+        self, lab: Exercise, options: tuple[str, ...], seed: int | None, rounds: tuple[tuple[int, ...], ...],
+        saves: Saves, *, quick: bool,
+    ) -> int:  # fmt: skip
+        """Judge one group of steps after the other, until one does not pass or a file is saved."""
+        code = 2
+        for place, chosen in enumerate(rounds):
+            code = self.once(lab, options, seed, only=chosen, quick=quick)
+            later = [str(step) for some in rounds[place + 1 :] for step in some]
+            if code != 0 and later:
+                self._say(f"Judged again once this passes: step {', '.join(later)}, which may depend on it.")
+            if code != 0 or saves.happened():
+                break
+        return code
 
     def _interrupted(self) -> None:
         self._say("Ending: the check puts back what it broke. Ctrl-C again ends it at once.")
 
-    def _keep(self, lab: Exercise, verdicts: list[dict[str, Any]], code: int, seed: int) -> None:
+    def _keep(self, lab: Exercise, graded: Graded, seed: int) -> None:
+        """Enter into the record what is known of all steps now."""
         mine = running.is_active(self._home, lab)
-        facts = {
-            "outcome": WORDS[code].lower(),
+        known = self._record.of(lab.number)
+        before = known.get("verdicts", []) if known.get("mine") == mine else []
+        if mine:  # what was passed before the file was reset is open again
+            gone = steps.unwritten(lab, running.running_files(self._home, lab))
+            before = [verdict for verdict in before if verdict.get("step") not in gone]
+        judged = {v["check"] for v in graded.verdicts or []}
+        left = [v for v in before if v["check"] not in judged and v["check"] not in
+                {other["check"] for other in graded.others}]  # fmt: skip
+        verdicts = results.together(lab, before, graded.verdicts or [], [*graded.others, *left])
+        outcome = results.overall(v["outcome"] for v in verdicts)
+        facts: dict[str, Any] = {
+            "outcome": outcome,
             "points": sum(v["points"] for v in verdicts if v["outcome"] == "pass"),
             "of": sum(v["points"] for v in verdicts),
+            "steps": results.outcomes(lab, verdicts),
             "first": _first_missed(verdicts),
             "mine": mine,
             "seed": seed,
             "when": time.strftime("%F %T"),
             "verdicts": verdicts,
         }
-        if code == 0 and mine:
+        if outcome == "pass" and mine:
             facts["passed_once"] = True
         self._record.note(lab.number, **facts)
 
-    def _show(
-        self, lab: Exercise, verdicts: list[dict[str, Any]], seconds: float, code: int, *, cut_short: bool
-    ) -> None:
-        from grading.outcome import as_text  # the checks lie outside this package
-
-        self._console.print(as_text(verdicts), soft_wrap=True)
+    def _show(self, lab: Exercise, verdicts: list[dict[str, Any]], seconds: float, code: int) -> None:
+        """The verdicts by step; each is shown once."""
+        mine = running.is_active(self._home, lab)
+        now = steps.steps_of(lab, running.running_files(self._home, lab))
+        shown = results.by_step(now, verdicts)
+        for result in shown:
+            step = result.step
+            runs = step.runs if mine else "the platform's code"
+            open_step = mine and step.state is steps.State.OPEN
+            outcome = "OPEN" if open_step else result.outcome.upper()
+            self._say(f"\nStep {step.number} {step.title}")
+            self._say(f"  {outcome}, {result.points} of {result.of} points, {runs}")
+            if not open_step:
+                self._say(as_text(result.verdicts))
         passed = [v for v in verdicts if v["outcome"] == "pass"]
-        mine = "your code" if running.is_active(self._home, lab) else "the platform's code"
-        if cut_short:
-            self._say(f"\n{WORDS[code]}: stopped at the first check that does not pass, {len(passed)} passed"
-                      f" before it, {mine}, {seconds:.1f} s.")  # fmt: skip
-            self._say(f"All of them: ./lab check {lab.number}")
-            return
         points, total = (sum(int(v["points"]) for v in some) for some in (passed, verdicts))
         self._say(f"\n{WORDS[code]}: {len(passed)} of {len(verdicts)} checks, {points} of {total} points,"
-                  f" {mine}, {seconds:.1f} s")  # fmt: skip
+                  f" {_whose(now, mine=mine)}, {seconds:.1f} s")  # fmt: skip
 
     def _say(self, text: str) -> None:
-        self._console.print(text)
+        self._console.print(text, soft_wrap=True)
 
 
-def _saved(lab: Exercise) -> list[str]:
-    return [fingerprint(piece.file) for piece in lab.pieces]
+def _whose(now: list[steps.Step], *, mine: bool) -> str:
+    """Whose code ran, in a few words."""
+    if not mine or all(step.state is steps.State.OPEN for step in now):
+        return "the platform's code"
+    if all(step.state is steps.State.WRITTEN and not step.untouched for step in now):
+        return "your code"
+    written = [str(step.number) for step in now if step.state is steps.State.WRITTEN]
+    return f"your code in step {', '.join(written)}" if written else "the platform's code"
 
 
 def _first_missed(verdicts: list[dict[str, Any]]) -> str:

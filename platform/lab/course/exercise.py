@@ -1,7 +1,7 @@
 """An exercise as its exercise.toml describes it."""
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -55,6 +55,8 @@ class Exercise:
     steps: tuple[str, ...]
     pieces: tuple[Piece, ...]
     hints: tuple[Hint, ...]
+    needs: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    """Steps by the steps that they build on: who changes one of these has these judged again."""
 
     @property
     def units(self) -> tuple[str, ...]:
@@ -88,9 +90,11 @@ def _made(file: Path) -> Exercise:
         for p in data["pieces"]
     )
     hints = tuple(Hint(h["step"], " ".join(h["text"].split())) for h in data["hints"])
+    needs = {int(step): tuple(others) for step, others in data.get("needs", {}).items()}
     return Exercise(
-        file.parent.name[:2], data["title"], data["minutes"], file.parent, tuple(data["steps"]), pieces, hints
-    )
+        file.parent.name[:2], data["title"], data["minutes"], file.parent, tuple(data["steps"]), pieces,
+        hints, needs,
+    )  # fmt: skip
 
 
 @cache

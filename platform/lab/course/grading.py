@@ -2,8 +2,8 @@
 
 import json
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 from lab import environment
@@ -17,11 +17,15 @@ QUICK = ("--failed-first", "--exitfirst")
 
 @dataclass(frozen=True)
 class Graded:
-    """Exit code and verdicts; without verdicts the checks did not run, and `said` tells why."""
+    """Exit code and verdicts; without verdicts the checks did not run, and `said` tells why.
+
+    `others` are the checks of the steps that were not asked for: check, title, step and points of each.
+    """
 
     code: int
     verdicts: list[dict[str, Any]] | None
     said: str
+    others: list[dict[str, Any]] = field(default_factory=list)
 
 
 def grade(
@@ -29,12 +33,14 @@ def grade(
     lab: Exercise,
     options: tuple[str, ...] = (),
     *,
+    only: Iterable[int] = (),
     quick: bool = False,
     told: Callable[[], object] = lambda: None,
 ) -> Graded:
     """Run the checks with more `options` for pytest.
 
-    `quick`: what failed before comes first, and the first check that does not pass is the last.
+    `only`: the steps to judge; all for (). `quick`: what failed before comes first, and the first check
+    that does not pass is the last.
     `told` is called after a first Ctrl-C, while the check cleans up.
     """
     home.root.mkdir(parents=True, exist_ok=True)
@@ -46,15 +52,19 @@ def grade(
         "-q", "--no-header", "--tb=no", "-rN", "--no-summary",
         # What failed last is not kept in the repository, which JupyterLab's container may only read.
         "-o", f"cache_dir={home.root / 'pytest'}", f"--verdicts={mine}",
-        *options, *(QUICK if quick else ()), str(lab.checks),
+        *(f"--step={step}" for step in only), *options, *(QUICK if quick else ()), str(lab.checks),
     ]  # fmt: skip
     # An option may be a plugin's: -n 2.
     plain = all(option.startswith("--seed") for option in options)
     env = environment.own() | (running.NO_PLUGINS if plain else {})
     file.unlink(missing_ok=True)
     code, said = run_to_its_end(command, REPO, env=env, kept=True, interrupted=told)
-    verdicts = None
-    if mine.exists():
-        verdicts = json.loads(mine.read_text())
-        mine.replace(file)
-    return Graded(code, verdicts, said.decode(errors="replace"))
+    text = said.decode(errors="replace")
+    if not mine.exists():
+        return Graded(code, None, text)
+    verdicts = json.loads(mine.read_text())
+    mine.replace(file)
+    rest = mine.with_name(f"{mine.name}.others")
+    others = json.loads(rest.read_text()) if rest.exists() else []
+    rest.unlink(missing_ok=True)
+    return Graded(code, verdicts, text, others)

@@ -29,20 +29,25 @@ def step_of(lab: Exercise, known: dict[str, Any], gaps: dict[int, str]) -> int:
     """
     missed = {v["check"] for v in known.get("verdicts", []) if v["outcome"] == "fail"}
     first = str(known.get("first", ""))
-    if first in missed or (first and not gaps):
-        written = [step for step in steps.needed(lab, first) if step not in gaps]
-        if written:
-            return written[-1]
+    judged = steps.judged_by(lab, first)
+    if judged and judged not in gaps and (first in missed or not gaps):
+        return judged
     return min(gaps, default=len(lab.steps))
 
 
 def following(lab: Exercise, known: dict[str, Any], gaps: dict[int, str], step: int | None) -> Next:
     """The next hint of `step`, or of the step the learner is at. Raises LabError for a wrong step."""
-    if step is not None and not 1 <= step <= len(lab.steps):
-        named = "\n".join(f"  {n} {title}" for n, title in enumerate(lab.steps, 1))
-        raise LabError(f"Lab {lab.number} has the steps\n{named}")
+    if step is not None:
+        refuse_unknown(lab, step)
     chosen = step or step_of(lab, known, gaps)
     return Next(chosen, tuple(h for h in lab.hints if h.step == chosen), given(known).get(str(chosen), 0))
+
+
+def refuse_unknown(lab: Exercise, step: int) -> None:
+    """Raises LabError that lists the steps for one that the lab does not have."""
+    if not 1 <= step <= len(lab.steps):
+        named = "\n".join(f"  {n} {title}" for n, title in enumerate(lab.steps, 1))
+        raise LabError(f"Lab {lab.number} has the steps\n{named}")
 
 
 def given(known: dict[str, Any]) -> dict[str, int]:

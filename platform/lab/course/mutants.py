@@ -8,14 +8,16 @@
 import json
 import os
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from civildiy.course_runtime.starter import DESCRIPTION
 from lab import environment
 from lab.backends.protocol import Backend
 from lab.course import running
 from lab.course.exercise import CHECKS, LABS, Exercise, exercises
+from lab.course.starter import starter
 from lab.errors import LabError
 from lab.home import REPO, Home
 
@@ -54,12 +56,19 @@ def mutants() -> list[Mutant]:
 
 
 class Stage:
-    """The lab's units run what is put here; saving is enough, as it is for a learner."""
+    """The lab's units run what is put here; saving is enough, as it is for a learner.
 
-    def __init__(self, home: Home, backend: Backend, lab: Exercise) -> None:
+    `merged`: what is still as in the starter is the platform's, as it is for a learner. Else the files run
+    as they are: nothing of a mutant is repaired.
+    """
+
+    def __init__(self, home: Home, backend: Backend, lab: Exercise, *, merged: bool = False) -> None:
         self._home, self._backend, self.lab = home, backend, lab
         self.folder = WORK / lab.folder.name
         self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / DESCRIPTION).unlink(missing_ok=True)
+        if merged:
+            (self.folder / DESCRIPTION).write_bytes((lab.folder / DESCRIPTION).read_bytes())
         self.reference()
         files = {p.module: (self.folder / p.file.name).relative_to(LABS).as_posix() for p in lab.pieces}
         running.use(home, backend, lab, files)
@@ -68,6 +77,13 @@ class Stage:
         """The platform's own text."""
         for piece in self.lab.pieces:
             (self.folder / piece.file.name).write_bytes(piece.source.read_bytes())
+
+    def step(self, step: int) -> None:
+        """The starter, with one step written as the platform has it."""
+        for piece in self.lab.pieces:
+            others = {name: number for name, number in piece.left_out.items() if number != step}
+            text = starter(self.lab, replace(piece, left_out=others))
+            (self.folder / piece.file.name).write_text(text, encoding="utf-8")
 
     def play(self, mutant: Mutant) -> None:
         """The platform's text with the mutant's change."""
@@ -90,7 +106,8 @@ class Stage:
         done = subprocess.run(command, cwd=REPO, env=env, capture_output=True, text=True, check=False)
         if not file.exists():
             raise LabError(f"The checks of lab {self.lab.number} did not run:\n{done.stdout}{done.stderr}")
-        return done.returncode, json.loads(file.read_text())
+        found: list[dict[str, Any]] = json.loads(file.read_text())
+        return done.returncode, found
 
     def close(self) -> None:
         """Back to the platform's own code."""

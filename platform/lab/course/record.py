@@ -11,7 +11,7 @@ from lab.home import Home
 
 KINDS: dict[str, type | tuple[type, ...]] = {
     "outcome": str, "first": str, "when": str, "points": int, "of": int, "seed": int, "mine": bool,
-    "passed_once": bool, "hints": (int, dict), "verdicts": list,
+    "passed_once": bool, "hints": (int, dict), "verdicts": list, "steps": dict,
 }  # fmt: skip
 IN_A_VERDICT: dict[str, type | tuple[type, ...]] = {
     "check": str, "title": str, "lab": str, "outcome": str, "points": int, "seconds": (int, float),

@@ -26,7 +26,7 @@ def write_junit(file: Path, results: Results) -> None:
                 suite,
                 "testcase",
                 name=visible(verdict["check"]),
-                classname=f"lab{number}",
+                classname=f"lab{number}.step{verdict.get('step', 0)}",
                 time=f"{verdict['seconds']:.3f}",
             )
             kind = {"fail": "failure", "not gradable": "error", "not attempted": "skipped"}.get(
@@ -51,7 +51,8 @@ def write_html(file: Path, results: Results) -> None:
             said = "".join(
                 f"<dt>{as_html(label)}</dt><dd>{as_html(text)}</dd>" for label, text in verdict["lines"]
             )
-            head = f"{as_html(verdict['outcome'].upper())}: {as_html(verdict['title'])}"
+            step = f"Step {verdict['step']}: " if verdict.get("step") else ""
+            head = f"{step}{as_html(verdict['outcome'].upper())}: {as_html(verdict['title'])}"
             rows.append(f"<h3>{head}</h3><dl>{said}</dl>" if said else f"<p>{head}</p>")
     style = ":root{color-scheme:light dark}body{font:16px/1.5 system-ui;max-width:50em;margin:2em auto}"
     file.write_text(

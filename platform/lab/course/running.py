@@ -25,6 +25,13 @@ WORK = ".mutants"
 """Folder below labs/ in which tests put solutions of their own."""
 
 
+WORDS = {
+    "blocked": "does not return", "ended": "ended the process",
+    "unusable": "raised while it was imported",
+}  # fmt: skip
+"""What an incident of a kind did."""
+
+
 @dataclass(frozen=True)
 class Incident:
     """Something that the learner's code did; `time` in Unix seconds, `line` counts from 1."""
@@ -43,7 +50,7 @@ class Incident:
         return self.text.startswith("NotImplementedError: Lab ")
 
     def __str__(self) -> str:
-        said = {"blocked": "does not return", "ended": "ended the process"}.get(self.kind, "raised")
+        said = WORDS.get(self.kind, "raised")
         where = f"labs/{self.file}, line {self.line}" if self.line else f"labs/{self.file}"
         return f"{where} {said}: {self.text}" + (f"\n    {self.source}" if self.source else "")
 
@@ -67,12 +74,24 @@ def entries(backend: Backend, unit: str) -> list[dict[str, Any]]:
 def incidents(backend: Backend, units: tuple[str, ...], since: float) -> list[Incident]:
     """Incidents of these units since a Unix time, oldest first."""
     found = [
-        Incident(unit, e["time"], e["kind"], e["file"], e["line"], e["source"], e["text"])
+        _incident(unit, entry)
         for unit in units
-        for e in entries(backend, unit)
-        if e["time"] >= since and e["kind"] in ("raised", "blocked", "ended")
+        for entry in entries(backend, unit)
+        if entry["time"] >= since and entry["kind"] in ("raised", "blocked", "ended")
     ]
     return sorted(found, key=lambda incident: incident.time)
+
+
+def unusable(backend: Backend, unit: str) -> list[Incident]:
+    """Files in whose place `unit` runs the platform's modules, because they raised at their import."""
+    said = entries(backend, unit)
+    began = max((entry["time"] for entry in said if entry["kind"] == "started"), default=0.0)
+    return [_incident(unit, e) for e in said if e["kind"] == "unusable" and e["time"] >= began]
+
+
+def _incident(unit: str, entry: dict[str, Any]) -> Incident:
+    words = (entry[name] for name in ("time", "kind", "file", "line", "source", "text"))
+    return Incident(unit, *words)
 
 
 def is_waiting(backend: Backend, unit: str) -> bool:

@@ -1,69 +1,142 @@
-"""How far a learner is: the steps of a lab of which nothing is written yet."""
+"""How far a learner is: for each step of a lab, whether its code is written, and what each check judges."""
 
 import ast
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cache
 from pathlib import Path
 
-from lab.course.exercise import CHECKS, Exercise
-from lab.course.starter import Def, names
+from civildiy.course_runtime.loader import parsed
+from civildiy.course_runtime.starter import gap
+from civildiy.course_runtime.written import Written, written
+from lab.course.exercise import CHECKS, LABS, Exercise, Piece
+from lab.course.starter import starter
+
+
+class State(StrEnum):
+    """Of one step."""
+
+    OPEN = "open"
+    WRITTEN = "written"
+    BROKEN = "broken"
+    """What is written cannot run, whatever it would do."""
+
+
+@dataclass
+class Step:
+    """One step as the learner's files have it now. `why`: what is wrong with a broken one."""
+
+    number: int
+    title: str
+    state: State = State.OPEN
+    why: str = ""
+    untouched: list[str] = field(default_factory=list)
+    lines: list[tuple[str, int, int]] = field(default_factory=list)
+    """What is written: the file (as incidents name it), first and last line."""
+
+    @property
+    def runs(self) -> str:
+        """Whose code the system runs for this step."""
+        if self.state is not State.WRITTEN:
+            return "the platform's code"
+        return "your code, and the platform's for the rest" if self.untouched else "your code"
+
+    def holds(self, file: str, line: int) -> bool:
+        """Whether this line belongs to what is written of the step."""
+        return any(file == name and first <= line <= last for name, first, last in self.lines)
 
 
 @cache
-def _needs() -> dict[str, dict[str, list[int]]]:
+def _judged() -> dict[str, dict[str, int]]:
     return tomllib.loads((CHECKS / "steps.toml").read_text(encoding="utf-8"))
 
 
-def needed(lab: Exercise, check: str) -> tuple[int, ...]:
-    """The steps without which a check (by its test's name) cannot pass; () when that is not known."""
-    return tuple(_needs().get(lab.number, {}).get(check.partition("[")[0], ()))
+def judged_by(lab: Exercise, check: str) -> int:
+    """The step that a check (by its test's name) judges; 0 when it is not listed."""
+    return _judged().get(lab.number, {}).get(check.partition("[")[0], 0)
+
+
+def checks_of(lab: Exercise, step: int) -> list[str]:
+    """The checks that judge a step."""
+    return [name for name, judged in _judged().get(lab.number, {}).items() if judged == step]
+
+
+def steps_of(lab: Exercise, files: Mapping[str, Path]) -> list[Step]:
+    """All steps of a lab as they are now. `files`: the file that runs for each module."""
+    found = [Step(number, title) for number, title in enumerate(lab.steps, 1)]
+    for piece in lab.pieces:
+        _look(lab, piece, files.get(piece.module, piece.file), found)
+    return found
+
+
+def _look(lab: Exercise, piece: Piece, file: Path, found: list[Step]) -> None:
+    """Enter into `found` what one file holds."""
+    mine = {step.number: step for step in found if step.number in piece.left_out.values()}
+    named = f"labs/{file.relative_to(LABS)}" if file.is_relative_to(LABS) else file.name
+    try:
+        there = written({*piece.left_out}, ast.parse(starter(lab, piece)), parsed(str(file)))
+    except (SyntaxError, ImportError, RecursionError) as error:
+        for step in mine.values():
+            step.state, step.why = State.BROKEN, _why(named, error)
+        return
+    for name, number in piece.left_out.items():
+        _enter(mine[number], name, there, file)
+    for name in sorted(there.gone):
+        step = mine[piece.left_out[name]]
+        # A private function may well be replaced by something else as long as the step is written.
+        if step.state is State.BROKEN or (name.rpartition(".")[2].startswith("_") and step.lines):
+            continue
+        step.state = State.BROKEN
+        step.why = f"{named} has no `{name}`. The platform's own runs in its place."
+
+
+def _enter(step: Step, name: str, there: Written, file: Path) -> None:
+    if name in there.untouched:
+        step.untouched.append(name)
+    elif name in there.changed:
+        step.lines.append(("/".join(file.parts[-2:]), *there.changed[name]))
+        if step.state is State.OPEN:
+            step.state = State.WRITTEN
+
+
+def _why(named: str, error: Exception) -> str:
+    if isinstance(error, SyntaxError):
+        return f"{named}, line {error.lineno or 1}: {type(error).__name__}: {error.msg}"
+    return f"{named} cannot be read: {error}"
+
+
+def first_gap(lab: Exercise, step: Step) -> str:
+    """What the starter says of the first name of a step that is not written."""
+    names = [name for piece in lab.pieces for name, number in piece.left_out.items() if number == step.number]
+    return gap(lab.number, step.number, (step.untouched or names)[0])
 
 
 def unwritten(lab: Exercise, files: Mapping[str, Path]) -> dict[int, str]:
-    """Steps of which nothing is written, with the starter's words for the first gap of each.
-
-    `files`: the file that runs for each module. One that does not compile counts as written: what is wrong
-    with it is for the checks to say.
-    """
-    gaps: dict[int, str] = {}
-    begun: set[int] = set()
-    for piece in lab.pieces:
-        there = _written(files.get(piece.module, piece.file), piece.left_out)
-        for name, step in piece.left_out.items():
-            if name in there:
-                begun.add(step)
-            else:
-                gaps.setdefault(step, f"Lab {lab.number}, step {step}: write {name}")
-    return {step: gaps[step] for step in sorted(gaps.keys() - begun)}
+    """Steps of which nothing is written, with the starter's words for the first gap of each."""
+    return open_of(lab, steps_of(lab, files))
 
 
-def units_of(lab: Exercise, steps: tuple[int, ...]) -> tuple[str, ...]:
-    """The units that run the code of these steps; all of the lab's for ()."""
-    pieces = [piece for piece in lab.pieces if not steps or {*steps} & {*piece.left_out.values()}]
+def open_of(lab: Exercise, found: list[Step]) -> dict[int, str]:
+    """The open ones of these steps, with the starter's words for the first gap of each."""
+    return {step.number: first_gap(lab, step) for step in found if step.state is State.OPEN}
+
+
+def own_code(lab: Exercise, files: Mapping[str, Path]) -> list[int]:
+    """The steps for which the learner's code runs."""
+    return [step.number for step in steps_of(lab, files) if step.state is State.WRITTEN]
+
+
+def units_of(lab: Exercise, step: int) -> tuple[str, ...]:
+    """The units that run the code of this step; all of the lab's for 0."""
+    pieces = [piece for piece in lab.pieces if not step or step in piece.left_out.values()]
     return tuple(dict.fromkeys(unit for piece in pieces for unit in piece.units))
 
 
-def _written(file: Path, left_out: Mapping[str, int]) -> set[str]:
-    """Which of the names left out are more than the starter's gap."""
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-        tree = ast.parse(text)
-    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
-        return set(left_out)
-    found = dict(names(tree))
-    stored = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-    gaps = {name for name in left_out if name in found and _is_gap(found[name])}
-    # In place of a value that is not a function there stands a comment.
-    short = {name: name.rpartition(".")[2] for name in left_out.keys() - found.keys()}
-    gaps |= {n for n, s in short.items() if s not in stored and f"step {left_out[n]}: {s}" in text}
-    return left_out.keys() - gaps
-
-
-def _is_gap(node: ast.stmt) -> bool:
-    """Whether a function's body is the starter's raise and nothing else."""
-    if not isinstance(node, Def):
-        return False
-    last = node.body[-1]
-    short = len(node.body) <= 1 + (ast.get_docstring(node) is not None)
-    return short and isinstance(last, ast.Raise) and "NotImplementedError('Lab " in ast.unparse(last)
+def dependents(lab: Exercise, changed: set[int]) -> set[int]:
+    """The steps that build on the changed ones, as `needs` in exercise.toml says, also through others."""
+    found = {*changed}
+    while more := {step for step, needs in lab.needs.items() if {*needs} & found} - found:
+        found |= more
+    return found - changed

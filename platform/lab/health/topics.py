@@ -4,8 +4,9 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
-from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType
 
+from civildiy.chassis.clients.kafka import admin
 from civildiy.contracts.posts.topics import TOPICS
 from lab.backends.protocol import Backend
 from lab.health.finding import SECONDS, Finding, Findings
@@ -20,19 +21,17 @@ def look(backend: Backend) -> Findings:
     """Yield topics that are missing or differ. Raises OSError and KafkaError."""
     address = backend.endpoints()["kafka"]
     host, _, port = address.rpartition(":")
-    # First without Kafka's client, whose constructor leaves a thread running when it fails.
+    # A refused connection is noticed sooner without Kafka's client.
     socket.create_connection((host, int(port)), SECONDS * slow()).close()
     patience = int(1000 * SECONDS * slow())
-    admin = KafkaAdminClient(
-        bootstrap_servers=address, request_timeout_ms=patience, bootstrap_timeout_ms=patience
-    )
+    client = admin(address, request_timeout_ms=patience, bootstrap_timeout_ms=patience)
     try:
-        partitions = {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics()}
+        partitions = {topic["name"]: len(topic["partitions"]) for topic in client.describe_topics()}
         names = [name for name in TOPICS if name in partitions]
         resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
-        retention = _retention(admin.describe_configs(resources)) if names else {}
+        retention = _retention(client.describe_configs(resources)) if names else {}
     finally:
-        admin.close()
+        client.close()
     findings = [*judge(partitions, retention)]
     yield from findings or [Finding(WHAT, f"the topics {' and '.join(TOPICS)} exist as configured")]
 

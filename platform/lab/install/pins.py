@@ -55,6 +55,8 @@ class Pins:
     go: dict[str, GoModule]
     kafka: str
     archives: dict[str, Archive] = field(default_factory=dict)
+    images: dict[str, str] = field(default_factory=dict)
+    """Full image names, by unit; `python` is the one that ours are built on."""
 
 
 def pins() -> Pins:
@@ -66,4 +68,5 @@ def pins() -> Pins:
         go={name: GoModule(**module) for name, module in document["go"].items()},
         kafka=document["maven"]["kafka"]["version"],
         archives={name: Archive(**archive) for name, archive in document["archive"].items()},
+        images=document["image"],
     )

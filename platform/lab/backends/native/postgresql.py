@@ -12,6 +12,8 @@ from lab import environment
 from lab.home import Home
 
 SHARED = Path("/var/lib/civildiy-lab")
+LOCALE = ("--encoding=UTF8", "--locale=C.UTF-8")
+"""initdb's options on both backends: letters sort and change case in the same way."""
 
 
 def as_owner(group: int | None = None) -> list[str]:
@@ -56,8 +58,8 @@ def ensure_cluster(home: Home, binaries: Path, password: str) -> Path:
             shutil.chown(new, "postgres", "postgres")
             shutil.chown(secret.name, "postgres")
         subprocess.run(
-            [*as_owner(), str(binaries / "initdb"), "-D", str(new), "-U", "postgres", "-E", "UTF8",
-             "--locale=C.UTF-8", "--auth=scram-sha-256", f"--pwfile={secret.name}"],
+            [*as_owner(), str(binaries / "initdb"), "-D", str(new), "-U", "postgres", *LOCALE,
+             "--auth=scram-sha-256", f"--pwfile={secret.name}"],
             check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd="/",
             env=environment.own(),
         )  # fmt: skip

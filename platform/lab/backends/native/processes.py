@@ -49,12 +49,14 @@ def commands(home: Home, paths: ServerPaths, values: Mapping[str, str]) -> dict[
         ],
         "mongodb": [
             f"{paths.mongod}", "--dbpath", f"{data}/mongodb", "--bind_ip", values["HOST_MONGODB"],
-            "--port", values["PORT_MONGODB"], "--replSet", "rs0", "--wiredTigerCacheSizeGB", "0.25",
-            "--setParameter", "ttlMonitorSleepSecs=1", "--nounixsocket", "--oplogSize", "200",
+            "--port", values["PORT_MONGODB"], "--replSet", "rs0",
+            "--wiredTigerEngineConfigString", "cache_size=96M", "--oplogSize", "200",
+            "--setParameter", "ttlMonitorSleepSecs=1", "--nounixsocket",
         ],
         "redis": [
             f"{paths.redis_server}", "--bind", values["HOST_REDIS"], "--port", values["PORT_REDIS"],
             "--dir", f"{data}/redis", "--appendonly", "yes", "--save", "", "--protected-mode", "no",
+            "--maxmemory", "36mb",
         ],
         "kafka": [
             f"{paths.java}", *kafka.java_options(), *archive, "-cp", f"{jars}/*", "kafka.Kafka",

@@ -1,0 +1,127 @@
+"""What the containers cost: processor time, memory, and whether the kernel ended something in one of them."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+from compose.stack import Stack
+
+V1 = Path("/sys/fs/cgroup/memory")
+V2 = Path("/sys/fs/cgroup")
+ENGINE = ("dockerd", "containerd", "containerd-shim", "containerd-shim-runc-v2", "docker-proxy")
+MIB = 2**20
+
+
+def _files(identity: str, controller: str) -> Path:
+    """The folder in which the kernel counts for one container."""
+    if V1.is_dir():
+        return Path("/sys/fs/cgroup") / controller / "docker" / identity
+    scope = V2 / "system.slice" / f"docker-{identity}.scope"
+    return scope if scope.is_dir() else V2 / "docker" / identity
+
+
+def _table(file: Path) -> dict[str, int]:
+    return {name: int(value) for name, value in (line.split() for line in file.read_text().splitlines())}
+
+
+def cpu_seconds(identity: str) -> float:
+    """Processor seconds that a container has used, its health checks included."""
+    folder = _files(identity, "cpuacct")
+    if V1.is_dir():
+        return int((folder / "cpuacct.usage").read_text()) / 1e9
+    return _table(folder / "cpu.stat")["usage_usec"] / 1e6
+
+
+def engine_seconds(root: Path) -> float:
+    """Processor seconds of the engine below `root`: what it runs to start health checks is part of it."""
+    total = 0.0
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.name()[:15] in {name[:15] for name in ENGINE} and str(root) in " ".join(
+                process.cmdline()
+            ):
+                total += sum(process.cpu_times()[:4])  # its own time, and that of the children it has reaped
+    return total
+
+
+def held(identity: str) -> int:
+    """Bytes that the kernel cannot take back from a container: all that it uses, without its file cache."""
+    folder = _files(identity, "memory")
+    stat = _table(folder / "memory.stat")
+    if V1.is_dir():
+        used = int((folder / "memory.usage_in_bytes").read_text())
+        return used - stat["total_inactive_file"] - stat["total_active_file"]
+    return int((folder / "memory.current").read_text()) - stat["inactive_file"] - stat["active_file"]
+
+
+def kernel_kills(identity: str) -> int:
+    """How many processes the kernel has ended in a container, children of its main process included."""
+    name = "memory.oom_control" if V1.is_dir() else "memory.events"
+    return _table(_files(identity, "memory") / name)["oom_kill"]
+
+
+def running(stack: Stack) -> dict[str, dict[str, Any]]:
+    """What the engine says of each running container, by the name of its service."""
+    label = "com.docker.compose.service"
+    return {
+        each["Config"]["Labels"][label]: each for each in stack.all_containers() if each["State"]["Running"]
+    }
+
+
+@dataclass
+class Peaks:
+    """The most that each service has held, in bytes; `look` is called again and again."""
+
+    bytes: dict[str, int] = field(default_factory=dict)
+
+    def look(self, identities: dict[str, str]) -> None:
+        for service, identity in identities.items():
+            with suppress(OSError, KeyError):  # it is being replaced
+                self.bytes[service] = max(self.bytes.get(service, 0), held(identity))
+
+
+@contextmanager
+def peaks(stack: Stack, gap: float = 0.5) -> Iterator[Peaks]:
+    """Measure the peaks of all containers that run now, in the background."""
+    identities = {service: each["Id"] for service, each in running(stack).items()}
+    found, done = Peaks(), threading.Event()
+
+    def watch() -> None:
+        while not done.wait(gap):
+            found.look(identities)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield found
+    finally:
+        done.set()
+        thread.join()
+
+
+@dataclass(frozen=True)
+class Idle:
+    """Processor use without any load, in percent of one core."""
+
+    containers: float
+    engine: float
+    each: dict[str, float]
+
+
+def idle(stack: Stack, root: Path, seconds: float = 60.0) -> Idle:
+    """Measure for a minute what all running containers use, and what the engine uses beside them."""
+    identities = {service: each["Id"] for service, each in running(stack).items()}
+    began, engine = time.monotonic(), engine_seconds(root)
+    before = {service: cpu_seconds(identity) for service, identity in identities.items()}
+    time.sleep(seconds)
+    lasted = time.monotonic() - began
+    each = {
+        service: 100 * (cpu_seconds(identity) - before[service]) / lasted
+        for service, identity in identities.items()
+    }
+    return Idle(sum(each.values()), 100 * (engine_seconds(root) - engine) / lasted, each)

@@ -1,0 +1,31 @@
+"""What the engine says when the kernel has ended a process in a container for lack of memory."""
+
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+
+from compose import step
+
+
+class MemoryKills:
+    """The engine's own report of each container in which the kernel ended something for lack of memory."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    @contextmanager
+    def watched(self, environment: Mapping[str, str], project: str) -> Iterator[None]:
+        """Listen until the end: a container that is made again forgets what happened in it."""
+        words = ["docker", "events", "--filter", "event=oom", "--format", "{{json .Actor.Attributes}}",
+                 "--filter", f"label=com.docker.compose.project={project}"]  # fmt: skip
+        with step.started(words, environment) as child:
+
+            def read() -> None:
+                for line in child.stdout or ():
+                    with suppress(ValueError):
+                        self.seen.append(json.loads(line)["com.docker.compose.service"])
+
+            thread = threading.Thread(target=read, daemon=True)
+            thread.start()
+            yield
