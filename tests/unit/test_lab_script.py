@@ -241,7 +241,7 @@ def test_a_killed_lab_leaves_no_installation_behind(tmp_path: Path) -> None:
         )  # fmt: skip
         assert parent.stdout
         child = int(parent.stdout.readline())
-        assert "another ./lab is installing" in parent.stdout.readline()
+        assert "waiting for another ./lab that installs" in parent.stdout.readline()
         parent.kill()
         parent.wait()
         deadline = time.monotonic() + 120

@@ -52,5 +52,7 @@ def _wait_until(condition: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + START_SECONDS * slow()
     while not condition():
         if time.monotonic() > deadline:
-            raise LabError(f"Waited {START_SECONDS * slow():.0f} s for {what}. Look: ./lab status")
+            raise LabError(
+                f"Waited {START_SECONDS * slow():.0f} s for {what}. See the state of all units: ./lab status"
+            )
         time.sleep(0.05)
