@@ -15,7 +15,7 @@ def view_redis(database: int = 0) -> Redis:
 
 def run(tool: str, *arguments: str, code: int | None = 0) -> dict[str, Any]:
     ran = operations.run_tool(backend, tool, arguments)
-    assert code is None or ran.code == code, (ran.code, ran.answer, ran.said)
+    assert code is None or ran.code == code, (ran.code, ran.answer, ran.messages)
     return ran.answer
 
 

@@ -1,1 +1,1 @@
-"""What all checks share: outcomes, people, waiting, and the state of the system around them."""
+"""Shared by all checks: outcomes, users, waiting, and the state of the system around a check."""

@@ -1,7 +1,7 @@
-"""What the learner's code answered, read so that an odd answer fails the check and is shown.
+"""Read what the learner's code answered, so that an unexpected answer fails the check and is shown.
 
-A key that is missing, a body that is no JSON, a list in place of an object: a check that reads such a
-thing must not break. It says what it asked, what it looked for and what came.
+A missing key, a body that is not JSON, a list instead of an object: such an answer must not crash the check.
+The check reports its request, what it expected, and the answer.
 """
 
 import json
@@ -13,13 +13,13 @@ import httpx
 from grading.outcome import Wrong
 from lab.topology import PATHS
 
-MEANS = "The answer does not hold what the task describes, so nothing more can be looked at."
+MEANS = "The answer does not have the form that the task describes, so the check cannot go on."
 LONGEST = 400
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where something was read: what was done, what came, and which service answered ('' if none did)."""
+    """Where a value was read: the request, the answer, and the service that gave it ('' if unknown)."""
 
     did: str
     saw: str
@@ -27,7 +27,7 @@ class Source:
 
 
 class Odd(Wrong):
-    """What was read is not what the task describes."""
+    """Raised when an answer does not have the form that the task describes."""
 
     def __init__(self, source: Source, expected: str) -> None:
         super().__init__(source.did, expected, source.saw, MEANS)
@@ -35,16 +35,16 @@ class Odd(Wrong):
 
 
 class Last:
-    """What was read last: it is shown when a check can make nothing of it."""
+    """The last answer that was read; it is shown when a check cannot use it."""
 
     source: Source | None = None
 
 
 class Fields(dict[str, Any]):
-    """A JSON object that says by itself which key is missing."""
+    """A JSON object that raises Odd with the name of a missing key."""
 
-    def __init__(self, found: dict[str, Any], source: Source, place: str) -> None:
-        super().__init__({key: held(value, source, f"{place}{key}.") for key, value in found.items()})
+    def __init__(self, value: dict[str, Any], source: Source, place: str) -> None:
+        super().__init__({key: held(inner, source, f"{place}{key}.") for key, inner in value.items()})
         self._source, self._place = source, place
 
     def __missing__(self, key: object) -> NoReturn:
@@ -52,10 +52,10 @@ class Fields(dict[str, Any]):
 
 
 class Items(list[Any]):
-    """A JSON list that says by itself that it is too short, or that an object should be there."""
+    """A JSON list that raises Odd when it is too short, or used as an object."""
 
-    def __init__(self, found: list[Any], source: Source, place: str) -> None:
-        super().__init__(held(value, source, f"{place}{n}.") for n, value in enumerate(found))
+    def __init__(self, value: list[Any], source: Source, place: str) -> None:
+        super().__init__(held(inner, source, f"{place}{n}.") for n, inner in enumerate(value))
         self._source, self._place = source, place
 
     def __getitem__(self, index: Any) -> Any:
@@ -67,12 +67,12 @@ class Items(list[Any]):
             raise Odd(self._source, f"an object with a field '{self._place}{index}', not a list") from None
 
     def get(self, key: str, default: object = None) -> NoReturn:
-        """What an object would have."""
+        """Raise Odd: only an object has this method."""
         raise Odd(self._source, f"an object with a field '{self._place}{key}', not a list")
 
 
 def held(value: Any, source: Source, place: str = "") -> Any:
-    """The same value; objects and lists in it raise Odd when something is missing. Notes the source."""
+    """Return the same value and remember its source; its objects and lists raise Odd for a missing part."""
     if not place:
         Last.source = source
     if isinstance(value, dict):
@@ -83,7 +83,7 @@ def held(value: Any, source: Source, place: str = "") -> Any:
 
 
 def parsed(raw: bytes | str, did: str, service: str = "") -> Any:
-    """JSON from somewhere else than an HTTP answer, read as carefully. Raises Odd."""
+    """Parse JSON that did not come in an HTTP answer, with the same care. Raises Odd."""
     text = raw.decode(errors="replace") if isinstance(raw, bytes) else raw
     source = Source(did, text[:LONGEST] or "nothing", service)
     try:
@@ -93,18 +93,18 @@ def parsed(raw: bytes | str, did: str, service: str = "") -> Any:
 
 
 class Answer(httpx.Response):
-    """An HTTP answer whose JSON may be anything."""
+    """An HTTP answer whose JSON may have any form."""
 
     @classmethod
     def of(cls, response: httpx.Response) -> "Answer":
-        """The same answer, read with care."""
+        """Return the same answer as an Answer, and remember it as the last one."""
         answer = cls.__new__(cls)
         answer.__dict__ = response.__dict__
         Last.source = source_of(answer)
         return answer
 
     def json(self, **options: Any) -> Any:
-        """The body. Raises Odd when it is no JSON, and later for what is missing in it."""
+        """Return the body. Raises Odd when it is not JSON, and later for a missing part."""
         source = source_of(self)
         try:
             return held(super().json(**options), source)
@@ -113,17 +113,17 @@ class Answer(httpx.Response):
 
 
 def source_of(answer: httpx.Response) -> Source:
-    """Request and answer in words."""
+    """Describe a request and its answer."""
     kind = answer.headers.get("location", "") and f", Location: {answer.headers['location']}"
     saw = f"{answer.status_code} {answer.reason_phrase}{kind} {answer.text[:LONGEST] or '(no body)'}"
     return Source(asked(answer.request), saw, service_of(answer.request.url))
 
 
 def asked(request: httpx.Request) -> str:
-    """'GET /api/posts?limit=1'."""
+    """Describe a request, such as 'GET /api/posts?limit=1'."""
     return f"{request.method} {request.url.raw_path.decode(errors='replace')}"
 
 
 def service_of(url: httpx.URL) -> str:
-    """The service that a path of the system belongs to; '' for others."""
+    """Return the service to which a path of the system belongs; '' for other paths."""
     return next((unit for unit, path in PATHS.items() if f"{url.path}/".startswith(f"/api/{path}/")), "")

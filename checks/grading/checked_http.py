@@ -1,4 +1,4 @@
-"""lab.probes.local_http for checks: the same questions, and what comes is an Answer."""
+"""HTTP for checks: the functions of lab.probes.local_http, but each returns an Answer."""
 
 from typing import Any
 
@@ -10,33 +10,33 @@ from lab.probes.local_http import NO_TLS as NO_TLS
 
 
 class Client(httpx.Client):
-    """A client whose answers are read with care."""
+    """A client whose answers are Answer objects."""
 
     def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
-        """As httpx does. Raises httpx.HTTPError when nothing comes."""
+        """Send a request, as httpx does. Raises httpx.HTTPError when there is no answer."""
         return Answer.of(super().send(request, **options))
 
 
 def client(**options: Any) -> httpx.Client:
-    """A client that ignores proxies; `options` as httpx.Client takes them."""
+    """Return a client that ignores proxies; `options` are those of httpx.Client."""
     return Client(trust_env=False, **{"verify": NO_TLS, **options})
 
 
 def request(method: str, url: str, **options: Any) -> httpx.Response:
-    """One answer over a connection of its own. Raises httpx.HTTPError when there is none."""
+    """Send one request over its own connection. Raises httpx.HTTPError when there is no answer."""
     return Answer.of(local_http.request(method, url, **options))
 
 
 def get(url: str, **options: Any) -> httpx.Response:
-    """One answer to a GET."""
+    """Send a GET."""
     return request("GET", url, **options)
 
 
 def post(url: str, **options: Any) -> httpx.Response:
-    """One answer to a POST."""
+    """Send a POST."""
     return request("POST", url, **options)
 
 
 def put(url: str, **options: Any) -> httpx.Response:
-    """One answer to a PUT."""
+    """Send a PUT."""
     return request("PUT", url, **options)

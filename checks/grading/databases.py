@@ -1,4 +1,4 @@
-"""The databases seen from their own side: plans, sessions, and what a service makes of an empty one."""
+"""Look into the databases: query plans, sessions, and what a service does with an empty database."""
 
 import signal
 import time
@@ -23,25 +23,25 @@ T = TypeVar("T")
 
 
 def at_once(count: int, act: Callable[[int], T]) -> list[T]:
-    """The results of `act(0)` to `act(count - 1)`, all begun at the same moment."""
+    """Return the results of `act(0)` to `act(count - 1)`, which all start at the same moment."""
     with ThreadPoolExecutor(count) as threads:
         return list(threads.map(act, range(count)))
 
 
 def inserts_at_once(service: str, table: LiteralString, count: int, act: Callable[[int], T]) -> list[T]:
-    """Like `at_once`, but nobody's insert into `table` goes on before three wait at it.
+    """Return the same as `at_once`, but hold back every insert into `table` until three of them wait.
 
-    So whoever looked before writing has looked before anybody wrote.
+    So code that first checks and then writes has always checked before any other writes.
     """
     with postgresql(service) as holder, ThreadPoolExecutor(count) as threads:
         holder.execute(sql.SQL("LOCK TABLE {} IN SHARE MODE").format(sql.Identifier(table)))
         running = [threads.submit(act, number) for number in range(count)]
-        # Not for long: others wait for a connection meanwhile, and give up after two seconds.
+        # At most 1 s: other requests wait for a connection meanwhile, and give up after two seconds.
         deadline = time.monotonic() + 1
         waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = %s::regclass"
         while time.monotonic() < deadline:
-            found = holder.execute(waiting, (table,)).fetchone()
-            if found and found[0] >= 3:
+            row = holder.execute(waiting, (table,)).fetchone()
+            if row and row[0] >= 3:
                 break
             time.sleep(0.01)
         holder.commit()
@@ -50,14 +50,14 @@ def inserts_at_once(service: str, table: LiteralString, count: int, act: Callabl
 
 @contextmanager
 def mongodb() -> Iterator[MongoClient[Document]]:
-    """A client of the posts' MongoDB."""
+    """Yield a client of the posts' MongoDB."""
     with databases.mongodb(ENDPOINTS["mongodb"]) as client:
         yield client
 
 
 @contextmanager
 def postgresql(service: str, database: str = "") -> Iterator[psycopg.Connection[Any]]:
-    """A connection with the role of `service`, to its own database or another one."""
+    """Yield a connection with the role of `service`, to its own database or another one."""
     s = environment(service)
     host, _, port = ENDPOINTS["postgresql"].rpartition(":")
     with psycopg.connect(
@@ -68,13 +68,13 @@ def postgresql(service: str, database: str = "") -> Iterator[psycopg.Connection[
 
 
 def posts_kept() -> int:
-    """About how many posts there are, deleted ones included."""
+    """Return about how many posts there are, deleted ones included."""
     with mongodb() as client:
         return client[POSTS][POSTS].estimated_document_count()
 
 
-def begin_anew(unit: str) -> float:
-    """End a service's process; returns when its successor, which serves now, began (Unix time)."""
+def restart_process(unit: str) -> float:
+    """Kill a service's process, wait until a new one serves, and return when that began (Unix seconds)."""
     before = _began(unit)
     backend.signal(unit, signal.SIGKILL)
     eventually(lambda: _began(unit) > before, within=20, what=f"{unit} to start again")
@@ -99,9 +99,9 @@ TABLE_BACK: tuple[LiteralString, ...] = (
 
 @contextmanager
 def without_users() -> Iterator[None]:
-    """Auth's database without its table `users`; afterwards the old one is there again."""
-    backend.pid_of("auth")  # raises where nobody may end it: then nothing is moved either
-    _put_back()  # an earlier run may have been killed in between
+    """Remove the table `users` from auth's database, and restore it afterwards."""
+    backend.pid_of("auth")  # raises where auth may not be restarted; then the table is not touched either
+    _put_back()  # an earlier run may have been killed before it restored the table
     with postgresql("auth") as connection:
         for statement in TABLE_AWAY:
             connection.execute(statement)
@@ -112,21 +112,21 @@ def without_users() -> Iterator[None]:
 
 
 def _put_back() -> None:
-    with postgresql("auth") as connection:  # one transaction: nobody sees anything in between
-        found = connection.execute("SELECT to_regclass('kept.users')").fetchone()
-        if found and found[0]:
+    with postgresql("auth") as connection:  # one transaction: no other session sees a state in between
+        row = connection.execute("SELECT to_regclass('kept.users')").fetchone()
+        if row and row[0]:
             for statement in TABLE_BACK:
                 connection.execute(statement)
 
 
 def index_names() -> set[str]:
-    """The indexes of the posts, without the one that MongoDB makes itself."""
+    """Return the names of the indexes of the posts, without the one that MongoDB creates itself."""
     with mongodb() as client:
         return databases.index_names(client)
 
 
 def plans_of(value: object, act: Callable[[], object]) -> list[Document]:
-    """What MongoDB's profiler noted while `act` ran, of queries of posts that hold `value`."""
+    """Return what MongoDB's profiler recorded while `act` ran, of queries for posts that contain `value`."""
     with mongodb() as client:
         database = client[POSTS]
         database.command("profile", 0)
@@ -136,9 +136,9 @@ def plans_of(value: object, act: Callable[[], object]) -> list[Document]:
             act()
         finally:
             database.command("profile", 0)
-        found = list(database["system.profile"].find({"op": {"$in": ["query", "command", "getmore"]}}))
+        entries = list(database["system.profile"].find({"op": {"$in": ["query", "command", "getmore"]}}))
         database.drop_collection("system.profile")
-    return [entry for entry in found if _holds(entry.get("command"), value)]
+    return [entry for entry in entries if _holds(entry.get("command"), value)]
 
 
 def _holds(document: object, value: object) -> bool:
@@ -150,7 +150,7 @@ def _holds(document: object, value: object) -> bool:
 
 
 def connections_opened() -> dict[str, int]:
-    """How many connections each database has accepted since its server began."""
+    """Return how many connections each database has accepted since its server started."""
     opened = {}
     with postgresql("auth") as connection:
         for name, count in connection.execute("SELECT datname, sessions FROM pg_stat_database"):

@@ -1,4 +1,4 @@
-"""Events that a check puts on the topic itself, and the view as Redis holds it."""
+"""Events that a check itself puts on the topic, and the view as it is in Redis."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -27,12 +27,12 @@ TRACE = "00-" + "1" * 32 + "-" + "2" * 16 + "-01"
 START = datetime(2026, 1, 1, tzinfo=UTC)
 PART = 500
 LAST = 10**6
-"""Version of the event that takes a check's post back: beyond all others."""
+"""The version of the event that removes a check's post again: higher than all others."""
 
 
 @dataclass
 class Post:
-    """A post that exists in events only; `body()` is the event of its present state."""
+    """A post that exists only in events; `body()` is the event for its present state."""
 
     user: int
     words: str
@@ -41,7 +41,7 @@ class Post:
     at: datetime = START
 
     def body(self, removed: bool = False) -> bytes:
-        """The event as bytes: created, updated, or deleted."""
+        """Return the event as bytes: created, updated, or deleted."""
         _made[self.id] = self.user
         document: PostContent = {
             "_id": ObjectId(self.id), "user_id": self.user, "tags": [],
@@ -55,18 +55,19 @@ class Post:
         return encode(put_event(kind, document, self.at, TRACE))  # type: ignore[arg-type]
 
     def changed(self, words: str) -> "Post":
-        """The next version of this post."""
+        """Return the next version of this post."""
         return Post(self.user, words, self.id, self.version + 1, self.at + timedelta(seconds=1))
 
 
 _made: dict[str, int] = {}
-"""Posts that were spoken of, with their users: MongoDB knows none of them."""
+"""The posts for which events were made, with their users; MongoDB contains none of them."""
 
 
 def take_back() -> None:
-    """Remove all posts that exist in events only, so that nothing is in the view that is not in MongoDB.
+    """Remove all posts that exist only in events, so that the view contains only posts from MongoDB.
 
-    Their events stay on the topic, late and doubled as they are, where ./lab verify must not judge them.
+    Their late and repeated events stay on the topic. The view's offset is moved past them, so that
+    ./lab verify does not judge them.
     """
     gone = [Post(user, "", post_id, LAST) for post_id, user in _made.items()]
     if gone:
@@ -77,7 +78,7 @@ def take_back() -> None:
 
 
 def stranger(rng: Random) -> int:
-    """A user id that nobody has; the same seed may have run before: the next one is free."""
+    """Return a user id without entries in Redis; after another run with this seed, the next free one."""
     with redis() as client:
         while client.exists(keys.of_user(user := rng.randrange(10**12, 10**15))):
             pass
@@ -85,11 +86,11 @@ def stranger(rng: Random) -> int:
 
 
 def publish(records: Iterable[tuple[str, bytes]]) -> int:
-    """Put (key, value) records on the topic; returns the offset after the last one."""
+    """Put (key, value) records on the topic, and return the offset after the last one."""
     client: KafkaProducer = producer(ENDPOINTS["kafka"])
     following = 0
     try:
-        # In parts: on a slow machine many records at once would wait too long for their turn.
+        # In parts: on a slow machine, many records at once would exceed the producer's time limit.
         for part in batches(records, PART):
             futures = [client.send(POSTS_TOPIC, key=key.encode(), value=value) for key, value in part]
             following = max(int(future.get(20).offset) for future in futures) + 1
@@ -99,44 +100,44 @@ def publish(records: Iterable[tuple[str, bytes]]) -> int:
 
 
 def settled(offset: int, within: float = 15) -> None:
-    """Wait until the projector has gone beyond `offset`."""
+    """Wait until the projector has passed `offset`. Raises Wrong."""
 
     def there() -> bool:
         return int(stats()["next_offset"] or 0) >= offset or is_waiting(backend, "feed-projector")
 
-    eventually(there, within=within, what="the projector to come to the end of these events")
+    eventually(there, within=within, what="the projector to reach the end of these events")
     if is_waiting(backend, "feed-projector"):
         wrong("put events on the topic", expected="the projector to apply them", saw="it failed and waits",
-              means="What your code raises ends the projector.")  # fmt: skip
+              means="The projector stops when your code raises an exception.")  # fmt: skip
 
 
 def project(*records: tuple[Post, bytes]) -> None:
-    """Publish the records and wait until they are projected."""
+    """Publish the records and wait until the projector has applied them."""
     settled(publish((post.id, body) for post, body in records))
 
 
 def stats() -> dict[str, Any]:
-    """The feed's own figures."""
+    """Return the statistics that the feed reports about itself."""
     url = f"{ENDPOINTS['feed']}/api/activity-stream/stats"
-    found: dict[str, Any] = checked_http.get(url, timeout=10).raise_for_status().json()
-    return found
+    document: dict[str, Any] = checked_http.get(url, timeout=10).raise_for_status().json()
+    return document
 
 
 def redis() -> Redis:
-    """A client of the view's Redis."""
+    """Return a client of the view's Redis."""
     host, _, port = ENDPOINTS["redis"].rpartition(":")
     return Redis(host=host, port=int(port), socket_timeout=5)
 
 
 def titles(user: int | None = None) -> list[str]:
-    """The titles in one list of the view, first to last; None: everybody's."""
+    """Return the titles in one list of the view, newest first; None means the global feed."""
     with redis() as client:
         raw = client.lrange(key := keys.GLOBAL if user is None else keys.of_user(user), 0, -1)
     return [str(parsed(item, f"read an entry of {key} in Redis", "feed")["title"]) for item in raw]
 
 
 def bury(key: str, value: bytes, reason: str) -> None:
-    """Put a dead letter where the projector puts them."""
+    """Put a record on the dead letter topic, as the projector does."""
     client: KafkaProducer = producer(ENDPOINTS["kafka"])
     try:
         headers = [("reason", reason.encode())]
@@ -146,7 +147,7 @@ def bury(key: str, value: bytes, reason: str) -> None:
 
 
 def dead_letters() -> list[tuple[bytes, str]]:
-    """Value and reason of each dead letter."""
+    """Return value and reason of each dead letter."""
     consumer: KafkaConsumer = reader(ENDPOINTS["kafka"])
     partition = TopicPartition(DEAD_LETTER_TOPIC, 0)
     found: list[tuple[bytes, str]] = []

@@ -1,4 +1,4 @@
-"""From what a check raised, and the state of the system, to one of four outcomes."""
+"""Turn the error of a check and the state of the system into one of four outcomes."""
 
 import re
 
@@ -6,7 +6,7 @@ import httpx
 
 from grading.answers import Answer, Last, Odd, Source, asked, service_of, source_of
 from grading.outcome import NotGradable, Outcome, Wrong
-from grading.servers import ServerAway, Watched
+from grading.servers import ServerUnavailable, Watched
 from grading.stack import ENDPOINTS, backend, home
 from lab.course.exercise import Exercise
 from lab.course.running import Incident, incidents, is_active, is_waiting
@@ -20,34 +20,34 @@ RESTART = "./lab up, then ./lab status"
 Lines = list[tuple[str, str]]
 
 ODD_VALUE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, httpx.HTTPError)
-"""What a check raises when it meets what it did not expect; all else are broken servers and checks …"""
+"""What a check raises when it meets an unexpected answer; other errors mean a broken server or check …"""
 ODD_NAMES = {"PyJWTError", "BSONError", "ProgrammingError", "OperationFailure", "ResponseError", "ToolFailed"}
-"""… and what drivers raise for that, by name: to import them all would slow down each run of the checks."""
+"""… and the drivers' errors of that kind, by name: importing all drivers would slow down each run."""
 
 
 class Unwritten(Exception):
-    """The check needs a step of which nothing is written; the text is the starter's own."""
+    """Raised when the check needs a step without code; the text is the one of the starter."""
 
 
 class OwnCodeFailed(Exception):
-    """A unit that runs the learner's code does not take part; `since`: when it loaded that code."""
+    """Raised when a unit with the learner's code does not work; `since`: when it loaded that code."""
 
     def __init__(self, unit: str, since: float) -> None:
-        super().__init__(f"{unit} does not take part: its code failed")
+        super().__init__(f"{unit} does not serve requests: its code failed")
         self.since = since
 
 
 class Broken(Wrong):
-    """What is written of a step cannot run, whatever it would do."""
+    """Raised when the code of a step cannot run at all."""
 
 
 def judge(
     lab: Exercise, error: BaseException, since: float, watched: Watched, step: Step | None = None
 ) -> tuple[Outcome, Lines]:
-    """Outcome and words for a check that did not pass.
+    """Return the outcome and the explanation for a check that did not pass.
 
-    `since`: when it began, Unix seconds. `watched`: the servers at that time. `step`: the step that the
-    check judges.
+    `since`: when the check began, in Unix seconds. `watched`: the servers at that time. `step`: the step
+    that the check judges.
     """
     number = lab.number
     if isinstance(error, Unwritten):
@@ -61,22 +61,22 @@ def judge(
         return Outcome.NOT_GRADABLE, [("why", str(error)), ("next", error.next.replace("NN", number))]
     if isinstance(error, NotFromHere):
         next = f"on your own machine, in this folder: ./lab check {number}"
-        return Outcome.NOT_GRADABLE, [("why", "JupyterLab has no say over the containers"), ("next", next)]
-    # Asked again: a server that died while the check ran looks like a wrong answer.
-    if why := str(error) if isinstance(error, ServerAway) else watched.trouble():
+        return Outcome.NOT_GRADABLE, [("why", "JupyterLab cannot control the containers"), ("next", next)]
+    # Checked again: if a server died during the check, that looks like a wrong answer.
+    if why := str(error) if isinstance(error, ServerUnavailable) else watched.trouble():
         return Outcome.NOT_GRADABLE, [("why", why), ("next", RESTART)]
     mine = is_active(home, lab)
     since = getattr(error, "since", since)
     happened = incidents(backend, lab.units, since) if mine else []
-    # A tool that ran the learner's code is no unit; whoever ran it brings what it said.
+    # A tool that ran the learner's code is not a unit; its error carries what the code did.
     happened += getattr(error, "incidents", [])
     if what := _unwritten(error, happened, step):
         return Outcome.NOT_ATTEMPTED, [("saw", what), ("next", f"./lab task {number}")]
     happened = [incident for incident in happened if not incident.not_attempted]
-    # What another step's code met meanwhile tells less.
+    # Errors from the code of other steps tell less, so they come first and the last one is shown.
     happened.sort(key=lambda found: step is not None and step.holds(found.file, found.line))
     if isinstance(error, Odd) and not (mine and _to_blame(lab, error.service)):
-        why = f"{error.did}: {error.saw}, instead of {error.expected}"
+        why = f"{error.did}: {error.saw}. Expected: {error.expected}"
         return Outcome.NOT_GRADABLE, [("why", why), ("next", RESTART)]
     if isinstance(error, Wrong):
         return Outcome.FAIL, _said(error) + _look(lab, happened, mine)
@@ -98,27 +98,27 @@ def judge(
             ("did", source.did),
             ("expected", "an answer as the task describes it"),
             ("saw", source.saw),
-            ("means", f"Nothing can be made of this answer ({_short(error)})."),
+            ("means", f"The check cannot use this answer ({_short(error)})."),
             *_look(lab, happened, mine),
         ]
     if mine and not _answering(lab):
         return Outcome.FAIL, [
-            ("did", f"spoke to {', '.join(lab.units)}, which runs your code"),
+            ("did", f"sent a request to {', '.join(lab.units)}, which runs your code"),
             ("expected", "an answer"),
             ("saw", _short(error)),
             ("means", "The unit that runs your code is not healthy."),
             *_look(lab, happened, mine),
         ]
     return Outcome.NOT_GRADABLE, [
-        ("why", f"the check itself broke: {_short(error)}"),
+        ("why", f"the check itself failed: {_short(error)}"),
         ("next", f"{RESTART}; then ./lab check {number}"),
     ]
 
 
 def unfinished(lab: Exercise, step: Step) -> tuple[Outcome, Lines]:
-    """Of a check that passes although part of its step is still the platform's."""
+    """Return the verdict on a check that passes although the platform's code does part of its step."""
     names = ", ".join(f"`{name}`" for name in step.untouched)
-    saw = f"What you wrote works together with the platform's {names}, which you have not written yet."
+    saw = f"Your code works together with the platform's {names}, which you have not written yet."
     return Outcome.NOT_ATTEMPTED, [("saw", saw), ("next", f"./lab task {lab.number}")]
 
 
@@ -127,11 +127,11 @@ def _said(error: Wrong) -> Lines:
 
 
 def _unwritten(error: BaseException, happened: list[Incident], step: Step | None) -> str:
-    """The starter's own words when the check met what is left of them in its step; else ''."""
+    """Return the starter's text if the check met an unwritten part of its step, else ''."""
     if isinstance(error, NotImplementedError) and "Lab " in str(error):
         return str(error).rpartition("NotImplementedError: ")[2]
-    # A unit that cannot begin is of no use to any check. Else a step that this check has no need of (some
-    # probe asks for it once a second) says nothing about what the check saw.
+    # No check can use a unit that cannot start. Otherwise an unwritten step that this check does not
+    # need says nothing about what the check saw: some probe calls it once a second.
     every = isinstance(error, OwnCodeFailed) or step is None
     for incident in reversed(happened):
         met = re.search(r"Lab \d\d, step (\d+):", incident.text)
@@ -141,9 +141,9 @@ def _unwritten(error: BaseException, happened: list[Incident], step: Step | None
 
 
 def _to_blame(lab: Exercise, service: str) -> bool:
-    """Whether an odd answer of `service` ('' when unknown) can be the doing of the code of this lab.
+    """Return whether this lab's code can be the cause of an odd answer of `service` ('' if unknown).
 
-    All that is asked at the gateway passes through auth.
+    Every request through the gateway passes auth.
     """
     return not service or service in lab.units or "auth" in lab.units
 
@@ -153,7 +153,7 @@ def _is_odd(error: BaseException) -> bool:
 
 
 def _read(error: BaseException) -> Source | None:
-    """What was asked and came when `error` was raised."""
+    """Return the request and the answer that `error` is about."""
     if isinstance(error, httpx.HTTPStatusError):
         return source_of(Answer.of(error.response))
     if isinstance(error, httpx.HTTPError):
@@ -168,7 +168,7 @@ def _read(error: BaseException) -> Source | None:
 
 def _answering(lab: Exercise) -> bool:
     states = {unit.name: unit.state for unit in backend.units()}
-    # "not seen": a worker, from inside JupyterLab.
+    # "not seen": from inside JupyterLab, a worker's state is unknown.
     return all(states.get(unit) in ("running", "not seen") for unit in lab.units)
 
 
@@ -178,7 +178,7 @@ def _short(error: BaseException) -> str:
 
 def _look(lab: Exercise, happened: list[Incident], mine: bool) -> Lines:
     if not mine:
-        where = f"the platform's own code runs: ./lab start {lab.number} to have yours graded"
+        where = f"the platform's own code is running; to have yours graded: ./lab start {lab.number}"
     elif happened:
         where = str(happened[-1])
     else:
@@ -187,16 +187,16 @@ def _look(lab: Exercise, happened: list[Incident], mine: bool) -> Lines:
 
 
 def absent_units(units: tuple[str, ...]) -> list[str]:
-    """Those units that do not take part: they do not answer, or others do not know that they do."""
+    """Return the units that are unusable: they do not answer, or Consul or the gateway do not know them."""
     return [unit for unit in units if not _takes_part(unit)]
 
 
 def _takes_part(unit: str) -> bool:
     if unit not in PATHS:
-        return not is_waiting(backend, unit)  # a worker: its own log says so
+        return not is_waiting(backend, unit)  # a worker: its own log tells
     consul = f"{ENDPOINTS['consul']}/v1/health/service/{unit}?passing=true"
     try:
-        # Whatever it answers: what is in the answer is for the checks.
+        # Any answer will do: the checks judge its content.
         local_http.get(f"{ENDPOINTS[unit]}/health", timeout=1 * slow())
         if not local_http.get(consul, timeout=5).json():
             return False

@@ -1,4 +1,4 @@
-"""Programs that a check runs beside the system, with the code that the learner wrote for a service."""
+"""Run programs of a check beside the system, with the code that the learner wrote for a service."""
 
 import queue
 import subprocess
@@ -19,15 +19,15 @@ from lab.environment import own
 from lab.home import PLATFORM
 
 MARK = "\x1e"
-"""Begins what a program says to its check; all else on its output is what the learner prints."""
+"""The first character of a line for the check; every other line is the learner's own output."""
 
 READ_SECONDS = 1.0
 
 
 def run_module(lab: Exercise, service: str, program: str, *arguments: str) -> subprocess.Popen[str]:
-    """A Python program beside the system, with the same code as `service` and its settings.
+    """Start a Python program beside the system, with the same code and settings as `service`.
 
-    What it prints by `say(…)` is for the check.
+    What the program prints with `say(…)` is for the check.
     """
     code = ",".join(f"{module}={file}" for module, file in code_of(home, service).items())
     env = {
@@ -46,42 +46,42 @@ def run_module(lab: Exercise, service: str, program: str, *arguments: str) -> su
 
 
 class Beside:
-    """Such a program, spoken to line by line."""
+    """A program of a check that reads and writes lines."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
-        self._words: queue.Queue[str] = queue.Queue()
+        self._lines: queue.Queue[str] = queue.Queue()
         self._errors: deque[str] = deque(maxlen=1)
         assert process.stdout
         assert process.stderr
-        # All is read, also what nobody asks for: a full pipe would hold the program up.
+        # Everything is read, because a full pipe would block the program.
         self._readers = [
-            threading.Thread(target=_read_words, args=(process.stdout, self._words), daemon=True),
+            threading.Thread(target=_read_lines, args=(process.stdout, self._lines), daemon=True),
             threading.Thread(target=_read_errors, args=(process.stderr, self._errors), daemon=True),
         ]
         for reader in self._readers:
             reader.start()
 
     def tell(self, line: str) -> None:
-        """Give the program a line to read; if it has ended, `hear` says so."""
+        """Send the program a line; if it has ended, the next `hear` reports that."""
         assert self._process.stdin
         with suppress(BrokenPipeError):
             self._process.stdin.write(line + "\n")
             self._process.stdin.flush()
 
     def hear(self, what: str, within: float = 10) -> str:
-        """The next thing that it says, waited for as `what`.
+        """Return the program's next line; `what` describes it for the error message.
 
-        Raises Wrong when none comes or the program has ended, and NotImplementedError for a starter's.
+        Raises Wrong when no line comes or the program has ended, NotImplementedError for an unwritten step.
         """
 
         def look() -> str:
             ended = self._process.poll() is not None
             if ended:
                 self._join()
-            if self._words.empty():
+            if self._lines.empty():
                 return self._broke(what) if ended else ""
-            return self._words.get_nowait()
+            return self._lines.get_nowait()
 
         return eventually(look, within=within, what=what)
 
@@ -90,10 +90,10 @@ class Beside:
         if "NotImplementedError: Lab " in last:
             raise NotImplementedError(last)
         wrong(f"waited for {what}", expected="an answer", saw=last,
-              means="Your module broke before it could answer.")  # fmt: skip
+              means="Your module failed before it could answer.")  # fmt: skip
 
     def _join(self) -> bool:
-        """Whether all was read; what the learner's code left running may hold the pipes for ever."""
+        """Return whether all output was read; a process of the learner's code may keep the pipes open."""
         for reader in self._readers:
             reader.join(READ_SECONDS)
         return not any(reader.is_alive() for reader in self._readers)
@@ -109,11 +109,11 @@ class Beside:
                 pipe.close()  # type: ignore[union-attr]
 
 
-def _read_words(pipe: IO[str], words: "queue.Queue[str]") -> None:
+def _read_lines(pipe: IO[str], lines: "queue.Queue[str]") -> None:
     for line in pipe:
-        _, mark, said = line.partition(MARK)
+        _, mark, text = line.partition(MARK)
         if mark:
-            words.put(said.strip())
+            lines.put(text.strip())
 
 
 def _read_errors(pipe: IO[str], lines: "deque[str]") -> None:
@@ -122,9 +122,9 @@ def _read_errors(pipe: IO[str], lines: "deque[str]") -> None:
 
 @contextmanager
 def beside(lab: Exercise, service: str, program: str, *arguments: str) -> Iterator[Beside]:
-    """Run `program` as long as the context lasts; see `run_module`."""
-    found = Beside(run_module(lab, service, program, *arguments))
+    """Run `program` inside a `with` block; see `run_module`."""
+    running = Beside(run_module(lab, service, program, *arguments))
     try:
-        yield found
+        yield running
     finally:
-        found.close()
+        running.close()

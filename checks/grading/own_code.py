@@ -1,4 +1,4 @@
-"""The learner's code before a check: is it written, is it loaded, and do its units take part."""
+"""The learner's code before a check: is it written, is it loaded, and do its units serve requests?"""
 
 import time
 
@@ -13,13 +13,13 @@ from lab.probes.readiness import slow
 SETTLE_SECONDS = 6.0
 CONSUL_SEES_SECONDS = 1.5
 noted: list[running.Incident] = []
-"""Files that could not be imported by a tool which the running check started."""
+"""Files that could not be imported by a tool of the running check."""
 
 
 def refuse(lab: Exercise, step: Step, known: dict[str, list[running.Incident]]) -> None:
-    """Nobody waits for what cannot happen. Raises judge.Unwritten and judge.Broken.
+    """Fail at once when the step has no code, or code that cannot run. Raises judge.Unwritten, judge.Broken.
 
-    `known` keeps what each unit said of files that cannot be used.
+    `known` remembers, by unit, the files that it could not import.
     """
     if step.state is State.BROKEN:
         raise broken(lab, step.number, step.why)
@@ -32,32 +32,32 @@ def refuse(lab: Exercise, step: Step, known: dict[str, list[running.Incident]]) 
 
 
 def broken(lab: Exercise, step: int, why: str) -> judge.Broken:
-    """What a check says of a step whose code cannot run."""
+    """Return the error for a step whose code cannot run."""
     return judge.Broken(
         f"read what you wrote for step {step}", "Python that can be imported, with the names of the starter",
-        why, f"The platform's code runs for this step until that is repaired. ./lab reset {lab.number} puts"
-        " the starter there, and keeps a copy of your file.",
+        why, f"The platform's code runs for this step until yours is repaired. ./lab reset {lab.number} puts"
+        " the starter back and keeps a copy of your file.",
     )  # fmt: skip
 
 
 def refuse_unusable(lab: Exercise, step: Step) -> None:
-    """Raises judge.Broken when a file with code of this step raised while it was imported."""
+    """Raise judge.Broken when a file with code of this step failed during its import."""
     for unit in steps.units_of(lab, step.number):
         _refuse_unusable(lab, step, running.unusable(backend, unit))
 
 
 def what_counts(lab: Exercise, step: Step, error: BaseException | None) -> BaseException | None:
-    """The error of a check, or that its file could not be imported, which is known only after the import.
+    """Return the error of a check, or judge.Broken if the file of its step could not be imported.
 
-    A pass would then be the platform's: a process says that it has begun before it imports the file.
+    Without this, a pass would be the platform's: a process reports its start before it imports the file.
     """
     if isinstance(error, judge.Unwritten | judge.Broken | KeyboardInterrupt):
         return error
     try:
         refuse_unusable(lab, step)
         _refuse_unusable(lab, step, noted)
-    except judge.Broken as found:
-        return found
+    except judge.Broken as broken_file:
+        return broken_file
     return error
 
 
@@ -71,33 +71,33 @@ def _refuse_unusable(lab: Exercise, step: Step, found: list[running.Incident]) -
 
 
 def _begun(unit: str) -> float:
-    """When `unit` began to run the saved files, Unix seconds. Raises LabError."""
+    """Return when `unit` started to run the saved files, in Unix seconds. Raises LabError."""
     try:
         return running.wait_until_loaded(home, backend, unit)
     except LabError:
-        # Code that never gives the interpreter back (a regular expression can do that) sees no save.
+        # Code that never returns to the interpreter, such as a slow regular expression, notices no save.
         backend.restart(unit)
         return running.wait_until_loaded(home, backend, unit)
 
 
 def wait_until_loaded(lab: Exercise, step: int, settled: dict[str, float]) -> None:
-    """The saved files are loaded and the units that run this step take part.
+    """Wait until the saved files are loaded and the units that run this step serve requests.
 
-    `settled` keeps for which load was waited already. Raises judge.OwnCodeFailed when the learner's code
-    said why a unit does not take part, LabError when a unit does not run the saved files.
+    `settled` remembers which load was already waited for. Raises judge.OwnCodeFailed when the learner's
+    code is the reason for a missing unit, LabError when a unit does not run the saved files.
     """
     units = steps.units_of(lab, step)
     began = {unit: _begun(unit) for unit in units}
     loaded, key = min(began.values()), f"{lab.number} {units}"
     deadline = time.monotonic() + SETTLE_SECONDS * slow()
-    # Consul still believes the process that was there before until it has asked once more.
+    # Until its next health check, Consul still knows the process that ran before.
     while (absent := judge.absent_units(units)) or time.time() - loaded < CONSUL_SEES_SECONDS:
-        # What another unit of the lab met meanwhile is no reason for this one to be away.
-        happened = [found for unit in absent for found in running.incidents(backend, (unit,), began[unit])]
+        # An error in another unit of the lab does not explain why this one is missing.
+        happened = [event for unit in absent for event in running.incidents(backend, (unit,), began[unit])]
         if happened and not happened[-1].not_attempted and happened[-1].kind != "raised":
             break
         if happened and any(running.is_waiting(backend, unit) for unit in absent):
-            break  # for the next save: nothing will change before
+            break  # the unit waits for the next save: nothing will change before that
         late = time.monotonic() > deadline or settled.get(key) == loaded
         if late or len(happened) > 1:
             break

@@ -1,4 +1,4 @@
-"""People who use the system: each check makes its own."""
+"""Users of the system; each check registers its own."""
 
 import secrets
 import weakref
@@ -12,11 +12,11 @@ from grading.answers import Odd, source_of
 from grading.stack import ENDPOINTS
 
 RUN = secrets.token_hex(3)
-"""Part of all names of this run: a seed that is given again makes the same people anew."""
+"""A part of all names in this run, so that a repeated seed does not register the same names again."""
 
 
 class Person:
-    """Somebody with an account of their own and a token; made from the run's seed."""
+    """A user with an account and a token; made from the run's seed."""
 
     def __init__(self, random: Random) -> None:
         self.http = checked_http.client(base_url=ENDPOINTS["gateway"], timeout=10)
@@ -31,14 +31,14 @@ class Person:
         self.token = str(self._good(login, 200)["access_token"])
         self.http.headers["Authorization"] = f"Bearer {self.token}"
 
-    def _good(self, answer: httpx.Response, wanted: int) -> dict[str, Any]:
-        if answer.status_code != wanted:
-            raise Odd(source_of(answer), f"{wanted}: each check makes a person to act for")
-        found: dict[str, Any] = answer.json()
-        return found
+    def _good(self, answer: httpx.Response, expected: int) -> dict[str, Any]:
+        if answer.status_code != expected:
+            raise Odd(source_of(answer), f"{expected}, because each check needs a user of its own")
+        document: dict[str, Any] = answer.json()
+        return document
 
 
 def said(answer: httpx.Response) -> str:
-    """An answer in a few words: status, where it leads, and the beginning of its body."""
+    """Describe an answer in one line: status, redirect, and the beginning of its body."""
     where = f"(Location: {answer.headers['location']}) " if answer.is_redirect else ""
     return f"{answer.status_code} {answer.reason_phrase} {where}{answer.text[:300]}".strip()

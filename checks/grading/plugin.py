@@ -1,4 +1,4 @@
-"""The pytest plugin behind `pytest checks/`: outcomes, locks, the seed, and the report."""
+"""The pytest plugin for `pytest checks/`: outcomes, locks, the seed, and the report."""
 
 import fcntl
 import json
@@ -36,45 +36,45 @@ watched_key = pytest.StashKey[servers.Watched]()
 
 
 def check(points: int) -> pytest.MarkDecorator:
-    """Mark a function as a check worth `points`."""
+    """Return the mark that makes a test function a check worth `points`."""
     return pytest.mark.check(points=points)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("labs")
-    group.addoption("--seed", type=int, help="Repeat a run: people and data are made from it.")
-    group.addoption("--step", type=int, action="append", help="Judge this step only; may be repeated.")
+    group.addoption("--seed", type=int, help="Repeat a run with the same users and data.")
+    group.addoption("--step", type=int, action="append", help="Judge only this step; may be repeated.")
     group.addoption("--verdicts", type=Path, help="Write all verdicts to this file as JSON.")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "check(points): one thing a lab is graded for")
-    config.addinivalue_line("markers", "disturbs: stops parts of the system; runs alone")
+    config.addinivalue_line("markers", "check(points): one thing for which a lab is graded")
+    config.addinivalue_line("markers", "disturbs: stops parts of the system, so it runs alone")
     config.stash[verdicts_key] = {}
     config.stash[settled_key] = {}
     config.stash[steps_key] = {}
     config.stash[unusable_key] = {}
     config.stash[others_key] = []
-    given = config.getoption("--seed")
+    seed = config.getoption("--seed")
     worker: dict[str, Any] = getattr(config, "workerinput", {})
-    config.option.seed = worker.get("seed", secrets.randbelow(10**6) if given is None else given)
+    config.option.seed = worker.get("seed", secrets.randbelow(10**6) if seed is None else seed)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With --step, the checks of the other steps are only listed."""
-    wanted = config.getoption("--step")
-    if not wanted:
+    """With --step, list the checks of all other steps instead of running them."""
+    chosen = config.getoption("--step")
+    if not chosen:
         return
-    others = [item for item in items if step_of(item) not in wanted]
+    others = [item for item in items if step_of(item) not in chosen]
     config.stash[others_key] = [_listed(item) for item in others]
-    items[:] = [item for item in items if step_of(item) in wanted]
+    items[:] = [item for item in items if step_of(item) in chosen]
     config.hook.pytest_deselected(items=others)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """With -n: all workers share the seed."""
+    """With -n, let all workers share the seed."""
     node.workerinput["seed"] = node.config.option.seed
 
 
@@ -87,19 +87,19 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 
 def lab_of(item: pytest.Item) -> Exercise:
-    """The lab that a check belongs to, by the name of its file, or of its package when that is run alone."""
+    """Return the lab of a check, from the name of its file, or of its package if that runs alone."""
     number = re.search(r"(?:test_|lab)(\d\d)_", f"{item.path.parent.name}/{item.path.name}")
-    assert number is not None, f"{item.path} is of no lab"
+    assert number is not None, f"{item.path} does not belong to a lab"
     return exercise(number[1])
 
 
 def step_of(item: pytest.Item) -> int:
-    """The step of its lab that a check judges."""
+    """Return the number of the step that a check judges."""
     return steps.judged_by(lab_of(item), item.name)
 
 
 def _now(item: pytest.Item) -> Step | None:
-    """That step as the learner's files have it; None while the platform's code runs."""
+    """Return that step with the state of the learner's files; None while the platform's code runs."""
     lab = lab_of(item)
     if not is_active(home, lab):
         return None
@@ -123,31 +123,31 @@ def _title(item: pytest.Item) -> str:
 
 @pytest.fixture
 def rng(request: pytest.FixtureRequest) -> random.Random:
-    """Randomness of this check, from the seed of the run."""
+    """Provide randomness for this check, from the seed of the run."""
     return random.Random(f"{request.config.option.seed} {request.node.name}")
 
 
 @pytest.fixture
 def ada(rng: random.Random, gradable: None) -> Person:
-    """A person with an account."""
+    """Provide a user with an account."""
     return Person(rng)
 
 
 @pytest.fixture
 def bob(rng: random.Random, gradable: None) -> Person:
-    """Another person."""
+    """Provide another user."""
     return Person(random.Random(rng.random()))
 
 
 @pytest.fixture
 def lab(request: pytest.FixtureRequest) -> Exercise:
-    """The lab that is graded."""
+    """Provide the lab that is graded."""
     return lab_of(request.node)
 
 
 @pytest.fixture(autouse=True)
 def gradable(request: pytest.FixtureRequest, lab: Exercise) -> Iterator[None]:
-    """Alone or beside others, on a system that can be graded, with the code as it was saved."""
+    """Run the check on a system that can be graded, with the saved code, and alone if it `disturbs`."""
     alone = request.node.get_closest_marker("disturbs") is not None
     step = _now(request.node)
     if step:
@@ -156,7 +156,7 @@ def gradable(request: pytest.FixtureRequest, lab: Exercise) -> Iterator[None]:
     with (home.root / "checks.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
         if why := servers.trouble():
-            raise servers.ServerAway(why)
+            raise servers.ServerUnavailable(why)
         request.node.stash[watched_key] = servers.Watched.now()
         wait_until_well()
         if step:
@@ -201,9 +201,9 @@ def pytest_runtest_makereport(
         verdict.outcome, verdict.lines = judge.judge(
             lab, error, item.stash[began_key], item.stash[watched_key], step
         )
-        verdict.lines = [(label, outcome.printable(said)) for label, said in verdict.lines]
+        verdict.lines = [(label, outcome.printable(text)) for label, text in verdict.lines]
         if isinstance(error, NotFromHere):
-            # No failure to begin with, or to end at, the next time.
+            # Not a failure: pytest must neither stop here nor begin with this check the next time.
             report.outcome = "skipped"
             report.longrepr = (str(item.path), 0, f"Skipped: {verdict.text()}")
         else:
@@ -217,7 +217,7 @@ def pytest_runtest_makereport(
 
 
 def _keep_details(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
-    """Our own traceback is for us: it goes to a file. A dead server needs none."""
+    """Write the traceback to a file, for the authors of the checks. An unavailable server needs none."""
     assert call.excinfo is not None
     if isinstance(call.excinfo.value, NotGradable | judge.Unwritten):
         return
@@ -233,17 +233,19 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
-    # A file that cannot be imported has a report, too, which is of pytest's other kind.
-    found = [value for name, value in getattr(report, "user_properties", []) if name == VERDICT]
-    if report.passed or not found:
+    # The report of a file that cannot be imported is an object of another kind, without this attribute.
+    verdicts = [value for name, value in getattr(report, "user_properties", []) if name == VERDICT]
+    if report.passed or not verdicts:
         return None
-    said = dict(found[-1])["outcome"]
-    return report.outcome, {"fail": "F", "not gradable": "N", "not attempted": "-"}[said], said.upper()
+    outcome = dict(verdicts[-1])["outcome"]
+    return report.outcome, {"fail": "F", "not gradable": "N", "not attempted": "-"}[outcome], outcome.upper()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if any(verdict.outcome is Outcome.FAIL for verdict in config.stash[verdicts_key].values()):
-        terminalreporter.write_line(f"The same people and data again: --seed {config.option.seed}")
+        terminalreporter.write_line(
+            f"Repeat this run with the same users and data: --seed {config.option.seed}"
+        )
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -260,11 +262,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if hasattr(session.config, "workerinput") or not verdicts:
         return
     if session.exitstatus in (0, 1):
-        found = [verdict.outcome for verdict in verdicts]
-        if backend.kind == "inside" and {Outcome.FAIL, Outcome.NOT_ATTEMPTED} & {*found}:
-            # What only the machine outside can do hides nothing of what was found here.
-            found = [said for said in found if said is not Outcome.NOT_GRADABLE]
-        session.exitstatus = outcome.EXIT_CODES[overall(found)]
+        outcomes = [verdict.outcome for verdict in verdicts]
+        if backend.kind == "inside" and {Outcome.FAIL, Outcome.NOT_ATTEMPTED} & {*outcomes}:
+            # Checks that only work outside the container must not hide what was found here.
+            outcomes = [each for each in outcomes if each is not Outcome.NOT_GRADABLE]
+        session.exitstatus = outcome.EXIT_CODES[overall(outcomes)]
     if file := session.config.getoption("--verdicts"):
         file.write_text(json.dumps([verdict.as_dict() for verdict in verdicts], indent=1))
         if others := session.config.stash[others_key]:

@@ -1,4 +1,4 @@
-"""A door to Consul that writes down who asks what: some mistakes show only in the words that are sent."""
+"""Recording proxy in front of Consul: forwards every request and keeps a log of it for the checks."""
 
 import json
 import threading
@@ -14,7 +14,7 @@ from grading.system import ENDPOINTS
 from lab.probes import local_http
 
 LONGEST_WAIT = 90.0
-"""Seconds; a blocking query is held back for 30 s or so."""
+"""Seconds. Consul answers a blocking query after about 30 s."""
 PASSED_ON = ("content-type", "x-consul-index")
 
 
@@ -27,9 +27,9 @@ class Asked:
     body: bytes
 
     def json(self) -> dict[str, Any]:
-        """Its body, with all names in small letters and without '_': Consul takes every spelling."""
-        found: dict[str, Any] = _plain_names(json.loads(self.body or b"{}"))
-        return found
+        """Return the body with all names in lower case and without '_': Consul accepts every spelling."""
+        body: dict[str, Any] = _plain_names(json.loads(self.body or b"{}"))
+        return body
 
 
 def _plain_names(value: Any) -> Any:
@@ -38,8 +38,8 @@ def _plain_names(value: Any) -> Any:
     return [_plain_names(inner) for inner in value] if isinstance(value, list) else value
 
 
-class Door:
-    """Where a program finds Consul; `closed`: whoever comes is sent away without an answer."""
+class RecordingProxy:
+    """The address of the proxy and its log. While `closed` is set, requests get no answer."""
 
     def __init__(self, host: str, port: int) -> None:
         self.host, self.port = host, port
@@ -47,21 +47,21 @@ class Door:
         self.asked: list[Asked] = []
 
     def writes(self) -> list[Asked]:
-        """All that was to change something."""
+        """Return the requests that were meant to change something."""
         return [asked for asked in self.asked if asked.method != "GET"]
 
 
 @contextmanager
-def door_to_consul() -> Iterator[Door]:
-    """Pass on all requests to the true Consul, and its answers back."""
+def recording_proxy() -> Iterator[RecordingProxy]:
+    """Forward all requests to the real Consul, and its answers back."""
 
     class Handler(BaseHTTPRequestHandler):
         def _pass_on(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            door.asked.append(Asked(self.command, self.path, body))
-            # Who asks may have gone meanwhile, and Consul may be away: then there is no answer.
+            proxy.asked.append(Asked(self.command, self.path, body))
+            # The client may have gone, and Consul may be unavailable: then there is no answer.
             with suppress(OSError, httpx.HTTPError):
-                if not door.closed:
+                if not proxy.closed:
                     self._answer(
                         local_http.request(
                             self.command, ENDPOINTS["consul"] + self.path, content=body, timeout=LONGEST_WAIT
@@ -80,14 +80,14 @@ def door_to_consul() -> Iterator[Door]:
         do_GET = do_PUT = do_POST = do_DELETE = _pass_on
 
         def log_message(self, format: str, *args: Any) -> None:
-            """Quiet."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    door = Door("127.0.0.1", server.server_address[1])
+    proxy = RecordingProxy("127.0.0.1", server.server_address[1])
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:
-        yield door
+        yield proxy
     finally:
         server.shutdown()
         server.server_close()

@@ -1,4 +1,4 @@
-"""The system that is graded: where it is, and who runs it."""
+"""The system that is graded: its backend and its addresses."""
 
 from typing import Any, cast
 
@@ -10,20 +10,20 @@ ENDING = ("stop_unit", "restart", "signal", "forget", "freeze", "cut_off", "over
 
 
 class Noting:
-    """A backend that notes what the running check has stopped, killed or restarted itself."""
+    """A backend that records which units the running check has stopped, killed or restarted itself."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self.disturbed: set[str] = set()
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self._backend, name)
+        attribute = getattr(self._backend, name)
         if name not in ENDING:
-            return found
+            return attribute
 
         def noting(unit: str, *arguments: Any, **options: Any) -> Any:
             self.disturbed.add(unit)
-            return found(unit, *arguments, **options)
+            return attribute(unit, *arguments, **options)
 
         return noting
 

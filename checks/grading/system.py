@@ -1,4 +1,4 @@
-"""The live system as the checks see it: which units answer, and units stopped on purpose."""
+"""The running system as the checks see it: which units answer, and units stopped on purpose."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -30,15 +30,15 @@ WELL_SECONDS = 15.0
 
 
 def http() -> httpx.Client:
-    """A client that ignores proxies."""
+    """Return a client that ignores proxies."""
     return checked_http.client(timeout=10)
 
 
 def missing(excepted: tuple[str, ...] = ()) -> list[str]:
-    """What is not there of the whole system; without what the units in `excepted` are to blame for."""
+    """Return what is missing in the whole system, apart from the consequences of the `excepted` units."""
     with bare.client(timeout=3) as client:
-        found = waiting_for(ENDPOINTS, client)
-    return [what for what in found if not any(unit.split("-")[0] in what for unit in excepted)]
+        waiting = waiting_for(ENDPOINTS, client)
+    return [what for what in waiting if not any(unit.split("-")[0] in what for unit in excepted)]
 
 
 LATE = "It did not happen in time."
@@ -52,10 +52,10 @@ def eventually(
     means: str = LATE,
     saw: Callable[[], object] | None = None,
 ) -> T:
-    """The first truthy answer of `look`, polled.
+    """Call `look` repeatedly and return its first truthy result.
 
-    Raises Wrong when none came in time: with `what` was waited for, how long, the last state seen (what
-    `saw` says, else what `look` gave), and what that `means`.
+    Raises Wrong when none comes in time. It contains `what` was waited for, how long, the last state (the
+    result of `saw`, else that of `look`), and what that `means`.
     """
     began, before = time.monotonic(), Last.source
     last: object = None
@@ -64,7 +64,7 @@ def eventually(
             if last := look():
                 return last
         except Odd as error:
-            last = f"{error.did} gave {error.saw}; {error.expected} was looked for"
+            last = f"{error.did} gave {error.saw}; expected: {error.expected}"
         except (httpx.HTTPError, OSError, ValueError) as error:
             last = f"{type(error).__name__}: {error}"
         time.sleep(0.05)
@@ -82,17 +82,17 @@ def eventually(
 
 
 def _in_words(last: object, before: Source | None) -> str:
-    """What a look saw; one that only says yes or no may have read an answer that can be shown."""
+    """Describe the last result of a `look`; for True or False, describe the answer that it has read."""
     if last is not None and last != "" and not isinstance(last, bool):
         return str(last)
     if (source := Last.source) is not None and source is not before:
         return f"{source.did} gave {source.saw}"
-    return "it was not so" if last is False else "nothing"
+    return "the condition was not met" if last is False else "nothing"
 
 
 @contextmanager
 def stopped(unit: str) -> Iterator[None]:
-    """Stop a unit on purpose; it runs and answers again afterwards, whatever happens."""
+    """Stop a unit on purpose; afterwards, start it again and wait until it answers."""
     backend.stop_unit(unit)
     try:
         yield
@@ -106,26 +106,26 @@ def heal() -> None:
     deadline = time.monotonic() + HEAL_SECONDS * slow()
     while dead := dead_servers():
         if time.monotonic() > deadline:
-            raise NotGradable(f"{dead[0]} did not come back within {HEAL_SECONDS * slow():.0f} s")
+            raise NotGradable(f"{dead[0]} did not answer again within {HEAL_SECONDS * slow():.0f} s")
         time.sleep(0.1)
 
 
 def wait_until_well() -> None:
-    """Wait until all services are reached and ready: the check before may have disturbed them.
+    """Wait until all services are reachable and ready, because the check before may have stopped some.
 
-    Units that run the learner's code may never be ready; nobody waits for them. Raises NotGradable.
+    Units that run the learner's code may never be ready, so they are left out. Raises NotGradable.
     """
     deadline = time.monotonic() + WELL_SECONDS * slow()
     learners = tuple({unit for lab in active(home) for unit in lab.units})
-    while away := missing(learners):
+    while absent := missing(learners):
         if time.monotonic() > deadline:
-            raise NotGradable(f"waited {WELL_SECONDS * slow():.0f} s, and still missing is: {away[0]}")
+            raise NotGradable(f"after {WELL_SECONDS * slow():.0f} s this is still missing: {absent[0]}")
         time.sleep(0.1)
 
 
 @contextmanager
 def second_instance(service: str, backend: Backend = backend) -> Iterator[str]:
-    """Run a second instance of a service; yields its unit. Raises NotGradable."""
+    """Run a second instance of a service and yield its unit's name. Raises NotGradable."""
     running = instances.second_instance(backend, service)
     try:
         unit = running.__enter__()

@@ -1,4 +1,4 @@
-"""What stands on the topic of the posts' events, and relays that a check runs by itself."""
+"""Read the topic of the posts' events, and run relays that belong to a check."""
 
 import json
 from collections.abc import Iterator
@@ -29,25 +29,25 @@ PROGRAM = """
 import sys, threading
 from civildiy.posts.relay.main import main
 sys.stdin.readline() or sys.exit()
-# Without its check it ends as well.
+# It must end when its check has ended.
 threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
 main()
 """
-"""A relay that begins when it is told to."""
+"""A relay that starts when it reads a line."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """One event as it stands on the topic."""
+    """One event on the topic."""
 
     key: str
     body: dict[str, Any]
 
     @property
     def version(self) -> int:
-        """The post's version that the event tells of."""
-        found = self.body.get("postversion")
-        return found if isinstance(found, int) else 0
+        """The version of the post in this event, 0 if it has none."""
+        version = self.body.get("postversion")
+        return version if isinstance(version, int) else 0
 
     @property
     def id(self) -> str:
@@ -56,7 +56,7 @@ class Seen:
 
 
 def _seen(key: bytes, value: bytes) -> Seen:
-    """An event, its JSON read with care. Raises ValueError for what is no JSON object."""
+    """Return a record as an event whose missing fields raise Odd. Raises ValueError for other JSON."""
     text = value.decode()
     body = json.loads(text)
     if not isinstance(body, dict):
@@ -66,7 +66,7 @@ def _seen(key: bytes, value: bytes) -> Seen:
 
 
 class Listener:
-    """Reads the topic from where it ended when the listener was made (or from `start`)."""
+    """Reads the topic from its end at the time of creation, or from `start`."""
 
     def __init__(self, start: int | None = None) -> None:
         self._consumer: KafkaConsumer = reader(ENDPOINTS["kafka"])
@@ -76,11 +76,11 @@ class Listener:
         self._seen: list[Seen] = []
 
     def end(self) -> int:
-        """The offset after the last record."""
+        """Return the offset after the newest record."""
         return int(self._consumer.end_offsets([PARTITION], timeout_ms=10_000)[PARTITION])
 
     def all(self) -> list[Seen]:
-        """All events since the beginning; what is no JSON object is left out."""
+        """Return all events since the beginning, without records that are not JSON objects."""
         end = self.end()
         while self._consumer.position(PARTITION) < end:
             for record in self._consumer.poll(timeout_ms=500).get(PARTITION, []):
@@ -89,23 +89,23 @@ class Listener:
         return self._seen
 
     def of(self, post: str) -> list[Seen]:
-        """The events of one post, by their subject."""
+        """Return the events of one post, selected by their subject."""
         return [seen for seen in self.all() if seen.body.get("subject") == post]
 
-    def wait(self, wanted: dict[str, int], within: float = 10) -> None:
-        """Block until each post's event of the given version is there, or time is up: then look."""
-        self._wait({(post, version) for post, version in wanted.items()}, within)
+    def wait(self, versions: dict[str, int], within: float = 10) -> None:
+        """Block until the given version of each post is on the topic, or until the time is over."""
+        self._wait({(post, version) for post, version in versions.items()}, within)
 
-    def wait_for_all(self, wanted: dict[str, int], within: float = 10) -> None:
-        """The same for all versions up to the given one."""
-        every = {(post, number + 1) for post, version in wanted.items() for number in range(version)}
+    def wait_for_all(self, versions: dict[str, int], within: float = 10) -> None:
+        """Block until every version up to the given one is on the topic, or until the time is over."""
+        every = {(post, number + 1) for post, version in versions.items() for number in range(version)}
         self._wait(every, within)
 
-    def _wait(self, wanted: set[tuple[str, int]], within: float) -> None:
+    def _wait(self, expected: set[tuple[str, int]], within: float) -> None:
         def there() -> bool:
-            return wanted <= {(str(seen.body.get("subject")), seen.version) for seen in self.all()}
+            return expected <= {(str(seen.body.get("subject")), seen.version) for seen in self.all()}
 
-        with suppress(Wrong):  # what is missing says more than that it is late
+        with suppress(Wrong):  # the caller reports which events are missing, which tells more
             eventually(lambda: there() or is_waiting(backend, RELAY), within=within, what="events")
 
     def close(self) -> None:
@@ -115,7 +115,7 @@ class Listener:
 
 @contextmanager
 def listening(start: int | None = None) -> Iterator[Listener]:
-    """A listener from now on, or from `start`."""
+    """Yield a listener that reads from now on, or from `start`."""
     listener = Listener(start)
     try:
         yield listener
@@ -124,7 +124,7 @@ def listening(start: int | None = None) -> Iterator[Listener]:
 
 
 def nothing_lost_or_mixed_up(listener: Listener, wanted: dict[str, int], did: str) -> None:
-    """Each post's events are versions 1 to n, first seen in this order, each with one id."""
+    """Check that each post's events have versions 1 to n, first seen in this order, each with one id."""
     lost, order, ids = [], [], []
     for post, last in wanted.items():
         seen = listener.of(post)
@@ -156,7 +156,7 @@ def nothing_lost_or_mixed_up(listener: Listener, wanted: dict[str, int], did: st
 
 
 class OwnRelays:
-    """Relays run by the check, with the same code and settings as the unit's."""
+    """Relays that the check runs, with the same code and settings as the unit posts-relay."""
 
     def __init__(self, lab: Exercise, name: str = "") -> None:
         self._lab, self._name = lab, name
@@ -164,12 +164,12 @@ class OwnRelays:
         self.running: Popen[str] | None = None
 
     def _prepare(self) -> Popen[str]:
-        # Loads everything, then waits for a word: so the next one can begin at once.
+        # Loads everything, then waits for a line, so that the next relay can start at once.
         name = f"os.environ['RELAY_ID'] = {self._name!r}\n" if self._name else ""
         return run_module(self._lab, RELAY, "import os\n" + name + PROGRAM)
 
     def begin(self) -> None:
-        """Let the next one work."""
+        """Start the prepared relay, and prepare the next one."""
         self.running, self._next = self._next, self._prepare()
         assert self.running.stdin
         with suppress(BrokenPipeError):
@@ -177,7 +177,7 @@ class OwnRelays:
             self.running.stdin.flush()
 
     def connected(self) -> bool:
-        """Whether the one that was begun speaks to MongoDB, where the lease is."""
+        """Return whether the running relay is connected to MongoDB, which holds the lease."""
         _, _, port = ENDPOINTS["mongodb"].rpartition(":")
         if self.running is None or self.running.poll() is not None:
             return False
@@ -185,13 +185,13 @@ class OwnRelays:
         return any(c.raddr and c.raddr[1] == int(port) and c.status == "ESTABLISHED" for c in connections)
 
     def kill(self) -> None:
-        """kill -9."""
+        """Send SIGKILL to the running relay."""
         if self.running:
             _end(self.running)
         self.running = None
 
     def close(self) -> None:
-        """End all."""
+        """End all relays of the check."""
         self.kill()
         _end(self._next)
 
@@ -201,12 +201,12 @@ def _end(process: "Popen[str]") -> None:
     try:
         process.communicate(timeout=10)
     except TimeoutExpired as error:
-        raise NotGradable("a relay of the check cannot be ended") from error
+        raise NotGradable("a relay of the check did not end after SIGKILL") from error
 
 
 @contextmanager
 def own_relays(lab: Exercise) -> Iterator[OwnRelays]:
-    """The unit's relay is stopped, and the check runs relays of its own; then the unit's again."""
+    """Stop the unit posts-relay, let the check run its own relays, then start the unit again."""
     backend.stop_unit(RELAY)
     relays = OwnRelays(lab)
     try:
@@ -218,7 +218,7 @@ def own_relays(lab: Exercise) -> Iterator[OwnRelays]:
 
 @contextmanager
 def second_relay(lab: Exercise) -> Iterator[OwnRelays]:
-    """Another relay beside the unit's, under a name of its own."""
+    """Run another relay beside the unit's, under its own name."""
     relays = OwnRelays(lab, "second-relay")
     try:
         relays.begin()
@@ -229,7 +229,7 @@ def second_relay(lab: Exercise) -> Iterator[OwnRelays]:
 
 @contextmanager
 def refusing(size: int) -> Iterator[None]:
-    """Kafka refuses records of more than `size` bytes on the topic."""
+    """Let Kafka refuse records of more than `size` bytes on the topic."""
     _largest(str(size))
     try:
         yield

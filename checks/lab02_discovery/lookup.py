@@ -10,7 +10,7 @@ from grading.learner_process import Beside
 from grading.outcome import require
 from grading.plugin import check
 from grading.reach import consul
-from grading.recording_proxy import Asked, Door
+from grading.recording_proxy import Asked, RecordingProxy
 
 from lab.course.exercise import Exercise
 from lab.probes.readiness import slow
@@ -38,20 +38,20 @@ def test_lookup(lab: Exercise, rng: Random) -> None:
 @check(points=2)
 def test_watch(lab: Exercise, rng: Random) -> None:
     """Watch yields passing instances, and sees a change in less than a second, without polling"""
-    with _two_instances(lab, rng, WATCH) as (name, module, door):
+    with _two_instances(lab, rng, WATCH) as (name, module, proxy):
         _only_the_passing_one(name, module, "watch")
-        _waits_for_changes(name, module, door)
+        _waits_for_changes(name, module, proxy)
         _sees_changes(name, module)
 
 
 @contextmanager
-def _two_instances(lab: Exercise, rng: Random, program: str) -> Iterator[tuple[str, Beside, Door]]:
+def _two_instances(lab: Exercise, rng: Random, program: str) -> Iterator[tuple[str, Beside, RecordingProxy]]:
     """The program beside the system; one instance of its service is passing, the other one critical."""
-    with probe(lab, rng, "sys.stdin.readline()" + program) as (name, module, door):
+    with probe(lab, rng, "sys.stdin.readline()" + program) as (name, module, proxy):
         for number, status in ((1, "passing"), (2, "critical")):
             put(name, number, status)
         module.tell("begin")
-        yield name, module, door
+        yield name, module, proxy
 
 
 def _only_the_passing_one(name: str, module: Beside, what: str) -> None:
@@ -65,11 +65,11 @@ def _only_the_passing_one(name: str, module: Beside, what: str) -> None:
     )
 
 
-def _waits_for_changes(name: str, module: Beside, door: Door) -> None:
+def _waits_for_changes(name: str, module: Beside, proxy: RecordingProxy) -> None:
     time.sleep(0.3)  # the watcher has gone back to wait
-    before = len(door.asked)
+    before = len(proxy.asked)
     time.sleep(QUIET)  # what is measured is how much is asked meanwhile
-    requests = door.asked[before:]
+    requests = proxy.asked[before:]
     require(
         len(requests) <= 1,
         f"{BESIDE}: watch() for {QUIET:g} s while nothing changes",

@@ -7,7 +7,7 @@ from random import Random
 import httpx
 from grading.learner_process import Beside, beside
 from grading.reach import consul
-from grading.recording_proxy import Door, door_to_consul
+from grading.recording_proxy import RecordingProxy, recording_proxy
 
 from lab.course.exercise import Exercise
 from lab02_discovery.catalog import HOST
@@ -30,15 +30,15 @@ QUIET = 1.5
 
 
 @contextmanager
-def probe(lab: Exercise, rng: Random, program: str) -> Iterator[tuple[str, Beside, Door]]:
+def probe(lab: Exercise, rng: Random, program: str) -> Iterator[tuple[str, Beside, RecordingProxy]]:
     """A program beside the system, for a service of its own; its entries are removed afterwards."""
     name = f"probe-{rng.getrandbits(40):x}"
     try:
         with (
-            door_to_consul() as door,
-            beside(lab, "profile", PROBE + program, name, door.host, str(door.port), HOST) as module,
+            recording_proxy() as proxy,
+            beside(lab, "profile", PROBE + program, name, proxy.host, str(proxy.port), HOST) as module,
         ):
-            yield name, module, door
+            yield name, module, proxy
     finally:
         for number in (1, 2, 3):
             with suppress(httpx.HTTPStatusError):  # 404: it is gone already

@@ -9,7 +9,7 @@ import pytest
 from grading.outcome import require
 from grading.plugin import check
 from grading.reach import consul
-from grading.recording_proxy import Door
+from grading.recording_proxy import RecordingProxy
 from grading.system import backend, eventually
 
 from lab.course.exercise import Exercise
@@ -29,10 +29,10 @@ say("registered")
 def test_registered_with_a_check(lab: Exercise, rng: Random) -> None:
     """The service is registered under its own address, with an HTTP check that can fail and an end"""
     # The program beside the system begins while the service begins anew.
-    with probe(lab, rng, REGISTER) as (name, module, door):
+    with probe(lab, rng, REGISTER) as (name, module, proxy):
         _look_into_the_catalog(_entered_anew())
         module.hear("register() to return")
-        _look_at(registration(door, name), f"{HOST}:9")
+        _look_at(registration(proxy, name), f"{HOST}:9")
 
 
 def _entered_anew() -> list[dict[str, Any]]:
@@ -95,10 +95,10 @@ def _look_at(entry: dict[str, Any], address: str) -> None:
     )
 
 
-def registration(door: Door, name: str) -> dict[str, Any]:
+def registration(proxy: RecordingProxy, name: str) -> dict[str, Any]:
     """The check that was registered for `name`, as it was sent: with the service, or by itself."""
     found: list[dict[str, Any]] = []
-    for asked in door.writes():
+    for asked in proxy.writes():
         entry = asked.json()
         if asked.path.startswith("/v1/agent/check/register"):
             found.append(entry)

@@ -9,7 +9,7 @@ from grading.learner_process import Beside
 from grading.outcome import require
 from grading.plugin import check
 from grading.reach import consul
-from grading.recording_proxy import Door
+from grading.recording_proxy import RecordingProxy
 from grading.system import backend, eventually
 
 from lab.course.exercise import Exercise
@@ -45,10 +45,10 @@ for line in sys.stdin:
 @pytest.mark.disturbs
 def test_comes_back_after_consul_lost_everything(lab: Exercise, rng: Random) -> None:
     """Who is registered keeps looking; after Consul lost everything the service is back within 15 s"""
-    with probe(lab, rng, KEEP) as (name, module, door):
+    with probe(lab, rng, KEEP) as (name, module, proxy):
         _knows_its_entry(name, module)
-        _looks_now_and_then(module, door)
-        _comes_back(name, module, door)
+        _looks_now_and_then(module, proxy)
+        _comes_back(name, module, proxy)
         module.tell("leave")
         said = module.hear("stay_registered() to end after `left` was set", 12)
         means = "Who goes on looking registers again behind its own goodbye."
@@ -89,10 +89,10 @@ def _knows_its_entry(name: str, module: Beside) -> None:
     )
 
 
-def _looks_now_and_then(module: Beside, door: Door) -> None:
-    looks, before = _seen(module)["looks"], len(door.asked)
+def _looks_now_and_then(module: Beside, proxy: RecordingProxy) -> None:
+    looks, before = _seen(module)["looks"], len(proxy.asked)
     time.sleep(QUIET)  # what is measured is how much is asked meanwhile
-    requests, more = len(door.asked) - before, _seen(module)["looks"] - looks
+    requests, more = len(proxy.asked) - before, _seen(module)["looks"] - looks
     require(
         more and requests <= 3 * QUIET / EVERY,
         f"let stay_registered(every={EVERY}) run for {QUIET:g} s while nothing happens",
@@ -102,18 +102,18 @@ def _looks_now_and_then(module: Beside, door: Door) -> None:
     )
 
 
-def _comes_back(name: str, module: Beside, door: Door) -> None:
+def _comes_back(name: str, module: Beside, proxy: RecordingProxy) -> None:
     consul("PUT", f"/v1/agent/service/deregister/{name}-1")
     eventually(
         lambda: _listed(name), within=5, what="stay_registered() to register again after Consul forgot it"
     )
     errors = _seen(module)["errors"]
-    door.closed = True
+    proxy.closed = True
     eventually(
         lambda: _seen(module)["errors"] > errors, within=5, what="on_error() while Consul does not answer"
     )
     consul("PUT", f"/v1/agent/service/deregister/{name}-1")
-    door.closed = False
+    proxy.closed = False
     eventually(
         lambda: _listed(name), within=8, what="stay_registered() to register again after Consul was away"
     )

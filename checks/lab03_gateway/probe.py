@@ -8,7 +8,7 @@ import httpx
 from grading import checked_http
 from grading.learner_process import Beside, beside
 from grading.reach import Recorder, consul, recorder
-from grading.recording_proxy import Door, door_to_consul
+from grading.recording_proxy import RecordingProxy, recording_proxy
 from grading.system import eventually
 
 from lab.course.exercise import Exercise
@@ -65,8 +65,8 @@ for case in sys.stdin:
 class Probe:
     """A service of its own, whose rule sets the learner's module publishes."""
 
-    def __init__(self, name: str, module: Beside, door: Door) -> None:
-        self.name, self._module, self.door = name, module, door
+    def __init__(self, name: str, module: Beside, proxy: RecordingProxy) -> None:
+        self.name, self._module, self.proxy = name, module, proxy
 
     def publish(self, case: str) -> str:
         """What the module says of a rule set."""
@@ -80,10 +80,10 @@ def probe(lab: Exercise, rng: Random) -> Iterator[Probe]:
     name = f"probe{rng.getrandbits(40):x}"
     try:
         with (
-            door_to_consul() as door,
-            beside(lab, "posts", PUBLISH, name, door.host, str(door.port)) as module,
+            recording_proxy() as proxy,
+            beside(lab, "posts", PUBLISH, name, proxy.host, str(proxy.port)) as module,
         ):
-            yield Probe(name, module, door)
+            yield Probe(name, module, proxy)
     finally:
         for kind in ("routers", "middlewares"):
             consul("DELETE", f"/v1/kv/{ROOT}/{kind}/{name}-?recurse=true")

@@ -29,9 +29,9 @@ def test_one_transaction(lab: Exercise, rng: Random) -> None:
     """All that changes in the rules of a service changes in one transaction"""
     with probe(lab, rng) as service:
         for case in ("good", "changed"):
-            before = len(service.door.writes())
+            before = len(service.proxy.writes())
             said = service.publish(case)
-            writes = [f"{asked.method} {asked.path}" for asked in service.door.writes()[before:]]
+            writes = [f"{asked.method} {asked.path}" for asked in service.proxy.writes()[before:]]
             require(
                 said == "published" and len(writes) == 1,
                 "published a rule set with your module, then one that leaves out a route and changes another"

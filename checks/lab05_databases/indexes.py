@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from grading.databases import POSTS, begin_anew, index_names, mongodb, plans_of
+from grading.databases import POSTS, index_names, mongodb, plans_of, restart_process
 from grading.outcome import require
 from grading.people import Person
 from grading.plugin import check
@@ -29,7 +29,7 @@ def built_anew(request: pytest.FixtureRequest, gradable: None) -> float:
         with mongodb() as client:
             client[POSTS][POSTS].drop_indexes()
             client[POSTS].command("collMod", POSTS, changeStreamPreAndPostImages={"enabled": False})
-        stash[POSTS_BEGAN] = begin_anew("posts")
+        stash[POSTS_BEGAN] = restart_process("posts")
 
         seen, since = index_names(), time.monotonic()
 

@@ -7,7 +7,7 @@ from typing import LiteralString
 import httpx
 import psycopg
 import pytest
-from grading.databases import begin_anew, inserts_at_once, postgresql, without_users
+from grading.databases import inserts_at_once, postgresql, restart_process, without_users
 from grading.outcome import require
 from grading.people import said
 from grading.plugin import check
@@ -66,7 +66,7 @@ def test_parallel_registrations(what: str, rng: Random) -> None:
 def test_empty_database(rng: Random) -> None:
     """In an empty database auth makes a table that guards itself"""
     with without_users():
-        began = begin_anew("auth")
+        began = restart_process("auth")
 
         def made() -> bool:
             with postgresql("auth") as connection:
@@ -97,7 +97,7 @@ def test_full_database(rng: Random) -> None:
                 "INSERT INTO public.users (email, username, password_hash) VALUES (%s, %s, 'none')",
                 (f"{name}@example.org", name),
             )
-        began = begin_anew("auth")
+        began = restart_process("auth")
 
         def count(statement: LiteralString, *values: str) -> int:
             with postgresql("auth") as connection:

@@ -1,4 +1,4 @@
-"""`python -m lab`, which ./lab runs."""
+"""Start the command line: ./lab runs `python -m lab`."""
 
 import sys
 
@@ -10,7 +10,7 @@ never_refuse()
 environment.forget_python()
 try:
     from lab.cli import main
-except LabError as error:  # the backend is chosen at import
+except LabError as error:  # importing lab.cli chooses the backend, which may fail
     sys.exit(visible(error))
 except OSError as error:
     sys.exit(visible(f"{error.filename or 'A file'} cannot be used: {error.strerror or error}."))

@@ -1,7 +1,8 @@
-"""Measures the running system with wrk, each figure beside a reference from the same minutes.
+"""Measure the running system with wrk, each figure together with a reference from the same minutes.
 
-All runs of one round follow each other, and the rounds are repeated: a noisy machine then spoils
-a round and not a comparison. Ratios are taken inside a round; the medians of all rounds are shown.
+All runs of one round follow each other, and the rounds are repeated. Noise on the machine then spoils
+one round instead of one side of a comparison. Ratios are computed inside a round; the medians of all rounds
+are shown.
 """
 
 import re
@@ -28,7 +29,7 @@ UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 
 @dataclass(frozen=True)
 class Load:
-    """What one run of wrk saw: median and 99th percentile in ms, requests per second."""
+    """The result of one run of wrk: median and 99th percentile in ms, requests per second."""
 
     p50: float
     p99: float
@@ -36,7 +37,7 @@ class Load:
 
 
 def wrk(url: str, connections: int, seconds: int, token: str = "") -> Load:
-    """Load `url` over keep-alive connections. Raises LabError when an answer was not 2xx."""
+    """Load `url` over keep-alive connections. Raises LabError when an answer was not 2xx or was missing."""
     header = ["-H", f"Authorization: Bearer {token}"] if token else []
     threads = min(connections, 2)
     ran = subprocess.run(
@@ -44,12 +45,12 @@ def wrk(url: str, connections: int, seconds: int, token: str = "") -> Load:
         capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
     if "Non-2xx" in ran or "Socket errors" in ran:
-        raise LabError(f"{url} did not answer well under load:\n{ran}")
+        raise LabError(f"{url} failed under load. The output of wrk:\n{ran}")
 
     def percentile(which: str) -> float:
-        found = re.search(rf"{which}%\s+([\d.]+)(us|ms|s)\b", ran)
-        assert found, ran
-        return float(found[1]) * UNITS[found[2]]
+        match = re.search(rf"{which}%\s+([\d.]+)(us|ms|s)\b", ran)
+        assert match, ran
+        return float(match[1]) * UNITS[match[2]]
 
     rate = re.search(r"Requests/sec:\s+([\d.]+)", ran)
     assert rate, ran
@@ -57,9 +58,11 @@ def wrk(url: str, connections: int, seconds: int, token: str = "") -> Load:
 
 
 def measure(endpoints: dict[str, str], memory: int, rounds: int, progress: Progress) -> dict[str, Any]:
-    """All figures, by name. Raises LabError."""
+    """Return all figures by name. Raises LabError."""
     if not shutil.which("wrk"):
-        raise LabError("wrk is missing: apt-get install -y --no-install-recommends wrk")
+        raise LabError(
+            "The program wrk is not installed. Install it: apt-get install -y --no-install-recommends wrk"
+        )
     gateway = endpoints["gateway"]
     host, _, port = endpoints["redis"].partition(":")
     with (
@@ -135,19 +138,22 @@ def _fill(http: httpx.Client, redis: Redis, progress: Progress) -> None:
     deadline = time.monotonic() + 120
     while (there := int(redis.llen(keys.GLOBAL))) < FEED_POSTS or int(http_lag(http)):
         if time.monotonic() > deadline:
-            raise LabError("The feed did not fill up in 120 s. Look: ./lab logs feed-projector")
+            raise LabError(
+                f"The feed held {there} of {FEED_POSTS} posts after 120 s."
+                " Find the cause: ./lab logs feed-projector"
+            )
         progress.say("bench", f"filling the feed: {there} of {FEED_POSTS}")
         for _ in range(min(50, FEED_POSTS - there)):
             http.post("/api/posts", json={"title": "A post", "content": "x" * 200}).raise_for_status()
 
 
 def http_lag(http: httpx.Client) -> int:
-    """Events that are not in the view yet."""
+    """Return the number of events that the projector has not applied to the view yet."""
     return int(http.get("/api/activity-stream/stats").json()["lag_events"] or 0)
 
 
 def _write_delays(http: httpx.Client, redis: Redis) -> list[float]:
-    """Milliseconds from the start of a POST until the post is in the list, for each of some posts."""
+    """Return the time from the start of a POST until the feed holds the post, in ms, for many posts."""
     delays = []
     for number in range(WRITES):
         began = time.perf_counter()
@@ -155,6 +161,6 @@ def _write_delays(http: httpx.Client, redis: Redis) -> list[float]:
         post_id = answer.raise_for_status().json()["id"].encode()
         while not any(post_id in item for item in redis.lrange(keys.GLOBAL, 0, 2)):
             if time.perf_counter() - began > 10:
-                raise LabError("A post was not in the feed after 10 s. Look: ./lab status")
+                raise LabError("A post was not in the feed after 10 s. Find the cause: ./lab status")
         delays.append((time.perf_counter() - began) * 1000)
     return delays

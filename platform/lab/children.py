@@ -1,4 +1,4 @@
-"""Programs that must not be killed half-way: they put back what they have broken on purpose."""
+"""Run programs that must not be killed in the middle, because they undo faults at their end."""
 
 import os
 import signal
@@ -14,26 +14,26 @@ def run_to_its_end(
     *,
     env: Mapping[str, str] | None = None,
     kept: bool = False,
-    told: Callable[[], object] = lambda: None,
+    interrupted: Callable[[], object] = lambda: None,
 ) -> tuple[int, bytes]:
-    """Run a command; returns its exit code and, if `kept`, what it printed.
+    """Run a command; return its exit code and, if `kept`, its output.
 
-    After Ctrl-C the command has all the time that it needs to clean up; a second Ctrl-C kills it. Then
-    KeyboardInterrupt is raised. A command whose output is kept needs no terminal and is told of the first
-    Ctrl-C from here, once: a second one would break into its cleaning. `told` is called after the first.
+    After a Ctrl-C the command has as much time as it needs to clean up; a second Ctrl-C kills it. Then
+    KeyboardInterrupt is raised. A command whose output is kept has no terminal, so this function sends it the
+    first SIGINT, once: a second one would interrupt its clean-up. `interrupted` is called after the first.
     """
     child = subprocess.Popen(
         command, cwd=cwd, env=env, process_group=0 if kept else None,
         stdout=subprocess.PIPE if kept else None, stderr=subprocess.STDOUT if kept else None,
     )  # fmt: skip
     try:
-        said, _ = child.communicate()
+        output, _ = child.communicate()
     except KeyboardInterrupt:
         if kept:
             with suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGINT)
         try:
-            told()
+            interrupted()
             child.communicate()
         except KeyboardInterrupt:
             if kept:
@@ -44,4 +44,4 @@ def run_to_its_end(
             if child.stdout:
                 child.stdout.close()
         raise
-    return child.returncode, said or b""
+    return child.returncode, output or b""

@@ -1,6 +1,6 @@
 """The commands of ./lab.
 
-What only one command needs is imported by that command: all of them together take a second.
+A module that only one command needs is imported inside that command: importing all of them takes a second.
 """
 
 import sys
@@ -28,7 +28,7 @@ backend = chosen(home)
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
-    """CivilDIY Lab: a system of microservices that really runs."""
+    """CivilDIY Lab: run, break and repair a real system of microservices."""
 
 
 system.register(cli, home, backend, console)
@@ -45,7 +45,7 @@ notebook.register(cli, home, backend, console)
 
 
 def main() -> None:
-    """Run a command; an error comes as a sentence that a person can act on, never as a traceback."""
+    """Run a command. An error is printed as a sentence that says what to do, never as a traceback."""
     try:
         slow()  # a wrong LAB_SLOW is reported before anything begins
         cli()

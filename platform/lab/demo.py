@@ -1,4 +1,4 @@
-"""A short story through the gateway, with what happens at each hop."""
+"""Follow one post through the gateway and show what happens at each hop."""
 
 import json
 import secrets
@@ -30,12 +30,12 @@ def _answered(answer: httpx.Response, status: int) -> dict[str, Any]:
             f"{answer.request.method} {answer.request.url} answered {answer.status_code}: "
             f"{shortened(answer.text, 300)}\nLook: ./lab status, ./lab doctor"
         )
-    found: dict[str, Any] = answer.json()
-    return found
+    body: dict[str, Any] = answer.json()
+    return body
 
 
 def story(endpoints: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """Each hop's headline and what it shows. Raises LabError, and what is in lab.probes.unavailable."""
+    """Yield a headline and an output for each hop. Raises LabError and those of lab.probes.unavailable."""
     name = f"demo{secrets.token_hex(4)}"
     person = {"email": f"{name}@example.org", "username": name, "password": secrets.token_hex(8)}
     with local_http.client(base_url=endpoints["gateway"], timeout=10) as http:
@@ -68,7 +68,9 @@ def _redis_entry(address: str, post_id: str) -> dict[str, Any]:
                 if entry["post_id"] == post_id:
                     return entry
             time.sleep(0.002)
-    raise LabError(f"The post was not in Redis after {PATIENCE:.0f} s. Look: ./lab logs feed-projector")
+    raise LabError(
+        f"The post was not in Redis after {PATIENCE:.0f} s. Find the cause: ./lab logs feed-projector"
+    )
 
 
 def _event(address: str, post_id: str) -> dict[str, Any]:
@@ -78,7 +80,7 @@ def _event(address: str, post_id: str) -> dict[str, Any]:
         consumer.assign([partition])
         end = consumer.end_offsets([partition])[partition]
         consumer.seek(partition, max(0, end - 100))
-        while consumer.position(partition) < end:  # one poll may bring a part only
+        while consumer.position(partition) < end:  # one poll may return only a part of the records
             records = consumer.poll(timeout_ms=3000).get(partition, [])
             for record in records:
                 if record.key == post_id.encode():
@@ -88,4 +90,7 @@ def _event(address: str, post_id: str) -> dict[str, Any]:
                 break
     finally:
         consumer.close()
-    raise LabError("The event is not among the last 100 on the topic. Look: ./lab logs posts-relay")
+    raise LabError(
+        "The post's event is not among the last 100 events of the topic.\n"
+        "Find the cause: ./lab logs posts-relay"
+    )

@@ -1,4 +1,4 @@
-"""Looks at what can go wrong before it does."""
+"""Check the machine and the running system for problems before they break something."""
 
 import os
 import platform
@@ -30,24 +30,24 @@ BUILD_DISK_GB, RUN_DISK_GB = 6.0, 1.0
 
 
 def examine(home: Home, backend: Backend) -> Iterator[Finding]:
-    """Everything that is looked at, one after the other."""
+    """Yield the finding of each check, one after the other."""
     version = ".".join(str(part) for part in sys.version_info[:3])
     yield Finding("Python", version, "" if sys.version_info >= (3, 11) else "install Python 3.11 or newer")
     yield Finding("backend", backend.kind)
-    looked = _compose(backend) if isinstance(backend, ComposeBackend) else _native(home, backend)
+    findings = _compose(backend) if isinstance(backend, ComposeBackend) else _native(home, backend)
     ports_fit = True
-    for finding in looked:
+    for finding in findings:
         ports_fit = ports_fit and not (finding.what == "port" and finding.remedy)
         yield finding
-    if ports_fit and backend.running():  # with other ports nothing would be found at its address
+    if ports_fit and backend.running():  # with other ports, no server would be found at its address
         yield from examine_system(home, backend, without=("disk",))
 
 
 def _compose(backend: ComposeBackend) -> Iterator[Finding]:
     yield processor.finding()
-    for found in diagnosis.findings():
-        yield found
-        if found.what == "container engine" and found.remedy:
+    for finding in diagnosis.findings():
+        yield finding
+        if finding.what == "container engine" and finding.remedy:
             return
     yield _disk(REPO, RUN_DISK_GB)
     yield from _ports(backend.running(), backend.refuse_taken_ports, backend.refuse_wrong_settings)
@@ -78,24 +78,23 @@ def _machine() -> Finding:
 
 def _memory(running: bool) -> Finding:
     free = psutil.virtual_memory().available / GB
-    # What runs already has its share.
-    remedy = (
-        "" if running or free >= MEMORY_GB else f"close something: the system takes 1.2 of {MEMORY_GB:.0f} GB"
-    )
+    # A running system has its memory already.
+    enough = running or free >= MEMORY_GB
+    remedy = "" if enough else f"close other programs: the system needs {MEMORY_GB:.0f} GB of free memory"
     return Finding("memory", f"{free:.1f} GB available", remedy)
 
 
 def _disk(folder: Path, needed: float) -> Finding:
     place = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(place).free / GB
-    remedy = "" if free >= needed else f"make {needed:.0f} GB free at {place}, or set LAB_HOME elsewhere"
+    remedy = "" if free >= needed else f"free {needed:.0f} GB at {place}, or set LAB_HOME to another disk"
     return Finding("disk", f"{free:.0f} GB free at {place}", remedy)
 
 
 def _debian(complete: bool) -> Finding:
     missing = debian.missing(pins().debian, kafka_is_there=complete)
     if not missing:
-        return Finding("Debian packages", "all there")
+        return Finding("Debian packages", "all installed")
     command = f"apt-get install -y --no-install-recommends {' '.join(missing)}"
     remedy = "./lab up installs them" if os.geteuid() == 0 else f"sudo {command}"
     return Finding("Debian packages", "missing: " + " ".join(missing), remedy)
@@ -108,21 +107,21 @@ def _ports(
         (refuse_wrong if running else refuse_taken)()
     except LabError as taken:
         for line in str(taken).splitlines():
-            seen, *remedy = re.split(r"\. (?=Stop|Move|Give|Use)|; (?=give)", line, maxsplit=1)
+            seen, *remedy = re.split(r"\. (?=Stop|Move|Give|Use)|; (?=set)", line, maxsplit=1)
             yield Finding("port", seen, "".join(remedy) or line)
     else:
-        yield Finding("ports", "in use by the running system" if running else "all free")
+        yield Finding("ports", "in use by the running system" if running else "all are free")
 
 
 def _registries(needed: list[Registry]) -> Iterator[Finding]:
     for answer in registries.ask(needed):
-        what, wanted = f"registry of {answer.registry.name}", answer.registry.needed_for
+        what, needed_for = f"registry of {answer.registry.name}", answer.registry.needed_for
         if not answer.registry.command:
-            yield Finding(what, f"not asked: its client comes with the installation (for {wanted})")
+            yield Finding(what, f"not checked, because ./lab up installs its client first (for {needed_for})")
         elif not answer.failed:
-            yield Finding(what, f"reached (for {wanted})")
+            yield Finding(what, f"reachable (for {needed_for})")
         elif answer.registry.otherwise:
             yield Finding(what, f"not reached, so {answer.registry.otherwise} ({answer.failed[:200]})")
         else:
             remedy = f"check the network, then {answer.registry.settings}"
-            yield Finding(what, f"not reached (for {wanted}): {answer.failed[:200]}", remedy)
+            yield Finding(what, f"not reached (for {needed_for}): {answer.failed[:200]}", remedy)

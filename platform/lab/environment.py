@@ -1,4 +1,4 @@
-"""The environment of programs that ./lab starts: what a user has set for other programs stays out of it.
+"""The environment of programs that ./lab starts, without what a user has set for other programs.
 
 A verdict must be the same on every machine. A filter in PYTEST_ADDOPTS, asserts removed by PYTHONOPTIMIZE,
 a proxy or a locale would change it. Installing (pip, apt-get, Go, Maven) keeps the user's own environment,
@@ -23,22 +23,22 @@ FOREIGN = re.compile(
     r"|PG[A-Z]+|MONGO.*|REDIS.*|TRAEFIK_.*|PC_.*|PROC_COMP_.*|BASH_ENV|ENV",
     re.IGNORECASE,
 )
-"""Names that never reach a check, a service or a server."""
+"""Names of variables that no check, service or server sees."""
 OUR_OWN = {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC", "COLUMNS": "80", "TERM": "dumb",
            "PYTHONNOUSERSITE": "1", "PYTHONUTF8": "1"}  # fmt: skip
 
 
-def own(given: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment for a check, a service or a server: the user's without what could change its result."""
-    given = os.environ if given is None else given
-    kept = {name: value for name, value in given.items() if not FOREIGN.fullmatch(name)}
+def own(variables: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the environment for a check, a service or a server: the user's, without the FOREIGN names."""
+    variables = os.environ if variables is None else variables
+    kept = {name: value for name, value in variables.items() if not FOREIGN.fullmatch(name)}
     if not _is_folder(kept.get("TMPDIR", "")):
         kept.pop("TMPDIR", None)
     return kept | OUR_OWN
 
 
 def forget_python() -> None:
-    """Take what steers Python and pytest out of this process's own environment, for all its children."""
+    """Remove the variables of Python and pytest from the environment of this process and its children."""
     for name in [name for name in os.environ if name.startswith(("PYTEST_", "PYTHON"))]:
         del os.environ[name]
     if not _is_folder(os.environ.get("TMPDIR", "")):
@@ -47,19 +47,19 @@ def forget_python() -> None:
 
 
 def _is_folder(name: str) -> bool:
-    """Whether files can be made there."""
+    """Return whether the name is a folder in which files can be created."""
     return bool(name) and Path(name).is_dir() and os.access(name, os.W_OK | os.X_OK)
 
 
 def pytest_command() -> list[str]:
-    """How pytest is started for the course's own files: no configuration or conftest.py of others counts."""
+    """Return the command that runs pytest on the course's own files, without anybody else's configuration."""
     return [
         sys.executable, "-P", "-s", "-m", "pytest", "-c", str(REPO / "pyproject.toml"), f"--rootdir={REPO}",
     ]  # fmt: skip
 
 
 def handed_on() -> dict[str, str]:
-    """The environment for a ./lab that a notebook starts: 80 columns, and no colours in outputs.
+    """Return the environment for a ./lab that a notebook starts: 80 columns, and no colours in its output.
 
     Proxies and certificates stay, because `%lab up` may install.
     """

@@ -1,16 +1,16 @@
-"""Errors that a person at the keyboard can do something about."""
+"""Errors that the user of ./lab can fix."""
 
 
 class LabError(Exception):
-    """The text says what is wrong and what to do next; no traceback is shown."""
+    """An error whose text says what is wrong and what to do next; ./lab prints no traceback for it."""
 
 
 class NotFromHere(LabError):
-    """JupyterLab's container cannot do this; the text says what to type outside."""
+    """Raised when JupyterLab's container cannot do this; the text says what to type outside the container."""
 
 
 class NotWithThisEngine(NotFromHere):
-    """The engine keeps its containers where this machine cannot meet them; `next` says what to do."""
+    """Raised when the engine's containers cannot be reached from this machine; `next` says what to do."""
 
     def __init__(self, why: str, next: str) -> None:
         super().__init__(why)

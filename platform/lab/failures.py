@@ -1,4 +1,4 @@
-"""Errors as a sentence: what happened, with what, and what to do."""
+"""Turn an exception into a sentence: what happened, with which file or server, and what to do."""
 
 import errno
 import os
@@ -17,23 +17,23 @@ REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def sentence(error: BaseException, home: Home) -> str:
-    """What a person needs to know; the traceback of an error that nobody expected goes to a file."""
+    """Return what the user needs to know. The traceback of an unexpected error is written to a file."""
     if isinstance(error, LabError):
         return str(error)
     if isinstance(error, OSError) and error.errno in FULL:
-        return f"The disk is full ({home.root}). Look: ./lab doctor"
+        return f"The disk that holds {home.root} is full. See how much is free: ./lab doctor"
     if isinstance(error, OSError) and error.errno in REFUSED and error.filename:
         return refused(Path(os.fsdecode(error.filename)), error)
     if isinstance(error, OSError) and error.filename:
         return f"{shortened(os.fsdecode(error.filename), 200)}: {error.strerror}."
     kind = type(error).__name__
-    return f"This did not work ({kind}: {shortened(error, 200)}). {_kept(error, home)}"
+    return f"The command failed ({kind}: {shortened(error, 200)}). {_kept(error, home)}"
 
 
 def refused(path: Path, error: OSError) -> str:
-    """Whose a file or folder is, who runs this, and what to do about it."""
+    """Return who owns a file or folder, which user runs this program, and what to do about it."""
     if error.errno == errno.EROFS:
-        return f"{path} is on a disk that cannot be written. Use another folder: LAB_HOME=FOLDER ./lab …"
+        return f"{path} is on a read-only disk. Use another folder: LAB_HOME=FOLDER ./lab …"
     there = next((place for place in (path, *path.parents) if _seen(place)), Path("/"))
     owner = there.stat().st_uid
     if owner == os.geteuid():
@@ -52,7 +52,7 @@ def _seen(path: Path) -> bool:
 
 
 def user(number: int) -> str:
-    """The name of a user, or the number where there is no name."""
+    """Return the name of a user, or the number where there is no name."""
     try:
         return pwd.getpwuid(number).pw_name
     except KeyError:
@@ -60,11 +60,11 @@ def user(number: int) -> str:
 
 
 def _kept(error: BaseException, home: Home) -> str:
-    """Write the details where they help to report the error; returns where."""
+    """Append the traceback to a file, for a report of the error, and return where it is."""
     try:
         home.root.mkdir(parents=True, exist_ok=True)
         with (home.root / LOG).open("a", encoding="utf-8", errors="backslashreplace") as out:
             out.write(f"{time.strftime('%F %T')}\n{''.join(traceback.format_exception(error))}\n")
     except OSError:
-        return "Look: ./lab doctor"
-    return f"The details are in {home.root / LOG}. Look: ./lab doctor"
+        return "Check the machine: ./lab doctor"
+    return f"The traceback is in {home.root / LOG}. Check the machine: ./lab doctor"

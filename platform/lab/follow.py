@@ -1,4 +1,4 @@
-"""Prints a log as it comes: what a unit wrote is shown literally, control characters included."""
+"""Print a log as it grows; control characters in it become visible."""
 
 import subprocess
 
@@ -6,8 +6,8 @@ from lab.terminal import Console
 
 
 def print_log(command: list[str], console: Console) -> int:
-    """Run a command that prints a log until it ends or Ctrl-C; returns its exit code."""
-    # An engine gives back on stderr what a unit wrote there; all of it was asked for.
+    """Run a command that prints a log, until it ends or the user presses Ctrl-C. Returns its exit code."""
+    # A container engine prints on stderr what the unit wrote to stderr; the user wants both streams.
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         assert process.stdout is not None
         try:

@@ -1,4 +1,4 @@
-"""Where things are: the repository, and the one folder outside it that ./lab writes to."""
+"""Where files are: the repository, and the one folder outside it that ./lab writes to."""
 
 import os
 from dataclasses import dataclass
@@ -16,84 +16,84 @@ RECIPES = DEPLOYMENT / "servers"
 
 @dataclass(frozen=True)
 class Home:
-    """The folder that LAB_HOME names (by default the user's cache)."""
+    """The folder that LAB_HOME names; by default one in the user's cache."""
 
     root: Path
 
     @classmethod
     def from_environment(cls) -> "Home":
-        """The home of this user. Raises LabError for a place that the servers cannot use."""
+        """Return this user's home for the lab. Raises LabError for a path that the servers cannot use."""
         root = Path(os.environ.get("LAB_HOME") or _cache() / "civildiy-lab").absolute()
         refuse_path("LAB_HOME", root)
         return cls(root)
 
     def refuse_unusable(self) -> None:
-        """Raise LabError where the folder cannot be made or written."""
+        """Raise an error when the folder cannot be created or written: LabError or PermissionError."""
         there = next(path for path in (self.root, *self.root.parents) if path.exists())
         if not there.is_dir():
-            raise LabError(f"{there} is a file, and the lab needs a folder there. Set LAB_HOME to a folder.")
+            raise LabError(f"{there} is a file, but ./lab needs a folder there. Set LAB_HOME to a folder.")
         if not os.access(there, os.W_OK | os.X_OK):
             raise PermissionError(13, "Permission denied", str(there))
 
     @property
     def servers(self) -> Path:
-        """Installed servers, one finished folder each."""
+        """The installed servers. Each has its own folder, which appears when its installation is complete."""
         return self.root / "servers"
 
     @property
     def build(self) -> Path:
-        """What installing needs in between; an install that was cut off goes on from here."""
+        """Temporary files of an installation; an interrupted one continues from here."""
         return self.root / "build"
 
     @property
     def stack(self) -> Path:
-        """The running system of the native backend."""
+        """Everything that belongs to the running system of the native backend."""
         return self.root / "stack"
 
     @property
     def data(self) -> Path:
-        """What `down` keeps and `reset` deletes."""
+        """The databases' files: `down` keeps them, `reset` deletes them."""
         return self.stack / "data"
 
     @property
     def logs(self) -> Path:
-        """One file for each unit."""
+        """The log files, one for each unit."""
         return self.stack / "logs"
 
     @property
     def run(self) -> Path:
-        """Written anew by each `up`."""
+        """Files that each `up` writes again, such as the servers' configuration."""
         return self.stack / "run"
 
     @property
     def secrets(self) -> Path:
-        """Passwords and keys, made once; as long-lived as the data."""
+        """Passwords and keys, created once and kept as long as the data."""
         return self.stack / "secrets.env"
 
 
 def _cache() -> Path:
-    """The folder for caches of this user. Raises LabError where the user has none."""
-    if given := os.environ.get("XDG_CACHE_HOME"):
-        return Path(given)
+    """Return this user's cache folder. Raises LabError when the user has no home folder."""
+    if cache := os.environ.get("XDG_CACHE_HOME"):
+        return Path(cache)
     try:
         return Path.home() / ".cache"
     except RuntimeError:
         raise LabError(
-            f"User {os.getuid()} has no home folder here, so there is no place for the lab's files."
+            f"User {os.getuid()} has no home folder, so ./lab does not know where to keep its files."
             "\nName a folder: LAB_HOME=FOLDER ./lab …"
         ) from None
 
 
 def refuse_path(what: str, path: Path) -> None:
-    """Raise LabError for a path that some program below would cut in two.
+    """Raise LabError for a path that a server would split into two paths.
 
     Java and Python separate the folders of a search path by colons, Kafka separates its data folders by
-    commas, and no server takes control characters.
+    commas, and no server accepts control characters.
     """
     names = {":": "a colon", ",": "a comma"}
     if wrong := [c for c in str(path) if c in names or visible(c) != c or c == "\n"]:
         named = names.get(wrong[0], f"the character {wrong[0]!r}")
         raise LabError(
-            f"{what} is {visible(path)}, and {named} in it separates or ends paths for some servers."
+            f"{what} is {visible(path)}. Some servers would end or split this path at {named}."
             f"\nChoose a folder without it: {what}=FOLDER ./lab …"
         )

@@ -1,4 +1,4 @@
-"""Memory of all units together."""
+"""Memory that all units use together."""
 
 from contextlib import suppress
 
@@ -8,11 +8,11 @@ from lab.backends.protocol import Unit
 
 
 def together(units: list[Unit]) -> int:
-    """Resident bytes of all units, with pages that several processes share counted once.
+    """Return the resident bytes of all units, with each page that processes share counted once.
 
-    The kernel divides such a page among its users (PSS in smaps_rollup). PostgreSQL's processes and ours
-    share a quarter of theirs. Where only the plain figure can be read (a container, another user's
-    process), that one counts.
+    Linux reports a proportional set size (PSS in smaps_rollup): a page that four processes share counts a
+    quarter for each. PostgreSQL's processes and the services share about a quarter of theirs. Where only
+    the resident size can be read (a container, another user's process), that size counts.
     """
     return sum(_of(unit) for unit in units)
 
@@ -30,6 +30,6 @@ def _of(unit: Unit) -> int:
         with suppress(psutil.NoSuchProcess):
             try:
                 total += int(member.memory_full_info().pss)
-            except (psutil.AccessDenied, AttributeError):  # macOS has no such figure
+            except (psutil.AccessDenied, AttributeError):  # AttributeError: macOS has no PSS
                 return unit.memory
     return total

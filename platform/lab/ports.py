@@ -1,4 +1,4 @@
-"""Ports and addresses that a user may set: each value, and all of them together, before anything starts."""
+"""Check the ports and addresses that a user may set, each alone and all together, before anything starts."""
 
 import ipaddress
 import re
@@ -13,7 +13,7 @@ LAST = 65_535
 
 @dataclass(frozen=True)
 class Listener:
-    """One address that a unit listens on, and the variable that moves it."""
+    """One address that a unit listens on, and the variable that changes it."""
 
     unit: str
     host: str
@@ -21,69 +21,69 @@ class Listener:
     variable: str
 
 
-def parse(variable: str, given: str, default: int) -> int:
-    """The port that `given` names, or the default for ''. Raises LabError.
+def parse(variable: str, value: str, default: int) -> int:
+    """Return `value` as a port number, or the default for ''. Raises LabError.
 
     >>> parse("LAB_PORT_HTTP", "", 80)
     80
     """
-    if not given:
+    if not value:
         return default
-    # ASCII digits only: Python takes those of other scripts as well, programs behind it do not.
-    if not re.fullmatch("[0-9]{1,5}", given) or not 0 < int(given) <= LAST:
-        raise LabError(f"{variable}={shortened(given)} is not a port; give a number from 1 to {LAST}.")
-    return int(given)
+    # ASCII digits only: int() also accepts digits of other scripts, which the servers reject.
+    if not re.fullmatch("[0-9]{1,5}", value) or not 0 < int(value) <= LAST:
+        raise LabError(f"{variable}={shortened(value)} is not a port; set it to a number from 1 to {LAST}.")
+    return int(value)
 
 
-def loopback(given: str) -> str:
-    """The first three numbers of the native backend's addresses. Raises LabError."""
-    return _three_numbers("LAB_LOOPBACK", given, "127.0.0", ipaddress.ip_network("127.0.0.0/8"))
+def loopback(value: str) -> str:
+    """Return the first three numbers of the native backend's addresses. Raises LabError."""
+    return _three_numbers("LAB_LOOPBACK", value, "127.0.0", ipaddress.ip_network("127.0.0.0/8"))
 
 
-def network(given: str) -> str:
-    """The first three numbers of the project's network in Compose. Raises LabError."""
-    found = _three_numbers("LAB_NETWORK", given, "172.30.41", None)
-    address = ipaddress.ip_address(f"{found}.1")
-    if not address.is_private or address.is_loopback or address.is_link_local or found.startswith("0."):
+def network(value: str) -> str:
+    """Return the first three numbers of the addresses in Compose's network. Raises LabError."""
+    numbers = _three_numbers("LAB_NETWORK", value, "172.30.41", None)
+    address = ipaddress.ip_address(f"{numbers}.1")
+    if not address.is_private or address.is_loopback or address.is_link_local or numbers.startswith("0."):
         raise LabError(
-            f"LAB_NETWORK={found} is not a private network; give one such as 172.30.41 or 10.1.2 (RFC 1918)."
+            f"LAB_NETWORK={numbers} is not a private network; set it to one such as 172.30.41 (RFC 1918)."
         )
-    return found
+    return numbers
 
 
 def _three_numbers(
-    variable: str, given: str, default: str, within: ipaddress.IPv4Network | ipaddress.IPv6Network | None
+    variable: str, value: str, default: str, within: ipaddress.IPv4Network | ipaddress.IPv6Network | None
 ) -> str:
-    if not given:
+    if not value:
         return default
     number = "(0|[1-9][0-9]{0,2})"
-    fits = re.fullmatch(rf"{number}\.{number}\.{number}", given) and all(
-        int(n) < 256 for n in given.split(".")
+    fits = re.fullmatch(rf"{number}\.{number}\.{number}", value) and all(
+        int(n) < 256 for n in value.split(".")
     )
-    if not fits or (within and ipaddress.ip_address(f"{given}.1") not in within):
+    if not fits or (within and ipaddress.ip_address(f"{value}.1") not in within):
         raise LabError(
-            f"{variable}={shortened(given)} is not the beginning of an address; give three numbers"
-            f" from 0 to 255 such as {default}, without the last one."
+            f"{variable}={shortened(value)} is not the beginning of an address; set it to the first three"
+            f" numbers of one, each from 0 to 255, such as {default}."
         )
-    return given
+    return value
 
 
 def refuse_conflicts(listeners: Iterable[Listener]) -> None:
-    """Raise LabError when two units want the same port of the same address, or a port that does not exist."""
+    """Raise LabError when two units need the same port of the same address, or a port above 65535."""
     taken: dict[tuple[str, int], Listener] = {}
     lines = []
-    for wanted in listeners:
-        if wanted.port > LAST:
+    for listener in listeners:
+        if listener.port > LAST:
             lines.append(
-                f"{wanted.unit} also needs port {wanted.port}, which does not exist."
-                f" Give {wanted.variable} a number below {LAST}."
+                f"{listener.unit} also needs port {listener.port}, which does not exist."
+                f" Give {listener.variable} a number below {LAST}."
             )
             continue
-        first = taken.setdefault((wanted.host, wanted.port), wanted)
-        if first is not wanted:
-            movable = [one.variable for one in (wanted, first) if one.variable]
+        first = taken.setdefault((listener.host, listener.port), listener)
+        if first is not listener:
+            movable = [each.variable for each in (listener, first) if each.variable]
             lines.append(
-                f"{first.unit} and {wanted.unit} both want {wanted.host}:{wanted.port}."
+                f"{first.unit} and {listener.unit} both need {listener.host}:{listener.port}."
                 f" Give one of them another port: {' or '.join(dict.fromkeys(movable))}=PORT ./lab up"
             )
     if lines:
@@ -91,6 +91,6 @@ def refuse_conflicts(listeners: Iterable[Listener]) -> None:
 
 
 def chosen(variables: Mapping[str, str]) -> dict[str, str]:
-    """The variables about ports and addresses that are set, to compare with those of a running system."""
-    wanted = re.compile(r"LAB_PORT_[A-Z]+|LAB_LOOPBACK|LAB_NETWORK")
-    return {name: value for name, value in sorted(variables.items()) if value and wanted.fullmatch(name)}
+    """Return the variables for ports and addresses that are set, to compare with a running system's."""
+    settable = re.compile(r"LAB_PORT_[A-Z]+|LAB_LOOPBACK|LAB_NETWORK")
+    return {name: value for name, value in sorted(variables.items()) if value and settable.fullmatch(name)}

@@ -1,4 +1,4 @@
-"""Progress of long steps: a live table on a terminal, plain lines elsewhere."""
+"""Show the progress of long steps: a live table on a terminal, plain lines elsewhere."""
 
 import time
 from types import TracebackType
@@ -11,17 +11,17 @@ from rich.text import Text
 from lab.terminal import Console
 
 PLAIN_SECONDS = 10.0
-"""Without a terminal a step that goes on says so this often."""
+"""Without a terminal, a running step prints a line this often."""
 
 
 class Progress:
-    """Steps that run side by side, each with what it does or waits for right now."""
+    """Steps that run at the same time, each with a text that says what it does or waits for."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._began: dict[str, float] = {}
         self._texts: dict[str, str] = {}
-        self._said: dict[str, float] = {}
+        self._printed_at: dict[str, float] = {}
         self._spinner = Spinner("dots")
         self._live = (
             Live(get_renderable=self._table, console=console, transient=True) if console.live else None
@@ -42,17 +42,17 @@ class Progress:
             self._live.stop()
 
     def say(self, step: str, text: str) -> None:
-        """`step` (which starts with its first word) now does `text`."""
+        """Show that `step` now does `text`; the first call for a step starts it."""
         now = time.monotonic()
         new = step not in self._began
         self._began.setdefault(step, now)
         self._texts[step] = text
-        if not self._live and (new or now - self._said[step] > PLAIN_SECONDS):
-            self._said[step] = now
+        if not self._live and (new or now - self._printed_at[step] > PLAIN_SECONDS):
+            self._printed_at[step] = now
             self._print(step, f"{text} ({now - self._began[step]:.0f} s)" if not new else text)
 
     def done(self, step: str, text: str = "done") -> None:
-        """`step` is over; its line stays."""
+        """End `step`; its line stays on the screen."""
         began = self._began.pop(step, time.monotonic())
         self._texts.pop(step, None)
         self._print(step, f"{text} ({time.monotonic() - began:.1f} s)")

@@ -1,4 +1,4 @@
-"""Where bench, storm and soak write: one folder that git ignores, or the one that the user names."""
+"""Where bench, storm and soak write their results: a folder that git ignores, or one that the user names."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +17,7 @@ option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
 
 
 def folder(place: Path) -> Path:
-    """The folder, created if it is missing. Raises LabError when nothing can be written there."""
+    """Return the folder, and create it if it is missing. Raises LabError when it cannot be written."""
     try:
         place.mkdir(parents=True, exist_ok=True)
         probe = place / ".lab-writes-here"
@@ -28,13 +28,13 @@ def folder(place: Path) -> Path:
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise LabError(
-            f"Results cannot be written to {place}: {why}. Name another folder: --out FOLDER"
+            f"The results cannot be written to {place}: {why}. Name another folder: --out FOLDER"
         ) from None
     return place
 
 
 def file(place: Path) -> Path:
-    """The file, whose folder is created if it is missing. Raises LabError when it cannot be written."""
+    """Return the file, and create its folder if it is missing. Raises LabError when it cannot be written."""
     if place.is_dir():
         raise LabError(f"{place} is a folder. Name a file in it, such as {place / 'bench.json'}")
     folder(place.parent)

@@ -1,7 +1,7 @@
 """The terminal: a console that prints text literally, and tables that never cut an address.
 
-Markup, emoji codes and highlighting are off, for most of what is printed comes from outside. What is ours and
-should stand out is given a `style`.
+Markup, emoji codes and highlighting are off, because most of the printed text comes from outside ./lab.
+A text of ./lab itself that should stand out gets a `style`.
 """
 
 import os
@@ -20,42 +20,42 @@ from lab.text import never_refuse, visible
 NARROWEST, WIDEST = 20, 1000
 GAP = 2
 LEAST = 14
-"""Columns that a cell with many words needs to be readable."""
+"""The fewest columns in which a cell with many words is readable."""
 
 
 class Console(RichConsole):
-    """Prints every string as it is, whatever looks like markup in it; control characters become visible."""
+    """Console that prints every string literally and makes control characters visible."""
 
     def __init__(self, **options: Any) -> None:
-        _believe_size()
+        _ignore_impossible_size()
         if "file" not in options:
             never_refuse()
         super().__init__(markup=False, emoji=False, highlight=False, **options)
 
     @property
     def live(self) -> bool:
-        """Whether lines can be drawn again in their place."""
+        """Whether the terminal can draw a line again in its place."""
         return self.is_terminal and not self.is_dumb_terminal
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """Every string that is printed, and every cell of a table, comes through here."""
+        """Make a string safe to print; rich calls this for every string and every cell of a table."""
         return super().render_str(visible(text), **(options | {"markup": False, "emoji": False}))
 
     def render(self, renderable: Any, options: Any = None) -> Iterable[Segment]:
-        """Also what came in as a `Text` of its own, such as the line of a progress table."""
+        """Make a `Text` object safe, too, such as a line of a progress table."""
         for segment in super().render(renderable, options):
             shown = segment if segment.control else Segment(visible(segment.text), segment.style)
             yield shown
 
 
-def _believe_size() -> None:
-    """Forget a size that is none: rich reads these variables as numbers and would stop at the first."""
+def _ignore_impossible_size() -> None:
+    """Remove COLUMNS and LINES when they are not numbers: rich would raise an error. Limit COLUMNS."""
     for name in ("COLUMNS", "LINES"):
-        given = os.environ.get(name, "")
-        if given and not re.fullmatch("[1-9][0-9]{0,5}", given):
+        size = os.environ.get(name, "")
+        if size and not re.fullmatch("[1-9][0-9]{0,5}", size):
             del os.environ[name]
-        elif given and name == "COLUMNS":
-            os.environ[name] = str(min(max(int(given), NARROWEST), WIDEST))
+        elif size and name == "COLUMNS":
+            os.environ[name] = str(min(max(int(size), NARROWEST), WIDEST))
 
 
 def print_rows(
@@ -67,10 +67,10 @@ def print_rows(
     whole: Sequence[str] = (),
     note: str = "",
 ) -> None:
-    """Print a table, or one block of lines for each row where the table would not fit.
+    """Print a table; on a narrow terminal, print a block of lines for each row instead.
 
     `right` names the columns of figures. Cells of the columns in `whole` (addresses, names, commands to copy)
-    stand on one line; all others wrap. `note` is printed below.
+    are never wrapped; all others are. `note` is printed below the table.
     """
     cells = [[visible(cell).replace("\n", " ") if head in whole else visible(cell) for head, cell in
               zip(heads, row, strict=True)] for row in rows]  # fmt: skip
@@ -93,7 +93,7 @@ def print_rows(
 
 
 def _needed(heads: Sequence[str], cells: Sequence[Sequence[str]], whole: Sequence[str]) -> int:
-    """Columns of the terminal that the table takes at least."""
+    """Return the number of columns that the table needs at least."""
     widths = []
     for number, head in enumerate(heads):
         longest = max(

@@ -1,6 +1,6 @@
-"""Text from outside, made safe to show: a post's title, a name on the topic, a path, an error of a driver.
+"""Make text from outside safe to show: a post's title, a name on the topic, a path, a driver's error.
 
-Markup is shown as it was written. Characters that would move the cursor, change the direction of reading
+Markup is shown as it was written. Characters that would move the cursor, change the reading direction
 or cannot be encoded appear as Python escapes, such as `\\x1b`. Only this module decides what is safe.
 """
 
@@ -12,7 +12,7 @@ from typing import TextIO
 
 LONGEST = 80
 JOINERS = "\u200c\u200d"
-"""Letters of Persian and many emoji are built with these; they change nothing else."""
+"""Invisible characters that Persian and many emoji need; they have no other effect."""
 HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 """Categories: controls, formats (such as bidi overrides), surrogates, private, unassigned, separators."""
 PLAIN = str.maketrans({
@@ -21,19 +21,19 @@ PLAIN = str.maketrans({
     "\N{LEFT SINGLE QUOTATION MARK}": "'", "\N{RIGHT SINGLE QUOTATION MARK}": "'",
     "\N{LEFT DOUBLE QUOTATION MARK}": '"', "\N{RIGHT DOUBLE QUOTATION MARK}": '"',
 })  # fmt: skip
-"""What an ASCII terminal shows instead; for other letters the accent is left out."""
+"""What an ASCII terminal shows instead of these; all other letters lose their accent."""
 
 
 def visible(text: object) -> str:
-    """The text with every character that a terminal would obey written as an escape. Line ends stay.
+    """Return the text with every control character written as an escape. Line ends stay.
 
     >>> visible("a\\x1b[2Jb")
     'a\\\\x1b[2Jb'
     """
-    found = str(text)
-    if found.isascii() and found.isprintable():
-        return found
-    return "".join(map(_shown, found.replace("\r\n", "\n").replace("\t", "    ")))
+    original = str(text)
+    if original.isascii() and original.isprintable():
+        return original
+    return "".join(map(_shown, original.replace("\r\n", "\n").replace("\t", "    ")))
 
 
 def _shown(character: str) -> str:
@@ -43,29 +43,29 @@ def _shown(character: str) -> str:
 
 
 def shortened(text: object, longest: int = LONGEST) -> str:
-    """The text on one line and with at most about `longest` characters, and how long it was.
+    """Return the text on one line, cut after about `longest` characters; a cut text ends with its length.
 
     >>> shortened("x" * 100, 10)
     'xxxxxxxxxx… (100 characters)'
     """
-    found = str(text)
-    line = " ".join(visible(found[: 4 * longest]).split())
-    if len(found) <= 4 * longest and len(line) <= longest:
+    original = str(text)
+    line = " ".join(visible(original[: 4 * longest]).split())
+    if len(original) <= 4 * longest and len(line) <= longest:
         return line
-    return f"{line[:longest]}… ({len(found):,} characters)"
+    return f"{line[:longest]}… ({len(original):,} characters)"
 
 
 def as_html(text: object) -> str:
-    """The text for a page or an SVG image, between tags or inside an attribute."""
+    """Return the text for a web page or an SVG image, between tags or inside an attribute."""
     return html.escape(visible(text))
 
 
 def _in_ascii(error: UnicodeError) -> tuple[str, int]:
-    """Write what the terminal's encoding cannot hold with letters that every encoding has."""
+    """Replace characters that the terminal's encoding lacks by ASCII ones."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    lacking = error.object[error.start : error.end].translate(PLAIN)
-    plain = unicodedata.normalize("NFKD", lacking)
+    unencodable = error.object[error.start : error.end].translate(PLAIN)
+    plain = unicodedata.normalize("NFKD", unencodable)
     return "".join(c if c.isascii() else "" if unicodedata.combining(c) else "?" for c in plain), error.end
 
 
@@ -73,7 +73,7 @@ codecs.register_error("lab", _in_ascii)
 
 
 def never_refuse(*streams: TextIO) -> None:
-    """Let the streams take every character; one that their encoding lacks is replaced by a plain one."""
+    """Let the streams accept every character: one that their encoding lacks is replaced by a plain one."""
     for stream in streams or (sys.stdout, sys.stderr):
         if reconfigure := getattr(stream, "reconfigure", None):
             reconfigure(errors="lab")

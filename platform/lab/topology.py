@@ -1,4 +1,4 @@
-"""The units of the system, read from deployment/topology.toml: the one place that lists them."""
+"""The units of the system. They are read from deployment/topology.toml, the only place that lists them."""
 
 import tomllib
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from lab.home import DEPLOYMENT
 
 Kind = Literal["server", "service", "worker"]
 SECOND = "-2"
-"""What follows a unit's name in the name of its second instance."""
+"""The suffix that makes a unit's name the name of its second instance."""
 
 
 @dataclass(frozen=True)
 class Unit:
-    """One unit as the topology describes it; see the comments at the head of the file for each field."""
+    """One unit of the topology; the comments at the top of topology.toml explain each field."""
 
     name: str
     kind: Kind
@@ -28,13 +28,13 @@ class Unit:
 
     @property
     def is_ours(self) -> bool:
-        """Whether the unit runs code of this repository, which a learner's file may replace."""
+        """Whether the unit runs code of this repository, which a learner's code may replace."""
         return self.kind != "server"
 
 
 @dataclass(frozen=True)
 class Published:
-    """A port on 127.0.0.1, and the unit behind it."""
+    """A port on 127.0.0.1, and the unit that answers there."""
 
     unit: str
     port: int
@@ -54,11 +54,13 @@ UNITS = tuple(BY_NAME)
 """Names of all units, in the order of the file."""
 TASKS: dict[str, tuple[str, ...]] = {name: tuple(task["needs"]) for name, task in _DOCUMENT["tasks"].items()}
 """Name of each task and the units that it needs."""
-PUBLISHED: dict[str, Published] = {name: Published(**found) for name, found in _DOCUMENT["published"].items()}
+PUBLISHED: dict[str, Published] = {
+    name: Published(**fields) for name, fields in _DOCUMENT["published"].items()
+}
 
 
 def of_kind(*kinds: Kind) -> tuple[str, ...]:
-    """Names of the units of these kinds, in the order of the file."""
+    """Return the names of the units of these kinds, in the order of the file."""
     return tuple(unit.name for unit in BY_NAME.values() if unit.kind in kinds)
 
 
@@ -75,26 +77,26 @@ PATHS = {name: BY_NAME[name].path for name in SERVICES}
 
 
 def first(unit: str) -> str:
-    """The unit that a second instance copies; every other name stays as it is."""
+    """Return the unit that a second instance copies; return every other name unchanged."""
     return unit.removesuffix(SECOND)
 
 
 def units_with(fault: str) -> tuple[str, ...]:
-    """Units that name `fault` among the faults of their own."""
+    """Return the units that list `fault` in the topology."""
     return tuple(unit.name for unit in BY_NAME.values() if fault in unit.faults)
 
 
 def needs(unit: str) -> tuple[str, ...]:
-    """Units that `unit` (a second instance, or a task, as well) needs. Raises KeyError."""
+    """Return the units that a unit, a second instance or a task needs. Raises KeyError."""
     return TASKS[unit] if unit in TASKS else BY_NAME[first(unit)].needs
 
 
 def addresses() -> dict[str, int]:
-    """Last number of each listening unit's address, second instances included."""
-    found = {unit.name: unit.address for unit in BY_NAME.values() if unit.address is not None}
-    return found | {u.name + SECOND: u.second for u in BY_NAME.values() if u.second is not None}
+    """Return the last number of each listening unit's address, second instances included."""
+    firsts = {unit.name: unit.address for unit in BY_NAME.values() if unit.address is not None}
+    return firsts | {u.name + SECOND: u.second for u in BY_NAME.values() if u.second is not None}
 
 
 def ports() -> dict[str, int]:
-    """The port of each listening unit in its own network."""
+    """Return the port of each listening unit in its own network."""
     return {unit.name: unit.port for unit in BY_NAME.values() if unit.port is not None}

@@ -72,7 +72,7 @@ def test_config_is_clean(on_compose: Stack) -> None:
 
 def test_second_up_does_nothing(on_compose: Stack) -> None:
     before = {unit: on_compose.container(unit)["Id"] for unit in UNITS}
-    assert "up already" in on_compose.lab("up")
+    assert "already running" in on_compose.lab("up")
     assert {unit: on_compose.container(unit)["Id"] for unit in UNITS} == before
 
 

@@ -24,4 +24,4 @@ def test_verify_finds_nothing_after_a_check(lab: Exercise) -> None:
     graded = grade(home, lab)
     assert graded.code == 0, graded.said
     ran = told("feed-verify")
-    assert (ran.code, ran.answer.get("findings")) == (0, []), ran.said
+    assert (ran.code, ran.answer.get("findings")) == (0, []), ran.messages

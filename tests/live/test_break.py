@@ -100,10 +100,10 @@ def test_heal_ends_what_a_killed_guardian_left() -> None:
     os.kill(entry.guardian, signal.SIGKILL)
     eventually(lambda: silent("profile"), within=5, what="profile to be frozen")
     done = subprocess.run([REPO / "lab", "heal"], capture_output=True, text=True, check=True)
-    assert "pause profile is over" in done.stdout
+    assert "pause profile has ended" in done.stdout
     eventually(lambda: not silent("profile"), within=10, what="profile to answer")
     again = subprocess.run([REPO / "lab", "heal"], capture_output=True, text=True, check=True)
-    assert "Nothing is broken" in again.stdout
+    assert "No fault is active" in again.stdout
 
 
 @pytest.mark.campaign
@@ -165,7 +165,7 @@ def test_two_faults_at_one_unit_end_one_after_the_other() -> None:
 def test_what_does_not_run_cannot_be_broken() -> None:
     with stopped("profile"):
         for name in ("kill", "restart", "pause", "slow", "cut-off"):
-            with pytest.raises(LabError, match="profile does not run"):
+            with pytest.raises(LabError, match="profile is not running"):
                 break_.start(home, backend, fault(name), "profile", 5)
         assert not ledger.entries(home)
         assert backend.pid_of("profile") is None
@@ -178,5 +178,5 @@ def test_wrong_requests_name_what_there_is() -> None:
         target(fault("kill"), "everything")
     assert target(fault("amnesia"), "") == "consul"
     break_.start(home, backend, fault("pause"), "profile", 20)
-    with pytest.raises(LabError, match="on already"):
+    with pytest.raises(LabError, match="already active"):
         break_.start(home, backend, fault("pause"), "profile", 20)

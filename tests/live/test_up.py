@@ -55,7 +55,7 @@ def test_up_after_one_that_was_killed(cut_when: str) -> None:
     if cut_when == "supervisor.log":
         lab("down")
         leave_behind()
-    assert "Up in" in lab("up")
+    assert "The system is up" in lab("up")
     until_healthy()
     login = person.http.post("/api/auth/login", json={"email": person.email, "password": person.password})
     assert login.status_code == 200

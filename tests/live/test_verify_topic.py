@@ -20,7 +20,7 @@ TRACE = "00-" + "1" * 32 + "-" + "2" * 16 + "-01"
 def verify(code: int) -> set[tuple[str, str, str]]:
     """Kind, place and post of each finding."""
     ran = run_tool(backend, "feed-verify")
-    assert ran.code == code, (ran.answer, ran.said)
+    assert ran.code == code, (ran.answer, ran.messages)
     assert ran.answer["consistent"] is (code == 0)
     return {(one["kind"], one["place"], one["post_id"]) for one in ran.answer["findings"]}
 

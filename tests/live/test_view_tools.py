@@ -64,10 +64,10 @@ def test_commands_speak_to_people() -> None:
         assert ran.returncode == code, ran.stdout + ran.stderr
         return ran.stdout
 
-    assert "The feed is made anew" in lab("rebuild")
+    assert "The feed is rebuilt" in lab("rebuild")
     assert "no difference" in lab("verify")
     assert json.loads(lab("verify", "--json"))["consistent"]
     assert "behind: 0 events" in lab("lag")
     assert json.loads(lab("lag", "--json"))["consumer_state"] == "running"
-    assert "dead letters wait" in lab("redrive", "--dry-run")
+    assert "dead letters are waiting" in lab("redrive", "--dry-run")
     assert "MongoDB ms" in lab("costs", "100", "300")

@@ -108,7 +108,10 @@ def test_ctrl_c(tmp_path: Path, presses: int, cleaning: float) -> None:
     try:
         with pytest.raises(KeyboardInterrupt):
             run_to_its_end(
-                [sys.executable, "-c", CLEANS, str(begun), str(cleaning)], tmp_path, kept=True, told=told.set
+                [sys.executable, "-c", CLEANS, str(begun), str(cleaning)],
+                tmp_path,
+                kept=True,
+                interrupted=told.set,
             )
     finally:
         signal.signal(signal.SIGINT, handler)

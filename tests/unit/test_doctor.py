@@ -99,8 +99,9 @@ def test_one_that_says_nothing_is_not_waited_for_for_ever(monkeypatch: pytest.Mo
     [
         ("redis: 127.0.0.23:1 is not free (x holds it). Stop that process, or move the lab: A=… ./lab up",
          "redis: 127.0.0.23:1 is not free (x holds it)", "Stop that process, or move the lab: A=… ./lab up"),
-        ("LAB_PORT_KAFKA=x is not a port; give a number from 1 to 65535.", "LAB_PORT_KAFKA=x is not a port",
-         "give a number from 1 to 65535."),
+        ("LAB_PORT_KAFKA=x is not a port; set it to a number from 1 to 65535.",
+         "LAB_PORT_KAFKA=x is not a port",
+         "set it to a number from 1 to 65535."),
     ],
 )  # fmt: skip
 def test_ports_come_with_what_to_do(said: str, seen: str, remedy: str) -> None:

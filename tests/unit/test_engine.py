@@ -15,15 +15,15 @@ from lab.backends.inside import InsideBackend
 from lab.errors import LabError
 from lab.home import Home
 
-VIRTUAL = ("{} keeps the containers in a virtual machine, so ./lab publishes the servers on 127.0.0.1 as"
+VIRTUAL = ("{} runs the containers in a virtual machine, so ./lab publishes the servers on 127.0.0.1 as"
            " well (not tried with this course)")  # fmt: skip
 ROOTLESS = ("this machine cannot reach the addresses of rootless containers, so ./lab publishes the servers"
-            " on 127.0.0.1 as well; JupyterLab is root in its container, and that root is you; the gateway is"
+            " on 127.0.0.1 as well; root in JupyterLab's container is your own user; the gateway is"
             " on port 8000, because a rootless engine may not publish port 80")  # fmt: skip
-WITHOUT_CGROUPS = ("; the engine does not enforce memory limits; it cannot pause a unit, so faults and checks"
-                   " that do so fail")  # fmt: skip
+WITHOUT_CGROUPS = ("; the engine does not enforce memory limits; the engine cannot pause a unit, so faults"
+                   " and checks that pause one fail")  # fmt: skip
 UNTRIED = " (not tried with this course)"
-PODMAN = "; Podman's own builder makes the images"
+PODMAN = "; Podman's own builder builds the images"
 NOT_HERE = ("The container engine runs on {}, not here, so its containers cannot mount labs/ from this"
             " machine. Use an engine on this machine, or LAB_BACKEND=native on Linux.")  # fmt: skip
 # What `./lab doctor` says of the engine, and what of the part that needs attention.
@@ -42,7 +42,7 @@ SAID = {
     "docker-29-compose-5": "",
     "docker-29-without-buildx": "",
     "orbstack": VIRTUAL.format("OrbStack"),
-    "podman-4.3": "Podman's own builder makes the images" + UNTRIED,
+    "podman-4.3": "Podman's own builder builds the images" + UNTRIED,
     "podman-4.3-rootless": ROOTLESS + PODMAN + UNTRIED,
     "podman-5-rootless": ROOTLESS + PODMAN + UNTRIED,
     "rancher-mac": VIRTUAL.format("Rancher Desktop"),
@@ -149,7 +149,7 @@ def test_podman_builds_by_itself_and_docker_with_buildkit(name: str) -> None:
 def test_advice_for_downloads_names_the_engines_own_proxy(name: str, where: str) -> None:
     advice = fitness.pull_advice(recorded(name))
     assert where in advice
-    assert "does not see this shell's HTTPS_PROXY" in advice
+    assert "does not use this shell's HTTPS_PROXY" in advice
 
 
 def test_a_proxy_of_the_shell_alone_is_pointed_out(monkeypatch: pytest.MonkeyPatch) -> None:

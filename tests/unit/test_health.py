@@ -32,7 +32,7 @@ def test_clocks() -> None:
     assert [one.remedy for one in clocks.judge({"auth": 0.4, "redis": -1.0}, 10, 5)] == [""]
     assert "auth is 30 s ahead" in seen(clocks.judge({"auth": 30.0, "redis": 0.0}, 10, 5))
     assert "all units are 60 s behind" in seen(clocks.judge({"auth": -60.0, "redis": -60.2}, 10, 5))
-    assert "before the files of the course" in next(clocks.judge({"a": 0.0}, 10, 500)).seen
+    assert "earlier than the files of the course" in next(clocks.judge({"a": 0.0}, 10, 500)).seen
 
 
 def test_units_and_disk() -> None:
@@ -91,7 +91,7 @@ def test_rules_in_force_against_rules_in_kv() -> None:
         {"name": "old@consul", "rule": "R"}, {"name": "api@internal", "rule": "R"},
     ]  # fmt: skip
     assert rules.differences("routers", told, rules.in_force(answer)) == [
-        "router gone is not in force", "router old is in force and no longer in KV",
+        "router gone is not in force", "router old is in force but no longer in KV",
     ]  # fmt: skip
     answer[0]["rule"] = "Q"
-    assert "router a has rule = Q, KV says R" in rules.differences("routers", told, rules.in_force(answer))
+    assert "router a has rule = Q, but KV has R" in rules.differences("routers", told, rules.in_force(answer))

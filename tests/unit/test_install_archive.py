@@ -140,7 +140,7 @@ def test_taken_from_the_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setenv("LAB_CONSUL_ARCHIVE", url)
         program, line = install(mine)
     assert program == PROGRAM
-    assert "took the program from http://127.0.0.1" in line
+    assert "downloaded from http://127.0.0.1" in line
     assert f"consul_{pins().archives['consul'].version}.zip" in line
     assert (mine.folder("consul") / "consul").stat().st_mode & 0o111
     assert [file.name for file in mine.folder("consul").iterdir()] == ["consul"]
@@ -155,7 +155,7 @@ def test_taken_from_the_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         (silent, ARCHIVE, "cannot be reached (timed out)|did not answer in 1 s"),
         (part(lambda end: None), ARCHIVE, "a part of it has arrived|stopped after"),
         (part(lambda end: end.wait(60)), ARCHIVE, "stopped after"),
-        (trickle, ARCHIVE, "too slowly"),
+        (trickle, ARCHIVE, "too slow"),
         (whole(ARCHIVE[:5000]), ARCHIVE[:5000], "cannot be unpacked"),
         (whole(packed("nomad")), packed("nomad"), "cannot be unpacked"),
     ],

@@ -8,7 +8,7 @@ import pytest
 from grading import judge, own_code
 from grading.answers import Last, Odd, Source
 from grading.outcome import NotGradable, Outcome, Wrong
-from grading.servers import ServerAway, Watched
+from grading.servers import ServerUnavailable, Watched
 from grading.stack import ENDPOINTS
 
 from lab.course import running
@@ -78,12 +78,12 @@ def test_what_a_check_makes_of_an_odd_answer(monkeypatch: pytest.MonkeyPatch, er
 @pytest.mark.parametrize(
     ("error", "why"),
     [
-        (CONSUL, "the check itself broke: ReadTimeout"),
-        (OSError("disk"), "the check itself broke: OSError"),
+        (CONSUL, "the check itself failed: ReadTimeout"),
+        (OSError("disk"), "the check itself failed: OSError"),
         (NotGradable("no room"), "no room"),
-        (ServerAway("redis does not answer"), "redis does not answer"),
-        (NotFromHere("x"), "JupyterLab has no say"),
-        (Odd(Source("GET /api/posts", "500", "posts"), "200"), "GET /api/posts: 500, instead of 200"),
+        (ServerUnavailable("redis does not answer"), "redis does not answer"),
+        (NotFromHere("x"), "JupyterLab cannot control"),
+        (Odd(Source("GET /api/posts", "500", "posts"), "200"), "GET /api/posts: 500. Expected: 200"),
         (httpx.HTTPStatusError("500", request=POSTS.request, response=POSTS), "GET /api/posts: 500"),
     ],
 )

@@ -86,7 +86,7 @@ def test_pip_does_it_where_uv_fails(
     lab.__dict__["UV_LOCK"] = lock(tmp_path / "uv.lock", index, "uv", content=half.encode())
     lab.__dict__["LOCK_FILE"] = lock(tmp_path / "lab.lock", index, "tool", content=b"#!/bin/sh\necho whole\n")
     assert fill(lab, empty_venv, tmp_path / "venv") == "pip"
-    assert "pip does it now" in capsys.readouterr().out
+    assert "pip installs them now" in capsys.readouterr().out
     tool = subprocess.run([tmp_path / "venv" / "bin" / "tool"], capture_output=True, text=True, check=True)
     assert tool.stdout == "whole\n"
 
@@ -241,7 +241,7 @@ def test_a_killed_lab_leaves_no_installation_behind(tmp_path: Path) -> None:
         )  # fmt: skip
         assert parent.stdout
         child = int(parent.stdout.readline())
-        assert "another ./lab is installing" in parent.stdout.readline()
+        assert "waiting for another ./lab that installs" in parent.stdout.readline()
         parent.kill()
         parent.wait()
         deadline = time.monotonic() + 120

@@ -16,5 +16,5 @@ def test_signal_to_a_process_that_has_just_ended(monkeypatch: pytest.MonkeyPatch
     ended.wait()
     backend = NativeBackend(Home(tmp_path))
     monkeypatch.setattr(backend, "pid_of", lambda unit: ended.pid)
-    with pytest.raises(LabError, match="posts does not run"):
+    with pytest.raises(LabError, match="posts is not running"):
         backend.signal("posts", signal.SIGKILL)

@@ -35,7 +35,7 @@ def program(folder: Path, script: str) -> Path:
 def test_a_supervisor_that_ends_at_once_is_quoted(tmp_path: Path) -> None:
     home = made(tmp_path / "home")
     ends = program(tmp_path, "echo no space left on device >&2; exit 1")
-    with pytest.raises(LabError, match=r"does not start:\nno space left on device"):
+    with pytest.raises(LabError, match=r"did not start:\nno space left on device"):
         Supervisor(home.run / "supervisor.sock").start(ends, home.run / "config", home)
 
 
@@ -63,7 +63,7 @@ def test_a_second_start_says_that_it_waits(tmp_path: Path) -> None:
         thread = Thread(target=second)
         thread.start()
         deadline = time.monotonic() + 10
-        while "waiting for it" not in said.getvalue() and time.monotonic() < deadline:
+        while "waiting for another" not in said.getvalue() and time.monotonic() < deadline:
             os.sched_yield()
         order.append("first")
     thread.join()

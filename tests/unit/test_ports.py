@@ -19,7 +19,7 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
     "value", ["0", "65536", "-1", "x", "80 ", "8_0", "1e3", "٨٠", "²", "0x50", "123456", "[b]"]
 )
 def test_what_is_no_port(value: str) -> None:
-    with pytest.raises(LabError, match="is not a port; give a number from 1 to 65535"):
+    with pytest.raises(LabError, match="is not a port; set it to a number from 1 to 65535"):
         parse("LAB_PORT_HTTP", value, 80)
 
 
@@ -60,7 +60,7 @@ def test_ports_as_they_are_by_default_fit() -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"LAB_PORT_HTTP": "8080"}, "dashboard both want 127.0.0.1:8080"),
+        ({"LAB_PORT_HTTP": "8080"}, "dashboard both need 127.0.0.1:8080"),
         ({"LAB_PORT_JUPYTER": "8500"}, "LAB_PORT_JUPYTER"),
         ({"LAB_PORT_AUTH": "6379", "LAB_REACH": "published"}, "LAB_PORT_AUTH"),
         ({"LAB_PORT_CONSUL": "70000"}, "is not a port"),

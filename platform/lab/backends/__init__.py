@@ -1,1 +1,1 @@
-"""Where the system runs: native processes, Docker Compose, or this very container."""
+"""Where the system runs: as native processes, under Docker Compose, or seen from JupyterLab's container."""

@@ -1,4 +1,4 @@
-"""Which backend runs the system: by LAB_BACKEND, else by what is there."""
+"""Choose the backend that runs the system: the one that LAB_BACKEND names, else by what is installed."""
 
 import os
 
@@ -12,21 +12,23 @@ from lab.home import REPO, Home
 
 
 def chosen(home: Home) -> Backend:
-    """The backend of this machine. Raises LabError for a LAB_BACKEND that there is not.
+    """Return the backend for this machine. Raises LabError when LAB_BACKEND names none.
 
-    Unless told by hand: a native stack that runs stays in use; else Compose where an engine answers.
+    Without LAB_BACKEND, a running native system stays in use; else Compose is used if an engine answers.
     """
     wanted = os.environ.get("LAB_BACKEND", "")
     if wanted == "inside":  # set in the image of JupyterLab
         return InsideBackend(home)
     if wanted not in ("", "compose", "native"):
-        raise LabError(f"LAB_BACKEND={wanted} is not a backend; give compose or native, or leave it unset.")
+        raise LabError(
+            f"LAB_BACKEND={wanted} is not a backend; set it to compose or native, or leave it unset."
+        )
     native = NativeBackend(home)
-    # The folder that docker-compose.yml mounts by itself, so that JupyterLab and this command see the same.
+    # docker-compose.yml mounts this folder, so JupyterLab and this command read the same files.
     shared = str(REPO / (dotenv.read().get("LAB_OVERRIDES") or ".overrides"))
     if wanted == "native" or (not wanted and (native.running() or not engine.answers())):
         if os.environ.get("LAB_OVERRIDES") == shared:
-            del os.environ["LAB_OVERRIDES"]  # set below, in a process that has started this one
+            del os.environ["LAB_OVERRIDES"]  # the parent process set it below, for Compose
         return native
     os.environ.setdefault("LAB_OVERRIDES", shared)
     return ComposeBackend(home)

@@ -1,37 +1,37 @@
-"""What ./lab break, the storm and the checks need of a backend to break a unit and to end that again."""
+"""The protocol for faults: what ./lab break, the storm and the checks need to break and heal a unit."""
 
 from typing import Protocol
 
 
 class Faults(Protocol):
-    """Breaks one unit. What ends a fault may be called twice, and when nothing is wrong."""
+    """Faults of one unit. The methods that end a fault may be called twice, and when nothing is wrong."""
 
     def signal(self, unit: str, number: int) -> None:
-        """Send a signal to the unit's main process. Raises LabError when it does not run."""
+        """Send a signal to the unit's main process. Raises LabError when it is not running."""
 
     def revive(self, unit: str) -> None:
-        """Start a unit that died now, where its supervisor would wait longer after each death."""
+        """Start a crashed unit at once, where its supervisor would wait longer after each crash."""
 
     def forget(self, unit: str) -> None:
-        """Restart `unit` without what it stored: it comes back knowing nothing."""
+        """Restart `unit` with empty storage."""
 
     def freeze(self, unit: str) -> None:
-        """Stop all processes of `unit` where they stand. Raises LabError when it does not run."""
+        """Pause all processes of `unit` (SIGSTOP). Raises LabError when it is not running."""
 
     def thaw(self, unit: str) -> None:
-        """Let what was frozen go on; nothing happens when nothing is frozen."""
+        """Resume what was paused; do nothing when nothing is paused."""
 
     def cut_off(self, unit: str) -> None:
-        """From now on no packet reaches or leaves `unit`. Raises LabError where this cannot be done."""
+        """Drop every packet to and from `unit`. Raises LabError where this is impossible."""
 
     def reconnect(self, unit: str) -> None:
-        """End `cut_off`; nothing happens when the unit is not cut off."""
+        """End `cut_off`; do nothing when the unit is not cut off."""
 
     def fill_disk(self, unit: str) -> None:
-        """From now on what `unit` appends to its files is refused. Raises LabError."""
+        """Refuse every write that would extend a file of `unit`. Raises LabError where this is impossible."""
 
     def free_disk(self, unit: str) -> None:
-        """End `fill_disk`; nothing happens when there is room."""
+        """End `fill_disk`; do nothing when the files may grow."""
 
     def skew_clock(self, unit: str, seconds: int) -> None:
-        """Restart `unit` with a clock that is off by `seconds`; 0 is the true time. Raises LabError."""
+        """Restart `unit` with a clock that is off by `seconds`; 0 restores the true time. Raises LabError."""

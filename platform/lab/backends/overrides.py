@@ -1,4 +1,4 @@
-"""Settings on top of a unit's own: one small file for each unit, which outlives `down` and `up`."""
+"""Settings in addition to a unit's own: one small file for each unit, which outlives `down` and `up`."""
 
 import hashlib
 import os
@@ -12,38 +12,38 @@ from lab.topology import UNITS
 
 
 def folder(home: Home) -> Path:
-    """Where this clone's overrides stand; another clone that shares the home has labs of its own.
+    """Return the folder of this clone's overrides; another clone with the same home has its own.
 
-    LAB_OVERRIDES names another folder: the one that the containers see.
+    LAB_OVERRIDES names another folder: the one that the containers mount.
     """
-    if given := os.environ.get("LAB_OVERRIDES"):
-        return Path(given).absolute()
+    if path := os.environ.get("LAB_OVERRIDES"):
+        return Path(path).absolute()
     return home.root / "overrides" / hashlib.sha256(str(REPO).encode()).hexdigest()[:12]
 
 
 def file(home: Home, unit: str) -> Path:
-    """Where the overrides of `unit` stand: lines NAME='value' that a shell can read."""
+    """Return the file with the overrides of `unit`: lines NAME='value' that a shell can read."""
     return folder(home) / f"{unit}.env"
 
 
 def write(home: Home, unit: str, settings: Mapping[str, str]) -> None:
-    """Replace the overrides of `unit`; empty removes them."""
+    """Replace the overrides of `unit`; an empty mapping removes them."""
     path = file(home, unit)
     if not settings:
         path.unlink(missing_ok=True)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_suffix(".new")
-    # JupyterLab writes to this folder, too: what it left there under this name is nothing to follow.
+    # JupyterLab writes to this folder, too: do not follow a symbolic link that it may have left here.
     new.unlink(missing_ok=True)
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "w") as out:
         out.writelines(f"{name}={shlex.quote(value)}\n" for name, value in settings.items())
-    new.chmod(0o644)  # whatever the umask: the containers read it as another user
+    new.chmod(0o644)  # independent of the umask: the containers read it as another user
     new.replace(path)
 
 
 def read(home: Home, unit: str) -> dict[str, str]:
-    """The overrides of `unit`, empty without any; lines that nobody here wrote are left out."""
+    """Return the overrides of `unit`, {} without any; skip lines in another form."""
     try:
         lines = file(home, unit).read_text().splitlines()
     except OSError:
@@ -53,5 +53,5 @@ def read(home: Home, unit: str) -> dict[str, str]:
 
 
 def everywhere(home: Home) -> dict[str, dict[str, str]]:
-    """The overrides of all units that have some."""
-    return {unit: found for unit in UNITS if (found := read(home, unit))}
+    """Return the overrides of every unit that has some."""
+    return {unit: settings for unit in UNITS if (settings := read(home, unit))}

@@ -1,8 +1,8 @@
-"""A backend runs the system somewhere: as processes, as containers, or seen from inside a container.
+"""The interface of a backend, which runs the system as processes, as containers, or sees it from a container.
 
-It is three small protocols in one. Code above takes the smallest that it needs, so a new backend can begin
-with the life cycle and the addresses; a fault that it cannot do raises LabError with the reason.
-tests/live/test_backend_contract.py is what every backend has to pass.
+It consists of three small protocols. Other code uses the smallest one that it needs, so a new backend can
+begin with the life cycle and the addresses. A fault that a backend cannot inject raises LabError with the
+reason. Every backend must pass tests/live/test_backend_contract.py.
 """
 
 from typing import Protocol
@@ -15,4 +15,4 @@ __all__ = ["Addresses", "Backend", "Faults", "Lifecycle", "Unit"]
 
 
 class Backend(Lifecycle, Faults, Addresses, Protocol):
-    """All that ./lab, the checks and the tests ask of a backend."""
+    """Everything that ./lab, the checks and the tests need from a backend."""

@@ -1,4 +1,4 @@
-"""Reads platform/deployment/settings/*.env, which both backends share, and makes the secrets they need."""
+"""Read platform/deployment/settings/*.env, which all backends share, and create the secrets they need."""
 
 import os
 import re
@@ -16,29 +16,29 @@ SECRETS = (
 
 
 def read(name: str, variables: Mapping[str, str]) -> dict[str, str]:
-    """The variables of settings/<name>.env, with ${NAME} and ${NAME:-default} filled in."""
+    """Return the variables of settings/<name>.env, with ${NAME} and ${NAME:-default} replaced."""
 
     def fill(match: re.Match[str]) -> str:
         value = variables.get(match[1], match[3])
         if value is None:
-            raise LabError(f"settings/{name}.env needs {match[1]}, which nobody sets.")
+            raise LabError(f"settings/{name}.env uses ${{{match[1]}}}, but this variable is not set.")
         return value
 
-    found = {}
+    settings = {}
     for line in (SETTINGS / f"{name}.env").read_text().splitlines():
         if line and not line.startswith("#"):
             key, _, value = line.partition("=")
-            found[key] = re.sub(r"\$\{(\w+)(:-([^}]*))?\}", fill, value)
-    return found
+            settings[key] = re.sub(r"\$\{(\w+)(:-([^}]*))?\}", fill, value)
+    return settings
 
 
 def from_environment(names: Iterable[str]) -> dict[str, str]:
-    """Those of the variables that this process has."""
+    """Return the named variables that this process has."""
     return {name: os.environ[name] for name in names if name in os.environ}
 
 
 def read_pairs(file: Path) -> dict[str, str]:
-    """NAME=value lines of a file, comments left out; empty when there is no file."""
+    """Return the NAME=value lines of a file, without comments; {} when there is no file."""
     try:
         lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
     except UnicodeDecodeError:
@@ -47,20 +47,20 @@ def read_pairs(file: Path) -> dict[str, str]:
 
 
 def ensure_secrets(file: Path) -> dict[str, str]:
-    """The secrets in `file`; missing ones are made. Only the user may read it."""
-    found = read_pairs(file)
-    return ensure_pairs(file, {name: secrets.token_hex(24) for name in SECRETS if not found.get(name)})
+    """Return the secrets in `file`; create those that are missing. Only the user may read the file."""
+    stored = read_pairs(file)
+    return ensure_pairs(file, {name: secrets.token_hex(24) for name in SECRETS if not stored.get(name)})
 
 
 def ensure_pairs(file: Path, pairs: Mapping[str, str]) -> dict[str, str]:
-    """All pairs of `file`; those of `pairs` that it has not are added. Only the user may read it."""
-    found = read_pairs(file)
-    if missing := {name: value for name, value in pairs.items() if not found.get(name)}:
-        found |= missing
+    """Return all pairs of `file`; add those of `pairs` that are missing. Only the user may read the file."""
+    stored = read_pairs(file)
+    if missing := {name: value for name, value in pairs.items() if not stored.get(name)}:
+        stored |= missing
         new = file.with_suffix(".new")
         new.unlink(missing_ok=True)
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as out:
-            out.writelines(f"{name}={value}\n" for name, value in found.items())
+            out.writelines(f"{name}={value}\n" for name, value in stored.items())
         new.replace(file)
-    return found
+    return stored

@@ -23,18 +23,18 @@ from lab.terminal import Console, print_rows
 
 
 class Course:
-    """What the commands work with."""
+    """The objects that every command of a lab needs: home, backend, console and record."""
 
     def __init__(self, home: Home, backend: Backend, console: Console) -> None:
         self.home, self.backend, self.console = home, backend, console
         self.record = Record(home)
 
     def say(self, text: str) -> None:
-        """A line for a person."""
+        """Print one line for the learner."""
         self.console.print(text)
 
     def known(self) -> Record:
-        """The record, for a command that shows it: what is wrong with its file is said."""
+        """Return the record of the learner's results; print a warning first if its file is damaged."""
         if self.record.remark:
             self.say(f"{self.record.remark}\n")
         return self.record
@@ -48,7 +48,7 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
     @cli.command()
     @number
     def start(number: str) -> None:
-        """Make the running system use your code of a lab."""
+        """Make the running system use your code for this lab."""
         lab = exercise(number)
         for piece in lab.pieces:
             if not os.path.lexists(piece.file):
@@ -63,33 +63,36 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
     @cli.command()
     @number
     def stop(number: str) -> None:
-        """Go back to the platform's own code."""
+        """Make the system use the platform's own code again; your files stay."""
         lab = exercise(number)
         running.use(home, backend, lab, None)
         for unit in lab.units:
             for file in running.code_of(home, unit).values():
-                course.say(f"{unit} still runs labs/{file}, of another lab.")
+                course.say(f"{unit} still runs labs/{file}, which belongs to another lab.")
         if back := [unit for unit in lab.units if not running.code_of(home, unit)]:
             course.say(f"{', '.join(back)} runs the platform's own code again. Your files stay.")
 
     @cli.command()
     @number
     def task(number: str) -> None:
-        """Show what to do in a lab."""
+        """Show the page of a lab: what to do, step by step."""
         console.print(Markdown((exercise(number).folder / "README.md").read_text(encoding="utf-8")))
 
     @cli.command(context_settings={"ignore_unknown_options": True})
     @number
-    @click.option("--watch", is_flag=True, help="Check again after each save: first what changed.")
-    @click.option("--step", type=int, multiple=True, help="Judge this step only; may be repeated.")
-    @click.option("--seed", type=click.IntRange(0), help="Repeat a run: the same people and data.")
+    @click.option(
+        "--watch", is_flag=True, help="Check again each time you save the file, first what changed."
+    )
+    @click.option("--step", type=int, multiple=True, help="Judge only this step; may be repeated.")
+    @click.option("--seed", type=click.IntRange(0), help="Repeat a run with the same users and data.")
     @click.argument("pytest_options", nargs=-1, type=click.UNPROCESSED)
     def check(
         number: str, watch: bool, step: tuple[int, ...], seed: int | None, pytest_options: tuple[str, ...]
     ) -> None:
-        """Grade what you have written of a lab, step by step, on the live system.
+        """Grade what you have written for a lab, step by step, on the running system.
 
-        Exit code 0 pass, 1 fail, 2 not gradable, 3 not attempted. A lab is passed when all its steps are.
+        Exit code 0: passed; 1: failed; 2: not gradable, because the system itself has a problem;
+        3: not attempted, because no code is written yet. A lab is passed when all its steps are.
         """
         lab = exercise(number)
         for chosen in step:
@@ -100,17 +103,17 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
 
     @cli.command()
     @number
-    @click.option("--step", type=int, help="A hint for this step, and not for the one you are at.")
+    @click.option("--step", type=int, help="Show a hint for this step instead of the current one.")
     def hint(number: str, step: int | None) -> None:
-        """What the live system shows of your code now, then one more hint."""
+        """Show what the running system reveals about your code, then the next hint."""
         lab = exercise(number)
         known = course.known().of(lab.number)
         now = steps.steps_of(lab, running.running_files(home, lab))
         gaps = steps.open_of(lab, now)
         following = hints.following(lab, known, gaps, step)
-        for said in live.findings(home, backend, lab, begun=len(gaps) < len(lab.steps)):
-            course.console.print(f"- {said}", soft_wrap=True)  # commands in it are to be copied
-        for why in dict.fromkeys(found.why for found in now if found.why):
+        for finding in live.findings(home, backend, lab, begun=len(gaps) < len(lab.steps)):
+            course.console.print(f"- {finding}", soft_wrap=True)  # commands in it are to be copied
+        for why in dict.fromkeys(state.why for state in now if state.why):
             course.console.print(f"- {why}", soft_wrap=True)
         if gaps:
             course.say(f"- Not written yet: {', '.join(f'step {n}' for n in gaps)}.")
@@ -119,8 +122,8 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
             course.say(f"- The first check that does not pass: {titles.get(first, first)}")
         here = f"step {following.step} ({lab.steps[following.step - 1]})"
         if following.hint is None:
-            course.say(f"\nThose were all {following.given} hints for {here}.")
-            course.say(f"For another step: ./lab hint {lab.number} --step N")
+            course.say(f"\nYou have seen all {following.given} hints for {here}.")
+            course.say(f"A hint for another step: ./lab hint {lab.number} --step N")
             course.say(f"The solution: ./lab solution {lab.number} --give-up")
             return
         count = following.given + 1
@@ -129,22 +132,25 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
 
     @cli.command()
     @number
-    @click.option("--give-up", is_flag=True, help="Show it before you passed.")
+    @click.option("--give-up", is_flag=True, help="Show the solution before you have passed.")
     def solution(number: str, give_up: bool) -> None:
-        """The platform's own code, as a difference to yours."""
+        """Show the platform's own code as a diff against yours."""
         lab = exercise(number)
         if not give_up and not course.known().of(lab.number).get("passed_once"):
-            raise LabError(f"The solution is shown after a pass, or with: ./lab solution {number} --give-up")
+            raise LabError(
+                f"You have not passed lab {lab.number} yet, so its solution is hidden."
+                f" Show it anyway: ./lab solution {number} --give-up"
+            )
         for piece in lab.pieces:
-            mine = piece.file.read_text(encoding="utf-8", errors="replace") if piece.file.exists() else ""
-            theirs = piece.source.read_text(encoding="utf-8")
+            yours = piece.file.read_text(encoding="utf-8", errors="replace") if piece.file.exists() else ""
+            platforms = piece.source.read_text(encoding="utf-8")
             names = (f"yours/{piece.file.name}", f"platform/{piece.file.name}")
-            lines = difflib.unified_diff(mine.splitlines(), theirs.splitlines(), *names, lineterm="")
-            course.say("\n".join(lines) or f"{piece.file.name}: no difference.")
+            lines = difflib.unified_diff(yours.splitlines(), platforms.splitlines(), *names, lineterm="")
+            course.say("\n".join(lines) or f"{piece.file.name}: your file equals the platform's.")
 
     @cli.command("list")
     def list_labs() -> None:
-        """All labs: outcome, points, and which code runs."""
+        """List all labs with their outcome, points, and whose code runs."""
         record = course.known()
         rows = []
         for lab in exercises():
@@ -162,11 +168,13 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
         print_rows(console, heads, rows, whole=("lab", "outcome", "steps", "points", "runs"))
 
     @cli.command()
-    @click.option("--json", "json_file", type=Path, help="Write it as JSON.")
-    @click.option("--junit", "junit_file", type=Path, help="Write it as JUnit XML.")
-    @click.option("--html", "html_file", type=Path, help="Write it as a page.")
+    @click.option("--json", "json_file", type=Path, help="Also write the report to this file, as JSON.")
+    @click.option(
+        "--junit", "junit_file", type=Path, help="Also write the report to this file, as JUnit XML."
+    )
+    @click.option("--html", "html_file", type=Path, help="Also write the report to this file, as a web page.")
     def report(json_file: Path | None, junit_file: Path | None, html_file: Path | None) -> None:
-        """The last verdicts of all labs."""
+        """Print the latest result of every lab."""
         record = course.known()
         results = {lab.number: record.of(lab.number) for lab in exercises()}
         if json_file:
@@ -185,21 +193,21 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
 
 
 def reset_lab(home: Home, console: Console, number: str, yes: bool) -> None:
-    """Put the starter back; a copy of the learner's files is kept. Raises LabError."""
+    """Replace the learner's files by the starters, and keep a copy of each. Raises LabError."""
     lab = exercise(number)
     if not yes:
-        click.confirm(f"Replace your files of lab {lab.number} by the starter?", abort=True)
+        click.confirm(f"Replace your files of lab {lab.number} with the starter?", abort=True)
     for piece in lab.pieces:
         if os.path.lexists(piece.file):
             kept = running.keep_copy(home, piece.file)
-            console.print(f"Your file is kept: {kept}", soft_wrap=True)  # to copy and paste
+            console.print(f"A copy of your file is in {kept}", soft_wrap=True)  # to copy and paste
         put(piece.file, starter(lab, piece))
     Record(home).note(lab.number, hints={})
-    console.print(f"Lab {lab.number} begins anew.")
+    console.print(f"Lab {lab.number} starts from scratch.")
 
 
 def put(file: Path, text: str) -> None:
-    """Write a learner's file at its place, and nowhere else: a link is replaced, not followed."""
+    """Write a learner's file. If a symbolic link is there, replace the link and leave its target alone."""
     if file.is_symlink():
         file.unlink()
     elif file.is_dir():

@@ -1,4 +1,4 @@
-"""Commands that only Compose needs: secrets for a plain `docker compose up`, and images without a network."""
+"""Commands for Docker Compose only: secrets for `docker compose up`, and images for offline machines."""
 
 import subprocess
 import sys
@@ -21,25 +21,31 @@ IMAGES, WHEELS = "images.tar", "wheels"
 
 
 def images() -> list[str]:
-    """The full names of all images that docker-compose.yml uses."""
+    """Return the full names of all images that docker-compose.yml uses."""
     return sorted(used())
 
 
 def bundle(file: Path) -> None:
     """Write all images, and the packages that ./lab itself needs, into one archive.
 
-    Raises LabError that names a missing image.
+    Raises LabError when an image is missing (the error names it) or a package cannot be fetched.
     """
     missing = [name for name in images() if engine.run("image", "inspect", name).returncode != 0]
     if missing:
-        raise LabError(f"These images are not here yet: {', '.join(missing)}. Run ./lab up once, then again.")
+        raise LabError(
+            f"These images are not on this machine yet: {', '.join(missing)}."
+            " Run ./lab up once, which pulls them; then run ./lab bundle again."
+        )
     with tempfile.TemporaryDirectory(dir=file.absolute().parent) as folder:
         engine.must("save", "--output", f"{folder}/{IMAGES}", *images(), timeout=None)
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes",
                "--only-binary=:all:", "--dest", f"{folder}/{WHEELS}", "--requirement",
                str(REPO / "requirements" / "lab.lock")]  # fmt: skip
         if subprocess.run(pip, check=False).returncode != 0:
-            raise LabError("The packages of ./lab could not be fetched (see above).")
+            raise LabError(
+                "pip could not download the packages that ./lab needs (its error is above)."
+                " Check the network, then run ./lab bundle again."
+            )
         new = Path(folder) / file.name
         with tarfile.open(new, "w") as archive:
             for name in (WHEELS, IMAGES):
@@ -48,17 +54,22 @@ def bundle(file: Path) -> None:
 
 
 def unbundle(file: Path) -> list[str]:
-    """Load an archive that `bundle` wrote; returns the names of its images. Raises LabError."""
+    """Load the images from an archive that `bundle` wrote, and return their names. Raises LabError."""
     if not file.exists():
-        raise LabError(f"There is no {file}. Write it where there is a network: ./lab bundle {file.name}")
+        raise LabError(
+            f"There is no file {file}. Create it on a machine with a network: ./lab bundle {file.name}"
+        )
     with tempfile.TemporaryDirectory(dir=file.absolute().parent) as folder:
         try:
             with tarfile.open(file) as archive:
                 archive.extract(IMAGES, folder, filter="data")
         except (tarfile.TarError, KeyError) as error:
-            raise LabError(f"{file} is not an archive of ./lab bundle, or was cut off: {error}") from error
-        said = engine.must("load", "--input", f"{folder}/{IMAGES}", timeout=None)
-    return [line.partition(": ")[2] for line in said.splitlines() if line.startswith("Loaded image: ")]
+            raise LabError(
+                f"{file} is incomplete, or ./lab bundle did not write it: {error}."
+                f" Copy it again, or create it again: ./lab bundle {file.name}"
+            ) from error
+        output = engine.must("load", "--input", f"{folder}/{IMAGES}", timeout=None)
+    return [line.partition(": ")[2] for line in output.splitlines() if line.startswith("Loaded image: ")]
 
 
 def register(cli: click.Group, backend: Backend, console: Console) -> None:
@@ -66,10 +77,10 @@ def register(cli: click.Group, backend: Backend, console: Console) -> None:
 
     @cli.command()
     def secrets() -> None:
-        """Make the secrets in .env that `docker compose up` asks for; those that are there stay."""
-        found = engine.current()
+        """Create the secrets in .env that `docker compose up` requires; keep those that exist."""
+        current = engine.current()
         moved = Addresses(environment_with(dotenv.read())).moved()
-        dotenv.ensure(dotenv.owner(rootless=bool(found and found.rootless)) | moved)
+        dotenv.ensure(dotenv.owner(rootless=bool(current and current.rootless)) | moved)
         console.print("The secrets are in .env. Next: docker compose up -d --wait")
 
     @cli.command("bundle")
@@ -79,17 +90,19 @@ def register(cli: click.Group, backend: Backend, console: Console) -> None:
         _need_compose(backend)
         bundle(file)
         console.print(f"{file}: {len(images())} images, {file.stat().st_size / 1e6:.0f} MB."
-                      f" There: ./lab unbundle {file.name}", soft_wrap=True)  # fmt: skip
+                      f" On the other machine: ./lab unbundle {file.name}", soft_wrap=True)  # fmt: skip
 
     @cli.command("unbundle")
     @click.argument("file", default=BUNDLE, type=Path)
     def read_bundle(file: Path) -> None:
-        """Load the images of an archive, so that ./lab up needs no network."""
+        """Load the images from an archive, so that ./lab up needs no network."""
         _need_compose(backend)
-        found = unbundle(file)
-        console.print(f"{len(found)} images loaded. Next: ./lab up")
+        loaded = unbundle(file)
+        console.print(f"{len(loaded)} images loaded. Next: ./lab up")
 
 
 def _need_compose(backend: Backend) -> None:
     if backend.kind != "compose":
-        raise LabError("This is for Docker Compose, and no container engine answers. Start Docker first.")
+        raise LabError(
+            "This command needs Docker Compose, but no container engine answers. Start Docker and try again."
+        )

@@ -11,11 +11,11 @@ from lab.text import shortened
 
 
 def register(cli: click.Group, home: Home, backend: Backend, console: Console) -> None:
-    """Add the commands."""
+    """Add the commands to `cli`."""
 
     @cli.command()
     def doctor() -> None:
-        """Look at what can go wrong before it does, and print the command that fixes it."""
+        """Check the machine and the system for known problems, and print the command that fixes each."""
         from lab.doctor import examine
 
         remedies = []
@@ -30,15 +30,17 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
 
     @cli.command()
     def demo() -> None:
-        """Follow one post through the whole system."""
+        """Follow one post through every part of the system."""
         from lab.demo import story
-        from lab.probes.unavailable import AWAY
+        from lab.probes.unavailable import UNAVAILABLE
 
         need_running(backend)
         try:
             for number, (headline, shown) in enumerate(story(backend.endpoints()), 1):
                 console.print(f"\n{number}. {headline}", style="bold")
                 console.print(shown)
-        except AWAY as error:
+        except UNAVAILABLE as error:
             why = shortened(f"{type(error).__name__}: {error}", 200)
-            raise LabError(f"A part of the system does not answer ({why}). Look: ./lab status") from error
+            raise LabError(
+                f"A part of the system does not answer ({why}). See which: ./lab status"
+            ) from error

@@ -14,63 +14,69 @@ from lab.terminal import Console, print_rows
 
 
 class Seconds(click.ParamType[float]):
-    """'10', '10s' or '2m'."""
+    """A duration on the command line: '10', '10s' or '2m'."""
 
     name = "time"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """The time in seconds."""
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m)?", str(value))
-        if not found:
-            self.fail(f"{value!r} is not a time; write 10s or 2m", param, ctx)
-        seconds = float(found[1]) * (60 if found[2] == "m" else 1)
+        """Return the duration in seconds; end the command with an error when it is not one."""
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m)?", str(value))
+        if not match:
+            self.fail(f"{value!r} is not a duration; write 10s or 2m", param, ctx)
+        seconds = float(match[1]) * (60 if match[2] == "m" else 1)
         if not 0 < seconds <= break_.LONGEST_SECONDS:
             self.fail(f"{value!r} is not between 0 and {break_.LONGEST_SECONDS:.0f} s", param, ctx)
         return seconds
 
 
 def register(cli: click.Group, home: Home, backend: Backend, console: Console) -> None:
-    """Add the commands."""
+    """Add the commands to `cli`."""
 
     @cli.command("break")
     @click.argument("name", metavar="FAULT", required=False)
     @click.argument("unit", metavar="[UNIT]", default="")
-    @click.option("--for", "seconds", type=Seconds(), default="10s", show_default=True, help="How long.")
-    @click.option("--list", "as_list", is_flag=True, help="All faults, and what they teach.")
+    @click.option("--for", "seconds", type=Seconds(), default="10s", show_default=True,
+                  help="How long the fault lasts.")  # fmt: skip
+    @click.option("--list", "as_list", is_flag=True, help="List all faults and what each one teaches.")
     def break_something(name: str | None, unit: str, seconds: float, as_list: bool) -> None:
-        """Break something on purpose; it ends by itself."""
+        """Break a part of the system on purpose; most faults end by themselves.
+
+        Without FAULT, or with --list, print all faults. Name a UNIT where several are possible.
+        """
         if as_list or name is None:
             _print_table(console)
             return
-        found = fault(name)
-        chosen = target(found, unit)
+        chosen_fault = fault(name)
+        victim = target(chosen_fault, unit)
         if not backend.running():
             raise LabError("The system is not running. Start it: ./lab up")
-        break_.start(home, backend, found, chosen, seconds)
-        console.print(f"{found.name} {chosen}: {found.does}.\nIt teaches: {found.teaches}.")
-        if found.lasts:
+        break_.start(home, backend, chosen_fault, victim, seconds)
+        console.print(
+            f"{chosen_fault.name} {victim}: {chosen_fault.does}.\nIt teaches: {chosen_fault.teaches}."
+        )
+        if chosen_fault.lasts:
             at = time.strftime("%H:%M:%S", time.localtime(time.time() + seconds))
-            console.print(f"It ends by itself at {at}; at once with: ./lab heal")
+            console.print(f"The fault ends by itself at {at}. End it now: ./lab heal")
 
     @cli.command()
     def heal() -> None:
-        """End all faults that are on."""
-        console.print(heal_now(home, backend) or "Nothing is broken on purpose.")
+        """End all active faults."""
+        console.print(heal_now(home, backend) or "No fault is active.")
 
 
 def heal_now(home: Home, backend: Backend) -> str:
-    """End all faults; the text says which, '' when there were none."""
+    """End all active faults and return a line about each; '' when there were none."""
     ended: list[ledger.Entry] = break_.heal_all(home, backend)
-    return "\n".join(f"{entry.fault} {entry.unit} is over." for entry in ended)
+    return "\n".join(f"{entry.fault} {entry.unit} has ended." for entry in ended)
 
 
 def _print_table(console: Console) -> None:
     rows = []
-    for found in FAULTS:
-        units = found.units[0] if len(found.units) == 1 else "any"
-        marks = "" if found.lasts else " *"
-        marks += "" if "compose" in found.backends else " (n)"
-        rows.append((found.name + marks, units, found.does, found.teaches))
-    note = "* happens once; all others end by themselves after --for. (n) LAB_BACKEND=native only"
+    for entry in FAULTS:
+        units = entry.units[0] if len(entry.units) == 1 else "any"
+        marks = "" if entry.lasts else " *"
+        marks += "" if "compose" in entry.backends else " (n)"
+        rows.append((entry.name + marks, units, entry.does, entry.teaches))
+    note = "* happens once; all others end by themselves after --for. (n) only with LAB_BACKEND=native"
     heads = ("fault", "unit", "what it does", "what it teaches")
     print_rows(console, heads, rows, whole=["fault"], note=note)

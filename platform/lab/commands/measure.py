@@ -15,22 +15,26 @@ from lab.terminal import Console, print_rows
 
 
 def register(cli: click.Group, home: Home, backend: Backend, console: Console) -> None:
-    """Add the command."""
+    """Add the command to `cli`."""
 
     @cli.command()
-    @click.option("--rounds", default=5, show_default=True, type=click.IntRange(1, 50))
-    @click.option("--json", "file", type=Path, help="The file for the figures, instead of OUT/bench.json.")
+    @click.option("--rounds", default=5, show_default=True, type=click.IntRange(1, 50),
+                  help="How often each measurement is repeated; the medians are shown.")  # fmt: skip
+    @click.option(
+        "--json", "file", type=Path, help="Write the figures to this file instead of OUT/bench.json."
+    )
     @results.option
     def bench(rounds: int, file: Path | None, out: Path) -> None:
-        """Measure latency and throughput beside references from the same run."""
+        """Measure latency and throughput, with reference values from the same run."""
         from lab.bench import TARGETS, measure
 
         need_running(backend)
-        place = results.file(file or out / "bench.json")  # now: nobody wants to learn it after the minutes
+        # Before the minutes of measuring: a folder that cannot be written is reported at once.
+        place = results.file(file or out / "bench.json")
         memory = together(backend.units())
         with Progress(console) as progress:
             figures = measure(backend.endpoints(), memory, rounds, progress)
         rows = [(name, f"{value:.2f}", TARGETS.get(name, "(reference)")) for name, value in figures.items()]
-        print_rows(console, ("figure", "measured", "wanted"), rows, right=["measured"], whole=["figure"])
+        print_rows(console, ("figure", "measured", "target"), rows, right=["measured"], whole=["figure"])
         place.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-        console.print(f"Written to {place}.", soft_wrap=True)
+        console.print(f"The figures are in {place}.", soft_wrap=True)

@@ -1,7 +1,8 @@
-"""./lab notebook: JupyterLab with the course in it; settings and kernel come along, offline too.
+"""./lab notebook: start JupyterLab with the course, its settings and its kernel. It needs no network.
 
-The same code starts it on a person's own machine and in Compose's container, where `lab notebook` is what
-the container runs. Outside of that container the command leads to it.
+The same code starts JupyterLab on a person's own machine and in Compose's container, whose command is
+`lab notebook`. When the system runs on Compose, the command outside the container opens the container's
+JupyterLab.
 """
 
 import os
@@ -23,12 +24,12 @@ from lab.terminal import Console
 
 CONFIG = Path(__file__).parent / "config"
 PORT = 8888
-BEGIN = "Begin with notebooks/00-tour.ipynb."
+BEGIN = "Start with notebooks/00-tour.ipynb."
 
 
 @dataclass(frozen=True)
 class Server:
-    """Where JupyterLab listens, and the token that it asks for."""
+    """Where JupyterLab listens, and the token that it requires."""
 
     host: str
     port: int
@@ -36,30 +37,30 @@ class Server:
 
     @property
     def url(self) -> str:
-        """What a browser on this machine opens."""
+        """The address to open in a browser on this machine."""
         return f"http://127.0.0.1:{self.port}/lab?token={self.token}"
 
 
 @dataclass(frozen=True)
 class Folders:
-    """What JupyterLab writes, all below one folder; a person's own Jupyter settings are not touched."""
+    """The folders that JupyterLab writes to, all below one. The user's own settings stay untouched."""
 
     own: Path
 
     @property
     def data(self) -> Path:
-        """Where it finds the kernel of the course."""
+        """The folder where JupyterLab finds the kernel of the course."""
         return self.own / "data"
 
     def options(self) -> list[str]:
-        """Options of JupyterLab."""
+        """Return JupyterLab's command-line options."""
         return [
             f"--LabApp.workspaces_dir={self.own / 'workspaces'}",
             f"--LabApp.user_settings_dir={self.own / 'settings'}",
         ]
 
     def environment(self) -> dict[str, str]:
-        """Variables of Jupyter."""
+        """Return the variables that Jupyter reads."""
         return {
             "JUPYTER_CONFIG_PATH": str(CONFIG), "JUPYTER_CONFIG_DIR": str(self.own / "config"),
             "JUPYTER_DATA_DIR": str(self.data), "JUPYTER_NO_CONFIG": "", "JUPYTER_PLATFORM_DIRS": "1",
@@ -67,33 +68,38 @@ class Folders:
 
 
 def on_this_machine() -> Server:
-    """LAB_PORT_JUPYTER or 8888 on loopback. Raises LabError when it is taken or no port at all."""
-    given = os.environ.get("LAB_PORT_JUPYTER", str(PORT))
-    if not (given.isdigit() and 0 < int(given) < 65536):
-        raise LabError(f"LAB_PORT_JUPYTER={given} is not a port; give a number from 1 to 65535.")
-    if taken := _taken("127.0.0.1", int(given)):
+    """Return the server for this machine: LAB_PORT_JUPYTER or 8888, on 127.0.0.1.
+
+    Raises LabError when the variable is not a port, or when the port is taken.
+    """
+    port = os.environ.get("LAB_PORT_JUPYTER", str(PORT))
+    if not (port.isdigit() and 0 < int(port) < 65536):
+        raise LabError(f"LAB_PORT_JUPYTER={port} is not a port; set it to a number from 1 to 65535.")
+    if taken := _taken("127.0.0.1", int(port)):
         raise LabError(
-            f"127.0.0.1:{given} is not free ({taken}). Another JupyterLab may run there;"
-            " use that one, or: LAB_PORT_JUPYTER=… ./lab notebook"
+            f"127.0.0.1:{port} is not free ({taken}). Another JupyterLab may be running there:"
+            " use that one, or choose another port: LAB_PORT_JUPYTER=… ./lab notebook"
         )
-    return Server("127.0.0.1", int(given), secrets.token_hex(16))
+    return Server("127.0.0.1", int(port), secrets.token_hex(16))
 
 
 def in_container() -> Server:
-    """All addresses of the container; what Compose publishes of them is up to docker-compose.yml.
+    """Return the server for the container: all its addresses. docker-compose.yml decides which are published.
 
-    Raises LabError without a token, or when JupyterLab runs already.
+    Raises LabError when JUPYTER_TOKEN is empty, or when JupyterLab already runs.
     """
     token = os.environ.get("JUPYTER_TOKEN", "")
     if not token:
-        raise LabError("JUPYTER_TOKEN is empty, and JupyterLab would be open to all. Make it: ./lab secrets")
+        raise LabError(
+            "JUPYTER_TOKEN is empty, so everybody could open this JupyterLab. Create the token: ./lab secrets"
+        )
     if _taken("0.0.0.0", PORT):  # noqa: S104 - the container's
-        raise LabError("You are in JupyterLab already. " + BEGIN)
+        raise LabError("You are already in JupyterLab. " + BEGIN)
     return Server("0.0.0.0", PORT, token)  # noqa: S104 - the container's
 
 
 def _taken(host: str, port: int) -> str:
-    """Why nobody can listen there; '' when one can."""
+    """Return why the port cannot be used; '' when it can."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -104,7 +110,7 @@ def _taken(host: str, port: int) -> str:
 
 
 def writable(home: Home, instead: Path) -> Folders:
-    """JupyterLab's folder in the lab's home; below `instead` where that belongs to somebody else."""
+    """Return JupyterLab's folder in the lab's home, or one below `instead` if another user owns that home."""
     own = home.root / "jupyter"
     try:
         own.mkdir(parents=True, exist_ok=True)
@@ -114,11 +120,11 @@ def writable(home: Home, instead: Path) -> Folders:
 
 
 def invocation(server: Server, folders: Folders, *, browser: bool) -> tuple[list[str], dict[str, str]]:
-    """The command that starts JupyterLab, and its environment."""
+    """Return the command that starts JupyterLab, and its environment variables."""
     command = [
         sys.executable, "-P", "-m", "jupyterlab", f"--ServerApp.root_dir={REPO}",
         f"--ServerApp.ip={server.host}", f"--ServerApp.port={server.port}", "--ServerApp.port_retries=0",
-        # Whoever asks does so by a name of this machine, wherever the server listens.
+        # A browser must use a name of this machine, whatever address the server listens on.
         "--ServerApp.allow_remote_access=False",
         f"--ServerApp.open_browser={browser}",
         "--ServerApp.log_level=WARN",
@@ -136,12 +142,12 @@ def invocation(server: Server, folders: Folders, *, browser: bool) -> tuple[list
 
 
 def lead_to(backend: ComposeBackend, console: Console, *, browser: bool) -> None:
-    """Print, and open, the address of the JupyterLab that Compose runs. Raises LabError when it does not."""
+    """Print and open the address of the JupyterLab that Compose runs. Raises LabError when it is down."""
     url = backend.jupyterlab()
     if not url:
-        raise LabError("JupyterLab runs beside the system, which is down. Start both: ./lab up")
+        raise LabError("JupyterLab runs as a part of the system, which is down. Start both: ./lab up")
     console.print(f"JupyterLab: {url}", soft_wrap=True)
-    console.print(f"{BEGIN} It runs beside the system until ./lab down.")
+    console.print(f"{BEGIN} JupyterLab runs until ./lab down.")
     if browser:
         webbrowser.open(url)
 
@@ -150,21 +156,23 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
     """Add the command to `cli`."""
 
     @cli.command()
-    @click.option("--no-browser", is_flag=True, help="Print the address only.")
+    @click.option("--no-browser", is_flag=True, help="Only print the address.")
     def notebook(no_browser: bool) -> None:
-        """Open JupyterLab with the course; Ctrl-C ends it."""
+        """Open JupyterLab with the course; Ctrl-C stops it."""
         if isinstance(backend, ComposeBackend):
             lead_to(backend, console, browser=not no_browser)
             return
         if backend.kind == "inside":
             server, folders = in_container(), writable(home, Path(os.environ["HOME"]))
             if not folders.own.is_relative_to(home.root):
-                console.print(f"{home.root} belongs to another user: what is set in JupyterLab is kept until"
-                              " ./lab down only. LAB_UID in .env says whose files these are.")  # fmt: skip
+                console.print(
+                    f"{home.root} belongs to another user: your JupyterLab settings last only until"
+                    " ./lab down. LAB_UID in .env sets the owner of these files."
+                )
         else:
             server, folders = on_this_machine(), Folders(home.root / "jupyter")
             console.print(f"JupyterLab: {server.url}", soft_wrap=True)
-            console.print(f"{BEGIN} Ctrl-C here ends it.")
+            console.print(f"{BEGIN} Press Ctrl-C here to stop JupyterLab.")
         ensure_kernel(folders.data)
         command, env = invocation(server, folders, browser=not no_browser)
         sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""The commands about the feed's view: verify, rebuild, redrive, lag, costs."""
+"""The commands about the feed's materialised view: verify, rebuild, redrive, lag, costs."""
 
 import json
 import subprocess
@@ -24,16 +24,16 @@ from lab.text import shortened, visible
 PATIENCE_SECONDS = 15.0
 SHOWN = 40
 LONGEST = 200
-"""Characters of a value in a table; --json has all of it."""
+"""The most characters of a value that a table shows; --json shows all of them."""
 
 
 @dataclass(frozen=True)
 class Ran:
-    """What a tool did: exit code, its answer (empty when it had none), and what it said meanwhile."""
+    """What a tool did: exit code, JSON answer (empty when it gave none), and its lines of progress."""
 
     code: int
     answer: dict[str, Any]
-    said: tuple[str, ...]
+    messages: tuple[str, ...]
 
 
 def run_tool(
@@ -43,7 +43,7 @@ def run_tool(
     on_line: Callable[[str], None] = lambda line: None,
     within: float = 1800.0,
 ) -> Ran:
-    """Run one of the feed's tools to its end; `on_line` gets each line as it is said.
+    """Run one of the feed's tools to its end; `on_line` gets each line of its progress.
 
     A tool that runs longer than `within` seconds is killed (code -9). Raises LabError when the system
     is down.
@@ -52,9 +52,9 @@ def run_tool(
         raise LabError("The system is not running. Start it: ./lab up")
     patience = f"--patience={PATIENCE_SECONDS * slow():g}"
     command = backend.tool_command(tool, patience, *arguments)
-    said = []
+    messages = []
     with tempfile.TemporaryFile() as out:
-        # By bytes: what a learner's code prints need not be text.
+        # As bytes: a learner's code may print something that is not valid text.
         with subprocess.Popen(command, stdout=out, stderr=subprocess.PIPE) as process:
             assert process.stderr is not None
             ending = Timer(within, process.kill)
@@ -62,7 +62,7 @@ def run_tool(
             try:
                 for raw in process.stderr:
                     line = raw.decode(errors="replace").rstrip()
-                    said.append(line)
+                    messages.append(line)
                     on_line(line)
             finally:
                 ending.cancel()
@@ -72,15 +72,15 @@ def run_tool(
         answer = json.loads(answers[-1]) if answers else {}
     except ValueError:
         answer = {}
-    return Ran(process.returncode, answer if isinstance(answer, dict) else {}, tuple(said))
+    return Ran(process.returncode, answer if isinstance(answer, dict) else {}, tuple(messages))
 
 
 def register(cli: click.Group, backend: Backend, console: Console) -> None:
     """Add the commands to `cli`."""
-    for_scripts = click.option("--json", "as_json", is_flag=True, help="For scripts.")
+    for_scripts = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 
-    def told(tool: str, as_json: bool, *arguments: str) -> Ran:
-        """Run a tool; ends the command with exit code 2 when it found no answer."""
+    def run_and_show(tool: str, as_json: bool, *arguments: str) -> Ran:
+        """Run a tool and show its progress; end the command with exit code 2 when it gave no answer."""
 
         def show(line: str) -> None:
             if line and MARK not in line:
@@ -88,7 +88,7 @@ def register(cli: click.Group, backend: Backend, console: Console) -> None:
 
         ran = run_tool(backend, tool, arguments, show)
         if not ran.answer:
-            console.print("No answer (see above). Look: ./lab status")
+            console.print("The tool gave no answer; its error is above. See what is running: ./lab status")
             sys.exit(2)
         if as_json:
             click.echo(json.dumps(ran.answer, indent=1))
@@ -98,97 +98,101 @@ def register(cli: click.Group, backend: Backend, console: Console) -> None:
     @cli.command()
     @for_scripts
     def verify(as_json: bool) -> None:
-        """Compare posts, topic and feed item by item. Exit code 1: there are differences."""
-        ran = told("feed-verify", as_json)
+        """Compare MongoDB's posts, Kafka's topic and Redis's feed item by item. Exit code 1: they differ."""
+        ran = run_and_show("feed-verify", as_json)
         findings = ran.answer["findings"]
         heads = ("kind", "post", "place", "what")
-        rows = [[shortened(one[key], LONGEST) or "-" for key in ("kind", "post_id", "place", "says")]
-                for one in findings[:SHOWN]]  # fmt: skip
+        rows = [[shortened(finding[key], LONGEST) or "-" for key in ("kind", "post_id", "place", "says")]
+                for finding in findings[:SHOWN]]  # fmt: skip
         if findings:
             print_rows(console, heads, rows, whole=["kind"])
             if len(findings) > SHOWN:
-                console.print(f"and {len(findings) - SHOWN} more (all of them: ./lab verify --json)")
+                console.print(f"and {len(findings) - SHOWN} more (print all: ./lab verify --json)")
         counts = ", ".join(f"{n} {kind}" for kind, n in Counter(f["kind"] for f in findings).items())
-        looked_at = f"{ran.answer['posts']} posts, {ran.answer['records']} records of the topic,"
-        looked_at += f" {ran.answer['entries']} entries in lists"
-        console.print(f"{looked_at}: {counts or 'no difference'}.")
+        compared = f"{ran.answer['posts']} posts, {ran.answer['records']} records of the topic,"
+        compared += f" {ran.answer['entries']} entries in lists"
+        console.print(f"{compared}: {counts or 'no difference'}.")
         if ran.answer["not_judged"]:
             console.print(
-                f"{ran.answer['not_judged']} posts are not judged: their last event is still on its way"
+                f"{ran.answer['not_judged']} posts were not compared: their last event is not in the feed yet"
                 f" ({ran.answer['behind']} events behind)."
             )
         if findings:
             console.print(
-                "Next: ./lab rebuild makes the feed anew from MongoDB, and no longer depends on what is wrong"
-                " on the topic; ./lab logs feed-projector, ./lab logs posts-relay say more."
+                "Next: ./lab rebuild builds the feed from MongoDB again, without the topic."
+                " Find the cause: ./lab logs feed-projector, ./lab logs posts-relay"
             )
         sys.exit(ran.code)
 
     @cli.command()
     @for_scripts
     def rebuild(as_json: bool) -> None:
-        """Make the feed anew beside the live one, and switch over; readers notice nothing."""
-        ran = told("feed-rebuild", as_json)
+        """Rebuild the feed in a second database, then swap it in; readers are not interrupted."""
+        ran = run_and_show("feed-rebuild", as_json)
         if not ran.answer["switched"]:
             raise LabError(ran.answer["why"])
         console.print(
-            f"The feed is made anew: {ran.answer['posts']} posts from MongoDB, {ran.answer['followed']}"
+            f"The feed is rebuilt: {ran.answer['posts']} posts from MongoDB, {ran.answer['followed']}"
             f" events on top, {ran.answer['seconds']:.1f} s. Next: ./lab verify"
         )
 
     @cli.command()
     @for_scripts
-    @click.option("--dry-run", is_flag=True, help="List the dead letters, send nothing.")
+    @click.option("--dry-run", is_flag=True, help="List the dead letters, but send nothing.")
     def redrive(as_json: bool, dry_run: bool) -> None:
-        """Send dead letters back, each once. Exit code 1: some are dead again."""
-        ran = told("feed-redrive", as_json, *(["--dry-run"] if dry_run else []))
+        """Send each dead letter to the topic once more. Exit code 1: some became dead letters again."""
+        ran = run_and_show("feed-redrive", as_json, *(["--dry-run"] if dry_run else []))
         listed = ran.answer.get("waiting", []) if dry_run else ran.answer["dead_again"]
         rows = [(letter["offset"], shortened(letter["reason"], LONGEST), shortened(letter["value"], 60))
                 for letter in listed[:SHOWN]]  # fmt: skip
         if listed:
             print_rows(console, ("dead letter", "reason", "value"), rows, whole=["dead letter"])
             if len(listed) > SHOWN:
-                console.print(f"and {len(listed) - SHOWN} more (all of them: --json)")
+                console.print(f"and {len(listed) - SHOWN} more (print all: --json)")
         if dry_run:
-            console.print(f"{len(listed)} dead letters wait. ./lab redrive sends them back.")
+            console.print(f"{len(listed)} dead letters are waiting. Send them back: ./lab redrive")
             return
         sent, dead = len(ran.answer["sent"]), len(listed)
-        console.print(f"{sent} dead letters sent back, {dead} are dead again.")
+        console.print(f"{sent} dead letters sent back; {dead} became dead letters again.")
         if outdated := len(ran.answer["outdated"]):
-            console.print(f"{outdated} were left out: their posts have changed since, or are gone.")
+            console.print(f"{outdated} were skipped: their posts have changed since, or were deleted.")
         if not ran.answer["applied"]:
-            console.print("The projector has not come to them yet. Look: ./lab lag")
+            console.print("The projector has not processed all of them yet. See how far it is: ./lab lag")
         sys.exit(ran.code)
 
     @cli.command()
     @for_scripts
     @click.argument("sizes", nargs=-1, type=click.IntRange(1, 1_000_000))
     def costs(as_json: bool, sizes: tuple[int, ...]) -> None:
-        """Measure a page of the feed from Redis beside the same page worked out by MongoDB.
+        """Compare the time of one page of the feed from Redis with the same page computed by MongoDB.
 
-        SIZES are numbers of posts; 100, 1000, 10000 and 100000 by default.
+        SIZES are numbers of posts; the default is 100, 1000, 10000 and 100000.
         """
-        ran = told("feed-costs", as_json, *map(str, sizes))
+        ran = run_and_show("feed-costs", as_json, *map(str, sizes))
         heads = ("posts", "Redis ms", "MongoDB ms", "times")
         rows = []
         for cost in ran.answer["costs"]:
-            mine, theirs = cost["redis_ms"], cost["mongodb_ms"]
-            rows.append((f"{cost['posts']:,}", f"{mine:.2f}", f"{theirs:.2f}", f"{theirs / mine:.1f}"))
+            redis, mongodb = cost["redis_ms"], cost["mongodb_ms"]
+            rows.append((f"{cost['posts']:,}", f"{redis:.2f}", f"{mongodb:.2f}", f"{mongodb / redis:.1f}"))
         print_rows(console, heads, rows, right=heads, whole=heads)
-        console.print("Median of one page of 20, read by one client; both databases were made for this.")
+        console.print(
+            "Median time of a page of 20 posts, read by one client. Both databases were filled for this run."
+        )
 
     @cli.command()
     @for_scripts
     def lag(as_json: bool) -> None:
-        """How far the feed is behind, and what became of the events so far."""
+        """Show how many events the feed is behind, and what happened to the events so far."""
         try:
             url = f"{backend.endpoints()['feed']}/api/activity-stream/stats"
             stats = local_http.get(url, timeout=5).raise_for_status().json()
         except httpx.HTTPError as error:
             why = shortened(f"{type(error).__name__}: {error}", 160)
-            raise LabError(f"The service feed does not report its lag ({why}). Look: ./lab status") from error
+            raise LabError(
+                f"The service feed does not report its lag ({why}). See why: ./lab status"
+            ) from error
         except ValueError as error:
-            raise LabError("The answer of feed is not JSON. Look: ./lab logs feed") from error
+            raise LabError("The answer of feed is not JSON. See why: ./lab logs feed") from error
         if as_json:
             click.echo(json.dumps(stats, indent=1))
             return
@@ -202,12 +206,12 @@ def register(cli: click.Group, backend: Backend, console: Console) -> None:
 
 
 def _why_unknown(backend: Backend) -> str:
-    """What keeps the feed from measuring its lag: a topic that is missing, or Kafka itself."""
+    """Return why the feed cannot measure its lag: Kafka does not answer, or a topic is missing or wrong."""
     from lab.health.examine import UNREACHED
     from lab.health.topics import look
 
     try:
-        wrong = [found for found in look(backend) if found.remedy]
+        wrong = [finding for finding in look(backend) if finding.remedy]
     except UNREACHED:
-        return "Kafka does not answer; look: ./lab status"
-    return f"{wrong[0].seen}; {wrong[0].remedy}" if wrong else "Kafka answers again; ask once more"
+        return "Kafka does not answer; see ./lab status"
+    return f"{wrong[0].seen}; {wrong[0].remedy}" if wrong else "Kafka answers again; run ./lab lag once more"

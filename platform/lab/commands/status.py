@@ -1,4 +1,4 @@
-"""./lab status and ./lab endpoints: the units, their addresses, and Consul's view of them."""
+"""./lab status and ./lab endpoints: the units, their addresses, and their health in Consul."""
 
 import json
 import time
@@ -17,25 +17,25 @@ from lab.topology import SECONDS, UNITS
 
 
 def register(cli: click.Group, home: Home, backend: Backend, console: Console) -> None:
-    """Add the commands."""
+    """Add the commands to `cli`."""
 
     @cli.command()
-    @click.option("--json", "as_json", is_flag=True, help="For scripts.")
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
     def status(as_json: bool) -> None:
-        """Show each unit: state, address, memory, since when, Consul's view; and whose code runs."""
+        """Show each unit's state, address, memory, start time and health in Consul; and whose code runs."""
         if as_json:
             addresses, health = backend.endpoints(), consul_health(backend)
-            seen = [
+            units = [
                 unit.__dict__ | {"address": addresses.get(unit.name), "consul": health.get(unit.name)}
                 for unit in backend.units()
             ]
-            click.echo(json.dumps(seen, indent=1))
+            click.echo(json.dumps(units, indent=1))
         else:
             print_status(home, backend, console)
             print_code(home, console)
 
     @cli.command()
-    @click.option("--json", "as_json", is_flag=True, help="For scripts.")
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
     def endpoints(as_json: bool) -> None:
         """Print the address of each unit."""
         if as_json:
@@ -45,7 +45,7 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
 
 
 def print_status(home: Home, backend: Backend, console: Console) -> None:
-    """A table of units, and what is wrong in the running system."""
+    """Print a table of all units, then what is wrong in the running system."""
     from lab.health.examine import lines, problems
 
     units = backend.units()
@@ -56,38 +56,40 @@ def print_status(home: Home, backend: Backend, console: Console) -> None:
     for unit in units:
         since = time.strftime("%H:%M:%S", time.localtime(unit.since)) if unit.since else "-"
         address = addresses.get(unit.name, "-").removeprefix("http://")
-        word = health.get(unit.name, "-")
-        rows.append((unit.name, unit.state, address, f"{unit.memory / 1e6:.0f}", since, word))
+        consul = health.get(unit.name, "-")
+        rows.append((unit.name, unit.state, address, f"{unit.memory / 1e6:.0f}", since, consul))
     print_rows(console, heads, rows, right=["MB"], whole=heads)
-    added = sum(unit.memory for unit in units) / 1e6
+    column = sum(unit.memory for unit in units) / 1e6
     once = together(units) / 1e6
-    console.print(f"{once:.0f} MB in all (pages shared by processes counted once; the column: {added:.0f})")
+    console.print(
+        f"{once:.0f} MB in total. The column adds up to {column:.0f} MB: it counts shared pages repeatedly."
+    )
     if not any(unit.state == "running" for unit in units):
         console.print("The system is not running. Start it: ./lab up")
         return
     if wrong := lines(problems(home, backend)):
-        console.print("\nThe system does not do all of what it was told:")
+        console.print("\nThe system differs from its configuration:")
         for problem in wrong:
             console.print(f"- {problem}", soft_wrap=True)
 
 
 def consul_health(backend: Backend) -> dict[str, str]:
-    """Consul's word on each instance, by unit; empty while Consul does not answer."""
+    """Return the status of each unit's instance in Consul; empty while Consul does not answer."""
     try:
         url = f"{backend.endpoints()['consul']}/v1/health/state/any"
         checks = local_http.get(url, timeout=2).json()
     except (httpx.HTTPError, ValueError):
         return {}
-    # By service, since a learner's code may choose other ids; ours name the instance's host, too, and so
-    # tell a second one from the first.
-    said = {check[key]: check["Status"] for key in ("ServiceName", "ServiceID") for check in checks}
+    # A learner's code may choose another instance id, so the service's name serves as a second key. The
+    # platform's ids contain the host, which tells a second instance from the first.
+    by_name = {check[key]: check["Status"] for key in ("ServiceName", "ServiceID") for check in checks}
     ids = {unit: f"{unit.removesuffix(topology.SECOND)}-{backend.host(unit)}" for unit in (*UNITS, *SECONDS)}
-    words = {unit: said.get(name, said.get(unit, "")) for unit, name in ids.items()}
-    return {unit: word for unit, word in words.items() if word}
+    statuses = {unit: by_name.get(name, by_name.get(unit, "")) for unit, name in ids.items()}
+    return {unit: status for unit, status in statuses.items() if status}
 
 
 def print_endpoints(backend: Backend, console: Console) -> None:
-    """A line for each address, which is never cut or wrapped: the terminal shows a long one on two lines."""
+    """Print one line for each address. It is never cut, so that it can be copied from a narrow terminal."""
     notes = {"traefik": "dashboard", "consul": "UI"}
     for name, address in backend.endpoints().items():
         console.print(f"{name:<12}{address:<24}{notes.get(name, '')}".rstrip(), soft_wrap=True)

@@ -15,21 +15,22 @@ RATE = click.FloatRange(0, 10_000, min_open=True)
 
 
 def register(cli: click.Group, home: Home, backend: Backend, console: Console) -> None:
-    """Add the commands."""
+    """Add the commands to `cli`."""
     _register_soak(cli, home, backend, console)
 
     @cli.command()
-    @click.option("--seed", type=int, help="The same seed gives the same faults and people's choices.")
-    @click.option("--minutes", default=3.0, show_default=True, type=click.FloatRange(0.1, 120))
+    @click.option("--seed", type=int, help="Repeat a run: the same seed gives the same faults and actions.")
+    @click.option("--minutes", default=3.0, show_default=True, type=click.FloatRange(0.1, 120),
+                  help="How long the load lasts.")  # fmt: skip
     @click.option("--writes", default=20.0, show_default=True, type=RATE, help="Changes per second.")
     @click.option("--reads", default=20.0, show_default=True, type=RATE, help="Reads per second.")
-    @click.option("--without", multiple=True, metavar="FAULT", help="Leave a fault out.")
+    @click.option("--without", multiple=True, metavar="FAULT", help="Skip this fault; may be repeated.")
     @results.option
     def storm(
         seed: int | None, minutes: float, writes: float, reads: float, without: tuple[str, ...], out: Path
     ) -> None:
-        """Faults under load, and a verdict: is anything lost, doubled, stale or shown to the wrong person?"""
-        # Here: the clients of all servers are behind these, and most commands need none.
+        """Inject faults under load, then check that no post is lost, doubled, stale or shown to others."""
+        # Imported here because it loads the clients of all servers, which most commands do not need.
         from lab.faults.catalog import impossible
         from lab.storm.run import Load, Storm
         from lab.storm.schedule import schedule
@@ -37,29 +38,30 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
 
         if not backend.running():
             raise LabError("The system is not running. Start it: ./lab up")
-        results.folder(out)  # now: nobody wants to learn it after the storm
+        results.folder(out)  # before the storm: a folder that cannot be written is reported at once
         seed = secrets.randbelow(10**6) if seed is None else seed
         again = f"./lab storm --seed {seed} --minutes {minutes:g} --writes {writes:g} --reads {reads:g}"
         again += "".join(f" --without {name}" for name in without)
-        console.print(f"Seed {seed}. The same again: {again}", soft_wrap=True)
+        console.print(f"Seed {seed}. Repeat this run: {again}", soft_wrap=True)
         if left_out := impossible(backend.kind):
-            console.print(f"Left out, for this backend cannot do them: {', '.join(left_out)}.")
+            console.print(f"Skipped, because this backend cannot inject them: {', '.join(left_out)}.")
         planned = schedule(seed, minutes * 60, (*without, *left_out))
-        made = Storm(home, backend, seed, minutes * 60, planned, Load(writes, reads))
-        report = watched(made, console)
+        run = Storm(home, backend, seed, minutes * 60, planned, Load(writes, reads))
+        report = watched(run, console)
         print_report(report, out, f"storm-{seed}", console)
         if not report.passed:
-            raise LabError(f"The storm found something. Again: {again}")
+            raise LabError(f"The storm found violations, listed above. Repeat this run: {again}")
 
 
 def _register_soak(cli: click.Group, home: Home, backend: Backend, console: Console) -> None:
     @cli.command()
-    @click.option("--minutes", default=20.0, show_default=True, type=click.FloatRange(0.1, 600))
+    @click.option("--minutes", default=20.0, show_default=True, type=click.FloatRange(0.1, 600),
+                  help="How long the load lasts.")  # fmt: skip
     @click.option("--writes", default=200.0, show_default=True, type=RATE, help="Changes per second.")
     @click.option("--reads", default=500.0, show_default=True, type=RATE, help="Reads per second.")
     @results.option
     def soak(minutes: float, writes: float, reads: float, out: Path) -> None:
-        """Steady load without faults: the rate is kept, memory does not grow, nothing is lost."""
+        """Run a steady load without faults, and check that no post is lost and memory does not grow."""
         from lab.storm.run import Load, Storm
         from lab.storm.show import print_report, watched
         from lab.storm.soak import MemoryWatch, growth, judge
@@ -70,12 +72,12 @@ def _register_soak(cli: click.Group, home: Home, backend: Backend, console: Cons
         watch = MemoryWatch(backend, minutes * 60)
         load = Load(writes, reads, people=16, limit=20, kept=0.5)
         report = watched(Storm(home, backend, 0, minutes * 60, [], load), console, watch.look)
-        grown = growth(watch.seen)
-        report.violations += judge(report.history, load, grown)
-        memory = {one.unit: {"warm_mb": one.before, "end_mb": one.after} for one in grown}
+        growths = growth(watch.seen)
+        report.violations += judge(report.history, load, growths)
+        memory = {unit.unit: {"warm_mb": unit.before, "end_mb": unit.after} for unit in growths}
         print_report(report, out, "soak", console, {"memory": memory})
         heads = ("unit", "MB after warm-up", "MB at the end")
-        rows = [(one.unit, f"{one.before:.0f}", f"{one.after:.0f}") for one in grown]
+        rows = [(unit.unit, f"{unit.before:.0f}", f"{unit.after:.0f}") for unit in growths]
         print_rows(console, heads, rows, right=heads[1:], whole=["unit"])
         if not report.passed:
-            raise LabError(f"The soak found something; its figures: {out / 'soak.json'}")
+            raise LabError(f"The soak test found violations, listed above. Its figures: {out / 'soak.json'}")

@@ -22,12 +22,12 @@ RESTART_SECONDS = 30.0
 
 
 def bring_up(home: Home, backend: Backend, console: Console) -> None:
-    """Start the system, wait until all of it answers, and print the addresses. Raises LabError."""
+    """Start the system, wait until every part answers, and print the addresses. Raises LabError."""
     began = time.monotonic()
     home.refuse_unusable()
     backend.refuse_wrong_settings()
     if backend.running() and (other := backend.belongs_elsewhere()):
-        console.print(f"The running system belongs to {other}. It is stopped now; its data stays.")
+        console.print(f"The running system belongs to {other}. It is being stopped; its data stays.")
         backend.stop()
     if healed := heal_now(home, backend):
         console.print(healed)
@@ -36,62 +36,62 @@ def bring_up(home: Home, backend: Backend, console: Console) -> None:
     with local_http.client(timeout=3) as client:
         if backend.running() and not waiting_for(backend.endpoints(), client):
             if not again:
-                console.print("The system is up already. Addresses: ./lab endpoints")
+                console.print("The system is already running. Its addresses: ./lab endpoints")
             return
     with Progress(console) as progress:
-        progress.say("start", "looking for what is missing")
+        progress.say("start", "checking what must be installed")
         backend.start(progress)
         wait_until_up(backend.endpoints(), progress)
     status.print_endpoints(backend, console)
     if backend.remarks():
         console.print(backend.remarks(), soft_wrap=True)
-    console.print(f"Up in {time.monotonic() - began:.1f} s. Next: ./lab status, ./lab test")
+    console.print(f"The system is up after {time.monotonic() - began:.1f} s. Next: ./lab status, ./lab test")
 
 
 def set_up_again(home: Home, backend: Backend, console: Console) -> bool:
-    """Set up the servers again where topics, the replica set or roles are gone. Raises LabError."""
+    """Set up the servers again when topics, the replica set or roles are missing. Raises LabError."""
     from lab.health.examine import problems
 
     if backend.kind == "inside":
         return False
-    wrong = [found for found in problems(home, backend) if found.again]
+    wrong = [finding for finding in problems(home, backend) if finding.again]
     if not wrong:
         return False
-    for found in wrong:
-        console.print(f"{found.what}: {found.seen}.")
+    for finding in wrong:
+        console.print(f"{finding.what}: {finding.seen}.")
     backend.provision()
-    if left := [found for found in problems(home, backend) if found.again]:
+    if left := [finding for finding in problems(home, backend) if finding.again]:
         raise LabError(
-            f"The servers were set up again, but {left[0].what} still differs: {left[0].seen}.\n"
-            "Look: ./lab logs provision"
+            f"The servers were set up again, but {left[0].what} is still wrong: {left[0].seen}.\n"
+            "Find the cause: ./lab logs provision"
         )
-    console.print("The servers are set up again. Next: ./lab rebuild fills the feed from MongoDB.")
+    console.print("The servers are set up again. Next: ./lab rebuild, which fills the feed from MongoDB.")
     return True
 
 
 def forget_lost(home: Home, backend: Backend, console: Console) -> None:
-    """Let units run the platform's code again whose files are gone, or that a killed test left behind."""
+    """Return units to the platform's code when a learner's files are gone or a killed test replaced them."""
     for unit in running.forget_lost(home, backend):
-        console.print(f"{unit} runs the platform's code again: the files that it was told to run are gone.")
+        console.print(f"{unit} runs the platform's code again, because the learner's files are gone.")
 
 
 def need_running(backend: Backend) -> None:
-    """Raise LabError when the system is down."""
+    """Raise LabError when the system is not running."""
     if not backend.running():
         raise LabError("The system is not running. Start it: ./lab up")
 
 
 def find(backend: Backend, name: str) -> Unit:
-    """The unit called `name`."""
+    """Return the unit called `name`."""
     return next(unit for unit in backend.units() if unit.name == name)
 
 
 def register(cli: click.Group, home: Home, backend: Backend, console: Console) -> None:
-    """Add the commands."""
+    """Add the commands to `cli`."""
 
     @cli.command()
     def up() -> None:
-        """Start the system; installs what is missing first."""
+        """Start the system; install what is missing first."""
         bring_up(home, backend, console)
 
     @cli.command()
@@ -99,11 +99,11 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
         """Stop the system; its data stays."""
         heal_now(home, backend)
         backend.stop()
-        console.print("The system is down; its data stays. (./lab reset deletes it)")
+        console.print("The system is stopped; its data stays. Delete the data: ./lab reset")
 
     @cli.command()
     @click.argument("unit", type=click.Choice([*UNITS, "provision", "supervisor"]))
-    @click.option("-f", "--follow", is_flag=True, help="Go on until Ctrl-C.")
+    @click.option("-f", "--follow", is_flag=True, help="Print new lines until you press Ctrl-C.")
     def logs(unit: str, follow: bool) -> None:
         """Print the last lines of a unit's log."""
         from lab.follow import print_log
@@ -120,21 +120,23 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
         deadline = time.monotonic() + RESTART_SECONDS * slow()
         while (now := find(backend, unit)).state != "running" or now.pid == before:
             if time.monotonic() > deadline:
-                raise LabError(f"{unit} was restarted but is {now.state}. Look: ./lab logs {unit}")
+                raise LabError(
+                    f"{unit} was restarted, but its state is '{now.state}'. Find the cause: ./lab logs {unit}"
+                )
             time.sleep(0.2)
         console.print(f"{unit} was restarted (pid {now.pid}).")
 
     @cli.command()
     @click.argument("number", required=False)
-    @click.option("--yes", is_flag=True, help="Do not ask.")
+    @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
     def reset(number: str | None, yes: bool) -> None:
-        """Delete the system's data; with a lab's NUMBER: put that lab's starter back."""
+        """Delete the system's data; with the NUMBER of a lab: replace your file with the starter."""
         if number is not None:
             reset_lab(home, console, number, yes)
             return
         if not yes:
             click.confirm("Delete all data of the system?", abort=True)
-        heal_now(home, backend)  # an isolated unit would stay isolated, and the record of it would be gone
+        heal_now(home, backend)  # before the record of active faults is deleted: nothing could end them later
         backend.stop()
         backend.delete_data()
         console.print("The data is deleted. ./lab up starts with empty databases.")

@@ -15,19 +15,19 @@ from lab.terminal import Console
 
 
 def register(cli: click.Group, home: Home, backend: Backend, console: Console) -> None:
-    """Add the command."""
+    """Add the command to `cli`."""
 
     @cli.command(context_settings={"ignore_unknown_options": True})
-    @click.option("--full", is_flag=True, help="The long campaigns as well.")
+    @click.option("--full", is_flag=True, help="Also run the long campaigns.")
     @click.argument("pytest_options", nargs=-1, type=click.UNPROCESSED)
     def test(full: bool, pytest_options: tuple[str, ...]) -> None:
-        """Pass the system's tests against the running system; starts it first if needed."""
+        """Run the platform's tests against the running system; start it first if needed."""
         forget_lost(home, backend, console)
-        if mine := [lab.number for lab in running.active(home)]:
-            stop = "; ".join(f"./lab stop {number}" for number in mine)
+        if learners := [lab.number for lab in running.active(home)]:
+            stop = "; ".join(f"./lab stop {number}" for number in learners)
             raise LabError(
-                f"Your code of lab {', '.join(mine)} runs, and these tests are for the platform's own.\n"
-                f"Stop it first ({stop}), or have it graded: ./lab check {mine[0]}"
+                f"Your code for lab {', '.join(learners)} is running; ./lab test needs the platform's code.\n"
+                f"Stop your code first ({stop}), or have it graded: ./lab check {learners[0]}"
             )
         bring_up(home, backend, console)
         marks = [] if full else ["-m", "not campaign"]
@@ -35,7 +35,7 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
         env = environment.own()
         code, _ = run_to_its_end([*pytest, *marks, *pytest_options], REPO, env=env)
         if not pytest_options:
-            # A run of its own: the checks of the labs have outcomes and exit codes of their own.
+            # A separate run, because the checks of the labs have outcomes and exit codes of their own.
             quick = [] if full else ["-m", "not disturbs"]
             code = run_to_its_end([*pytest, "checks", *quick], REPO, env=env)[0] or code
         sys.exit(code)

@@ -58,7 +58,7 @@ def grade(
     plain = all(option.startswith("--seed") for option in options)
     env = environment.own() | (running.NO_PLUGINS if plain else {})
     file.unlink(missing_ok=True)
-    code, said = run_to_its_end(command, REPO, env=env, kept=True, told=told)
+    code, said = run_to_its_end(command, REPO, env=env, kept=True, interrupted=told)
     text = said.decode(errors="replace")
     if not mine.exists():
         return Graded(code, None, text)

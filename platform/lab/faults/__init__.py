@@ -1,1 +1,1 @@
-"""Faults on demand. Each is declared once (catalog), and ends by itself (guardian)."""
+"""Faults on demand: `catalog` declares each fault once, and a `guardian` process ends it in time."""

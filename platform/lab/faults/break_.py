@@ -1,4 +1,4 @@
-"""Break something and heal it: what the commands, the storm and the tests call."""
+"""Start and end faults: what the commands, the storm and the tests call."""
 
 import os
 import subprocess
@@ -13,43 +13,47 @@ from lab.home import PLATFORM, REPO, Home
 LONGEST_SECONDS = 600.0
 
 
-def start(home: Home, backend: Backend, found: Fault, unit: str, seconds: float) -> None:
-    """Inject a fault that ends by itself after `seconds`; returns as soon as it is on. Raises LabError."""
-    needed = found.by or unit
-    if _rests(backend, needed):
-        raise LabError(f"{needed} does not run: no {found.name}. Look: ./lab status; start it: ./lab up")
-    if not found.heals:
+def start(home: Home, backend: Backend, fault_: Fault, unit: str, seconds: float) -> None:
+    """Inject a fault that ends by itself after `seconds`; return as soon as it is active. Raises LabError."""
+    needed = fault_.by or unit
+    if _is_down(backend, needed):
+        raise LabError(
+            f"{needed} is not running, so {fault_.name} cannot be injected."
+            " Start it: ./lab up. See its state: ./lab status"
+        )
+    if not fault_.heals:
         try:
-            found.inject(backend, unit)
+            fault_.inject(backend, unit)
         except guardian.TROUBLE as error:
-            raise LabError(f"{found.name} {unit}: {error}") from error
+            raise LabError(f"{fault_.name} {unit} failed: {error}") from error
         return
     on = {entry.fault for entry in ledger.entries(home) if entry.unit == unit}
-    if found.name in on:
-        raise LabError(f"{found.name} {unit} is on already. End it: ./lab heal")
-    if other := on.intersection(found.excludes):
+    if fault_.name in on:
+        raise LabError(f"{fault_.name} {unit} is already active. End it: ./lab heal")
+    if other := on.intersection(fault_.excludes):
         raise LabError(
-            f"{', '.join(other)} {unit} is on, and with it {found.name} cannot be. End it first: ./lab heal"
+            f"{', '.join(other)} {unit} is active, and {fault_.name} cannot be added to it."
+            " End it first: ./lab heal"
         )
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "lab.faults.guardian", found.name, unit,
-         str(seconds if found.lasts else 0)],
+        [sys.executable, "-P", "-m", "lab.faults.guardian", fault_.name, unit,
+         str(seconds if fault_.lasts else 0)],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
         start_new_session=True, cwd=REPO, env={**os.environ, "PYTHONPATH": str(PLATFORM)},
     )  # fmt: skip
     assert process.stdout
-    with process.stdout as said:
-        first = said.readline().strip()
+    with process.stdout as output:
+        first = output.readline().strip()
         if first != guardian.ON:
-            rest = said.read().strip()
+            rest = output.read().strip()
             process.wait()
-            raise LabError(f"{found.name} {unit}: {first} {rest}".strip())
-    # It is on its own from here; without this Python would warn about a child that still runs.
+            raise LabError(f"{fault_.name} {unit} failed: {first} {rest}".strip())
+    # The guardian must outlive this process. Without this line Python would warn about a running child.
     process.returncode = 0
 
 
-def _rests(backend: Backend, unit: str) -> bool:
-    """Whether the unit is known not to run; from inside of a container nobody can tell."""
+def _is_down(backend: Backend, unit: str) -> bool:
+    """Return whether the unit is known to be down; inside a container that cannot be known."""
     try:
         return backend.pid_of(unit) is None
     except LabError:
@@ -57,21 +61,23 @@ def _rests(backend: Backend, unit: str) -> bool:
 
 
 def heal_all(home: Home, backend: Backend) -> list[ledger.Entry]:
-    """End all faults that are on, also those whose guardian was killed.
+    """End all active faults, also those whose guardian was killed, and return their entries.
 
-    One that cannot be ended does not keep the others on. Raises LabError at last.
+    When one fault cannot be ended, the others are ended all the same. Raises LabError at the end.
     """
-    found = ledger.entries(home)
+    active = ledger.entries(home)
     troubles = []
-    for entry in found:
+    for entry in active:
         ledger.dismiss(entry)
         try:
             guardian.heal(backend, fault(entry.fault), entry.unit)
         except guardian.TROUBLE as error:
-            if backend.running():  # else there is nothing that it could be wrong with
-                troubles.append(f"{entry.fault} {entry.unit} could not be ended: {error}. Again: ./lab heal")
+            if backend.running():  # a system that is down has no fault to end
+                troubles.append(
+                    f"{entry.fault} {entry.unit} could not be ended: {error}. Try again: ./lab heal"
+                )
                 continue
         ledger.path(home, entry.fault, entry.unit).unlink(missing_ok=True)
     if troubles:
         raise LabError("\n".join(troubles))
-    return found
+    return active

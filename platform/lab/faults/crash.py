@@ -1,4 +1,4 @@
-"""Make a unit die at a named crash point, and count how often it did."""
+"""Make a unit crash at a named crash point, and count how often it did."""
 
 import subprocess
 
@@ -13,7 +13,7 @@ VARIABLE = "CRASH_POINTS"
 
 
 def arm(home: Home, backend: Backend, name: str, times: int = 1) -> None:
-    """From now on the unit dies each time that it reaches the point `times` times. Raises LabError."""
+    """Make the unit crash each time that it reaches the point for the `times`-th time. Raises LabError."""
     if name not in POINTS:
         raise LabError(f"There is no crash point {name}. All of them: {', '.join(POINTS)}.")
     unit = POINTS[name].unit
@@ -21,7 +21,7 @@ def arm(home: Home, backend: Backend, name: str, times: int = 1) -> None:
 
 
 def disarm(home: Home, backend: Backend, name: str) -> None:
-    """The unit runs on at this point as ever."""
+    """Make the unit run past this point again."""
     unit = POINTS[name].unit
     settings = overrides.read(home, unit)
     if settings.pop(VARIABLE, None):
@@ -29,7 +29,7 @@ def disarm(home: Home, backend: Backend, name: str) -> None:
 
 
 def crashes(backend: Backend, name: str) -> int:
-    """How often the unit's log says that it died at this point."""
+    """Return how often the unit's log reports a crash at this point."""
     command = backend.log_command(POINTS[name].unit, False, LOG_LINES)
     log = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False).stdout
     return log.decode(errors="replace").splitlines().count(f"{MARK}{name}")

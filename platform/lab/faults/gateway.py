@@ -1,4 +1,4 @@
-"""A wrong rule at the gateway: one that takes another service's requests."""
+"""A wrong rule at the gateway: it routes one service's requests to another service."""
 
 import base64
 
@@ -15,7 +15,7 @@ RULE = {
 
 
 def add_wrong_rule(consul: str) -> None:
-    """Send all requests for posts to feed. Raises httpx.HTTPError."""
+    """Route all requests for posts to feed. Raises httpx.HTTPError."""
     operations = [
         {"KV": {"Verb": "set", "Key": f"{ROOT}/{key}", "Value": base64.b64encode(value.encode()).decode()}}
         for key, value in RULE.items()
@@ -24,6 +24,6 @@ def add_wrong_rule(consul: str) -> None:
 
 
 def remove_wrong_rule(consul: str) -> None:
-    """Take the rule out again; nothing happens when it is not there. Raises httpx.HTTPError."""
+    """Remove the rule; do nothing when it does not exist. Raises httpx.HTTPError."""
     url = f"{consul}/v1/kv/{ROOT}/"
     local_http.request("DELETE", url, params={"recurse": "true"}, timeout=5).raise_for_status()

@@ -1,7 +1,8 @@
-"""The guardian of one fault: injects it, waits, heals it. A process of its own.
+"""The guardian of one fault: a process that injects the fault, waits, and heals it.
 
-`python -m lab.faults.guardian FAULT UNIT SECONDS`: whoever asked for the fault may end, also by
-kill -9. It says one line on stdout as soon as the fault is on. SIGTERM ends the fault at once.
+`python -m lab.faults.guardian FAULT UNIT SECONDS`. It is a process of its own, because it must end the fault
+even if the program that started it is killed. It prints one line as soon as the fault is active. SIGTERM ends
+the fault at once.
 """
 
 import signal
@@ -25,44 +26,44 @@ TROUBLE = (LabError, httpx.HTTPError, OSError)
 HEAL_ATTEMPTS = 20
 
 
-def guard(home: Home, backend: Backend, found: Fault, unit: str, seconds: float, over: Event) -> None:
-    """Inject, say so, hold until `over` or the time is up, heal. Raises TROUBLE when it cannot inject."""
-    file = ledger.enter(home, found.name, unit, time.time() + seconds)
+def guard(home: Home, backend: Backend, fault_: Fault, unit: str, seconds: float, over: Event) -> None:
+    """Inject the fault, report it, wait until `over` or the end, heal. Raises TROUBLE if injecting fails."""
+    file = ledger.enter(home, fault_.name, unit, time.time() + seconds)
     try:
-        found.inject(backend, unit)
-        _say(ON)
-        if found.pulse:
-            _pulse(backend, found, unit, time.monotonic() + seconds, over)
+        fault_.inject(backend, unit)
+        _report(ON)
+        if fault_.pulse:
+            _pulse(backend, fault_, unit, time.monotonic() + seconds, over)
         else:
             over.wait(seconds)
     finally:
-        heal(backend, found, unit)
+        heal(backend, fault_, unit)
         file.unlink(missing_ok=True)
 
 
-def _say(text: str) -> None:
-    """To whoever asked, who may have been killed meanwhile."""
+def _report(text: str) -> None:
+    """Print a line for the program that asked for the fault; that program may have ended already."""
     with suppress(BrokenPipeError):
         print(text, flush=True)
 
 
-def _pulse(backend: Backend, found: Fault, unit: str, deadline: float, over: Event) -> None:
-    assert found.pulse is not None
-    on, off = found.pulse
+def _pulse(backend: Backend, fault_: Fault, unit: str, deadline: float, over: Event) -> None:
+    assert fault_.pulse is not None
+    on, off = fault_.pulse
     while time.monotonic() < deadline and not over.wait(on):
-        found.heal(backend, unit)
+        fault_.heal(backend, unit)
         over.wait(off)
         try:
-            found.inject(backend, unit)
+            fault_.inject(backend, unit)
         except TROUBLE:
-            continue  # it is on its way up after another fault
+            continue  # the unit is starting again after another fault
 
 
-def heal(backend: Backend, found: Fault, unit: str) -> None:
-    """End the fault; what it needs may be away for a moment. Raises the last trouble."""
+def heal(backend: Backend, fault_: Fault, unit: str) -> None:
+    """End the fault; try for 10 s, because a server may be restarting. Raises the last error."""
     for attempt in range(HEAL_ATTEMPTS):
         try:
-            found.heal(backend, unit)
+            fault_.heal(backend, unit)
         except TROUBLE:
             if attempt == HEAL_ATTEMPTS - 1 or not backend.running():
                 raise
@@ -72,7 +73,7 @@ def heal(backend: Backend, found: Fault, unit: str) -> None:
 
 
 def main() -> None:
-    """The process."""
+    """Run the guardian with the arguments of the command line."""
     home = Home.from_environment()
     backend = chosen(home)
     over = Event()
@@ -86,7 +87,7 @@ def main() -> None:
     try:
         guard(home, backend, fault(name), unit, float(seconds), over)
     except TROUBLE as error:
-        _say(str(error))
+        _report(str(error))
         sys.exit(1)
 
 

@@ -1,4 +1,4 @@
-"""Which faults are on: one small file for each, so that any later command can end it."""
+"""A record of the active faults: one small file for each, so that any later command can end it."""
 
 import json
 import os
@@ -14,7 +14,10 @@ from lab.home import Home
 
 @dataclass(frozen=True)
 class Entry:
-    """One fault that is on. `until` in Unix seconds; `guardian` ends it, `born` tells it from a later pid."""
+    """One active fault. `until` is in Unix seconds; `guardian` is the pid of the process that ends it.
+
+    `born` is the start time of that process. It tells the process from a later one with the same pid.
+    """
 
     fault: str
     unit: str
@@ -23,27 +26,27 @@ class Entry:
     born: float
 
     def guardian_process(self) -> psutil.Process | None:
-        """The guardian, when it still runs."""
+        """Return the guardian's process while it runs, else None."""
         try:
             process = psutil.Process(self.guardian)
-            ended = process.status() == psutil.STATUS_ZOMBIE  # its parent has not looked yet
+            ended = process.status() == psutil.STATUS_ZOMBIE  # it ended, and its parent has not noticed
             return process if not ended and abs(process.create_time() - self.born) < 1 else None
         except psutil.Error:
             return None
 
 
 def folder(home: Home) -> Path:
-    """Outside of what `reset` deletes: a rule of the packet filter outlives the data."""
+    """Return the folder of the record; `reset` does not delete it, because packet filter rules stay, too."""
     return home.root / "faults"
 
 
 def path(home: Home, fault: str, unit: str) -> Path:
-    """The file of one fault of one unit."""
+    """Return the file of one fault of one unit."""
     return folder(home) / f"{fault}--{unit}.json"
 
 
 def enter(home: Home, fault: str, unit: str, until: float) -> Path:
-    """Note that this process is the guardian of a fault."""
+    """Record that this process is the guardian of a fault, and return the file."""
     file = path(home, fault, unit)
     file.parent.mkdir(parents=True, exist_ok=True)
     entry = Entry(fault, unit, until, os.getpid(), psutil.Process().create_time())
@@ -54,18 +57,18 @@ def enter(home: Home, fault: str, unit: str, until: float) -> Path:
 
 
 def entries(home: Home) -> list[Entry]:
-    """All faults that are on."""
+    """Return all active faults."""
     found = []
     for file in sorted(folder(home).glob("*.json")):
         try:
             found.append(Entry(**json.loads(file.read_text())))
         except (OSError, ValueError, TypeError):
-            file.unlink(missing_ok=True)  # cut off while it was written, or gone meanwhile
+            file.unlink(missing_ok=True)  # half-written by a killed process, or deleted meanwhile
     return found
 
 
 def dismiss(entry: Entry, seconds: float = 10.0) -> None:
-    """Ask the guardian to end its fault now, and wait; one that does not listen is killed."""
+    """Tell the guardian to end its fault now, and wait for it; kill it after `seconds`."""
     process = entry.guardian_process()
     if process is None:
         return
@@ -79,5 +82,5 @@ def dismiss(entry: Entry, seconds: float = 10.0) -> None:
 
 
 def remaining(entry: Entry) -> float:
-    """Seconds until the fault ends by itself."""
+    """Return the seconds until the fault ends by itself."""
     return max(0.0, entry.until - time.time())

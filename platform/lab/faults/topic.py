@@ -1,4 +1,4 @@
-"""Faults of the topic: what a broker, a second producer or a bug can put on it."""
+"""Faults of the topic: records that a broker, a second producer or a bug could put on it."""
 
 import secrets
 import socket
@@ -14,19 +14,19 @@ Record = tuple[bytes, bytes]
 
 
 def must_listen(address: str) -> None:
-    """Raise LabError unless somebody takes connections there.
+    """Raise LabError unless Kafka accepts connections there.
 
-    Asked first, because Kafka's client leaves each socket open that was refused.
+    Checked before Kafka's client is used, because the client leaks each socket whose connection was refused.
     """
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host, int(port)), 2).close()
     except OSError as error:
-        raise LabError(f"Kafka does not answer: {error}. Look: ./lab status") from error
+        raise LabError(f"Kafka does not answer: {error}. See the state of all units: ./lab status") from error
 
 
 def last_records(address: str, count: int = LAST) -> list[Record]:
-    """Key and value of the last records of the topic, oldest first. Raises KafkaError."""
+    """Return key and value of the newest records of the topic, oldest first. Raises KafkaError."""
     partition = TopicPartition(POSTS_TOPIC, 0)
     consumer: KafkaConsumer = reader(address)
     try:
@@ -54,17 +54,17 @@ def publish(address: str, records: list[Record]) -> None:
 
 
 def duplicate(address: str) -> None:
-    """The last events once more, as they are."""
+    """Publish the newest events again, unchanged."""
     publish(address, last_records(address))
 
 
 def reorder(address: str) -> None:
-    """The last events once more, the newest first."""
+    """Publish the newest events again, newest first."""
     publish(address, last_records(address)[::-1])
 
 
 def poison(address: str) -> None:
-    """Records that nobody can read: no JSON, no envelope, an unknown version, nothing at all."""
+    """Publish records that no consumer can decode: no JSON, no envelope, an unknown version, no value."""
     mark = secrets.token_hex(6).encode()
     versions = b'{"specversion": "1.0", "type": "post.created", "schemaversion": 99, "id": "%b"}'
     values = [b"\xff\xfe poison " + mark, b"[1, 2, 3]", versions % mark, b'{"type": 7}', b""]

@@ -1,4 +1,4 @@
-"""Checks whether the running system does what it was told: one module for each subject.
+"""Check whether the running system matches its configuration: one module for each subject.
 
-`./lab status`, `./lab doctor` and `./lab hint` print the findings. `./lab up` sets up again what is gone.
+`./lab status`, `./lab doctor` and `./lab hint` print the findings. `./lab up` creates again what is missing.
 """

@@ -17,7 +17,7 @@ SERVICE = "_service_maintenance:"
 
 
 def look(backend: Backend) -> Findings:
-    """What keeps the gateway from sending requests to a service that runs. Raises httpx.HTTPError."""
+    """Yield what keeps the gateway from sending requests to a running service. Raises httpx.HTTPError."""
     consul = backend.endpoints()["consul"]
     url = f"{consul}/v1/health/state/any"
     checks: list[dict[str, Any]] = local_http.get(url, timeout=SECONDS * slow()).raise_for_status().json()
@@ -26,14 +26,14 @@ def look(backend: Backend) -> Findings:
     listed = {check["ServiceName"] for check in checks}
     missing = [service for service in PATHS if service not in listed]
     for service in missing:
-        yield Finding(WHAT, f"the catalog has no instance of {service}", f"./lab restart {service}")
+        yield Finding(WHAT, f"the catalog lists no instance of {service}", f"./lab restart {service}")
     if not trouble and not missing:
         yield Finding(WHAT, "all services are listed and none is in maintenance mode")
 
 
 def _maintenance(consul: str, checks: list[dict[str, Any]]) -> Findings:
     for check in checks:
-        reason = shortened(check["Notes"] or "no reason given")
+        reason = shortened(check["Notes"] or "without a reason")
         if check["CheckID"] == NODE:
             url = f"{consul}/v1/agent/maintenance?enable=false"
             node = shortened(check["Node"])
@@ -50,9 +50,9 @@ def _failing(checks: list[dict[str, Any]]) -> Findings:
     for check in checks:
         in_maintenance = check["CheckID"].startswith((NODE, SERVICE))
         if check["Status"] != "passing" and not in_maintenance:
-            who = check["ServiceID"] or check["Node"]
+            instance = check["ServiceID"] or check["Node"]
             unit = check["ServiceName"]
             output = re.sub(r"^HTTP GET ", "GET ", check["Output"])
-            seen = f"{shortened(who)} is {check['Status']}: {shortened(output, 120) or 'no output'}"
+            seen = f"{shortened(instance)} is {check['Status']}: {shortened(output, 120) or 'no output'}"
             look_at = f"./lab logs {unit}, ./lab restart {unit}" if unit in PATHS else "./lab logs consul"
             yield Finding(WHAT, seen, look_at)

@@ -1,4 +1,4 @@
-"""Clocks: each server's and each service's against this machine's."""
+"""Compare the clock of each server and service with this machine's clock."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ from lab.health.finding import SECONDS, Finding, Findings
 from lab.home import REPO
 from lab.probes import local_http
 from lab.probes.readiness import slow
-from lab.probes.unavailable import AWAY
+from lab.probes.unavailable import UNAVAILABLE
 from lab.topology import PATHS
 
 WHAT = "clock"
@@ -25,29 +25,32 @@ SET_CLOCK = "set the clock of this machine (Linux: timedatectl set-ntp true)"
 
 
 def look(backend: Backend) -> Findings:
-    """Clocks that differ by more than MOST_SECONDS, which makes tokens, time limits and certificates fail."""
+    """Yield the clocks that differ by more than MOST_SECONDS, which makes tokens and certificates fail."""
     yield from judge(_offsets(backend), time.time(), (REPO / "pyproject.toml").stat().st_mtime)
 
 
 def judge(offsets: Mapping[str, float], now: float, known: float) -> Findings:
-    """`offsets`: seconds that each unit is ahead. `known`: a time in the past (Unix seconds)."""
+    """Yield findings. `offsets`: seconds that each unit is ahead; `known`: a past time in Unix seconds."""
     if now < known - MOST_SECONDS:
-        seen = f"this machine's clock ({_written(now)}) is before the files of the course ({_written(known)})"
+        seen = (
+            f"this machine's clock ({_written(now)}) is earlier than the files of the course"
+            f" ({_written(known)})"
+        )
         yield Finding(WHAT, seen, SET_CLOCK)
     wrong = {unit: seconds for unit, seconds in offsets.items() if abs(seconds) > MOST_SECONDS}
     if wrong and len(wrong) == len(offsets) > 1:
         seconds = sorted(wrong.values())[len(wrong) // 2]
-        yield Finding(WHAT, f"all units are {_said(seconds)} this machine's clock", SET_CLOCK)
+        yield Finding(WHAT, f"all units are {_described(seconds)} this machine's clock", SET_CLOCK)
         return
     for unit, seconds in wrong.items():
         yield Finding(
-            WHAT, f"{unit} is {_said(seconds)} this machine's clock", f"./lab heal; ./lab restart {unit}"
+            WHAT, f"{unit} is {_described(seconds)} this machine's clock", f"./lab heal; ./lab restart {unit}"
         )
     if not wrong:
         yield Finding(WHAT, f"{len(offsets)} units agree with this machine's clock")
 
 
-def _said(seconds: float) -> str:
+def _described(seconds: float) -> str:
     return f"{abs(seconds):.0f} s {'ahead of' if seconds > 0 else 'behind'}"
 
 
@@ -56,28 +59,28 @@ def _written(moment: float) -> str:
 
 
 def _offsets(backend: Backend) -> dict[str, float]:
-    """Seconds that the clock of each unit is ahead; units that do not answer are left out."""
+    """Return the seconds that the clock of each unit is ahead. Units that do not answer are left out."""
     addresses = backend.endpoints()
-    asked: dict[str, Callable[[], tuple[float, float]]] = {
+    questions: dict[str, Callable[[], tuple[float, float]]] = {
         "mongodb": lambda: _mongodb(addresses["mongodb"]),
         "redis": lambda: _redis(addresses["redis"]),
         "postgresql": lambda: _postgresql(addresses["postgresql"], backend.variables()),
     }
     for service in PATHS:
-        asked[service] = lambda url=addresses[service]: _http(f"{url}/health")  # type: ignore[misc]
-    asked["consul"] = lambda: _http(f"{addresses['consul']}/v1/status/leader")
-    found = {}
-    for unit, ask in asked.items():
-        with suppress(*AWAY, OSError, ValueError, KeyError):
+        questions[service] = lambda url=addresses[service]: _http(f"{url}/health")  # type: ignore[misc]
+    questions["consul"] = lambda: _http(f"{addresses['consul']}/v1/status/leader")
+    offsets = {}
+    for unit, ask in questions.items():
+        with suppress(*UNAVAILABLE, OSError, ValueError, KeyError):
             before = time.time()
-            theirs, exact = ask()
+            theirs, precision = ask()
             middle = (before + time.time()) / 2
-            found[unit] = theirs - middle + exact
-    return found
+            offsets[unit] = theirs - middle + precision
+    return offsets
 
 
 Clock = tuple[float, float]
-"""Unix seconds that a unit told, and half of how exactly it tells them."""
+"""The unit's time in Unix seconds, and half of its precision in seconds (HTTP's Date has whole seconds)."""
 
 
 def _http(url: str) -> Clock:

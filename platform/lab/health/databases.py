@@ -1,4 +1,4 @@
-"""MongoDB's replica set, and PostgreSQL's roles and databases."""
+"""Check MongoDB's replica set, and PostgreSQL's roles and databases."""
 
 import psycopg
 from psycopg.conninfo import make_conninfo
@@ -15,7 +15,7 @@ SET_UP_AGAIN = "./lab up sets it up again"
 
 
 def look_at_mongodb(backend: Backend) -> Findings:
-    """Whether the replica set is initiated and has a primary. Raises PyMongoError."""
+    """Yield whether the replica set is initiated and has a primary. Raises PyMongoError."""
     host, _, port = backend.endpoints()["mongodb"].rpartition(":")
     patience = int(1000 * SECONDS * slow())
     client: MongoClient[dict[str, object]] = MongoClient(
@@ -35,7 +35,7 @@ def look_at_mongodb(backend: Backend) -> Findings:
 
 
 def look_at_postgresql(backend: Backend) -> Findings:
-    """Whether each service can log in to its own database. Raises psycopg.Error while nothing answers."""
+    """Yield whether each service can log in to its own database. Raises psycopg.Error without an answer."""
     host, _, port = backend.endpoints()["postgresql"].rpartition(":")
     passwords = backend.variables()
     for service in SERVICES:
@@ -48,9 +48,9 @@ def look_at_postgresql(backend: Backend) -> Findings:
             psycopg.connect(info).close()
         except psycopg.OperationalError as error:
             if "FATAL" not in str(error):
-                raise  # no answer at all, which is said once for all subjects
-            said = shortened(str(error).rpartition("FATAL:")[2].strip(), 120)
-            seen = f"{service} cannot log in to its database: {said}"
+                raise  # PostgreSQL does not answer at all; `examine` reports that once
+            reason = shortened(str(error).rpartition("FATAL:")[2].strip(), 120)
+            seen = f"{service} cannot log in to its database: {reason}"
             yield Finding("PostgreSQL", seen, SET_UP_AGAIN, again=True)
         else:
             yield Finding("PostgreSQL", f"{service} can log in to its database")

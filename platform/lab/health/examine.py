@@ -1,4 +1,4 @@
-"""All subjects at once, each within a limit."""
+"""Check all subjects at the same time, each within a time limit."""
 
 import socket
 import time
@@ -10,18 +10,18 @@ from lab.errors import LabError, NotFromHere
 from lab.health import catalog, clocks, databases, machine, rules, topics
 from lab.health.finding import Finding, Findings
 from lab.home import Home
-from lab.probes.unavailable import AWAY
+from lab.probes.unavailable import UNAVAILABLE
 from lab.text import shortened
 
 PAUSE_SECONDS = 1.5
-"""A change is on its way for a moment: only what a second look still sees is reported."""
-UNREACHED = (*AWAY, OSError, ValueError, KeyError, TypeError, AttributeError, socket.timeout)
+"""A change needs a moment to arrive, so only what a second check finds again is reported."""
+UNREACHED = (*UNAVAILABLE, OSError, ValueError, KeyError, TypeError, AttributeError, socket.timeout)
 
 Look = Callable[[], Findings]
 
 
 def examine(home: Home, backend: Backend, without: tuple[str, ...] = ()) -> list[Finding]:
-    """Everything that was looked at in the running system, in a fixed order; without some subjects."""
+    """Return the findings about the running system, in a fixed order, without the named subjects."""
     subjects: dict[str, Look] = {
         "units": lambda: machine.look_at_units(backend),
         "disk": lambda: machine.look_at_disk(home),
@@ -34,23 +34,25 @@ def examine(home: Home, backend: Backend, without: tuple[str, ...] = ()) -> list
     }
     for subject in without:
         del subjects[subject]
-    found = _all(subjects)
-    doubtful = [subject for subject, findings in found.items() if any(one.remedy for one in findings)]
+    findings = _all(subjects)
+    doubtful = [subject for subject in findings if any(finding.remedy for finding in findings[subject])]
     if doubtful:
         time.sleep(PAUSE_SECONDS)
-        found |= _all({subject: subjects[subject] for subject in doubtful})
-    return [finding for subject in subjects for finding in found[subject]]
+        findings |= _all({subject: subjects[subject] for subject in doubtful})
+    return [finding for subject in subjects for finding in findings[subject]]
 
 
 def problems(home: Home, backend: Backend) -> list[Finding]:
-    """Only what is wrong; [] while the system is down, for then nothing was told to run."""
-    return [found for found in examine(home, backend) if found.remedy] if backend.running() else []
+    """Return only what is wrong; [] while the system is down, because then nothing should run."""
+    if not backend.running():
+        return []
+    return [finding for finding in examine(home, backend) if finding.remedy]
 
 
 def _all(subjects: dict[str, Look]) -> dict[str, list[Finding]]:
     with ThreadPoolExecutor(len(subjects)) as threads:
-        asked = {subject: threads.submit(_guarded, subject, look) for subject, look in subjects.items()}
-        return {subject: answer.result() for subject, answer in asked.items()}
+        futures = {subject: threads.submit(_guarded, subject, look) for subject, look in subjects.items()}
+        return {subject: future.result() for subject, future in futures.items()}
 
 
 def _guarded(subject: str, look: Look) -> list[Finding]:
@@ -62,9 +64,11 @@ def _guarded(subject: str, look: Look) -> list[Finding]:
         return [Finding(subject, "cannot be checked", shortened(error, 200))]
     except UNREACHED as error:
         why = shortened(f"{type(error).__name__}: {error}", 160)
-        return [Finding(subject, f"cannot be checked ({why})", "./lab up; then, if it stays: ./lab status")]
+        return [
+            Finding(subject, f"cannot be checked ({why})", "./lab up; if that does not help: ./lab status")
+        ]
 
 
 def lines(findings: Iterable[Finding]) -> list[str]:
-    """Each problem as a sentence with what to do, for a person."""
-    return [f"{found.what}: {found.seen}. Do: {found.remedy}" for found in findings if found.remedy]
+    """Return each problem as a sentence that ends with the command that fixes it."""
+    return [f"{f.what}: {f.seen}. Do: {f.remedy}" for f in findings if f.remedy]

@@ -1,17 +1,17 @@
-"""What a look at one subject found."""
+"""The result of one check of the machine or the system."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 SECONDS = 3.0
-"""How long one question to a server may take; LAB_SLOW stretches it."""
+"""The time limit for one request to a server; LAB_SLOW multiplies it."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at. `remedy` is the command that fixes it, empty when all is well.
+    """One checked thing. `remedy` is the command that fixes it; it is empty when nothing is wrong.
 
-    `again`: whether `./lab up` repairs it by setting up the servers once more.
+    `again`: whether `./lab up` fixes it by setting up the servers again.
     """
 
     what: str

@@ -1,7 +1,7 @@
-"""The gateway's rules: those that Traefik follows against those in Consul KV.
+"""Compare the gateway's rules in force (what Traefik follows) with those in Consul KV.
 
-Traefik decodes the whole tree below `traefik/` at once. One key that it cannot decode therefore keeps all
-later changes from being applied, and Traefik goes on with its old rules.
+Traefik decodes the whole tree below `traefik/` at once. If it cannot decode one key, it therefore applies
+no later change at all, and keeps following its old rules.
 """
 
 import base64
@@ -29,23 +29,23 @@ WHAT = "gateway rules"
 
 
 def look(backend: Backend) -> Findings:
-    """Differences between KV and the rules in force, and the key that causes them. Raises httpx.HTTPError."""
+    """Yield differences between KV and the rules in force, and their cause. Raises httpx.HTTPError."""
     addresses = backend.endpoints()
     keys = _keys(addresses["consul"])
-    wrong = [*undecodable(keys, refusals(_log(backend)))]
+    wrong = undecodable(keys, refusals(_log(backend)))
     for key, error in wrong[:SHOWN]:
         yield Finding(
             WHAT,
             f"Traefik cannot decode the key {shortened(key)} in Consul KV ({shortened(error)}),"
-            " so it keeps its old rules and applies no change",
+            " so it keeps its old rules and ignores every change",
             _delete(addresses["consul"], key),
         )
     missed: list[str] = []
     for kind in KINDS:
-        told = tree(keys, kind)
+        stored = tree(keys, kind)
         url = f"{addresses['traefik']}/api/http/{kind}?per_page=1000"
         answer = local_http.get(url, timeout=SECONDS * slow()).raise_for_status().json()
-        missed += differences(kind, told, in_force(answer))
+        missed += differences(kind, stored, in_force(answer))
         yield from _disabled(kind, answer)
     if missed:
         rest = f" and {len(missed) - SHOWN} more" * (len(missed) > SHOWN)
@@ -53,26 +53,26 @@ def look(backend: Backend) -> Findings:
         yield Finding(
             WHAT,
             f"the gateway does not follow its rules in Consul KV: {'; '.join(missed[:SHOWN])}{rest}{newest}",
-            "delete the key above; Traefik then tries again, at once after: ./lab restart traefik"
-            if wrong else "./lab restart traefik; then, if it stays: ./lab logs traefik",
+            "delete the key above; Traefik then applies the rules. Do not wait: ./lab restart traefik"
+            if wrong else "./lab restart traefik; if that does not help: ./lab logs traefik",
         )  # fmt: skip
     elif not wrong:
-        yield Finding(WHAT, f"{len({*tree(keys, 'routers')})} routers in force, as Consul KV has them")
+        yield Finding(WHAT, f"{len({*tree(keys, 'routers')})} routers in force, the same as in Consul KV")
 
 
 def _keys(consul: str) -> list[dict[str, Any]]:
-    """All entries below ROOT: Key, Value (text), ModifyIndex."""
+    """Return all entries below ROOT: Key, Value (text), ModifyIndex."""
     answer = local_http.get(f"{consul}/v1/kv/{ROOT}?recurse=true", timeout=SECONDS * slow())
     if answer.status_code == 404:
         return []
-    found: list[dict[str, Any]] = answer.raise_for_status().json()
-    for entry in found:
+    entries: list[dict[str, Any]] = answer.raise_for_status().json()
+    for entry in entries:
         entry["Value"] = base64.b64decode(entry["Value"] or "").decode(errors="replace")
-    return found
+    return entries
 
 
 def _log(backend: Backend) -> str:
-    """The last lines of Traefik's log; '' where it cannot be seen."""
+    """Return the last lines of Traefik's log; '' where the log cannot be read."""
     try:
         command = backend.log_command("traefik", False, LOG_LINES)
     except LabError:
@@ -84,13 +84,13 @@ def _log(backend: Backend) -> str:
 
 
 def refusals(log: str) -> list[str]:
-    """What Traefik said it could not decode, newest first, each once."""
-    said = [found["error"].strip('"') for found in REFUSED.finditer(log)]
-    return [*dict.fromkeys(reversed(said))]
+    """Return each error about decoding from Traefik's log once, the newest first."""
+    errors = [match["error"].strip('"') for match in REFUSED.finditer(log)]
+    return [*dict.fromkeys(reversed(errors))]
 
 
 def undecodable(keys: Iterable[Mapping[str, Any]], errors: Iterable[str]) -> list[tuple[str, str]]:
-    """Keys that are there now and that an error is about, by the field or the value that it names."""
+    """Return the stored keys that an error names by a field or a value, each with its error."""
     found: dict[str, str] = {}
     for error in errors:
         for named in NAMED.finditer(error):
@@ -104,7 +104,7 @@ def undecodable(keys: Iterable[Mapping[str, Any]], errors: Iterable[str]) -> lis
 
 
 def tree(keys: Iterable[Mapping[str, Any]], kind: str) -> dict[str, dict[str, str]]:
-    """Each router or middleware in KV: its fields, such as 'entrypoints/0', and their values."""
+    """Return each router or middleware in KV: its fields, such as 'entrypoints/0', and their values."""
     found: dict[str, dict[str, str]] = {}
     for entry in keys:
         _, _, path = entry["Key"].partition(f"{ROOT}http/{kind}/")
@@ -115,12 +115,12 @@ def tree(keys: Iterable[Mapping[str, Any]], kind: str) -> dict[str, dict[str, st
 
 
 def in_force(answer: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, str]]:
-    """The same of Traefik's API, for what came from Consul KV."""
-    found = {}
-    for one in answer:
-        if one["name"].endswith(PROVIDER):
-            found[one["name"].removesuffix(PROVIDER)] = dict(_leaves(one, ""))
-    return found
+    """Return the rules that Traefik's API reports from Consul KV, in the same form as `tree`."""
+    rules = {}
+    for rule in answer:
+        if rule["name"].endswith(PROVIDER):
+            rules[rule["name"].removesuffix(PROVIDER)] = dict(_leaves(rule, ""))
+    return rules
 
 
 def _leaves(value: Any, place: str) -> Iterable[tuple[str, str]]:
@@ -135,42 +135,44 @@ def _leaves(value: Any, place: str) -> Iterable[tuple[str, str]]:
 
 
 def differences(
-    kind: str, told: Mapping[str, Mapping[str, str]], true: Mapping[str, Mapping[str, str]]
+    kind: str, stored: Mapping[str, Mapping[str, str]], active: Mapping[str, Mapping[str, str]]
 ) -> list[str]:
-    """In words, what of KV is not in force, and what is in force without being in KV."""
-    one = kind.removesuffix("s")
-    found = [f"{one} {shortened(name)} is not in force" for name in told if name not in true]
-    found += [f"{one} {shortened(name)} is in force and no longer in KV" for name in true if name not in told]
-    for name in told.keys() & true.keys():
-        for field, value in told[name].items():
-            if field in true[name] and not _same(value, true[name][field], field):
+    """Describe the rules of KV that are not in force, and the rules in force that are not in KV."""
+    noun = kind.removesuffix("s")
+    found = [f"{noun} {shortened(name)} is not in force" for name in stored if name not in active]
+    found += [
+        f"{noun} {shortened(name)} is in force but no longer in KV" for name in active if name not in stored
+    ]
+    for name in stored.keys() & active.keys():
+        for field, value in stored[name].items():
+            if field in active[name] and not _same(value, active[name][field], field):
                 found.append(
-                    f"{one} {shortened(name)} has {shortened(field)} = {shortened(true[name][field])},"
-                    f" KV says {shortened(value)}"
+                    f"{noun} {shortened(name)} has {shortened(field)} = {shortened(active[name][field])},"
+                    f" but KV has {shortened(value)}"
                 )
     return sorted(found)
 
 
-def _same(told: str, true: str, field: str) -> bool:
-    """Whether two values mean the same: Traefik writes durations and names of providers in its own way."""
-    if re.fullmatch(r"(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+", true):
+def _same(stored: str, active: str, field: str) -> bool:
+    """Return whether two values mean the same: Traefik writes durations and provider names in its own way."""
+    if re.fullmatch(r"(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+", active):
         return True
     named = field.startswith(("middlewares/", "service"))
-    return told.strip().lower() == true.lower() or (named and f"{told}{PROVIDER}" == true)
+    return stored.strip().lower() == active.lower() or (named and f"{stored}{PROVIDER}" == active)
 
 
 def _disabled(kind: str, answer: Iterable[Mapping[str, Any]]) -> Findings:
-    """Rules that Traefik has read and cannot use."""
-    for one in answer:
-        if one["name"].endswith(PROVIDER) and one.get("status") == "disabled":
-            name = one["name"].removesuffix(PROVIDER)
-            why = "; ".join(map(str, one.get("error", []))) or "it gives no reason"
+    """Yield the rules that Traefik has read but cannot use."""
+    for rule in answer:
+        if rule["name"].endswith(PROVIDER) and rule.get("status") == "disabled":
+            name = rule["name"].removesuffix(PROVIDER)
+            why = "; ".join(map(str, rule.get("error", []))) or "it gives no reason"
             remedy = f"correct or delete the keys below {ROOT}http/{kind}/{shortened(name)} in Consul KV"
             if absent := re.search(r'"(\w+)@consulcatalog" does not exist', why):
                 remedy = f"./lab restart {absent[1]}, if Consul lists no healthy instance of it"
             yield Finding(
                 WHAT,
-                f"Traefik does not use the {kind.removesuffix('s')} {shortened(name)}: {shortened(why, 160)}",
+                f"Traefik cannot use the {kind.removesuffix('s')} {shortened(name)}: {shortened(why, 160)}",
                 remedy,
             )
 
@@ -180,5 +182,5 @@ def _newest(keys: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _delete(consul: str, key: str) -> str:
-    """The command that deletes one key, whatever its name has in it."""
+    """Return the command that deletes one key, whatever characters its name has."""
     return f"curl -X DELETE '{consul}/v1/kv/{quote(key)}', then: ./lab restart traefik"

@@ -1,1 +1,1 @@
-"""Brings the servers of the native backend onto this machine, once."""
+"""Install the native backend's servers on this machine, once."""

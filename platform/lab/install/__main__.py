@@ -1,6 +1,6 @@
-"""`python -m lab.install`: installs the servers while ./lab still fills `.venv`.
+"""Install the servers while ./lab still fills `.venv`: `python -m lab.install`.
 
-Standard library only. It does nothing where Docker Compose will run the system.
+It uses only the standard library. It does nothing where Docker Compose will run the system.
 """
 
 import ctypes
@@ -16,26 +16,26 @@ from lab.install.servers import ensure_servers
 
 
 def native_is_chosen() -> bool:
-    """Whether `./lab up` will run servers of this machine (`lab.backends.choice` decides the same way)."""
-    wanted = os.environ.get("LAB_BACKEND", "")
-    return wanted == "native" or (not wanted and not engine.answers())
+    """Return whether `./lab up` will run the servers as processes; `lab.backends.choice` decides likewise."""
+    backend = os.environ.get("LAB_BACKEND", "")
+    return backend == "native" or (not backend and not engine.answers())
 
 
 def interrupt(*_: object) -> None:
-    """End as Ctrl-C does. SIGINT itself would not do: a shell lets its background jobs ignore it."""
+    """End as after Ctrl-C. SIGINT itself would not work: a shell lets its background jobs ignore it."""
     raise KeyboardInterrupt
 
 
 def end_with_parent() -> None:
-    """Let Linux send SIGTERM when ./lab is killed, so that nothing is compiled unseen."""
+    """Let Linux send SIGTERM to this process when ./lab is killed, so that no compiler keeps running."""
     if sys.platform == "linux":
         set_parent_death_signal = 1
         ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)
 
 
 def main() -> None:
-    """Install what is missing. Exits with the reason when that fails."""
-    # ./lab ends this process with SIGTERM; compilers and downloads have to end with it.
+    """Install missing servers. Exits with the reason when that fails."""
+    # ./lab ends this process with SIGTERM, and then compilers and downloads must end, too.
     signal.signal(signal.SIGTERM, interrupt)
     end_with_parent()
     try:

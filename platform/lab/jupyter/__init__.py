@@ -1,1 +1,1 @@
-"""JupyterLab as the course brings it: its command, its kernel, its server extension, its settings."""
+"""JupyterLab for the course: its kernel, its server extension and its settings."""

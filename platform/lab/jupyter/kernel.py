@@ -1,4 +1,4 @@
-"""The kernel of the course: a kernelspec of its own in .venv, so every notebook runs the same way."""
+"""The kernel of the course: its own kernelspec in .venv, so that every notebook runs the same way."""
 
 import json
 import sys
@@ -9,9 +9,9 @@ TITLE = "CivilDIY Lab"
 
 
 def ensure_kernel(data: Path | None = None) -> Path:
-    """Write the kernelspec into a data folder of Jupyter, or this Python's own; returns its folder."""
+    """Write the kernelspec into Jupyter's data folder `data` or this Python's own; return its folder."""
     folder = (data or Path(sys.prefix) / "share" / "jupyter") / "kernels" / NAME
-    # pytest's variable makes ipykernel swallow what subprocesses print.
+    # With pytest's variable set, ipykernel swallows the output of subprocesses.
     argv = ["env", "-u", "PYTEST_CURRENT_TEST", sys.executable, "-m", "ipykernel_launcher",
             "-f", "{connection_file}", "--log-level=ERROR"]  # fmt: skip
     spec = {"argv": argv, "display_name": TITLE, "language": "python", "metadata": {"debugger": False}}

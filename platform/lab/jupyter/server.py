@@ -1,6 +1,6 @@
-"""What JupyterLab's own server answers about the course: its order, the dashboards, the stack's state.
+"""Endpoints of JupyterLab's server about the course: its notebooks, the dashboards, the system's state.
 
-Loaded by `./lab notebook`. The pages of the APIs are made here from each service's own OpenAPI
+`./lab notebook` loads this extension. It renders the pages of the APIs from each service's own OpenAPI
 document, because FastAPI's /docs fetches its scripts from the internet.
 """
 
@@ -32,7 +32,7 @@ STYLE = (
 
 
 def course() -> dict[str, list[dict[str, str]]]:
-    """The notebooks in their order, and what else there is to look at."""
+    """Return the notebooks in their order, and the pages to open beside them."""
     titles = {lab.number: lab.title for lab in exercises()} | {"00": "Tour: one post on its way"}
     notebooks = [
         {"title": f"{file.stem[:2]} {_heading(file.stem, titles)}", "path": f"notebooks/{file.name}"}
@@ -50,30 +50,32 @@ def course() -> dict[str, list[dict[str, str]]]:
 
 def _heading(stem: str, titles: dict[str, str]) -> str:
     text = NOTEBOOKS / "text" / f"{stem}.md"
-    found = re.match(r"# \d\d · (.+)", text.read_text(encoding="utf-8")) if text.exists() else None
-    return found[1] if found else titles.get(stem[:2], stem)
+    match = re.match(r"# \d\d · (.+)", text.read_text(encoding="utf-8")) if text.exists() else None
+    return match[1] if match else titles.get(stem[:2], stem)
 
 
 def status() -> dict[str, object]:
-    """One line about the stack, in words, and whether all is well."""
+    """Return one line about the system, and whether all units run."""
     units = [unit for unit in backend.units() if not unit.name.endswith("-2")]
-    away = [unit.name for unit in units if unit.state != "running"]
-    if len(away) == len(units):
+    down = [unit.name for unit in units if unit.state != "running"]
+    if len(down) == len(units):
         return {"good": False, "line": "The system is down: ./lab up"}
-    if away:
-        return {"good": False, "line": f"Not running: {', '.join(away)}"}
+    if down:
+        return {"good": False, "line": f"Not running: {', '.join(down)}"}
     return {"good": True, "line": f"{len(units)} of {len(units)} units run"}
 
 
 def api_page(service: str, document: dict[str, Any]) -> str:
-    """The endpoints of a service and what each may answer, as a page that needs nothing else."""
+    """Return a page about a service's endpoints and their answers, which needs no other file."""
     rows = []
     for path, methods in document["paths"].items():
-        for method, what in methods.items():
-            answers = ", ".join(f"{code} {said['description']}" for code, said in what["responses"].items())
+        for method, operation in methods.items():
+            answers = ", ".join(
+                f"{code} {answer['description']}" for code, answer in operation["responses"].items()
+            )
             rows.append(
                 f"<dt><code>{method.upper()} {html.escape(path)}</code></dt>"
-                f"<dd>{html.escape(what.get('description', ''))}<br>{html.escape(answers)}</dd>"
+                f"<dd>{html.escape(operation.get('description', ''))}<br>{html.escape(answers)}</dd>"
             )
     name = html.escape(f"API of {service}")
     return (
@@ -83,36 +85,38 @@ def api_page(service: str, document: dict[str, Any]) -> str:
 
 
 class CourseHandler(JupyterHandler):
-    """GET civildiy/course."""
+    """Handler of GET civildiy/course."""
 
     @authenticated
     async def get(self) -> None:
-        """The course as JSON."""
+        """Answer with the course as JSON."""
         self.finish(json.dumps(course()))
 
 
 class StatusHandler(JupyterHandler):
-    """GET civildiy/status."""
+    """Handler of GET civildiy/status."""
 
     @authenticated
     async def get(self) -> None:
-        """The state as JSON."""
+        """Answer with the state as JSON."""
         self.finish(json.dumps(await asyncio.to_thread(status)))
 
 
 class ApiHandler(JupyterHandler):
-    """GET civildiy/api/SERVICE."""
+    """Handler of GET civildiy/api/SERVICE."""
 
     @authenticated
     async def get(self, service: str) -> None:
-        """A page, made from what the running service says of itself."""
+        """Answer with a page, rendered from the OpenAPI document of the running service."""
         if service not in SERVICES:
             raise HTTPError(404)
         try:
             async with httpx.AsyncClient(trust_env=False, verify=NO_TLS, timeout=5) as client:
                 answer = await client.get(f"{backend.endpoints()[service]}/openapi.json")
         except httpx.TransportError as error:
-            raise HTTPError(503, f"{service} does not answer. In a terminal: ./lab status") from error
+            raise HTTPError(
+                503, f"{service} does not answer. See why, in a terminal: ./lab status"
+            ) from error
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.finish(api_page(service, answer.json()))
 

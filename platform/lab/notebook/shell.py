@@ -18,7 +18,7 @@ from lab.course.outcome import NotGradable, Wrong
 from lab.errors import LabError
 from lab.home import REPO, Home
 from lab.notebook.verdict import Verdict
-from lab.probes.unavailable import AWAY
+from lab.probes.unavailable import UNAVAILABLE
 from lab.text import shortened, visible
 
 
@@ -81,4 +81,4 @@ def attach() -> None:
         return [said]
 
     shell.register_magic_function(lab, "line", "lab")
-    shell.set_custom_exc((LabError, Wrong, NotGradable, *AWAY), show)
+    shell.set_custom_exc((LabError, Wrong, NotGradable, *UNAVAILABLE), show)

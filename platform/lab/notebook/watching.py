@@ -9,7 +9,7 @@ from typing import Any
 
 from lab.notebook import plots
 from lab.notebook.picture import Picture
-from lab.probes.unavailable import AWAY
+from lab.probes.unavailable import UNAVAILABLE
 
 EVERY_SECONDS = 0.05
 
@@ -113,7 +113,7 @@ def watching(looks: Mapping[str, Callable[[], Any]], every: float = EVERY_SECOND
             at = seen.now()
             try:
                 value = look()
-            except AWAY:
+            except UNAVAILABLE:
                 value = None
             seen.values[name].append((at, value))
             ended.wait(every)

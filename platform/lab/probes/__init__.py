@@ -1,1 +1,1 @@
-"""How to look at the running system from outside, shared by ./lab, the checks and the tests."""
+"""Observe the running system from outside; ./lab, the checks and the tests share these functions."""

@@ -1,4 +1,4 @@
-"""One instance among several, asked directly: the gateway would choose for itself."""
+"""Query one instance of a service directly: the gateway would choose an instance by itself."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -16,12 +16,12 @@ START_SECONDS = 15.0
 
 
 def port(backend: Addresses) -> int:
-    """The port on which every service listens."""
+    """Return the port on which every service listens."""
     return int(read("common", backend.variables())["SERVICE_PORT"])
 
 
 def answered(backend: Addresses, unit: str, path: str) -> int:
-    """Requests to `path` that an instance has answered, by its own count. Raises httpx.HTTPError."""
+    """Return how many requests to `path` an instance has answered (its metrics). Raises httpx.HTTPError."""
     address = backend.reach(unit)
     if ":" not in address:
         address = f"{address}:{port(backend)}"
@@ -52,5 +52,7 @@ def _wait_until(condition: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + START_SECONDS * slow()
     while not condition():
         if time.monotonic() > deadline:
-            raise LabError(f"Waited {START_SECONDS * slow():.0f} s for {what}. Look: ./lab status")
+            raise LabError(
+                f"Waited {START_SECONDS * slow():.0f} s for {what}. See the state of all units: ./lab status"
+            )
         time.sleep(0.05)

@@ -1,7 +1,7 @@
-"""HTTP to the system's own addresses: plain, on this machine, never through a proxy.
+"""HTTP to the system's own addresses: without TLS, on this machine, never through a proxy.
 
-httpx loads all certificates of the machine for each new client (some 25 ms of computing), also when
-no TLS is spoken. Tests and waits make clients by the hundred, so these trust no authority at all.
+For each new client httpx loads all certificates of the machine (about 25 ms of processor time), even if the
+client never uses TLS. Tests create hundreds of clients, so these load no certificate at all.
 """
 
 import ssl
@@ -13,25 +13,25 @@ NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def client(**options: Any) -> httpx.Client:
-    """A client; `options` as httpx.Client takes them."""
+    """Return a client; `options` are those of httpx.Client."""
     return httpx.Client(trust_env=False, verify=NO_TLS, **options)
 
 
 def request(method: str, url: str, **options: Any) -> httpx.Response:
-    """One answer over a connection of its own. Raises httpx.HTTPError when there is none."""
+    """Send one request over its own connection. Raises httpx.HTTPError when there is no answer."""
     return httpx.request(method, url, trust_env=False, verify=NO_TLS, **options)
 
 
 def get(url: str, **options: Any) -> httpx.Response:
-    """One answer to a GET. Raises httpx.HTTPError when there is none."""
+    """Send a GET. Raises httpx.HTTPError when there is no answer."""
     return request("GET", url, **options)
 
 
 def post(url: str, **options: Any) -> httpx.Response:
-    """One answer to a POST. Raises httpx.HTTPError when there is none."""
+    """Send a POST. Raises httpx.HTTPError when there is no answer."""
     return request("POST", url, **options)
 
 
 def put(url: str, **options: Any) -> httpx.Response:
-    """One answer to a PUT. Raises httpx.HTTPError when there is none."""
+    """Send a PUT. Raises httpx.HTTPError when there is no answer."""
     return request("PUT", url, **options)

@@ -1,4 +1,4 @@
-"""When the system is up: the gateway reaches every service, and each reaches what it needs."""
+"""Decide when the system is up: the gateway reaches every service, and each service reaches what it needs."""
 
 import os
 import time
@@ -14,19 +14,19 @@ UP_SECONDS = 90.0
 
 
 def slow() -> float:
-    """LAB_SLOW stretches every deadline by this factor. Raises LabError."""
-    given = os.environ.get("LAB_SLOW", "1")
+    """Return the factor LAB_SLOW, which multiplies every deadline. Raises LabError."""
+    value = os.environ.get("LAB_SLOW", "1")
     try:
-        factor = float(given)
+        factor = float(value)
     except ValueError:
         factor = 0.0
     if not 0 < factor < 1000:
-        raise LabError(f"LAB_SLOW={given} is not a number above 0; LAB_SLOW=2 doubles all deadlines.")
+        raise LabError(f"LAB_SLOW={value} is not a number above 0; LAB_SLOW=2 doubles all deadlines.")
     return factor
 
 
 def waiting_for(endpoints: dict[str, str], client: httpx.Client) -> list[str]:
-    """What is not there yet, in words; empty when the system is up."""
+    """Describe what is not ready yet; [] when the system is up."""
     missing = []
     for service, path in PATHS.items():
         for what, url in (
@@ -47,19 +47,19 @@ def waiting_for(endpoints: dict[str, str], client: httpx.Client) -> list[str]:
         if stats.get("consumer_state") != "running" or stats.get("lag_events") is None:
             missing.append("the feed projector")
         if guarded != 401:
-            missing.append("the gateway's question to auth")
+            missing.append("the gateway's authentication through auth")
     return missing
 
 
 def wait_until_up(endpoints: dict[str, str], progress: Progress) -> None:
-    """Block until the system is up. Raises LabError with what was still missing."""
+    """Block until the system is up. Raises LabError with what is still missing."""
     deadline = time.monotonic() + UP_SECONDS * slow()
     with local_http.client(timeout=3) as client:
         while missing := waiting_for(endpoints, client):
             if time.monotonic() > deadline:
                 raise LabError(
-                    f"Waited {UP_SECONDS * slow():.0f} s and still missing: {', '.join(missing)}.\n"
-                    "Look: ./lab status, ./lab logs UNIT"
+                    f"After {UP_SECONDS * slow():.0f} s these are still missing: {', '.join(missing)}.\n"
+                    "Find the cause: ./lab status, ./lab logs UNIT"
                 )
             progress.say(
                 "start", f"waiting for {missing[0]}" + f" (+{len(missing) - 1})" * (len(missing) > 1)

@@ -1,4 +1,4 @@
-"""Ask each server in its own protocol whether it answers: a frozen one still accepts connections."""
+"""Check in its own protocol whether each server answers: a paused one still accepts connections."""
 
 import socket
 import struct

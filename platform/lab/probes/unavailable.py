@@ -1,4 +1,4 @@
-"""What the drivers raise when a part of the system does not answer."""
+"""The errors that the drivers raise when a part of the system is unavailable."""
 
 import httpx
 from kafka.errors import KafkaError
@@ -6,4 +6,4 @@ from psycopg import OperationalError
 from pymongo.errors import PyMongoError
 from redis.exceptions import RedisError
 
-AWAY = (httpx.TransportError, KafkaError, OperationalError, PyMongoError, RedisError)
+UNAVAILABLE = (httpx.TransportError, KafkaError, OperationalError, PyMongoError, RedisError)

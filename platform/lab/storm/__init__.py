@@ -1,1 +1,1 @@
-"""A storm: faults by a seeded schedule, under a load of writes and reads, judged by invariants."""
+"""A storm: faults at seeded times under a load of writes and reads, and a verdict about invariants."""

@@ -1,4 +1,4 @@
-"""An HTTP client for load: one kept connection, no retries, and 'no answer' as an outcome of its own."""
+"""An HTTP client for load: one kept connection, no retries; a missing answer is an outcome of its own."""
 
 import http.client
 import time
@@ -14,7 +14,7 @@ TIMEOUT_SECONDS = 6.0
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back. `status` is 0 when nothing did: then nobody knows whether it was carried out."""
+    """An answer. `status` is 0 without one: then nobody knows whether the request was executed."""
 
     status: int
     body: bytes
@@ -22,21 +22,21 @@ class Answer:
 
     @property
     def ok(self) -> bool:
-        """2xx."""
+        """Whether the status is 2xx."""
         return 200 <= self.status < 300
 
     @property
     def refused(self) -> bool:
-        """4xx: the change was not made."""
+        """Whether the status is 4xx, so the change was not made."""
         return 400 <= self.status < 500
 
     def json(self) -> Any:
-        """The body as JSON. Raises ValueError."""
+        """Return the body as JSON. Raises ValueError."""
         return orjson.loads(self.body)
 
 
 class Caller:
-    """Calls one address, one request after the other."""
+    """Sends requests to one address, one after the other."""
 
     def __init__(self, address: str, token: str = "", timeout: float = TIMEOUT_SECONDS) -> None:
         parts = urlsplit(address)
@@ -46,25 +46,25 @@ class Caller:
     def call(
         self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
-        """Send one request and read its answer."""
-        given = {**self._headers, **(headers or {})}
+        """Send one request and return its answer."""
+        all_headers = {**self._headers, **(headers or {})}
         data = None
         if body is not None:
             data = orjson.dumps(body)
-            given["Content-Type"] = "application/json"
+            all_headers["Content-Type"] = "application/json"
         began = time.monotonic()
         try:
-            self._connection.request(method, path, data, given)
-            answer = self._connection.getresponse()
-            found = Answer(answer.status, answer.read(), time.monotonic() - began)
+            self._connection.request(method, path, data, all_headers)
+            response = self._connection.getresponse()
+            answer = Answer(response.status, response.read(), time.monotonic() - began)
         except (OSError, http.client.HTTPException):
             self._connection.close()
             return Answer(0, b"", time.monotonic() - began)
-        if found.status >= 500:
-            # A gateway that restarts closes it anyway; a new connection gets a new chance.
+        if answer.status >= 500:
+            # The gateway may be restarting, which closes the connection anyway: use a new one.
             self._connection.close()
-        return found
+        return answer
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection."""
         self._connection.close()

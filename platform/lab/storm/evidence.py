@@ -1,4 +1,4 @@
-"""What is left after a storm: the events on the topic, and the streams as people get them."""
+"""The evidence after a storm: the events on the topic, and the feeds as their users get them."""
 
 import time
 from collections.abc import Callable
@@ -26,14 +26,14 @@ from lab.storm.readers import entries
 T = TypeVar("T")
 
 RECOVERY_SECONDS = 30.0
-"""So soon after the last fault everything must be well again, with no hand."""
+"""The time after the last fault within which the system must have recovered by itself."""
 PATH = "/api/activity-stream"
 PAGE = 25
-"""Not as many as readers ask for: the seams between pages are somewhere else."""
+"""Another number than the readers use, so that the pages are divided at other entries."""
 
 
 def patiently(kafka: str, ask: Callable[[], T]) -> T:
-    """The answer of `ask`; a broker on a busy machine may need more than one question. Raises LabError."""
+    """Return the result of `ask`, repeated while a busy broker does not answer. Raises LabError."""
     deadline = time.monotonic() + RECOVERY_SECONDS * slow()
     while True:
         try:
@@ -41,14 +41,16 @@ def patiently(kafka: str, ask: Callable[[], T]) -> T:
             return ask()
         except (KafkaError, LabError) as error:
             if time.monotonic() > deadline:
-                raise LabError(f"The topic could not be read: {error}. Look: ./lab status") from error
+                raise LabError(
+                    f"The topic could not be read: {error}. Find the cause: ./lab status"
+                ) from error
             time.sleep(0.5)
 
 
 def streams(gateway: str, accounts: list[Account]) -> dict[int, list[Entry]]:
-    """Each person's stream by user id, everybody's as 0, first to last. Raises LabError."""
-    found = {a.id: _stream(Caller(gateway, a.token), f"{PATH}/user") for a in accounts}
-    return found | {0: _stream(Caller(gateway), PATH)}
+    """Return each user's own feed by user id, and the global feed as 0, newest first. Raises LabError."""
+    own_feeds = {a.id: _stream(Caller(gateway, a.token), f"{PATH}/user") for a in accounts}
+    return own_feeds | {0: _stream(Caller(gateway), PATH)}
 
 
 def _stream(caller: Caller, path: str) -> list[Entry]:
@@ -67,17 +69,17 @@ def _stream(caller: Caller, path: str) -> list[Entry]:
 
 
 def look_at_profiles(gateway: str, accounts: list[Account], history: History) -> None:
-    """Everybody reads their own profile once more, for the history. Raises LabError when one cannot."""
+    """Let each user read their own profile again, for the history. Raises LabError when that fails."""
     for account in accounts:
         caller = Caller(gateway, account.token)
         look = note(history, caller, account.id)
         caller.close()
         if look.status != 200:
-            raise LabError(f"The profile of user {account.id} was answered {look.status}")
+            raise LabError(f"Reading the profile of user {account.id} was answered {look.status}")
 
 
 def generation(redis: str) -> bytes | None:
-    """The name of the view as a whole, None while Redis does not answer; a rebuilt view has another one."""
+    """Return the name of the whole view, None while Redis does not answer; a rebuilt view has a new name."""
     host, _, port = redis.rpartition(":")
     try:
         with Redis(host=host, port=int(port), socket_timeout=5) as client:
@@ -87,7 +89,7 @@ def generation(redis: str) -> bytes | None:
 
 
 def end_of_topic(kafka: str) -> int:
-    """The offset after the last event now. Raises KafkaError."""
+    """Return the offset after the newest event. Raises KafkaError."""
     partition = TopicPartition(POSTS_TOPIC, 0)
     consumer = reader(kafka)
     try:
@@ -97,7 +99,7 @@ def end_of_topic(kafka: str) -> int:
 
 
 def events_since(kafka: str, first: int, users: set[int]) -> list[Event]:
-    """What the topic holds about posts of these users, from offset `first` on. Raises KafkaError."""
+    """Return the topic's events about posts of these users, from offset `first` on. Raises KafkaError."""
     partition = TopicPartition(POSTS_TOPIC, 0)
     consumer = reader(kafka)
     found: list[Event] = []
@@ -107,7 +109,7 @@ def events_since(kafka: str, first: int, users: set[int]) -> list[Event]:
         consumer.seek(partition, first)
         while consumer.position(partition) < end:
             for record in consumer.poll(timeout_ms=2000).get(partition, []):
-                with suppress(ValueError, KeyError, TypeError):  # poison is part of the storm
+                with suppress(ValueError, KeyError, TypeError):  # poison messages are a part of the storm
                     event = orjson.loads(record.value)
                     data = event["data"]
                     if data["user_id"] in users:

@@ -1,4 +1,4 @@
-"""Figures of a storm, for people: counts, the longest recovery, percentiles."""
+"""The figures of a storm: counts, the longest recovery, percentiles."""
 
 import statistics
 from collections import Counter
@@ -11,12 +11,12 @@ LATELY_SECONDS = 5.0
 
 
 def percentile(values: list[float], which: int) -> float:
-    """The percentile of some values, 0 without any."""
+    """Return a percentile of the values, 0 without any."""
     return statistics.quantiles(values, n=100)[which - 1] if len(values) > 1 else (values or [0.0])[0]
 
 
 def longest_recovery(history: History) -> float:
-    """Longest time from a fault's end to the last failed request before the next fault, in seconds."""
+    """Return the longest time from a fault's end to the last failure before the next fault, in seconds."""
     failures = [w.ended for w in history.writes if w.outcome == "unknown"]
     failures += [r.ended for r in history.reads if r.status == 0 or r.status >= 500]
     failures.sort()
@@ -29,16 +29,16 @@ def longest_recovery(history: History) -> float:
 
 
 def rates(history: History) -> dict[str, float]:
-    """Changes and reads answered 2xx, per second of the load."""
+    """Return the number of changes and reads per second that were answered as expected."""
     seconds = max(history.ended - history.began, 0.001)
-    # What must be refused was asked as well, and was answered as it should.
+    # A change that must be refused counts, too, if it was refused.
     changes = sum(1 for w in history.writes if w.outcome == ("refused" if w.kind == "refuse" else "done"))
     reads = sum(1 for r in history.reads if 200 <= r.status < 300)
     return {"changes": changes / seconds, "reads": reads / seconds}
 
 
 def lately(history: History, now: float) -> dict[str, float]:
-    """Changes, those of them that failed, and reads: per second of the last LATELY_SECONDS."""
+    """Return changes, failed changes and reads per second, for the last LATELY_SECONDS."""
     since = now - LATELY_SECONDS
     writes = takewhile(lambda write: write.ended > since, reversed(history.writes))
     outcomes = [write.outcome for write in writes if write.kind != "refuse"]
@@ -49,7 +49,7 @@ def lately(history: History, now: float) -> dict[str, float]:
 
 
 def numbers(report: Report) -> dict[str, float]:
-    """The figures for scripts; times in milliseconds."""
+    """Return the figures for scripts; times in milliseconds."""
     history = report.history
     found = {f"{what}_per_s": round(rate, 2) for what, rate in rates(history).items()}
     for what, took in _took(history).items():
@@ -58,7 +58,7 @@ def numbers(report: Report) -> dict[str, float]:
 
 
 def _took(history: History) -> dict[str, list[float]]:
-    """Milliseconds of each answer that was 2xx."""
+    """Return the milliseconds of each answer with status 2xx."""
     return {
         "changes": [1000 * (w.ended - w.began) for w in history.writes if w.outcome == "done"],
         "reads": [1000 * (r.ended - r.began) for r in history.reads if r.status == 200],
@@ -66,7 +66,7 @@ def _took(history: History) -> dict[str, list[float]]:
 
 
 def table(report: Report) -> dict[str, str]:
-    """What to print, by name."""
+    """Return the lines to print: name and value of each figure."""
     history = report.history
     writes = [w for w in history.writes if w.kind != "refuse"]
     outcomes = Counter(w.outcome for w in writes)
@@ -77,19 +77,19 @@ def table(report: Report) -> dict[str, str]:
     oddities = ", ".join(f"{what}: {count}" for what, count in sorted(history.oddities.items()))
     return {
         "changes": f"{len(writes)}: {outcomes['done']} answered 2xx, {outcomes['refused']} refused,"
-        f" {outcomes['unknown']} without a sure answer",
+        f" {outcomes['unknown']} without an answer that tells",
         "reads": f"{len(history.reads)}: {len(reads)} answered 200, {judged} judged by the topic",
         "private": f"{len(history.secrets)} secrets written, {len(history.looks)} reads of profiles",
         "per second": f"{rate['changes']:.1f} changes, {rate['reads']:.1f} reads",
         "p50, p99 of changes": f"{percentile(took, 50):.0f} ms, {percentile(took, 99):.0f} ms",
         "p50, p99 of reads": f"{percentile(reads, 50):.0f} ms, {percentile(reads, 99):.0f} ms",
         "faults": str(len(history.spells)),
-        "could not be injected": str(sum(1 for spell in history.spells if spell.trouble)),
+        "faults not injected": str(sum(1 for spell in history.spells if spell.trouble)),
         "lost": str(kinds["missing"]),
         "doubled": str(kinds["doubled"]),
         "other violations": str(len(report.violations) - kinds["missing"] - kinds["doubled"]),
-        "deepest lag": f"{max((s.lag or 0 for s in history.samples), default=0)} events",
+        "largest lag": f"{max((s.lag or 0 for s in history.samples), default=0)} events",
         "longest recovery": f"{longest_recovery(history):.1f} s after a fault",
-        "well after the last fault": "no" if report.recovery is None else f"{report.recovery:.1f} s",
-        "failures": oddities or "none",
+        "recovered after": "not in time" if report.recovery is None else f"{report.recovery:.1f} s",
+        "unexpected answers": oddities or "none",
     }

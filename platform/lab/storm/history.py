@@ -1,4 +1,4 @@
-"""What happened in a storm, as plain records; times are Unix seconds."""
+"""The history of a storm as plain records; times are Unix seconds."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
@@ -11,9 +11,9 @@ Outcome = Literal["done", "refused", "unknown"]
 
 @dataclass(slots=True)
 class Write:
-    """One change that was asked for. `post` is '' when a create got no answer; `words` are its title.
+    """One requested change. `post` is '' when a create got no answer; `words` are the post's title.
 
-    `version` and `time` (as feeds write it) are what the answer says of the post; 0 and '' without.
+    `version` and `time` (in the format of the feed) come from the answer; 0 and '' without one.
     """
 
     began: float
@@ -30,7 +30,7 @@ class Write:
 
 @dataclass(slots=True)
 class Secret:
-    """One change of something private: words that a person wrote into their own profile."""
+    """One change of private data: a text that a user wrote into their own profile."""
 
     began: float
     ended: float
@@ -41,9 +41,9 @@ class Secret:
 
 @dataclass(slots=True)
 class Look:
-    """One read of a profile. `user`: whose token it had, 0 for none; `claimed`: whom a forged header named.
+    """One read of a profile. `user`: the token's owner, 0 without; `claimed`: the user in a forged header.
 
-    `words` are the private ones that were shown, '' when none were.
+    `words` is the private text in the answer, '' when there was none.
     """
 
     began: float
@@ -56,7 +56,7 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of a feed as a reader got it. `order` is what feeds are sorted by."""
+    """One entry of a feed, as a reader got it. `order` is the key by which feeds are sorted."""
 
     post: str
     version: int
@@ -67,10 +67,10 @@ class Entry:
 
 @dataclass(slots=True)
 class Read:
-    """One read. `user` 0 is everybody's stream.
+    """One read of a feed; `user` 0 means the global feed.
 
-    `floor`: the view had applied the topic up to this offset before the read began. `entries` is
-    kept for some reads only; the others were checked and forgotten.
+    `floor`: before the read began, the view had applied the topic up to this offset. `entries` is
+    kept only for some reads; the others were checked at once.
     """
 
     began: float
@@ -83,7 +83,7 @@ class Read:
 
 @dataclass(slots=True)
 class Spell:
-    """One fault of the schedule, as it really happened; `ended` 0 while it is on."""
+    """One fault of the schedule, as it really happened; `ended` is 0 while it is active."""
 
     fault: str
     unit: str
@@ -94,7 +94,7 @@ class Spell:
 
 @dataclass(slots=True)
 class Sample:
-    """A look at the feed's statistics; `lag` None while it is not known."""
+    """One sample of the feed's statistics; `lag` is None while it is unknown."""
 
     time: float
     lag: int | None
@@ -103,7 +103,7 @@ class Sample:
 
 @dataclass(slots=True)
 class Event:
-    """One record of the topic about a post; `offset` of the record, `order` as in the entry it makes."""
+    """One record of the topic about a post: the record's `offset`; `order` as in the feed's entry."""
 
     offset: int
     id: str
@@ -117,12 +117,12 @@ class Event:
 
 @dataclass
 class History:
-    """Everything, in the order in which it was noted. Threads append; lists are safe for that."""
+    """All records, in the order in which they were made. Threads append; that is safe with lists."""
 
     began: float = 0.0
     ended: float = 0.0
     limit: int = 100
-    """Length of the pages that were read."""
+    """The length of the pages that were read."""
     users: list[int] = field(default_factory=list)
     writes: list[Write] = field(default_factory=list)
     reads: list[Read] = field(default_factory=list)
@@ -132,14 +132,14 @@ class History:
     samples: list[Sample] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     seen: list[str] = field(default_factory=list)
-    """Violations that were seen while reading."""
+    """Violations that were found while reading."""
     rebuilt: bool = False
-    """The view was made anew meanwhile: posts may then be in it for a moment before their events are."""
+    """Whether the view was rebuilt: for a moment, posts may then be in it before their events."""
     oddities: dict[str, int] = field(default_factory=dict)
-    """Answers by what was asked and the status, where it was neither 2xx nor meant to be refused."""
+    """Unexpected answers, counted by request and status."""
 
     def as_json(self) -> dict[str, Any]:
-        """For a file; entries of reads are left out, they are long and have been judged."""
+        """Return the history for a file, without the entries of reads: they are long and were judged."""
         return {
             "began": self.began,
             "ended": self.ended,
@@ -156,7 +156,7 @@ class History:
 
 
 def moment(text: str) -> str:
-    """A time as feeds write it, so that text order is time order. Raises ValueError."""
+    """Return a time in the format of the feed, in which text order is time order. Raises ValueError."""
     return datetime.fromisoformat(text).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 

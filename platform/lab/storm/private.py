@@ -1,4 +1,4 @@
-"""Something private in the storm: secrets in people's own profiles, read as oneself and as somebody else."""
+"""Private data in the storm: secrets in users' own profiles, read by their owner and by other users."""
 
 import re
 import secrets
@@ -19,12 +19,12 @@ SECRET = re.compile(r"secret of \d+: [0-9a-f]{16}")
 
 
 def forged(user: int) -> dict[str, str]:
-    """Headers by which somebody claims to be `user`; the gateway must let none of them through."""
+    """Return headers that claim to come from `user`; the gateway must remove all of them."""
     return {"X-User-ID": str(user), "X_User_ID": str(user), "x-user-Id": str(user)}
 
 
 class Keeper(Paced):
-    """Keeps a secret in the own profile, changes it, reads it, and tries to read other people's."""
+    """Writes a secret into its own profile, changes it, reads it, and tries to read other users' secrets."""
 
     def __init__(
         self, gateway: str, account: Account, others: Sequence[Account], history: History,
@@ -37,13 +37,16 @@ class Keeper(Paced):
         self._others = [other.id for other in others if other.id != account.id]
 
     def begin(self) -> None:
-        """Make the profile, before the storm. Raises LabError."""
+        """Create the profile, before the storm. Raises LabError."""
         answer = self._write("POST")
         if not answer.ok:
-            raise LabError(f"Could not make a profile before the storm: {answer.status}")
+            raise LabError(
+                f"Could not create a profile before the storm: {answer.status}."
+                " See what is wrong: ./lab status"
+            )
 
     def turn(self) -> None:
-        """Mostly a read: half of them under somebody else's name, some without a token."""
+        """Do mostly reads: many with another user's id in a forged header, some of these without a token."""
         dice = self._rng.random()
         if dice < 0.15:
             self._write("PUT")
@@ -64,10 +67,10 @@ class Keeper(Paced):
 
 
 def note(history: History, caller: Caller, user: int, claimed: int = 0) -> Look:
-    """Read the profile of whoever `caller` is, perhaps with a forged header, and note what was shown."""
+    """Read the profile of the user behind `caller`, perhaps with a forged header, and record the answer."""
     began = time.time()
     answer = caller.call("GET", PATH, headers=forged(claimed) if claimed else None)
-    # Not as JSON: a secret must not stand in an error either.
+    # Not parsed as JSON: an error must not contain a secret either.
     words = answer.json()["bio"] or "" if answer.ok else answer.body.decode(errors="replace")
     history.looks.append(Look(began, time.time(), user, claimed, answer.status, words))
     _note_500(history, "a read of a profile", answer)
@@ -80,7 +83,7 @@ def _note_500(history: History, what: str, answer: Answer) -> None:
 
 
 def judge_private(history: History) -> Violations:
-    """Nobody was shown somebody else's secret, and everybody their own as they wrote it last."""
+    """Check that no user was shown another user's secret, and each user their own newest one."""
     owners = {secret.words: secret.user for secret in history.secrets}
     of_user: dict[int, list[Secret]] = {}
     for secret in history.secrets:
@@ -94,7 +97,7 @@ def judge_private(history: History) -> Violations:
 
 
 def _judge_look(look: Look, owners: Mapping[str, int], own: Sequence[Secret]) -> Iterator[str]:
-    who = f"user {look.user}" if look.user else "somebody without a token"
+    who = f"user {look.user}" if look.user else "a client without a token"
     at = f"a read at {look.began:.3f}: {who}"
     if look.claimed:
         at += f", who claimed to be user {look.claimed},"
@@ -110,9 +113,9 @@ def _judge_look(look: Look, owners: Mapping[str, int], own: Sequence[Secret]) ->
 
 
 def allowed(look: Look, own: Sequence[Secret]) -> list[str]:
-    """What the own profile may have said: the last sure words before, and all that were unsure or later."""
+    """Return what the own profile may contain: the last certain text, and every uncertain or later one."""
     sure = [s for s in own if s.outcome == "done" and s.ended <= look.began]
-    # No answer: it may be carried out at any time after it was asked for, also after a later one.
+    # Without an answer, a change may be executed at any time after it was sent, also after a later one.
     unsure = [s for s in own if s.outcome == "unknown" and s.began < look.ended]
     meanwhile = [s for s in own if s.outcome == "done" and s.began < look.ended and s.ended > look.began]
     return [s.words for s in (*sure[-1:], *unsure, *meanwhile)]

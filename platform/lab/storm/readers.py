@@ -1,4 +1,4 @@
-"""The readers: they look on, page by page, while others write."""
+"""The readers: they read the feeds page by page while others write."""
 
 import time
 from threading import Event
@@ -13,9 +13,9 @@ from lab.storm.reads import faults_of_a_page
 
 
 class Reader(Paced):
-    """Reads everybody's stream, or one person's own, and looks at each page.
+    """Reads the global feed, or one user's own feed, and checks each page.
 
-    Every other read of the own one claims by a header to come from `other`.
+    Every other read of the own feed claims, by a forged header, to come from `other`.
     """
 
     def __init__(
@@ -33,8 +33,8 @@ class Reader(Paced):
         self._turns = 0
 
     def turn(self) -> None:
-        """One page."""
-        # While the statistics are away nothing is known for sure; Redis may come back a moment older.
+        """Read one page."""
+        # Without fresh statistics the offset is only a lower bound. Redis may restart slightly older.
         floor = max((s.offset or 0 for s in self._history.samples[-5:]), default=0)
         began = time.time()
         self._turns += 1
@@ -53,7 +53,7 @@ class Reader(Paced):
 
 
 def entries(body: bytes) -> list[Entry]:
-    """The entries of one page of a stream."""
+    """Return the entries of one page of a feed."""
     return [
         Entry(
             item["post_id"], item["version"], item["user_id"], item["title"],

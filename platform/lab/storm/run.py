@@ -1,4 +1,4 @@
-"""Run a storm: load, faults, settling, verdict."""
+"""Run a storm: load, faults, recovery, verdict."""
 
 import time
 from collections.abc import Callable
@@ -40,11 +40,11 @@ HELD_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Load:
-    """How much is asked: changes and reads of streams per second in all, by so many people.
+    """The size of the load: changes and reads of feeds per second in total, by this many users.
 
-    `private` are reads and changes of profiles per second in all, beside the others.
-    `limit` is the length of the pages, `kept` how many reads of each reader per second are judged by
-    what the topic says afterwards; all are looked at as they come.
+    `private` are reads and changes of profiles per second in total, in addition to the others.
+    `limit` is the length of the pages. `kept` is how many reads of each reader per second are kept, to be
+    judged against the topic afterwards; every read is checked at once.
     """
 
     writes: float = 20.0
@@ -57,7 +57,7 @@ class Load:
 
 @dataclass
 class Report:
-    """What a storm came to. `recovery` in seconds after the last fault; None: not within the time."""
+    """The result of a storm. `recovery`: seconds after the last fault, None when that took too long."""
 
     seed: int
     history: History
@@ -66,12 +66,12 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Nothing lost, nothing wrong, and well again in time."""
+        """Whether nothing is lost or wrong, and the system recovered in time."""
         return not self.violations and self.recovery is not None
 
 
 class Storm:
-    """One storm over the running system."""
+    """One storm on the running system."""
 
     def __init__(
         self,
@@ -89,12 +89,12 @@ class Storm:
         self._addresses = backend.endpoints()
         self.history = History(limit=load.limit)
         self.on: str = ""
-        """The faults that are on now, for the live view."""
+        """The active faults, for the live view."""
         self.held = False
-        """While this is set the load goes on, also when the time is up."""
+        """While this is set the load continues, even after its time."""
 
     def run(self, look: Callable[["Storm"], None] = lambda storm: None) -> Report:
-        """Do it; `look` is called several times a second. Raises LabError when it cannot begin."""
+        """Run the storm; `look` is called several times a second. Raises LabError when it cannot begin."""
         self._wait_until_well()
         accounts = [Account(self._addresses["gateway"]) for _ in range(self._load.people)]
         self.history.users = [account.id for account in accounts]
@@ -127,24 +127,26 @@ class Storm:
         return report
 
     def _wait_until_well(self) -> None:
-        """Units may still be on their way up after a restart. Raises LabError when they do not come."""
+        """Wait for units that are still starting after a restart. Raises LabError when they do not start."""
         deadline = time.monotonic() + RECOVERY_SECONDS * slow()
         with local_http.client(timeout=5) as client:
             while missing := waiting_for(self._addresses, client):
                 if time.monotonic() > deadline:
-                    raise LabError(f"The system is not well: {missing[0]} is missing. Look: ./lab status")
+                    raise LabError(
+                        f"The system is not healthy: {missing[0]} is missing. Find the cause: ./lab status"
+                    )
                 time.sleep(0.3)
 
     def _threads(self, accounts: list[Account], over: Flag) -> list[Thread]:
         gateway, load, rng = self._addresses["gateway"], self._load, Random(self._seed)
         writers: list[Writer] = []
 
-        def somebodys_post() -> str:
+        def post_of_the_first_user() -> str:
             return writers[0].any_post() if writers else ""
 
         for account in accounts:
-            # The first one's posts are what the others try to change.
-            others = somebodys_post if account is not accounts[0] else str
+            # All other users try to change a post of the first user.
+            others = post_of_the_first_user if account is not accounts[0] else str
             writers.append(
                 Writer(gateway, account, others, self.history, Random(rng.random()),
                        load.writes / load.people, over)
@@ -170,8 +172,8 @@ class Storm:
             answer = caller.call("GET", f"{PATH}/stats")
             lag = offset = None
             if answer.ok:
-                found = answer.json()
-                lag, offset = found["lag_events"], found["next_offset"]
+                statistics = answer.json()
+                lag, offset = statistics["lag_events"], statistics["next_offset"]
             self.history.samples.append(Sample(time.time(), lag, offset))
         caller.close()
 
@@ -183,7 +185,7 @@ class Storm:
             self.held and now < self._seconds + HELD_SECONDS * slow()
         ):
             if coming and coming[0].at <= now:
-                # In a thread of its own: injecting can take seconds, and the next fault does not wait.
+                # In a thread of its own: injecting can take seconds, and the next fault must not be late.
                 strikes.append(Thread(target=self._strike, args=(coming.pop(0),)))
                 strikes[-1].start()
             on = [s for s in self.history.spells if s.began <= time.time() < s.ended]
@@ -195,7 +197,7 @@ class Storm:
         self.on = ""
 
     def _let_faults_end(self) -> None:
-        """Each ends by itself, so nobody lends a hand; one that does not is something to be found."""
+        """Wait until each fault has ended by itself; record a violation for one that does not."""
         deadline = time.monotonic() + RECOVERY_SECONDS * slow()
         while on := ledger.entries(self._home):
             if time.monotonic() > deadline:
@@ -204,24 +206,24 @@ class Storm:
             time.sleep(0.1)
 
     def _strike(self, planned: Planned) -> None:
-        """Inject one fault; what is on its way up after another one cannot always be hit."""
+        """Inject one fault. A unit that is still starting after another fault cannot always be hit."""
         began, trouble = time.time(), ""
-        found = fault(planned.fault)
+        planned_fault = fault(planned.fault)
         try:
-            break_.start(self._home, self._backend, found, planned.unit, planned.seconds)
+            break_.start(self._home, self._backend, planned_fault, planned.unit, planned.seconds)
         except LabError as error:
             trouble = str(error)
-        if found.lasts and not trouble:
+        if planned_fault.lasts and not trouble:
             began = time.time()
-        ended = time.time() + (planned.seconds if found.lasts and not trouble else 0)
+        ended = time.time() + (planned.seconds if planned_fault.lasts and not trouble else 0)
         self.history.spells.append(Spell(planned.fault, planned.unit, began, ended, trouble))
 
     def _settle(
         self, accounts: list[Account], calm: float, look: Callable[["Storm"], None]
     ) -> tuple[float | None, list[str]]:
-        """Wait until the system is well and the view is right; seconds it took, and what is wrong at last."""
+        """Wait until the system is healthy and the view is right; return the seconds and the violations."""
         deadline = calm + self._patience * slow()
-        last = ["the system did not become well"]
+        last = ["the system did not recover"]
         with local_http.client(timeout=5) as client:
             while time.time() < deadline:
                 look(self)

@@ -1,4 +1,4 @@
-"""The schedule of faults: the same seed gives the same faults at the same times."""
+"""The schedule of the faults: the same seed gives the same faults at the same times."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,15 +27,15 @@ DECK: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("two-relays", ("posts-relay",)),
     ("two-projectors", ("feed-projector",)),
 )
-"""One round of faults, dealt in an order by the seed; each names the units it may hit."""
+"""One round of faults with the units that each may hit; the seed decides the order."""
 
 FIRST, QUIET = 4.0, 5.0
-"""Seconds before the first fault, and without a new one at the end."""
+"""Seconds before the first fault, and at the end without a new one."""
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A fault to come: seconds from the start, and for how long."""
+    """A planned fault: when it begins, in seconds from the start, and how long it lasts."""
 
     at: float
     fault: str
@@ -44,9 +44,9 @@ class Planned:
 
 
 def schedule(seed: int, seconds: float, without: Sequence[str] = ()) -> list[Planned]:
-    """Faults for `seconds` of storm, those called `without` left out.
+    """Return faults for a storm of `seconds`, except those in `without`.
 
-    Some begin while the one before is still on, but never two at one unit.
+    Some faults begin while another one is active, but there are never two at one unit.
     """
     rng = Random(seed)
     found: list[Planned] = []
@@ -61,6 +61,6 @@ def schedule(seed: int, seconds: float, without: Sequence[str] = ()) -> list[Pla
         busy = [before.unit for before in found[-2:] if before.at + before.seconds + 1 > at]
         if unit not in busy:
             found.append(Planned(round(at, 1), name, unit, min(lasts, round(seconds - at, 1))))
-        # Mostly one after the other; one in four begins in the middle of the one before.
+        # Three of four faults begin after the one before has ended; the fourth begins during it.
         at += rng.uniform(0.5, 2) if rng.random() < 0.25 else lasts + rng.uniform(2, 4)
     return found

@@ -1,4 +1,4 @@
-"""What a storm shows: a live view while it lasts, then figures, verdict, history and picture."""
+"""Show a storm: a live view while it runs, then figures, verdict, history and picture."""
 
 import json
 import time
@@ -17,7 +17,7 @@ SHOWN = 20
 
 
 def watched(storm: Storm, console: Console, also: Callable[[Storm], None] = lambda storm: None) -> Report:
-    """Run it with a live view; on a plain output with a line now and then. `also` looks on."""
+    """Run the storm with a live view, or with a line every 10 s without a terminal. `also` is called, too."""
     if console.live:
         with Live(console=console, transient=True, refresh_per_second=4) as live:
 
@@ -26,15 +26,15 @@ def watched(storm: Storm, console: Console, also: Callable[[Storm], None] = lamb
                 live.update(_view(now))
 
             return storm.run(show)
-    said = time.monotonic()
+    printed_at = time.monotonic()
 
     def line(now: Storm) -> None:
-        nonlocal said
+        nonlocal printed_at
         also(now)
-        if time.monotonic() - said > PLAIN_SECONDS:
-            said = time.monotonic()
-            now_on = "  ".join(f"{name}: {value}" for name, value in _state(now).items())
-            console.print("  " + now_on, soft_wrap=True)
+        if time.monotonic() - printed_at > PLAIN_SECONDS:
+            printed_at = time.monotonic()
+            state = "  ".join(f"{name}: {value}" for name, value in _state(now).items())
+            console.print("  " + state, soft_wrap=True)
 
     return storm.run(line)
 
@@ -63,9 +63,9 @@ def _view(storm: Storm) -> Table:
 def print_report(
     report: Report, out: Path, name: str, console: Console, also: Mapping[str, object] | None = None
 ) -> None:
-    """Print figures and verdict; write the picture, and a file of the whole history.
+    """Print figures and verdict; write the picture, and a file with the whole history.
 
-    With `also` the file says that in the place of the history, which is long after a long load.
+    With `also`, the file contains that instead of the history, which is long after a long load.
     """
     out.mkdir(parents=True, exist_ok=True)
     rows = figures.table(report)
@@ -81,4 +81,4 @@ def print_report(
     document |= figures.numbers(report)
     document |= also if also is not None else {"history": report.history.as_json()}
     file.write_text(json.dumps(document), encoding="utf-8")
-    console.print(f"{verdict}. Picture: {picture}, figures and history: {file}", soft_wrap=True)
+    console.print(f"{verdict}. Picture: {picture}. Figures and history: {file}", soft_wrap=True)

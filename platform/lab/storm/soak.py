@@ -1,4 +1,4 @@
-"""A soak: steady load for long, without faults; the rate is kept, memory does not grow, nothing is lost."""
+"""A soak test: a long, steady load without faults. The rate stays, memory does not grow, nothing is lost."""
 
 import time
 from collections.abc import Iterator
@@ -13,11 +13,11 @@ from lab.topology import STORES
 
 LOOK_SECONDS = 10.0
 LOOKS = 20
-"""At least so many, also in a short soak."""
+"""The least number of samples, also in a short soak test."""
 WARM_SHARE = 0.25
-"""The first quarter is warm-up: caches and pools fill."""
+"""The share of the time that is warm-up, in which caches and pools fill."""
 RATE_SHARE = 0.95
-"""Of the rate that is asked for so much must be answered 2xx."""
+"""The share of the requested rate that must be answered 2xx."""
 
 
 @dataclass(frozen=True)
@@ -30,21 +30,21 @@ class Growth:
 
     @property
     def allowed(self) -> float:
-        """So many MB may come on top.
+        """How many MB the unit may grow.
 
-        What a store was told to keep it keeps, up to the size of its caches; our own units keep nothing.
+        A store keeps data up to the size of its caches; the course's own units keep nothing.
         """
         share, least = (0.25, 48.0) if self.unit in STORES else (0.10, 8.0)
         return max(least, share * self.before)
 
     @property
     def too_much(self) -> bool:
-        """More than noise."""
+        """Whether the growth is more than noise."""
         return self.after - self.before > self.allowed
 
 
 class MemoryWatch:
-    """Resident bytes of each unit, again and again. `seconds`: how long the soak lasts."""
+    """Samples the resident bytes of each unit. `seconds`: how long the soak test lasts."""
 
     def __init__(self, backend: Backend, seconds: float) -> None:
         self._backend = backend
@@ -53,20 +53,20 @@ class MemoryWatch:
         self.seen: list[dict[str, int]] = []
 
     def look(self, storm: Storm) -> None:
-        """A turn of the load; what comes after its end is no load."""
+        """Take a sample if it is time; after the end of the load, memory says nothing."""
         if not storm.history.ended and time.monotonic() - self._looked > self._gap:
             self._looked = time.monotonic()
             self.seen.append({unit.name: unit.memory for unit in self._backend.units()})
 
 
 def growth(seen: list[dict[str, int]]) -> list[Growth]:
-    """What became of each unit's memory (bytes at each look), once it was warm."""
+    """Return how each unit's memory (bytes in each sample) has changed since the warm-up."""
     quarter = int(len(seen) * WARM_SHARE)
     if not quarter:
         return []
 
     def median(part: list[dict[str, int]], unit: str) -> float:
-        # A unit that is just restarting has no memory; that is another matter.
+        # A unit that is restarting reports no memory; that is not growth.
         values = sorted(memory[unit] for memory in part if memory.get(unit)) or [0]
         return values[len(values) // 2] / 1e6
 
@@ -75,23 +75,23 @@ def growth(seen: list[dict[str, int]]) -> list[Growth]:
 
 
 def judge(history: History, load: Load, grown: list[Growth]) -> Violations:
-    """What a soak finds beside what a storm's verdict finds."""
+    """Return the violations that only a soak test can find: of the rate and of memory."""
     return [*_rates(history, load), *_memory(grown)]
 
 
 def _rates(history: History, load: Load) -> Iterator[str]:
-    found = rates(history)
-    for what, wanted in (("changes", load.writes), ("reads", load.reads)):
-        if found[what] < RATE_SHARE * wanted:
-            yield f"rate: {found[what]:.1f} {what}/s were answered 2xx, {wanted:g} were asked for"
+    answered = rates(history)
+    for what, requested in (("changes", load.writes), ("reads", load.reads)):
+        if answered[what] < RATE_SHARE * requested:
+            yield f"rate: {answered[what]:.1f} {what}/s were answered 2xx, {requested:g}/s were requested"
 
 
 def _memory(grown: list[Growth]) -> Iterator[str]:
     if not grown:
-        yield "memory: too few looks to judge it; let the soak last longer"
-    for one in grown:
-        if one.too_much:
+        yield "memory: too few samples to judge it; choose more --minutes"
+    for unit in grown:
+        if unit.too_much:
             yield (
-                f"memory: {one.unit} grew from {one.before:.0f} to {one.after:.0f} MB after warm-up,"
-                f" {one.allowed:.0f} MB more are allowed"
+                f"memory: {unit.unit} grew from {unit.before:.0f} to {unit.after:.0f} MB after warm-up;"
+                f" only {unit.allowed:.0f} MB more are allowed"
             )

@@ -1,4 +1,4 @@
-"""The storm as a picture: faults as bars over writes, errors and lag, as one SVG file."""
+"""Draw the storm as one SVG file: faults as bars above writes, errors and lag."""
 
 from lab.storm.history import History
 from lab.text import as_html
@@ -9,7 +9,7 @@ INK, GOOD, BAD, LAG, BAR = "#222222", "#3b7ddd", "#c0392b", "#8e6c00", "#d9dfe7"
 
 
 def per_second(history: History) -> tuple[list[int], list[int]]:
-    """Answered and failed changes in each second of the storm."""
+    """Return the answered and the failed changes in each second of the storm."""
     seconds = max(1, int(history.ended - history.began) + 1)
     done, failed = [0] * seconds, [0] * seconds
     for write in history.writes:
@@ -20,7 +20,7 @@ def per_second(history: History) -> tuple[list[int], list[int]]:
 
 
 def svg(history: History, headline: str) -> str:
-    """The picture. Failures are hatched and the lag is dashed, so it reads without colours."""
+    """Return the picture. Failures are hatched and the lag is dashed, so it is readable without colours."""
     seconds = max(1.0, history.ended - history.began)
     done, failed = per_second(history)
     most = max(1, *(a + b for a, b in zip(done, failed, strict=True)))
@@ -36,8 +36,8 @@ def svg(history: History, headline: str) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" role="img"'
         f' viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" font-size="12" fill="{INK}">',
         f"<title>{as_html(headline)}</title>",
-        f"<desc>Bars: each fault while it was on. Below: changes per second, then the lag in events. "
-        f"Most changes in a second: {most}; deepest lag: {deepest} events.</desc>",
+        f"<desc>Bars: each fault while it was active. Below: changes per second, then the lag in events. "
+        f"Most changes in a second: {most}; largest lag: {deepest} events.</desc>",
         '<defs><pattern id="failed" width="4" height="4" patternUnits="userSpaceOnUse">'
         f'<path d="M0 4L4 0" stroke="{BAD}" stroke-width="2"/></pattern></defs>',
         f'<rect width="{WIDTH}" height="{height}" fill="white"/>',

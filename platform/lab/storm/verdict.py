@@ -1,4 +1,4 @@
-"""The verdict on what is there after a storm: the streams and the topic, beside the answers."""
+"""The verdict after a storm: compare the final feeds and the topic with the answers to all changes."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,16 +12,16 @@ Violations = list[str]
 State = tuple[int, str] | None
 
 SAME_MOMENT = 0.002
-"""Seconds. The system's times are whole milliseconds: within one the order is anybody's."""
+"""Seconds. The system's times are whole milliseconds: within one millisecond any order is right."""
 
 
 @dataclass
 class Expected:
-    """What may be known about one post from the answers alone.
+    """What the answers alone tell about one post.
 
-    `states` holds (version, words) that the view may show; None among them: it may be absent. Version
-    0 stands for one that is not known, since the change got no answer. `began` and `ended`: when the
-    last change was asked for and answered. `time`: what the last sure answer gave as the post's time.
+    `states` holds each (version, title) that the view may show; None means that it may be absent. Version
+    0 means unknown, because the change got no answer. `began` and `ended`: when the last change was
+    requested and answered. `time`: the post's time in the last certain answer.
     """
 
     user: int
@@ -30,11 +30,11 @@ class Expected:
     ended: float
     time: str
     acknowledged: dict[int, str] = field(default_factory=dict)
-    """Words by version."""
+    """The title of each acknowledged version."""
 
 
 def expected(writes: Iterable[Write]) -> dict[str, Expected]:
-    """Each post that was acknowledged, and what may have become of it. One author, one after the other."""
+    """Return the possible states of each acknowledged post. Its author sent one change after the other."""
     found: dict[str, Expected] = {}
     for write in writes:
         if write.kind == "refuse" or not write.post or write.outcome == "refused":
@@ -53,38 +53,38 @@ def expected(writes: Iterable[Write]) -> dict[str, Expected]:
 
 
 class Answers:
-    """What the answers say, asked from several sides."""
+    """What the answers to all changes tell, prepared for several questions."""
 
     def __init__(self, writes: Iterable[Write]) -> None:
         writes = list(writes)
         self.posts = expected(writes)
         changes = [w for w in writes if w.kind != "refuse"]
         self.maybe = {w.words for w in changes if w.outcome == "unknown" and w.words}
-        """Words of changes that got no answer: they may be there or not."""
+        """Titles of changes without an answer: they may exist or not."""
         self.refused = {w.words for w in writes if w.words and (w.kind == "refuse" or w.outcome == "refused")}
-        """Words that may be nowhere: of what was refused, or had to be, whatever the answer was."""
+        """Titles that may exist nowhere: they were refused, or had to be."""
         self.deletions = [w.user for w in writes if w.kind == "delete" and w.outcome != "refused"]
 
     def sure(self, post: str) -> bool:
-        """Whether there is one state only that the post can be in."""
+        """Return whether the post can be in only one state."""
         return post in self.posts and len(self.posts[post].states) == 1
 
 
 def judge_view(history: History, streams: Mapping[int, list[Entry]]) -> Violations:
-    """Compare the final streams (user to entries; 0: everybody's) with what was answered."""
+    """Compare the final feeds (by user; 0: the global feed) with what was answered."""
     answers = Answers(history.writes)
     return [v for user, stream in streams.items() for v in _judge_stream(user, stream, history, answers)]
 
 
 def _judge_stream(user: int, stream: list[Entry], history: History, answers: Answers) -> Iterator[str]:
-    where = f"the stream of user {user}" if user else "everybody's stream"
+    where = f"the feed of user {user}" if user else "the global feed"
     shown: dict[str, Entry] = {entry.post: entry for entry in stream}
     if len(shown) < len(stream):
         yield f"doubled: {where} shows {len(stream) - len(shown)} posts more than once"
     if any(a.order < b.order for a, b in pairwise(stream)):
-        yield f"order: {where} is not newest first"
+        yield f"order: {where} is not sorted newest first"
     yield from _judge_order(stream, answers, where)
-    # A list that was full once may have dropped its end; a removal does not bring that back.
+    # A list that was full may have dropped its oldest entries; a removal does not bring them back.
     removed = sum(1 for author in answers.deletions if user in (0, author))
     dropped = len(stream) + removed >= (USER_MAX if user else GLOBAL_MAX)
     end = stream[-1].order if stream and dropped else ""
@@ -95,7 +95,7 @@ def _judge_stream(user: int, stream: list[Entry], history: History, answers: Ans
     for entry in stream:
         yield from _judge_entry(entry, user, history, answers, where)
         if entry.words in answers.maybe and of_words.setdefault(entry.words, entry.post) != entry.post:
-            yield f"doubled: {where} shows {entry.words!r} in two posts, and it was written once"
+            yield f"doubled: {where} shows {entry.words!r} in two posts, but it was written once"
 
 
 def _judge_entry(entry: Entry, user: int, history: History, answers: Answers, where: str) -> Iterator[str]:
@@ -108,12 +108,12 @@ def _judge_entry(entry: Entry, user: int, history: History, answers: Answers, wh
     if entry.words in answers.refused:
         yield f"refused: {where} shows {entry.post} {entry.words!r}, which was refused"
     elif known is None and entry.user in history.users and entry.words not in answers.maybe:
-        yield f"surplus: {where} shows {entry.post} {entry.words!r}, which nobody wrote"
+        yield f"surplus: {where} shows {entry.post} {entry.words!r}, which no user wrote"
 
 
 def _judge_order(stream: list[Entry], answers: Answers, where: str) -> Iterator[str]:
-    """A change that was answered before another was asked for is the older one, whoever made them."""
-    latest: Expected | None = None  # of all further down, the one that was asked for last
+    """Check that a change comes before another one that was requested after its answer, whoever made them."""
+    latest: Expected | None = None  # of all entries further down, the one that was requested last
     latest_words = ""
     for entry in reversed(stream):
         if not answers.sure(entry.post):
@@ -127,7 +127,7 @@ def _judge_order(stream: list[Entry], answers: Answers, where: str) -> Iterator[
 
 
 def _judge_post(post: str, wanted: Expected, entry: Entry | None, where: str, *, after: str) -> Iterator[str]:
-    """`after`: the order at which the list ends, when what is older may have been dropped; else ''."""
+    """Judge one post. `after`: where the list ends if older entries may have been dropped, else ''."""
     if entry is None:
         if None not in wanted.states and wanted.time > after[: len(wanted.time)]:
             yield f"missing: {where} lacks {post} {wanted.states[-1]}"
@@ -135,7 +135,7 @@ def _judge_post(post: str, wanted: Expected, entry: Entry | None, where: str, *,
     for state in wanted.states:
         if state is not None and entry.words == state[1] and state[0] in (0, entry.version):
             if state[0] and not entry.order.startswith(wanted.time):
-                yield f"order: {where} shows {post} at {entry.order[:27]}, its change was at {wanted.time}"
+                yield f"order: {where} shows {post} at {entry.order[:27]}; its change was at {wanted.time}"
             return
     if wanted.states == [None]:
         yield f"surplus: {where} shows {post} {entry.words!r}, which was deleted"
@@ -144,7 +144,7 @@ def _judge_post(post: str, wanted: Expected, entry: Entry | None, where: str, *,
 
 
 def judge_topic(history: History) -> Violations:
-    """Every acknowledged change has its event; versions come in order, without holes, each with one id."""
+    """Check that every acknowledged change has its event; versions are in order, each with one id."""
     return [*_judge_events(history)]
 
 
@@ -156,18 +156,18 @@ def _judge_events(history: History) -> Iterator[str]:
         if known.id != event.id:
             yield f"topic: version {event.version} of {event.post} has two ids"
         if event.words in answers.refused:
-            yield f"topic: {event.post} {event.words!r} was refused and has an event"
+            yield f"topic: {event.post} {event.words!r} was refused but has an event"
         elif event.post not in answers.posts and not event.removal and event.words not in answers.maybe:
-            yield f"topic: nobody wrote {event.post} {event.words!r}"
+            yield f"topic: no user wrote {event.post} {event.words!r}"
     for post, wanted in answers.posts.items():
         events = first.get(post, {})
         versions = list(events)
         if versions != list(range(1, len(versions) + 1)):
-            yield f"topic: the versions of {post} come as {versions}"
+            yield f"topic: the versions of {post} come in the order {versions}"
         for version, words in wanted.acknowledged.items():
             if version not in events:
-                yield f"topic: version {version} of {post} was acknowledged and has no event"
+                yield f"topic: version {version} of {post} was acknowledged but has no event"
             elif events[version].words != words:
-                yield f"topic: version {version} of {post} says {events[version].words!r}, not {words!r}"
+                yield f"topic: version {version} of {post} has {events[version].words!r}, not {words!r}"
         if wanted.states == [None] and not any(event.removal for event in events.values()):
-            yield f"topic: the deletion of {post} was acknowledged and has no event"
+            yield f"topic: the deletion of {post} was acknowledged but has no event"

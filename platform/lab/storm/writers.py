@@ -1,4 +1,4 @@
-"""The writers: people who change their own posts, and try what must be refused."""
+"""The writers: users who change their own posts, and try requests that must be refused."""
 
 import time
 from collections.abc import Callable
@@ -11,13 +11,13 @@ from lab.storm.people import Account, Paced
 from lab.storm.private import forged
 
 MOST_LIVE = 60
-"""Posts of one person at a time: a person's list holds 100, so none is pushed out."""
-AWAY = 503
-"""Somebody says that nothing was done, as a rule: it takes no room."""
+"""The most posts of one user at a time. A user's list holds 100, so none is pushed out of it."""
+UNAVAILABLE = 503
+"""As a rule this status means that nothing was stored, so no room is reserved for a post."""
 
 
 class Writer(Paced):
-    """Changes its own posts, one change at a time, and tries what must be refused."""
+    """Changes its own posts, one change at a time, and tries requests that must be refused."""
 
     def __init__(
         self, gateway: str, account: Account, others: Callable[[], str], history: History,
@@ -29,17 +29,17 @@ class Writer(Paced):
         self.callers = [self._caller, self._stranger]
         self._account, self._others, self._history, self._rng = account, others, history, rng
         self._live: list[str] = []
-        self._unsure: list[str] = []  # in one of two states
-        self._nameless = 0  # created perhaps; nobody knows their ids
+        self._unsure: list[str] = []  # a change without an answer: the post is in one of two states
+        self._nameless = 0  # creates without an answer: the post may exist, but its id is unknown
         self._count = 0
 
     def turn(self) -> None:
-        """A change by chance: half of them new posts."""
+        """Make a random change; half of them create a post."""
         dice = self._rng.random()
         if dice < 0.05:
             self._try_what_is_refused()
         elif self._room() <= 0 and self._unsure:
-            # Gone for sure is a state, too.
+            # After its deletion an uncertain post has a certain state again.
             self._change("delete", self._unsure.pop(0), back=self._unsure)
         elif self._live and (self._room() <= 0 or dice < 0.25):
             self._change("delete", self._live.pop(self._rng.randrange(len(self._live))))
@@ -52,7 +52,7 @@ class Writer(Paced):
         return MOST_LIVE - len(self._live) - len(self._unsure) - self._nameless
 
     def any_post(self) -> str:
-        """The id of a post of this person, '' without any."""
+        """Return the id of one of this user's posts, '' without any."""
         return self._live[-1] if self._live else ""
 
     def _words(self) -> str:
@@ -66,12 +66,12 @@ class Writer(Paced):
         if answer.ok:
             post = str(answer.json()["id"])
             self._live.append(post)
-        elif not answer.refused and answer.status != AWAY:
+        elif not answer.refused and answer.status != UNAVAILABLE:
             self._nameless += 1
         self._note(began, "create", post, words, answer)
 
     def _change(self, kind: Kind, post: str, back: list[str] | None = None) -> None:
-        """Update or delete; a post whose deletion was refused goes `back` (by default to the live ones)."""
+        """Update or delete a post. If a deletion is refused, it goes to `back`, by default the live posts."""
         words, began = (self._words() if kind == "update" else ""), time.time()
         if kind == "update":
             answer = self._caller.call("PUT", f"/api/posts/{post}", {"title": words})
@@ -96,7 +96,7 @@ class Writer(Paced):
         else:
             answer = self._caller.call("POST", "/api/posts", body | {"surprise": 1})
         if answer.ok:
-            self._history.seen.append(f"accepted what must be refused: {words!r}, {answer.status}")
+            self._history.seen.append(f"accepted a change that must be refused: {words!r}, {answer.status}")
         self._note(began, "refuse", "", words, answer)
 
     def _note(self, began: float, kind: Kind, post: str, words: str, answer: Answer) -> Outcome:
@@ -104,8 +104,8 @@ class Writer(Paced):
         outcome: Outcome = "done" if answer.ok else "refused" if answer.refused else "unknown"
         write = Write(began, ended, self._account.id, kind, post, words, outcome, answer.status)
         if answer.ok and kind in ("create", "update"):
-            said = answer.json()
-            write.version, write.time = int(said["version"]), moment(said["updated_at"])
+            post_now = answer.json()
+            write.version, write.time = int(post_now["version"]), moment(post_now["updated_at"])
         history = self._history
         history.writes.append(write)
         if not answer.ok and kind != "refuse":

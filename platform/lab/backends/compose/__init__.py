@@ -1,1 +1,1 @@
-"""The backend for machines with a container engine: Docker Compose runs the official images."""
+"""The backend for machines with a container engine: Docker Compose runs the servers' official images."""

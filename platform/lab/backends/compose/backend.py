@@ -1,4 +1,4 @@
-"""The Compose backend: official images under Docker Compose, as docker-compose.yml says."""
+"""The Compose backend: docker-compose.yml runs official images and the course's own images."""
 
 import os
 from collections.abc import Mapping
@@ -20,14 +20,14 @@ FILES = (REPO / "docker-compose.yml", OVERLAYS / "more.yaml")
 PUBLISHED = (OVERLAYS / "published.yaml", OVERLAYS / "second" / "published.yaml")
 UP_SECONDS = 300.0
 MORE_SECONDS = 60.0
-"""What Compose needs besides waiting: it makes the containers first, and answers last."""
+"""Compose's own time besides waiting: it creates the containers first, and reports last."""
 DOWN_SECONDS = 300.0
 PROVISION_SECONDS = 90.0
 STOP_SECONDS = "15"
 
 
 class ComposeBackend(ComposeFaults):
-    """One stack for each engine."""
+    """The system as containers; there is one for each engine."""
 
     kind = "compose"
 
@@ -36,21 +36,21 @@ class ComposeBackend(ComposeFaults):
         self._addresses = Addresses(environment_with(dotenv.read()))
 
     def running(self) -> bool:
-        """Whether a container of the system runs."""
+        """Return whether a container of the system runs."""
         return containers.any_running()
 
     def belongs_elsewhere(self) -> str:
-        """The other clone from which the containers were made; '' when it is this one."""
+        """Return the other clone from which the containers were created; '' when it is this one."""
         there = containers.folder()
         return "" if there in ("", str(REPO)) else there
 
     def start(self, progress: Progress) -> None:
-        """Make what is missing (secrets, images), then start all and wait until all is healthy."""
+        """Create missing secrets and images, then start all containers and wait until they are healthy."""
         self._addresses.refuse_wrong_settings()
         seen = engine.look()
         fitness.refuse_unfit(seen)
         dotenv.ensure(self._depends_on_engine())
-        # The engine would make a folder that only root may write to.
+        # Created here, because the engine would create a folder that only root may write to.
         folder = overrides.folder(self._home)
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o755)  # the containers read it as another user
@@ -76,7 +76,7 @@ class ComposeBackend(ComposeFaults):
 
     def stop(self) -> None:
         """Stop and remove the containers; volumes stay."""
-        dotenv.ensure(self._depends_on_engine())  # Compose reads the whole file, also to stop
+        dotenv.ensure(self._depends_on_engine())  # Compose requires all variables, even to stop
         self._compose("--profile", "second", "down", "--remove-orphans", "--timeout", STOP_SECONDS)
 
     def restart(self, unit: str) -> None:
@@ -85,7 +85,7 @@ class ComposeBackend(ComposeFaults):
         engine.must("restart", "--time", STOP_SECONDS, containers.name(unit))
 
     def stop_unit(self, unit: str) -> None:
-        """Stop one unit until it is started again."""
+        """Stop one unit until `start_unit` is called."""
         _known(unit)
         engine.must("stop", "--time", STOP_SECONDS, containers.name(unit))
 
@@ -96,12 +96,12 @@ class ComposeBackend(ComposeFaults):
             self._make(unit)
 
     def units(self) -> list[Unit]:
-        """All units, by what the engine says; of the second instances those that run."""
-        found = containers.look((*UNITS, *SECONDS))
-        return [unit for unit in found if unit.name in UNITS or unit.pid]
+        """Return all units, as the engine reports them; of the second instances only those that run."""
+        units = containers.look((*UNITS, *SECONDS))
+        return [unit for unit in units if unit.name in UNITS or unit.pid]
 
     def pid_of(self, unit: str) -> int | None:
-        """What the engine says of one container."""
+        """Return the pid of the container's main process, as the engine reports it; None while it is down."""
         _known(unit)
         return containers.pid(unit)
 
@@ -111,13 +111,13 @@ class ComposeBackend(ComposeFaults):
         containers.send(unit, number)
 
     def revive(self, unit: str) -> None:
-        """The engine doubles its delay with each death of a container that ran for less than ten seconds."""
+        """Restart a crashed container at once: the engine doubles its delay after each early crash."""
         _known(unit)
         if containers.pid(unit) is None:
             engine.must("restart", "--time", STOP_SECONDS, containers.name(unit))
 
     def forget(self, unit: str) -> None:
-        """Make the unit's container anew, without its volumes."""
+        """Create the unit's container again, without its volumes."""
         _known(unit)
         volumes = containers.volumes(unit)
         engine.must("stop", "--time", STOP_SECONDS, containers.name(unit))
@@ -127,30 +127,30 @@ class ComposeBackend(ComposeFaults):
         self._make(unit)
 
     def override(self, unit: str, settings: Mapping[str, str]) -> None:
-        """Settings on top of the unit's own, from now on: its container is made anew."""
+        """Set settings in addition to the unit's own, and create its container again."""
         if unit not in UNITS:
             raise LabError(f"There is no unit {unit}. Units: {', '.join(UNITS)}.")
         running = self.running()
         if running:
-            # First: it would see the new file at once and begin anew by itself, deaf to signals meanwhile.
+            # Stopped first: the unit would see the new file and restart itself, ignoring signals meanwhile.
             engine.run("stop", "--time", STOP_SECONDS, containers.name(unit))
         overrides.write(self._home, unit, settings)
         if running:
             self._make(unit, "--force-recreate")
 
     def log_command(self, unit: str, follow: bool, lines: int = 200) -> list[str]:
-        """The engine keeps the logs; `supervisor` is what it said about all containers."""
+        """Return the command that prints a container's log; `supervisor` stands for all containers' logs."""
         options = ["--tail", str(lines), *(["--follow"] if follow else [])]
         if unit == "supervisor":
             return ["docker", "compose", "--project-name", engine.project(), "logs", *options]
         return ["docker", "logs", *options, containers.name(unit)]
 
     def marked_command(self, unit: str, lines: int) -> list[str]:
-        """The unit's log."""
+        """Return the command that prints the unit's log, which contains the reports."""
         return self.log_command(unit, False, lines)
 
     def tool_command(self, tool: str, *arguments: str) -> list[str]:
-        """A container of its own, removed when it ends."""
+        """Return a command that runs the tool in a container of its own and then removes it."""
         settings = [f"{name}={value}" for name, value in self._own_environment().items()]
         return [
             "env",
@@ -159,48 +159,46 @@ class ComposeBackend(ComposeFaults):
         ]
 
     def endpoints(self) -> dict[str, str]:
-        """Addresses by name."""
+        """Return the address of each unit by name."""
         return self._addresses.endpoints()
 
     def remarks(self) -> str:
-        """What the containers may use at most, and where JupyterLab is."""
-        return (
-            f"JupyterLab: {self.jupyterlab()}\nThe containers may use {memory_limit()} MiB of memory in all."
-        )
+        """Return where JupyterLab is, and how much memory the containers may use."""
+        return f"JupyterLab: {self.jupyterlab()}\nMemory limit of all containers: {memory_limit()} MiB"
 
     def jupyterlab(self) -> str:
-        """Where a browser finds JupyterLab, token included; '' while it does not run."""
+        """Return JupyterLab's URL with its token; '' while it is down."""
         address = containers.published("jupyterlab", 8888)
         return f"http://{address}/lab?token={dotenv.read().get('JUPYTER_TOKEN', '')}" if address else ""
 
     def host(self, unit: str) -> str:
-        """Containers know each other by name."""
+        """Return the unit's name, which containers resolve."""
         return unit
 
     def reach(self, unit: str) -> str:
-        """The container's own address where this machine can reach it, else its port on loopback."""
-        found = self._addresses
-        return found.endpoint(unit) if found.published else found.reach(unit)
+        """Return the container's own address where this machine can reach it, else its port on loopback."""
+        addresses = self._addresses
+        return addresses.endpoint(unit) if addresses.published else addresses.reach(unit)
 
     def variables(self) -> dict[str, str]:
-        """Addresses as this machine reaches them, and the secrets."""
+        """Return the addresses as this machine reaches them, and the secrets."""
         return self._addresses.variables() | dotenv.ensure(self._depends_on_engine())
 
     def listen_host(self) -> str:
-        """This machine's address in the project's network."""
+        """Return this machine's address in the project's network."""
         return self._addresses.bridge()
 
     def neighbour(self) -> tuple[str, str]:
-        """The gateway's own address, asked from outside the project's network."""
+        """Return the gateway's own address, and one of this machine outside the project's network."""
         return self._addresses.neighbour()
 
     def provision(self) -> None:
-        """Run the one-shot container again and wait for its end."""
+        """Run the container `provision` again and wait for its end. Raises LabError."""
         container = containers.name("provision")
         engine.must("start", container)
         code = engine.must("wait", container, timeout=PROVISION_SECONDS * slow()).strip()
         if code != "0":
-            raise LabError("The servers could not be set up. Look: ./lab logs provision")
+            raise LabError("The servers could not be set up. Find the cause: ./lab logs provision")
 
     def refuse_wrong_settings(self) -> None:
         """Raise LabError for ports and networks that cannot work."""
@@ -211,7 +209,7 @@ class ComposeBackend(ComposeFaults):
         self._addresses.refuse_taken_ports()
 
     def delete_data(self) -> None:
-        """Remove the volumes; .env stays, it is the user's."""
+        """Remove the volumes. The file .env stays, because the user may have edited it."""
         self._compose(
             "--profile", "second", "down", "--volumes", "--remove-orphans", "--timeout", STOP_SECONDS
         )
@@ -228,25 +226,25 @@ class ComposeBackend(ComposeFaults):
         return {**os.environ, **self._own_environment()}
 
     def _own_environment(self) -> dict[str, str]:
-        """What the Compose files ask of the environment besides .env."""
-        made_of = images.fingerprints()
-        mine = {
+        """Return the variables that the Compose files need in addition to .env."""
+        fingerprints = images.fingerprints()
+        variables = {
             "LAB_OVERRIDES": str(overrides.folder(self._home)),
-            "LAB_FINGERPRINT": made_of[images.SERVICE],
-            "LAB_JUPYTER_FINGERPRINT": made_of[images.JUPYTER],
+            "LAB_FINGERPRINT": fingerprints[images.SERVICE],
+            "LAB_JUPYTER_FINGERPRINT": fingerprints[images.JUPYTER],
             "COMPOSE_PROGRESS": "plain",
             **self._depends_on_engine(),
         }
-        if found := engine.current():
-            mine |= fitness.builder(found)
+        if current := engine.current():
+            variables |= fitness.builder(current)
         if self._addresses.published:
-            mine |= {"LAB_KAFKA_OUTSIDE": f"127.0.0.1:{self._addresses.port('kafka')}"}
-        return mine
+            variables |= {"LAB_KAFKA_OUTSIDE": f"127.0.0.1:{self._addresses.port('kafka')}"}
+        return variables
 
     def _depends_on_engine(self) -> dict[str, str]:
-        """What a plain `docker compose` needs in .env as well."""
-        found = engine.current()
-        return dotenv.owner(rootless=bool(found and found.rootless)) | self._addresses.moved()
+        """Return the variables that `docker compose` also needs in .env when a user runs it directly."""
+        current = engine.current()
+        return dotenv.owner(rootless=bool(current and current.rootless)) | self._addresses.moved()
 
     def _compose(self, *arguments: str) -> None:
         done = process.run(self._command(*arguments), self._environment(), DOWN_SECONDS)

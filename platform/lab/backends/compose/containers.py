@@ -1,4 +1,4 @@
-"""The system's containers as the engine sees them."""
+"""The system's containers, as the engine reports them."""
 
 import json
 import os
@@ -18,69 +18,70 @@ IMAGE = "civildiy-lab:local"
 
 
 def name(unit: str) -> str:
-    """The container of a unit."""
+    """Return the name of a unit's container."""
     return f"{engine.project()}-{unit}-1"
 
 
 def any_running() -> bool:
-    """Whether a container of the system runs."""
+    """Return whether a container of the system runs."""
     label = f"label=com.docker.compose.project={engine.project()}"
     return bool(engine.run("ps", "-q", "--filter", label).stdout.strip())
 
 
 def folder() -> str:
-    """The folder from which the containers were made; '' when there are none."""
+    """Return the folder from which the containers were created; '' when there are none."""
     label = f"label=com.docker.compose.project={engine.project()}"
     where = '{{.Label "com.docker.compose.project.working_dir"}}'
     return engine.run("ps", "--filter", label, "--format", where).stdout.partition("\n")[0].strip()
 
 
 def look(units: tuple[str, ...]) -> list[Unit]:
-    """State of the units, in their order; one that has no container is `stopped`."""
-    seen = engine.run("inspect", "--type", "container", *(name(unit) for unit in units))
-    found = {container["Name"].lstrip("/"): container for container in json.loads(seen.stdout or "[]")}
+    """Return the state of the units, in their order; a unit without a container is `stopped`."""
+    output = engine.run("inspect", "--type", "container", *(name(unit) for unit in units)).stdout
+    by_name = {container["Name"].lstrip("/"): container for container in json.loads(output or "[]")}
     usage = {} if _are_here() else _usage()
-    return [_unit(unit, found.get(name(unit)), usage) for unit in units]
+    return [_unit(unit, by_name.get(name(unit)), usage) for unit in units]
 
 
 def pid(unit: str) -> int | None:
-    """Process id of a unit's main process, as the engine's machine counts; None while it does not run."""
-    asked = engine.run("inspect", "--type", "container", "--format", "{{.State.Pid}}", name(unit))
-    return int(asked.stdout.strip() or 0) or None
+    """Return the pid of a unit's main process on the engine's machine; None while it is down."""
+    output = engine.run("inspect", "--type", "container", "--format", "{{.State.Pid}}", name(unit)).stdout
+    return int(output.strip() or 0) or None
 
 
 def published(unit: str, port: int) -> str:
-    """host:port of this machine behind which a container's port is; '' while it does not run."""
+    """Return the host:port of this machine that leads to a container's port; '' while it is down."""
     return engine.run("port", name(unit), str(port)).stdout.partition("\n")[0].strip()
 
 
 def _unit(unit: str, container: dict[str, Any] | None, usage: dict[str, int]) -> Unit:
     if container is None:
         return Unit(unit, "stopped", None, None, 0, None)
-    short, seen = container["Id"][:12], container["State"]
-    pid = int(seen["Pid"]) or None
+    short, status = container["Id"][:12], container["State"]
+    pid = int(status["Pid"]) or None
     restarts = int(container.get("RestartCount") or 0)
-    if seen["Status"] != "running" or pid is None:
-        words = {"exited": "stopped", "created": "stopped", "running": "restarting"}
-        return Unit(unit, words.get(seen["Status"], seen["Status"]), pid, short, 0, None, restarts)
-    health = (seen.get("Health") or {}).get("Status")
+    if status["Status"] != "running" or pid is None:
+        names = {"exited": "stopped", "created": "stopped", "running": "restarting"}
+        return Unit(unit, names.get(status["Status"], status["Status"]), pid, short, 0, None, restarts)
+    health = (status.get("Health") or {}).get("Status")
     state = health if health in ("starting", "unhealthy") else "running"
-    since = datetime.fromisoformat(seen["StartedAt"][:19] + "+00:00").timestamp()
+    since = datetime.fromisoformat(status["StartedAt"][:19] + "+00:00").timestamp()
     memory = usage.get(name(unit), 0) if usage else _resident(pid)
     return Unit(unit, state, pid, short, memory, since, restarts)
 
 
 def _are_here() -> bool:
-    """Whether the engine's process ids are those of this machine.
+    """Return whether the engine's process ids are those of this machine.
 
-    Elsewhere the same number belongs to another program: Docker Desktop in WSL is Linux, too.
+    On another machine the same number belongs to another program. Docker Desktop in WSL is such a case,
+    although it is Linux, too.
     """
-    found = engine.current()
-    return platform.system() == "Linux" and found is not None and found.shares_processes
+    current = engine.current()
+    return platform.system() == "Linux" and current is not None and current.shares_processes
 
 
 def _resident(pid: int) -> int:
-    """Resident bytes of a process and its children."""
+    """Return the resident bytes of a process and its children."""
     total = 0
     with suppress(psutil.Error):
         process = psutil.Process(pid)
@@ -91,9 +92,9 @@ def _resident(pid: int) -> int:
 
 
 def _usage() -> dict[str, int]:
-    """Bytes in use by container, as the engine counts them; it takes two seconds for that."""
+    """Return the bytes in use by each container, as the engine reports them; this takes two seconds."""
     factors = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
-    found = {}
+    usage = {}
     for line in engine.run(
         "stats", "--no-stream", "--format", "{{.Name}}\t{{.MemUsage}}"
     ).stdout.splitlines():
@@ -101,23 +102,23 @@ def _usage() -> dict[str, int]:
         amount = used.partition(" ")[0]
         number = amount.rstrip("BKMGi")
         with suppress(ValueError, KeyError):
-            found[container] = int(float(number) * factors[amount.removeprefix(number)])
-    return found
+            usage[container] = int(float(number) * factors[amount.removeprefix(number)])
+    return usage
 
 
 def send(unit: str, number: int) -> None:
-    """Send a signal to the unit's main process, as the kernel would on a crash. Raises LabError.
+    """Send a signal to the unit's main process, as in a crash. Raises LabError.
 
-    Not `docker kill`: the engine takes that for a wish, and does not start the container again.
+    Not `docker kill`: the engine takes that for the user's wish, and does not restart the container.
     """
-    pid = next(found.pid for found in look((unit,)))
+    pid = next(unit_.pid for unit_ in look((unit,)))
     if pid is None:
-        raise LabError(f"{unit} does not run, so it cannot be sent a signal.")
+        raise LabError(f"{unit} is not running, so it cannot receive a signal. Start it: ./lab up")
     if _are_here() and Path(f"/proc/{pid}").exists():
         with suppress(PermissionError):
             os.kill(pid, number)
             return
-    # The engine's processes are another user's, or in a virtual machine: a short-lived container sends it.
+    # The engine's processes belong to another user or a virtual machine, so a container sends the signal.
     engine.must(
         "run", "--rm", "--pid=host", "--network=none", "--cap-drop=ALL", "--cap-add=KILL", "--user=0", IMAGE,
         "python", "-c", f"import os; os.kill({pid}, {int(number)})",
@@ -125,6 +126,6 @@ def send(unit: str, number: int) -> None:
 
 
 def volumes(unit: str) -> list[str]:
-    """The volumes in which the unit stores its data."""
+    """Return the names of the volumes in which the unit stores its data."""
     each = '{{range .Mounts}}{{if eq .Type "volume"}}{{.Name}} {{end}}{{end}}'
     return engine.must("inspect", "--type", "container", "--format", each, name(unit)).split()

@@ -1,4 +1,4 @@
-"""The file .env beside docker-compose.yml: the secrets, and who owns the files that JupyterLab writes."""
+"""The file .env beside docker-compose.yml: the secrets, and the owner of the files that JupyterLab writes."""
 
 import os
 from collections.abc import Mapping
@@ -12,31 +12,31 @@ FILE = REPO / ".env"
 
 
 def read() -> dict[str, str]:
-    """What stands in it; empty when there is none."""
+    """Return the variables in .env; {} when there is no such file."""
     return read_pairs(FILE)
 
 
 def owner(rootless: bool = False) -> dict[str, str]:
-    """Whose the learner's files are, for JupyterLab's container; empty where users have no numbers.
+    """Return the owner of the learner's files, for JupyterLab's container; {} on systems without user ids.
 
-    Not who runs this: with sudo that is root, and JupyterLab need not be. In a rootless engine's containers
-    root is the user who runs the engine, and every other number belongs to nobody here.
+    This is not the user who runs ./lab: with sudo that is root, and JupyterLab need not be root. In a
+    rootless engine's containers, root is the user who runs the engine; no other id exists on this machine.
     """
     if not hasattr(os, "getuid"):
         return {}
     if rootless:
         return {"LAB_UID": "0", "LAB_GID": "0"}
-    seen = LABS.stat()
-    return {"LAB_UID": str(seen.st_uid), "LAB_GID": str(seen.st_gid)}
+    folder = LABS.stat()
+    return {"LAB_UID": str(folder.st_uid), "LAB_GID": str(folder.st_gid)}
 
 
 def give(folder: Path) -> None:
-    """Let the owner of the learner's files write to a folder that root has made for JupyterLab."""
-    if (found := owner()) and os.geteuid() == 0:
-        os.chown(folder, int(found["LAB_UID"]), int(found["LAB_GID"]))
+    """Give a folder that root has created for JupyterLab to the owner of the learner's files."""
+    if (ids := owner()) and os.geteuid() == 0:
+        os.chown(folder, int(ids["LAB_UID"]), int(ids["LAB_GID"]))
 
 
-def ensure(found: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Add what Compose needs and the file lacks. `found`: what depends on the engine, else `owner()`."""
+def ensure(values: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Add to .env what Compose needs. `values`: those that depend on the engine, by default `owner()`."""
     ensure_secrets(FILE)
-    return ensure_pairs(FILE, owner() if found is None else found)
+    return ensure_pairs(FILE, owner() if values is None else values)

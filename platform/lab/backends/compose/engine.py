@@ -1,4 +1,4 @@
-"""The container engine, through the `docker` command and its Compose plugin."""
+"""The container engine, used through the `docker` command and its Compose plugin."""
 
 import functools
 import json
@@ -17,19 +17,19 @@ ANSWER_SECONDS = 10
 
 
 def answers() -> bool:
-    """Whether there is a `docker` command with an engine behind it."""
+    """Return whether there is a `docker` command and an engine that answers it."""
     if not shutil.which("docker"):
         return False
     command = ["docker", "version", "--format", "{{.Server.Version}}"]
     try:
-        asked = subprocess.run(command, capture_output=True, timeout=ANSWER_SECONDS, check=False)
+        done = subprocess.run(command, capture_output=True, timeout=ANSWER_SECONDS, check=False)
     except subprocess.TimeoutExpired:
         return False
-    return asked.returncode == 0
+    return done.returncode == 0
 
 
 def look() -> Engine:
-    """Ask the engine, Compose and buildx. Raises LabError when the engine does not answer."""
+    """Query the engine, Compose and buildx. Raises LabError when the engine does not answer."""
     return replace(
         _engine(), compose=_version("compose", "version", "--short"), buildx=_version("buildx", "version")
     )
@@ -37,7 +37,7 @@ def look() -> Engine:
 
 @functools.cache
 def current() -> Engine | None:
-    """The engine, asked once in the life of this process and without its plugins; None without an answer."""
+    """Return the engine without its plugins; None if it does not answer. It is queried once per process."""
     try:
         return _engine()
     except LabError:
@@ -46,11 +46,11 @@ def current() -> Engine | None:
 
 def _engine() -> Engine:
     if not shutil.which("docker"):
-        raise LabError("There is no `docker` command. Install Docker, or use LAB_BACKEND=native on Linux.")
-    asked = run("info", "--format", "{{json .}}")
-    info = _document(asked.stdout)
-    if asked.returncode != 0 or not ("host" in info or info.get("ServerVersion")):
-        last = (asked.stderr.strip() or "it printed no version").splitlines()[-1:]
+        raise LabError("There is no `docker` command. Install Docker, or set LAB_BACKEND=native on Linux.")
+    done = run("info", "--format", "{{json .}}")
+    info = _document(done.stdout)
+    if done.returncode != 0 or not ("host" in info or info.get("ServerVersion")):
+        last = (done.stderr.strip() or "it printed no version").splitlines()[-1:]
         raise LabError(
             f"The container engine does not answer ({' '.join(last)}). Start Docker, then run ./lab again."
         )
@@ -60,46 +60,47 @@ def _engine() -> Engine:
 
 def _document(text: str) -> dict[str, Any]:
     try:
-        found = json.loads(text)
+        document = json.loads(text)
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return document if isinstance(document, dict) else {}
 
 
 def _endpoint() -> str:
-    """The address of the engine: DOCKER_HOST, else that of the client's context."""
-    given = os.environ.get("DOCKER_HOST")
-    return given or run("context", "inspect", "--format", "{{.Endpoints.docker.Host}}").stdout.strip()
+    """Return the engine's address: DOCKER_HOST, else the one of the client's context."""
+    address = os.environ.get("DOCKER_HOST")
+    return address or run("context", "inspect", "--format", "{{.Endpoints.docker.Host}}").stdout.strip()
 
 
 def _version(*command: str) -> str:
-    """The version that a plugin prints; '' when it is missing."""
-    asked = run(*command)
-    found = re.search(r"v?\d+\.\d+\S*", asked.stdout)
-    return found[0] if found and asked.returncode == 0 else ""
+    """Return the version that a plugin prints; '' when the plugin is missing."""
+    done = run(*command)
+    match = re.search(r"v?\d+\.\d+\S*", done.stdout)
+    return match[0] if match and done.returncode == 0 else ""
 
 
 def run(*arguments: str, timeout: float | None = 120) -> "subprocess.CompletedProcess[str]":
-    """`docker …`, whatever comes of it."""
+    """Run `docker …` and return its result, whatever its exit code. Raises LabError after `timeout`."""
     command = ["docker", *arguments]
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
     except subprocess.TimeoutExpired as error:
         raise LabError(
-            f"`{' '.join(command[:3])} …` did not end in {timeout:.0f} s. Is the engine busy?"
+            f"`{' '.join(command[:3])} …` did not end within {timeout:.0f} s."
+            " The engine may be busy or hanging: check `docker ps`, then run ./lab again."
         ) from error
 
 
 def must(*arguments: str, timeout: float | None = 120) -> str:
-    """`docker …` that has to work; returns what it printed. Raises LabError with its words."""
+    """Run `docker …` and return its output. Raises LabError with its last line when it fails."""
     done = run(*arguments, timeout=timeout)
     if done.returncode != 0:
         last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
-        raise LabError(f"docker {arguments[0]}: {' '.join(last)}")
+        raise LabError(f"`docker {arguments[0]}` failed: {' '.join(last)}")
     return done.stdout
 
 
 def project() -> str:
-    """The name that all containers of the system carry."""
-    name = "COMPOSE_PROJECT_NAME"  # Compose reads it from both places
+    """Return the name of the Compose project, with which the names of all containers begin."""
+    name = "COMPOSE_PROJECT_NAME"  # Compose reads it from the environment and from .env
     return os.environ.get(name) or dotenv.read().get(name) or "civildiy"

@@ -1,4 +1,4 @@
-"""Faults of the Compose backend, by the engine. What it cannot do, it says."""
+"""Faults of the Compose backend, by means of the engine. Impossible faults raise LabError."""
 
 import json
 
@@ -8,24 +8,24 @@ from lab.errors import LabError
 
 
 class ComposeFaults:
-    """What can be done to a unit that is a container."""
+    """The faults of a unit that runs as a container."""
 
     _addresses: Addresses
 
     def freeze(self, unit: str) -> None:
-        """Freeze all processes of the container."""
+        """Pause all processes of the container."""
         engine.must("pause", containers.name(unit))
 
     def thaw(self, unit: str) -> None:
-        """Let them go on."""
-        engine.run("unpause", containers.name(unit))  # it says no when nothing is paused
+        """Resume all processes of the container."""
+        engine.run("unpause", containers.name(unit))  # fails when nothing is paused, which is no error here
 
     def cut_off(self, unit: str) -> None:
-        """Take the container out of the system's network."""
+        """Disconnect the container from the system's network."""
         engine.must("network", "disconnect", _network(), containers.name(unit))
 
     def reconnect(self, unit: str) -> None:
-        """Put it back under its name and its old address."""
+        """Connect the container again, under its name and its old address."""
         name = containers.name(unit)
         seen = json.loads(engine.must("inspect", "--type", "container", name))[0]
         if _network() in seen["NetworkSettings"]["Networks"]:
@@ -35,14 +35,14 @@ class ComposeFaults:
         engine.must("network", "connect", "--alias", unit, *options, _network(), name)
 
     def fill_disk(self, unit: str) -> None:
-        """Not with an engine: volumes have no limit that could be set while they are used."""
+        """Refuse: an engine cannot limit a volume that is in use."""
         raise _native_only("full-disk")
 
     def free_disk(self, unit: str) -> None:
-        """There is always room."""
+        """Do nothing: `fill_disk` is impossible here."""
 
     def skew_clock(self, unit: str, seconds: int) -> None:
-        """Not with an engine: containers share the clock of their machine."""
+        """Refuse, except for 0: containers share the clock of their machine."""
         if seconds:
             raise _native_only("clock-skew")
 
@@ -52,4 +52,4 @@ def _network() -> str:
 
 
 def _native_only(fault: str) -> LabError:
-    return LabError(f"{fault} is possible with LAB_BACKEND=native only.")
+    return LabError(f"The fault {fault} is only possible with LAB_BACKEND=native.")

@@ -1,4 +1,4 @@
-"""What an engine must have to run the system: each refusal is one line that ends with what to do."""
+"""The requirements for an engine. Each refusal is one line that ends with what to do."""
 
 import os
 import re
@@ -8,16 +8,16 @@ from lab.errors import LabError
 
 OLDEST_ENGINE = (20, 10)
 OLDEST_PODMAN = (4, 3)
-"""The oldest whose answers were recorded. Before 4.0 its networks have no fixed addresses."""
+"""The oldest version on which the course was tried. Before 4.0, networks have no fixed addresses."""
 OLDEST_COMPOSE = (2, 24)
-"""The first that accepts an env_file which need not exist."""
+"""The first version that accepts an env_file which need not exist."""
 COMPOSE_WITHOUT_BUILDER = (5, 0)
-"""From here on Compose has no builder of its own and leaves every build to the buildx plugin."""
+"""From this version on Compose has no builder of its own and needs the buildx plugin for every build."""
 COMPOSE_WITH_BUILDX = (2, 40)
-"""From here on Compose uses the plugin where there is one, and refuses one older than OLDEST_BUILDX."""
+"""From this version on Compose uses an installed buildx, and refuses one older than OLDEST_BUILDX."""
 OLDEST_BUILDX = (0, 17)
 LEAST_MEMORY = 2_000_000_000
-"""Bytes; the limits of all containers together are a little more, what they use is less."""
+"""Bytes. The limits of all containers together are a little higher, their real use is lower."""
 MORE_MEMORY = {
     DESKTOP: "Settings, Resources, Memory",
     COLIMA: "`colima stop && colima start --memory 4`",
@@ -27,7 +27,7 @@ MORE_MEMORY = {
 
 
 def refuse_unfit(engine: Engine) -> None:
-    """Raise LabError, in one line, for an engine that cannot run the system."""
+    """Raise LabError, in one line, when the engine cannot run the system."""
     if engine.podman_command:
         raise LabError(
             f"The `docker` command here is Podman {engine.version} itself, and ./lab needs Docker's client."
@@ -38,7 +38,8 @@ def refuse_unfit(engine: Engine) -> None:
     oldest = OLDEST_PODMAN if engine.product == PODMAN else OLDEST_ENGINE
     if parsed(engine.version) < oldest:
         raise LabError(
-            f"The container engine is {engine.name}; the oldest that works is {_words(oldest)}. Update it."
+            f"The container engine is {engine.name}, which is too old."
+            f" Update it to {_words(oldest)} or newer."
         )
     if engine.foreign and not os.environ.get("LAB_REACH"):
         raise LabError(
@@ -50,8 +51,8 @@ def refuse_unfit(engine: Engine) -> None:
             f"`docker compose` is missing. Install the Compose plugin {_words(OLDEST_COMPOSE)} or newer."
         )
     if parsed(engine.compose) < OLDEST_COMPOSE:
-        raise LabError(f"Docker Compose is {engine.compose}; {_words(OLDEST_COMPOSE)} is the oldest that"
-                       " works. Update it.")  # fmt: skip
+        raise LabError(f"Docker Compose is {engine.compose}, which is too old."
+                       f" Update it to {_words(OLDEST_COMPOSE)} or newer.")  # fmt: skip
     if engine.memory < LEAST_MEMORY:
         how = MORE_MEMORY.get(engine.product, "") if engine.elsewhere else ""
         raise LabError(
@@ -61,10 +62,10 @@ def refuse_unfit(engine: Engine) -> None:
 
 
 def refuse_without_builder(engine: Engine) -> None:
-    """Raise LabError when the course's own images cannot be built: the Dockerfile needs BuildKit."""
+    """Raise LabError when the course's images cannot be built: the Dockerfile needs BuildKit."""
     compose = parsed(engine.compose)
     if engine.product == PODMAN:
-        return  # it has a builder of its own
+        return  # Podman has its own builder
     wanted = f"{_words(OLDEST_BUILDX)} or newer (Debian and Ubuntu: the package docker-buildx-plugin)"
     if not engine.buildx and compose >= COMPOSE_WITHOUT_BUILDER:
         raise LabError(
@@ -79,15 +80,15 @@ def refuse_without_builder(engine: Engine) -> None:
 
 
 def builder(engine: Engine) -> dict[str, str]:
-    """Variables that select the builder, whatever the surrounding shell says.
+    """Return the variables that select the builder, whatever the user's shell has set.
 
-    Podman's API has no BuildKit; its own builder knows `RUN --mount`. Docker's classic builder does not.
+    Podman's API has no BuildKit, but its own builder supports `RUN --mount`; Docker's classic one does not.
     """
     return {"DOCKER_BUILDKIT": "0" if engine.product == PODMAN else "1"}
 
 
 def pull_advice(engine: Engine) -> str:
-    """What to do when images cannot be fetched: the engine fetches them, through its own proxy."""
+    """Return what to do when images cannot be fetched: the engine fetches them, through its own proxy."""
     how = {
         DESKTOP: "In Docker Desktop: Settings, Resources, Proxies.",
         COLIMA: "Put it under `env:` in ~/.colima/default/colima.yaml, then run `colima restart`.",
@@ -100,9 +101,9 @@ def pull_advice(engine: Engine) -> str:
     )
     seen = f"Its proxy is {engine.proxy}." if engine.proxy else "It has no proxy."
     return (
-        f"The engine itself fetches images, and does not see this shell's HTTPS_PROXY. {seen} Behind a"
-        f" proxy, set the engine's own. {how}\nWithout a network: ./lab unbundle, with the archive of a"
-        " machine that has one."
+        f"The engine itself fetches images, and does not use this shell's HTTPS_PROXY. {seen} Behind a"
+        f" proxy, set the engine's own. {how}\nWithout a network: ./lab bundle on a machine that has one,"
+        " then ./lab unbundle here."
     )
 
 
@@ -111,9 +112,9 @@ def _daemon_file(engine: Engine) -> str:
 
 
 def parsed(text: str) -> tuple[int, int]:
-    """Major and minor number of a version; (0, 0) when it has another form."""
-    found = re.match(r"v?(\d+)\.(\d+)", text)
-    return (int(found[1]), int(found[2])) if found else (0, 0)
+    """Return major and minor number of a version; (0, 0) when it has another form."""
+    match = re.match(r"v?(\d+)\.(\d+)", text)
+    return (int(match[1]), int(match[2])) if match else (0, 0)
 
 
 def _words(version: tuple[int, int]) -> str:

@@ -1,7 +1,7 @@
-"""Recognise the container engine by what `docker info` and `docker version` report.
+"""Recognise the container engine from the output of `docker info` and `docker version`.
 
-The operating system alone does not tell: in WSL it is Linux, and Docker Desktop's containers are still in
-another machine. An engine that runs without root cannot be recognised by its version either.
+The operating system alone does not tell: WSL is Linux, but Docker Desktop runs its containers in another
+virtual machine. A rootless engine cannot be recognised by its version either.
 """
 
 import platform
@@ -17,7 +17,7 @@ ROOTLESS_STORAGE = "/.local/share/containers/"
 
 @dataclass(frozen=True)
 class Engine:
-    """What is known of the engine, its client's plugins, and the machine that the engine runs on."""
+    """What is known about the engine, the plugins of its client, and the engine's machine."""
 
     product: str
     version: str
@@ -28,7 +28,7 @@ class Engine:
     elsewhere: bool = False
     """The containers run in a virtual machine, on another machine, or outside this container."""
     foreign: str = ""
-    """The engine's machine, when its containers cannot mount the files of this one."""
+    """The engine's machine, if its containers cannot mount the files of this machine."""
     limits: bool = True
     """Whether the engine enforces memory limits."""
     pauses: bool = True
@@ -41,7 +41,7 @@ class Engine:
 
     @property
     def reached_by(self) -> str:
-        """`network` when the containers' own addresses answer this machine, else `published`."""
+        """`network` when this machine can reach the containers' own addresses, else `published`."""
         return "published" if self.elsewhere or self.rootless else "network"
 
     @property
@@ -51,7 +51,7 @@ class Engine:
 
     @property
     def name(self) -> str:
-        """Product and version, as a person would say them."""
+        """Product and version, for a message."""
         rootless = " (rootless)" if self.rootless else ""
         return f"{self.product} {self.version}{rootless}"
 
@@ -65,17 +65,17 @@ class Host:
 
     @staticmethod
     def this() -> "Host":
-        """Read them from the kernel, as an engine does."""
+        """Read both from the kernel, as an engine does."""
         return Host(socket.gethostname(), platform.release())
 
 
 def recognise(info: Mapping[str, Any], version: Mapping[str, Any], host: Host, endpoint: str = "") -> Engine:
-    """Read the two JSON documents. `endpoint`: the engine's address, where the client was given one."""
+    """Return the engine that two JSON documents describe. `endpoint`: the engine's address, if it was set."""
     if "host" in info and "store" in info:
         return _podman_command(info)
     product = _product(info, version)
     security = info.get("SecurityOptions") or []
-    # Podman's answer leaves "rootless" out, but its images then lie in a home folder.
+    # Podman does not report "rootless", but a rootless Podman stores its images in a home folder.
     rootless = "name=rootless" in security or ROOTLESS_STORAGE in str(info.get("DockerRootDir"))
     name, kernel = str(info.get("Name", "")), str(info.get("KernelVersion", ""))
     client = (version.get("Client") or {}).get("Os", "linux")
@@ -90,7 +90,7 @@ def recognise(info: Mapping[str, Any], version: Mapping[str, Any], host: Host, e
         rootless=rootless,
         elsewhere=virtual or outside or remote,
         foreign=name if outside or remote else "",
-        # Podman reports false even where it enforces them.
+        # Podman reports false even where it enforces the limits.
         limits=bool(info.get("MemoryLimit", True)) or product == PODMAN,
         pauses=info.get("CgroupDriver") != "none",
         proxy=_proxy(info),
@@ -98,9 +98,9 @@ def recognise(info: Mapping[str, Any], version: Mapping[str, Any], host: Host, e
 
 
 def _proxy(info: Mapping[str, Any]) -> str:
-    found = str(info.get("HttpsProxy") or info.get("HttpProxy") or "")
-    # Docker Desktop always names its own, which follows its settings.
-    return "" if "docker.internal" in found else found
+    proxy = str(info.get("HttpsProxy") or info.get("HttpProxy") or "")
+    # Docker Desktop always names its internal proxy, which follows its settings.
+    return "" if "docker.internal" in proxy else proxy
 
 
 def _product(info: Mapping[str, Any], version: Mapping[str, Any]) -> str:
@@ -120,7 +120,7 @@ def _product(info: Mapping[str, Any], version: Mapping[str, Any]) -> str:
 
 
 def _podman_command(info: Mapping[str, Any]) -> Engine:
-    """Podman's own `info`, which has another form than Docker's."""
+    """Read the output of Podman's own `info`, which has another form than Docker's."""
     there = info["host"]
     return Engine(
         product=PODMAN,

@@ -1,4 +1,4 @@
-"""Addresses of the Compose backend: fixed ones in the project's network, few ports on loopback."""
+"""Addresses of the Compose backend: fixed ones in the project's network, and a few ports on loopback."""
 
 import os
 import platform
@@ -17,28 +17,28 @@ from lab.topology import SECOND, SERVICES, STORES
 
 HOSTS = topology.addresses()
 OUTSIDE_KAFKA = 9094
-"""Kafka's listener for programs of this machine: it tells an address where the other one tells a name."""
+"""Kafka's listener for programs of this machine: it advertises an address, the other one a name."""
 INSIDE = {unit: topology.ports()[unit] for unit in (*STORES, *SERVICES)} | {"kafka": OUTSIDE_KAFKA}
-PUBLISHED = {name: found.port for name, found in topology.PUBLISHED.items()}
-"""What docker-compose.yml publishes on 127.0.0.1, each moved by LAB_PORT_<NAME>."""
+PUBLISHED = {name: entry.port for name, entry in topology.PUBLISHED.items()}
+"""What docker-compose.yml publishes on 127.0.0.1; LAB_PORT_<NAME> changes each port."""
 BEYOND = (
     {store: INSIDE[store] for store in STORES}
     | {service: INSIDE[service] + HOSTS[service] for service in SERVICES}
     | {service + SECOND: INSIDE[service] + HOSTS[service] + 10 for service in SERVICES}
 )
-"""What compose/published.yaml publishes as well. Not 5000 and 7000, which macOS keeps for AirPlay."""
+"""What compose/published.yaml adds. Ports 5000 and 7000 are avoided: macOS uses them for AirPlay."""
 
 NAMES = {"http": "the gateway", "dashboard": "the gateway's dashboard", "jupyter": "JupyterLab"}
 
 
 UNPRIVILEGED_HTTP = 8000
-"""The gateway's port where the engine may not publish 80; the native backend has the same."""
+"""The gateway's port where the engine may not publish 80; the native backend uses the same."""
 
 
 class Addresses:
-    """Names to addresses. `settings`: the variables of .env and the environment.
+    """The address of each unit. `settings`: the variables of .env and the environment.
 
-    `ask` gives the engine, which decides how containers are reached; it is called when that is needed.
+    `ask` returns the engine, which decides how containers are reached; it is called only when needed.
     """
 
     def __init__(
@@ -53,21 +53,21 @@ class Addresses:
         """Whether the servers are reached on 127.0.0.1, because the containers' own addresses are not."""
         if reach := self._settings.get("LAB_REACH"):
             return reach == "published"
-        found = self._ask()
-        if found is None:  # a guess, for commands that need no engine
+        current = self._ask()
+        if current is None:  # a guess, for commands that need no engine
             return platform.system() != "Linux"
-        return found.reached_by == "published"
+        return current.reached_by == "published"
 
     def port(self, name: str) -> int:
-        """The port on 127.0.0.1 of `name`. Raises LabError."""
+        """Return the port of `name` on 127.0.0.1. Raises LabError."""
         variable = _variable(name)
-        given = self._settings.get(variable, "")
-        if not given and name == "http" and self._first > PUBLISHED[name]:
+        value = self._settings.get(variable, "")
+        if not value and name == "http" and self._first > PUBLISHED[name]:
             return UNPRIVILEGED_HTTP
-        return ports.parse(variable, given, (PUBLISHED | BEYOND)[name])
+        return ports.parse(variable, value, (PUBLISHED | BEYOND)[name])
 
     def moved(self) -> dict[str, str]:
-        """The port variable that `docker compose` needs because the engine may not publish port 80."""
+        """Return the variable that `docker compose` needs when the engine may not publish port 80."""
         if self._settings.get("LAB_PORT_HTTP") or self.port("http") == PUBLISHED["http"]:
             return {}
         return {"LAB_PORT_HTTP": str(self.port("http"))}
@@ -78,17 +78,17 @@ class Addresses:
         return privileged.first(self._ask())
 
     def reach(self, unit: str) -> str:
-        """Address of a unit for a program of this machine."""
+        """Return the address of a unit for a program of this machine."""
         if unit in ("consul", "traefik") or self.published:
             return "127.0.0.1"
         return f"{self.base}.{HOSTS[unit]}"
 
     def endpoint(self, unit: str) -> str:
-        """host:port of a unit for a program of this machine."""
+        """Return the host:port of a unit for a program of this machine."""
         return f"{self.reach(unit)}:{self.port(unit) if self.published else INSIDE[unit]}"
 
     def endpoints(self) -> dict[str, str]:
-        """Address of each unit, by the keys that scripts use."""
+        """Return the address of each unit by name."""
         web = self.port("http")
         return {
             "gateway": "http://127.0.0.1" + ("" if web == 80 else f":{web}"),
@@ -99,17 +99,17 @@ class Addresses:
         }
 
     def variables(self) -> dict[str, str]:
-        """Hosts and ports for platform/deployment/settings/*.env, as a program of this machine needs them."""
-        found = {"HOST_CONSUL": "127.0.0.1", "PORT_CONSUL": str(self.port("consul"))}
+        """Return hosts and ports for platform/deployment/settings/*.env, for a program of this machine."""
+        values = {"HOST_CONSUL": "127.0.0.1", "PORT_CONSUL": str(self.port("consul"))}
         # The replica set's member has a name that only containers can resolve.
-        found["MONGODB_OPTIONS"] = "directConnection=true"
+        values["MONGODB_OPTIONS"] = "directConnection=true"
         for unit in STORES:
             host, _, port = self.endpoint(unit).partition(":")
-            found |= {f"HOST_{unit.upper()}": host, f"PORT_{unit.upper()}": port}
-        return found
+            values |= {f"HOST_{unit.upper()}": host, f"PORT_{unit.upper()}": port}
+        return values
 
     def bridge(self) -> str:
-        """This machine's own address in the project's network. Raises NotWithThisEngine."""
+        """Return this machine's own address in the project's network. Raises NotWithThisEngine."""
         if self.published:
             raise NotWithThisEngine(
                 "with this engine the containers cannot send requests to a program on this machine",
@@ -118,21 +118,21 @@ class Addresses:
         return f"{self.base}.1"
 
     def neighbour(self) -> tuple[str, str]:
-        """The gateway's own address, and an address of this machine outside the project's network.
+        """Return the gateway's own address, and an address of this machine outside the project's network.
 
         Raises NotWithThisEngine.
         """
         if self.published:
             raise NotWithThisEngine(
-                "with this engine all requests reach the gateway from one address",
+                "with this engine the gateway sees all requests come from one address",
                 "on Linux with Docker Engine, or with LAB_BACKEND=native: ./lab check NN",
             )
         for addresses in psutil.net_if_addrs().values():
-            for found in addresses:
-                away = not found.address.startswith(("127.", f"{self.base}."))
-                if found.family == socket.AF_INET and away:
-                    return f"http://{self.base}.{HOSTS['traefik']}", found.address
-        raise LabError("This machine has one address only, so a second client cannot be played.")
+            for address in addresses:
+                outside = not address.address.startswith(("127.", f"{self.base}."))
+                if address.family == socket.AF_INET and outside:
+                    return f"http://{self.base}.{HOSTS['traefik']}", address.address
+        raise LabError("This machine has only one address, so no second client can be simulated on it.")
 
     def refuse_wrong_settings(self) -> None:
         """Raise LabError for a port or a network that cannot work, before anything is started."""
@@ -144,17 +144,17 @@ class Addresses:
         )
 
     def refuse_taken_ports(self) -> None:
-        """Raise LabError that names each taken port, who holds it, and the variable that moves it."""
+        """Raise LabError that names each taken port, the process that holds it, and the port's variable."""
         self.refuse_wrong_settings()
         names = PUBLISHED | (BEYOND if self.published else {})
         lines = []
         for name in names:
-            if self.port(name) < self._first and (found := self._ask()):
+            if self.port(name) < self._first and (current := self._ask()):
                 variable = _variable(name)
                 lines.append(
-                    f"127.0.0.1:{self.port(name)} ({name}) is below {self._first}, and {found.name} may not"
+                    f"127.0.0.1:{self.port(name)} ({name}) is below {self._first}, and {current.name} may not"
                     f" publish it. Move the lab: {variable}=… ./lab up, or allow it:"
-                    f" {privileged.remedy(found)}"
+                    f" {privileged.remedy(current)}"
                 )
                 continue
             with socket.socket() as probe:
@@ -162,7 +162,7 @@ class Addresses:
                 if probe.connect_ex(("127.0.0.1", self.port(name))) == 0:
                     lines.append(
                         f"127.0.0.1:{self.port(name)} ({name}) is not free{holder(self.port(name))}."
-                        f" Stop that, or move the lab: {_variable(name)}=… ./lab up"
+                        f" Stop that process, or move the lab: {_variable(name)}=… ./lab up"
                     )
         if lines:
             raise LabError("\n".join(lines))
@@ -173,7 +173,7 @@ def _variable(name: str) -> str:
 
 
 def holder(number: int) -> str:
-    """', NAME (pid N) holds it', or '' when that cannot be seen."""
+    """Return ', NAME (pid N) holds it', or '' when the process cannot be seen."""
     try:
         for connection in psutil.net_connections("inet"):
             if (
@@ -183,10 +183,10 @@ def holder(number: int) -> str:
             ):
                 return f", {psutil.Process(connection.pid).name()} (pid {connection.pid}) holds it"
     except psutil.Error:
-        pass  # macOS shows other processes to root only
+        pass  # macOS shows other users' processes only to root
     return ""
 
 
 def environment_with(dotenv: Mapping[str, str]) -> dict[str, str]:
-    """The variables that Compose would see: .env, and the environment on top."""
+    """Return the variables that Compose sees: those of .env, replaced by those of the environment."""
     return {**dotenv, **os.environ}

@@ -1,4 +1,4 @@
-"""Ports below 1024: not every engine may publish them, and a failed `up` is a late place to learn it."""
+"""Ports below 1024: not every engine may publish them, so this is checked before `up` would fail."""
 
 import platform
 from pathlib import Path
@@ -7,12 +7,12 @@ from lab.backends.compose.kinds import DESKTOP, PODMAN, Engine
 
 FIRST_FREE = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 HELPER = Path("/var/run/com.docker.vmnetd.sock")
-"""Docker Desktop's helper on macOS. A program without it may not listen on 127.0.0.1:80."""
+"""Docker Desktop's helper on macOS. Without it, Docker Desktop may not listen on 127.0.0.1:80."""
 BELOW = 1024
 
 
 def first(engine: Engine | None) -> int:
-    """The lowest port that the engine may publish on 127.0.0.1."""
+    """Return the lowest port that the engine may publish on 127.0.0.1."""
     if engine is None:
         return 1
     if platform.system() == "Darwin":
@@ -30,7 +30,7 @@ def _from_kernel() -> int:
 
 
 def remedy(engine: Engine) -> str:
-    """How to let the engine publish lower ports."""
+    """Return how to let the engine publish lower ports."""
     if platform.system() == "Darwin":
         return "Docker Desktop: Settings, Advanced, Allow privileged port mapping"
     return "sudo sysctl net.ipv4.ip_unprivileged_port_start=80"

@@ -1,4 +1,4 @@
-"""Compose's own commands: run to their end or to a limit, and their words as a person can use them."""
+"""Run Compose's own commands to their end or to a time limit, and explain their failures."""
 
 import os
 import subprocess
@@ -14,25 +14,25 @@ TAIL_BYTES = 20_000
 
 @dataclass(frozen=True)
 class Done:
-    """What a command printed last; `code` is None when its time was up after `seconds`."""
+    """The result of a command: its last output; `code` is None when it was killed after `seconds`."""
 
     code: int | None
-    words: str
+    output: str
     seconds: float
 
     @property
     def well(self) -> bool:
-        """Whether it succeeded."""
+        """Whether the command succeeded."""
         return self.code == 0
 
     @property
     def end(self) -> str:
-        """How it ended, where that is no matter of its own words; '' else."""
+        """A sentence about the time limit, if the command exceeded it; '' else."""
         return "" if self.code is not None else f" It took more than {self.seconds:.0f} s and was ended."
 
     def last(self, lines: int) -> str:
-        """Its last lines, indented."""
-        return "\n".join(f"  {line}" for line in self.words.strip().splitlines()[-lines:])
+        """Return the last lines of the output, indented."""
+        return "\n".join(f"  {line}" for line in self.output.strip().splitlines()[-lines:])
 
 
 def run(
@@ -41,9 +41,9 @@ def run(
     seconds: float,
     look: Callable[[str], None] = lambda last: None,
 ) -> Done:
-    """Run `command`, for `seconds` at most; each second `look` is told the last line so far.
+    """Run `command` for at most `seconds`; call `look` each second with the last line so far.
 
-    Its words go to a file: a pipe that nobody empties would stop it after some hundred lines.
+    The output goes to a file: a pipe that nobody reads would block the command after 64 KB.
     """
     with tempfile.TemporaryFile() as file:
         child = subprocess.Popen(
@@ -64,7 +64,7 @@ def run(
 
 
 def _tail(file: int) -> str:
-    """The end of what an open file holds; its position, which the child shares, stays."""
+    """Return the end of an open file without moving its position, which the child process shares."""
     size = os.fstat(file).st_size
     return os.pread(file, TAIL_BYTES, max(0, size - TAIL_BYTES)).decode(errors="replace")
 
@@ -79,15 +79,15 @@ def _end(child: "subprocess.Popen[bytes]") -> None:
 
 
 def explained(done: Done, waiting: list[str]) -> str:
-    """Why the containers could not be started or stopped, and what to do. `waiting`: who is not healthy."""
-    if "Pool overlaps" in done.words:
-        return ("The lab's network is taken on this machine (172.30.41, or what LAB_NETWORK says). Move it:"
-                " LAB_NETWORK=172.30.42 ./lab up (three numbers), and keep it in .env.")  # fmt: skip
-    if '"provision" didn' in done.words:
-        waiting = ["provision", *waiting]  # the others wait for what it makes
+    """Explain why the containers could not be started or stopped. `waiting`: the unhealthy units."""
+    if "Pool overlaps" in done.output:
+        return ("Another network of this machine uses the lab's addresses (172.30.41, or LAB_NETWORK)."
+                " Move it: LAB_NETWORK=172.30.42 ./lab up (three numbers), and keep it in .env.")  # fmt: skip
+    if '"provision" didn' in done.output:
+        waiting = ["provision", *waiting]  # the other units wait for what it sets up
     look = (
-        f"Not healthy: {', '.join(waiting)}. Look: ./lab logs {waiting[0]}"
+        f"These units are not healthy: {', '.join(waiting)}. Find the cause: ./lab logs {waiting[0]}"
         if waiting
-        else "Look: ./lab doctor"
+        else "Find the cause: ./lab doctor"
     )
-    return f"Docker Compose did not succeed.{done.end}\n{done.last(6)}\n{look}"
+    return f"Docker Compose failed.{done.end}\n{done.last(6)}\n{look}"

@@ -1,1 +1,1 @@
-"""The backend without a container engine: the same servers as processes of this machine."""
+"""The backend for Linux without a container engine: the same servers run as processes of this machine."""

@@ -1,4 +1,4 @@
-"""The native backend: process-compose supervises servers and services of this machine."""
+"""The native backend: process-compose supervises the servers and services as processes of this machine."""
 
 import os
 import shutil
@@ -26,11 +26,11 @@ from lab.progress import Progress
 from lab.topology import SECONDS, UNITS
 
 LONGEST_LOG = 10_000_000
-"""Bytes after which a log is set aside at the next `up`."""
+"""Bytes. A log that is larger is renamed to *.log.1 at the next `up`."""
 
 
 class NativeBackend(NativeFaults):
-    """One stack for each home."""
+    """The system as processes; there is one for each home."""
 
     kind = "native"
 
@@ -39,23 +39,23 @@ class NativeBackend(NativeFaults):
         self._supervisor = Supervisor(home.run / "supervisor.sock")
 
     def running(self) -> bool:
-        """Whether the supervisor answers."""
+        """Return whether the supervisor answers."""
         return self._supervisor.answers()
 
     def belongs_elsewhere(self) -> str:
-        """The other clone whose code the running stack uses; '' when it is this one."""
+        """Return the other clone whose code the running system uses; '' when it is this one."""
         note = self._home.run / "repository"
         there = note.read_text() if note.exists() else str(REPO)
         return "" if there == str(REPO) else there
 
     def start(self, progress: Progress) -> None:
-        """Install what is missing and start everything."""
+        """Install missing servers, then start all units. Raises LabError."""
         self.refuse_wrong_settings()
         paths = ensure_servers(self._home, progress)
-        # Held until the supervisor answers: a second ./lab that comes meanwhile would take it for a leftover.
+        # Held until the supervisor answers: a second ./lab would take its processes for leftovers.
         with one_at_a_time(self._home, progress):
             if self.running():
-                self._start_what_rests()
+                self._start_stopped_units()
                 return
             end_leftovers(self._home, progress)
             network.refuse_taken_ports()
@@ -73,21 +73,21 @@ class NativeBackend(NativeFaults):
             started.refuse_other(self._home)
 
     def provision(self) -> None:
-        """Run the one-shot script again."""
+        """Run the script that sets up the servers again. Raises LabError."""
         started.provision(self._home)
 
-    def _start_what_rests(self) -> None:
-        """Somebody stopped or froze a unit and did not come back."""
+    def _start_stopped_units(self) -> None:
+        """Start units that a user or a killed test left stopped or paused."""
         for unit in self.units():
             if unit.name in UNITS:
                 self.thaw(unit.name)
                 self.start_unit(unit.name)
 
     def stop(self) -> None:
-        """Stop everything in order; what does not listen is ended."""
+        """Stop all units in order, and kill what does not react."""
         with one_at_a_time(self._home, None):
             if self.running():
-                with suppress(httpx.HTTPError):  # it may end before it answers
+                with suppress(httpx.HTTPError):  # the supervisor may end before it answers
                     self._supervisor.ask("POST", "/project/stop", timeout=60)
                 deadline = time.monotonic() + 30
                 while self.running() and time.monotonic() < deadline:
@@ -99,17 +99,17 @@ class NativeBackend(NativeFaults):
         self._supervisor.order("POST", f"/process/restart/{unit}", unit)
 
     def stop_unit(self, unit: str) -> None:
-        """Stop one unit until it is started again."""
+        """Stop one unit until `start_unit` is called."""
         self._supervisor.order("PATCH", f"/process/stop/{unit}", unit)
 
     def start_unit(self, unit: str) -> None:
-        """Start one stopped unit; one that runs is left alone, one that is stopping is awaited."""
+        """Start one stopped unit. Leave a running one alone; wait for one that is stopping."""
         deadline = time.monotonic() + processes.SERVER_END_SECONDS + 5
         while self.pid_of(unit) is None:
             try:
                 self._supervisor.order("POST", f"/process/start/{unit}", unit)
             except Refused:
-                # What is about to end, or waits for its restart, counts as running there.
+                # The supervisor counts a unit as running while it is stopping or waits for its restart.
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.1)
@@ -117,7 +117,7 @@ class NativeBackend(NativeFaults):
                 return
 
     def units(self) -> list[Unit]:
-        """All units, by what the supervisor and the operating system say."""
+        """Return all units, as the supervisor and the operating system report them."""
         states = self._supervisor.states()
         second = [name for name in SECONDS if states.get(name, {}).get("is_running")]
         return [_unit(name, states.get(name, {})) for name in (*UNITS, *second)]
@@ -129,25 +129,27 @@ class NativeBackend(NativeFaults):
                 raise ProcessLookupError
             os.kill(pid, number)
         except ProcessLookupError:
-            # The supervisor may not have seen yet that it ended.
-            raise LabError(f"{unit} does not run, so it cannot be sent a signal.") from None
+            # The unit has ended, and the supervisor may not have noticed that yet.
+            raise LabError(
+                f"{unit} is not running, so it cannot receive a signal. Start it: ./lab up"
+            ) from None
 
     def revive(self, unit: str) -> None:
-        """The supervisor never waits long."""
+        """Do nothing: this supervisor restarts a crashed unit after one second."""
 
     def pid_of(self, unit: str) -> int | None:
-        """What the supervisor says; nobody counts memory."""
+        """Return the pid that the supervisor reports, without the cost of measuring memory."""
         state = self._supervisor.state(unit)
         return state["pid"] or None if state.get("is_running") else None
 
     def forget(self, unit: str) -> None:
-        """Restart `unit` without what it stored."""
+        """Restart `unit` with empty storage."""
         self.stop_unit(unit)
         shutil.rmtree(self._home.data / unit, ignore_errors=True)
         self.start_unit(unit)
 
     def override(self, unit: str, settings: Mapping[str, str]) -> None:
-        """Settings on top of the unit's own, from now on."""
+        """Restart the unit with settings in addition to its own."""
         if unit not in UNITS:
             raise LabError(f"There is no unit {unit}. Units: {', '.join(UNITS)}.")
         overrides.write(self._home, unit, settings)
@@ -155,46 +157,46 @@ class NativeBackend(NativeFaults):
             self.restart(unit)
 
     def log_command(self, unit: str, follow: bool, lines: int = 200) -> list[str]:
-        """Logs are files."""
+        """Return a command that prints the unit's log file."""
         return ["tail", "-n", str(lines), *(["-F"] if follow else []), str(self._home.logs / f"{unit}.log")]
 
     def marked_command(self, unit: str, lines: int) -> list[str]:
-        """The unit's log."""
+        """Return the command that prints the unit's log, which contains the reports."""
         return self.log_command(unit, False, lines)
 
     def tool_command(self, tool: str, *arguments: str) -> list[str]:
-        """A script that `start` wrote."""
+        """Return a command that runs the script which `start` has written."""
         return ["sh", str(self._home.run / f"{processes.TOOL}.sh"), tool, *arguments]
 
     def endpoints(self) -> dict[str, str]:
-        """Addresses by name."""
+        """Return the address of each unit by name."""
         return network.endpoints()
 
     def remarks(self) -> str:
-        """Where the gateway is, when it is not on its usual port."""
+        """Return where the gateway is, if it is not on its usual port."""
         if network.endpoints()["gateway"].endswith(":8000") and not os.environ.get("LAB_PORT_HTTP"):
-            return "Port 80 cannot be bound by this user, so the gateway is on 8000 (LAB_PORT_HTTP)."
+            return "This user may not bind port 80, so the gateway is on port 8000. LAB_PORT_HTTP changes it."
         return ""
 
     def host(self, unit: str) -> str:
-        """A loopback address of its own."""
+        """Return the unit's own loopback address."""
         return network.host(unit)
 
     def reach(self, unit: str) -> str:
-        """The same address: all is on one machine."""
+        """Return the unit's own loopback address, which is the same for all programs of this machine."""
         return network.host(unit)
 
     def variables(self) -> dict[str, str]:
-        """What the units themselves get."""
+        """Return the variables that the units get, too."""
         secrets = ensure_secrets(self._home.secrets)
         return network.variables() | secrets | {"KAFKA_LOG_DIRS": str(self._home.data / "kafka")}
 
     def listen_host(self) -> str:
-        """A loopback address that no unit has."""
+        """Return a loopback address that no unit uses."""
         return f"{network.BASE}.41"
 
     def neighbour(self) -> tuple[str, str]:
-        """Another loopback address."""
+        """Return the gateway's URL, and a loopback address that no unit uses."""
         return network.endpoints()["gateway"], f"{network.BASE}.42"
 
     def delete_data(self) -> None:
@@ -212,17 +214,19 @@ class NativeBackend(NativeFaults):
         try:
             self._make_stores(paths, values, progress)
         except subprocess.CalledProcessError as error:
-            said = "\n".join((error.output or "").strip().splitlines()[-8:])
-            raise LabError(f"A data folder could not be prepared:\n{said}\nLook: ./lab doctor") from error
+            output = "\n".join((error.output or "").strip().splitlines()[-8:])
+            raise LabError(
+                f"A server's data folder could not be created:\n{output}\nFind the cause: ./lab doctor"
+            ) from error
 
     def _make_stores(self, paths: ServerPaths, values: Mapping[str, str], progress: Progress) -> None:
         cluster = postgresql.ensure_cluster(
             self._home, paths.postgresql_bin, values["POSTGRES_SUPERUSER_PASSWORD"]
         )
-        # Nothing of ours runs any more, so this can only be a leftover.
+        # No process of this system runs any more, so this file can only be a leftover.
         (cluster / "postmaster.pid").unlink(missing_ok=True)
         if not (self._home.data / "kafka" / "meta.properties").exists():
-            progress.say("kafka", "preparing its data folder")
+            progress.say("kafka", "creating its data folder")
             properties = self._home.run / "server.properties"
             properties.write_text(kafka.properties_from(read("kafka", values)))
             kafka.format_storage(paths.kafka_jars, properties)
@@ -230,7 +234,7 @@ class NativeBackend(NativeFaults):
 
 def _unit(name: str, state: dict[str, Any]) -> Unit:
     pid = state.get("pid") or None
-    # One that was asked to end (SIGTERM) did not fail.
+    # A unit that ended because of SIGTERM did not fail.
     restarts = 0 if state.get("exit_code") in (0, 143) else int(state.get("restarts") or 0)
     if not state.get("is_running") or pid is None:
         return Unit(name, str(state.get("status", "stopped")).lower(), None, None, 0, None, restarts)

@@ -1,4 +1,4 @@
-"""Faults of the native backend: frozen processes, dropped packets, full disks, wrong clocks."""
+"""Faults of the native backend: paused processes, dropped packets, full disks, wrong clocks."""
 
 import os
 import shutil
@@ -19,22 +19,22 @@ CLOCK = ("LD_PRELOAD", "FAKETIME", "FAKETIME_DONT_FAKE_MONOTONIC")
 
 
 class NativeFaults:
-    """What can be done to a unit that is a process of this machine."""
+    """The faults of a unit that runs as a process of this machine."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
         self._frozen: dict[str, list[psutil.Process]] = {}
 
     def pid_of(self, unit: str) -> int | None:
-        """Process id of a unit, None while it does not run."""
+        """Return the pid of a unit, None while it is down."""
         raise NotImplementedError
 
     def override(self, unit: str, settings: Mapping[str, str]) -> None:
-        """Settings on top of the unit's own, from now on."""
+        """Restart the unit with settings in addition to its own."""
         raise NotImplementedError
 
     def freeze(self, unit: str) -> None:
-        """SIGSTOP to the whole family; the eldest first, so that it starts nothing new."""
+        """Send SIGSTOP to the process and its children; the parent first, so that it starts no new child."""
         main = psutil.Process(self._pid(unit))
         self._frozen[unit] = [main, *main.children(recursive=True)]
         for process in self._frozen[unit]:
@@ -42,17 +42,17 @@ class NativeFaults:
                 process.suspend()
 
     def thaw(self, unit: str) -> None:
-        """SIGCONT to what was frozen; from another process to all that work in the unit's folder."""
+        """Send SIGCONT to what was paused; if another process paused it, to all that work in its folder."""
         for process in self._frozen.pop(unit, None) or self._family(unit):
             with suppress(psutil.NoSuchProcess):
                 process.resume()
 
     def cut_off(self, unit: str) -> None:
-        """Drop all packets of the unit's group: a service, a server or a worker without address alike."""
+        """Drop all packets of the unit's group: this also works for a worker, which has no address."""
         if not shutil.which("nft") or not _is_root():
             raise LabError(
-                "To cut a unit off the packet filter is needed: run as root, with the package nftables.\n"
-                f"Without them something close is possible: ./lab break pause {unit}"
+                "To cut a unit off, ./lab needs root and the package nftables.\n"
+                f"Something similar works without them: ./lab break pause {unit}"
             )
         self._pid(unit)
         drop = f"meta skgid {network.group(self._home, unit)} drop"
@@ -63,52 +63,55 @@ class NativeFaults:
         )
 
     def reconnect(self, unit: str) -> None:
-        """Remove the rules."""
+        """Remove the rules of the packet filter."""
         if shutil.which("nft") and _is_root():
             _nft(_removal(self._table(unit)))
 
     def fill_disk(self, unit: str) -> None:
-        """No file of the unit may grow: an append fails as it does on a full disk (EFBIG for ENOSPC)."""
+        """Limit the size of the unit's files: an append then fails as on a full disk (EFBIG, not ENOSPC)."""
         files = [path.stat() for path in (self._home.data / unit).rglob("*") if path.is_file()]
-        # What was written to last is what it appends to.
+        # The file with the newest change is the one to which the unit appends.
         limit = max(files, key=lambda file: file.st_mtime).st_size if files else 0
         self._limit_files(unit, self._pid(unit), str(limit))
 
     def free_disk(self, unit: str) -> None:
-        """Files may grow again."""
+        """Let the unit's files grow again."""
         for process in self._family(unit):
-            with suppress(LabError):  # it may just have ended
+            with suppress(LabError):  # the process may just have ended
                 self._limit_files(unit, process.pid, "unlimited")
 
     def skew_clock(self, unit: str, seconds: int) -> None:
-        """Another time for the process by libfaketime; its timers go on as they are."""
+        """Give the process another time with libfaketime; its timers stay correct."""
         settings = overrides.read(self._home, unit)
         kept = {name: value for name, value in settings.items() if name not in CLOCK}
         if seconds:
             library = faketime_library()
             if library is None:
-                raise LabError("Another clock needs a package: apt-get install -y libfaketime")
+                raise LabError(
+                    "To change a unit's clock, ./lab needs libfaketime."
+                    " Install it: apt-get install -y libfaketime"
+                )
             kept |= dict(zip(CLOCK, (str(library), f"{seconds:+d}s", "1"), strict=True))
         if kept != settings:
             self.override(unit, kept)
 
     def _limit_files(self, unit: str, pid: int, size: str) -> None:
-        # The kernel lets a process change the limits of one with the same user and group.
+        # The kernel lets a process change the limits of another one with the same user and group.
         command = [*processes.as_group(self._home, unit), "prlimit", f"--pid={pid}", f"--fsize={size}:"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise LabError(f"The limit of {unit} could not be changed: {done.stderr.strip()}")
+            raise LabError(f"The file size limit of {unit} could not be changed: {done.stderr.strip()}")
 
     def _pid(self, unit: str) -> int:
         if unit not in (*UNITS, *SECONDS):
             raise LabError(f"There is no unit {unit}. Units: {', '.join(UNITS)}.")
         pid = self.pid_of(unit)
         if pid is None:
-            raise LabError(f"{unit} does not run. Look: ./lab status")
+            raise LabError(f"{unit} is not running. Start it: ./lab up. See its state: ./lab status")
         return pid
 
     def _family(self, unit: str) -> Iterator[psutil.Process]:
-        """Processes that work in the unit's folder; they are known by it also without a parent."""
+        """Yield the processes that work in the unit's folder, also those that have lost their parent."""
         places = [str(self._home.run / "work" / unit), str(self._home.data / unit)]
         places += [str(postgresql.data_folder(self._home))] if unit == "postgresql" else []
         for process in psutil.process_iter(["cwd"]):
@@ -124,11 +127,11 @@ def _is_root() -> bool:
 
 
 def _removal(table: str) -> str:
-    # Made first, so that removing what is not there is no error either; both in one transaction.
+    # Created first, because deleting a missing table is an error; both happen in one transaction.
     return f"table inet {table}\ndelete table inet {table}"
 
 
 def _nft(commands: str) -> None:
     done = subprocess.run(["nft", "-f", "-"], input=commands, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise LabError(f"The packet filter refused: {done.stderr.strip()}")
+        raise LabError(f"The packet filter (nft) refused the change: {done.stderr.strip()}")

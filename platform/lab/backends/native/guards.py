@@ -1,4 +1,4 @@
-"""What keeps one start from disturbing another, and from beginning what cannot end well."""
+"""Guards of a start: one at a time, and only with enough space on the disk."""
 
 import fcntl
 import shutil
@@ -10,30 +10,30 @@ from lab.home import Home
 from lab.progress import Progress
 
 LEAST_DISK = 500_000_000
-"""Bytes: MongoDB alone takes 200 MB for its journal and its log of operations."""
+"""Bytes: MongoDB alone needs 200 MB for its journal and its oplog."""
 
 
 @contextmanager
 def one_at_a_time(home: Home, progress: Progress | None) -> Iterator[None]:
-    """Starting and stopping wait for each other. The lock ends with the process that holds it."""
+    """Hold the lock for starting and stopping the system. It is released when its process ends."""
     home.root.mkdir(parents=True, exist_ok=True)
     with (home.root / "up.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if progress:
-                progress.say("wait", "another ./lab starts or stops the system; waiting for it")
+                progress.say("wait", "waiting for another ./lab that starts or stops the system")
             fcntl.flock(lock, fcntl.LOCK_EX)
             if progress:
-                progress.done("wait", "the other ./lab is through")
+                progress.done("wait", "the other ./lab has finished")
         yield
 
 
 def refuse_full_disk(home: Home) -> None:
-    """Raise LabError while there is too little room for the servers, which would not say so."""
+    """Raise LabError when the disk has too little space, because not every server would report that."""
     free = shutil.disk_usage(home.root).free
     if free < LEAST_DISK:
         raise LabError(
             f"Only {free / 1e6:.0f} MB are free at {home.root}; the servers need {LEAST_DISK / 1e6:.0f} MB."
-            "\nMake room, or put the lab elsewhere: LAB_HOME=… ./lab up"
+            "\nFree some space, or use another disk: LAB_HOME=… ./lab up"
         )

@@ -1,4 +1,4 @@
-"""How a Kafka broker is started from its jars."""
+"""Start a Kafka broker from its jars."""
 
 import re
 import subprocess
@@ -8,11 +8,11 @@ from pathlib import Path
 from lab import environment
 
 CLUSTER_ID = "Y2l2aWxkaXktbGFiLWthZg"
-"""22 characters, as Kafka wants; the same for everybody, for nobody shares a network."""
+"""22 characters, as Kafka requires. All installations share it, because no two are in one network."""
 
 
 def java_options() -> list[str]:
-    """A small heap and a quick start: measured 163 MB and 1.5 s with the class archive."""
+    """Return options for a small heap and a fast start: 163 MB and 1.5 s, measured with the class archive."""
     return [
         "-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
         "-Dkafka.logs.dir=.", "-Djava.net.preferIPv4Stack=true",
@@ -20,28 +20,28 @@ def java_options() -> list[str]:
 
 
 def properties_from(env: Mapping[str, str]) -> str:
-    """server.properties out of the KAFKA_* variables that the official image takes.
+    """Return server.properties, made from the KAFKA_* variables that the official image uses.
 
     >>> properties_from({"KAFKA_NODE_ID": "1", "KAFKA_LOG_DIRS": "/x"})
     'log.dirs=/x\\nnode.id=1\\n'
     """
-    found = {
+    properties = {
         re.sub("_", ".", name.removeprefix("KAFKA_").lower()): value
         for name, value in env.items()
         if name.startswith("KAFKA_")
     }
-    return "".join(f"{name}={_escaped(found[name])}\n" for name in sorted(found))
+    return "".join(f"{name}={_escaped(properties[name])}\n" for name in sorted(properties))
 
 
 def _escaped(value: str) -> str:
-    """The value as Java reads a file of properties: without letters beyond ASCII, backslashes doubled."""
+    """Return the value as Java expects it in a properties file: ASCII only, backslashes doubled."""
     text = value.replace("\\", "\\\\").encode("utf-16-be")
     units = [int.from_bytes(text[n : n + 2], "big") for n in range(0, len(text), 2)]
     return "".join(chr(unit) if unit < 128 else f"\\u{unit:04x}" for unit in units)
 
 
 def format_storage(jars: Path, properties: Path) -> None:
-    """Prepare an empty data folder. Raises CalledProcessError, with Kafka's words in `output`."""
+    """Format an empty data folder. Raises CalledProcessError, with Kafka's messages in `output`."""
     subprocess.run(
         ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", f"{jars}/*",
          "kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", CLUSTER_ID,

@@ -1,4 +1,4 @@
-"""Processes that an earlier run of this stack left behind."""
+"""Processes that an earlier run of this system left behind."""
 
 from contextlib import suppress
 
@@ -12,23 +12,23 @@ OURS = ("postgres", "redis-server", "mongod", "traefik", "consul", "process-comp
 
 
 def end_leftovers(home: Home, progress: Progress | None) -> None:
-    """End processes of an earlier run of this very stack, known by where they work."""
+    """End the processes of an earlier run of this system. They are known by their working folders."""
     places = (str(home.stack), str(postgresql.data_folder(home)))
-    found = []
+    leftovers = []
     for process in psutil.process_iter(["cwd", "name", "cmdline"]):
         info = process.info
         line = " ".join(info["cmdline"] or [])
         ours = info["name"] in OURS or "kafka.Kafka" in line or "civildiy" in line
         cwd = (info["cwd"] or "").removesuffix(" (deleted)")
         if ours and any(cwd == place or cwd.startswith(place + "/") for place in places):
-            found.append(process)
-    if found and progress:
-        progress.done("leftovers", f"ended {len(found)} processes of an earlier run")
-    # The supervisor first: it would start the others again.
-    found.sort(key=lambda process: process.info["name"] != "process-compose")
-    for process in found:
+            leftovers.append(process)
+    if leftovers and progress:
+        progress.done("leftovers", f"ended {len(leftovers)} processes of an earlier run")
+    # The supervisor ends first, because it would start the others again.
+    leftovers.sort(key=lambda process: process.info["name"] != "process-compose")
+    for process in leftovers:
         _signal(process, kill=process.info["name"] == "process-compose")
-    _, stubborn = psutil.wait_procs(found, timeout=15)
+    _, stubborn = psutil.wait_procs(leftovers, timeout=15)
     for process in stubborn:
         _signal(process, kill=True)
     psutil.wait_procs(stubborn, timeout=5)

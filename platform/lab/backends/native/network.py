@@ -1,4 +1,4 @@
-"""Addresses of the native backend: each unit has a loopback address of its own, as in Compose."""
+"""Addresses of the native backend: each unit has its own loopback address, as each container has its own."""
 
 import os
 import socket
@@ -18,35 +18,35 @@ HOSTS = {
     for unit, number in topology.addresses().items()
     if unit != "consul"
 }
-PORTS = {name: found.port for name, found in topology.PUBLISHED.items() if name != "jupyter"} | {
+PORTS = {name: entry.port for name, entry in topology.PUBLISHED.items() if name != "jupyter"} | {
     **{store: topology.ports()[store] for store in STORES},
     "services": topology.ports()[SERVICES[0]],
 }
 CONSUL_INNER = (8300, 8301, 8302)
-"""On these Consul's servers speak with each other, also where there is one."""
+"""The ports on which Consul's servers talk to each other; a single server listens there, too."""
 FALLBACK_HTTP = 8000
 FIRST_GROUP = 40_000
-"""Debian gives group ids from 60,000 on, and below 30,000, to others."""
+"""Debian uses group ids below 30,000 and from 60,000 on for its own purposes."""
 
 
 def host(unit: str) -> str:
-    """The unit's own loopback address; gateway, dashboard and Consul are on 127.0.0.1."""
+    """Return the unit's own loopback address; gateway, dashboard and Consul share 127.0.0.1."""
     return f"{BASE}.{HOSTS[unit]}" if unit in HOSTS else "127.0.0.1"
 
 
 def group(home: Home, unit: str) -> int:
-    """Group id of a unit's processes, by which the packet filter knows them; unlike another home's."""
+    """Return the group id of a unit's processes, which the packet filter uses. Every home has its own ids."""
     place = zlib.crc32(str(home.root).encode()) % 1000
     return FIRST_GROUP + 20 * place + (*UNITS, *SECONDS).index(unit)
 
 
 def port(name: str) -> int:
-    """The port of `name`: LAB_PORT_<NAME> or its default. Raises LabError."""
+    """Return the port of `name`: LAB_PORT_<NAME> or its default. Raises LabError."""
     variable = f"LAB_PORT_{name.upper()}"
-    given = os.environ.get(variable, "")
-    if name == "http" and not given:
+    value = os.environ.get(variable, "")
+    if name == "http" and not value:
         return PORTS[name] if _may_bind(PORTS[name]) else FALLBACK_HTTP
-    return ports.parse(variable, given, PORTS[name])
+    return ports.parse(variable, value, PORTS[name])
 
 
 def _may_bind(number: int) -> bool:
@@ -57,13 +57,13 @@ def _may_bind(number: int) -> bool:
         except PermissionError:
             return False
         except OSError:
-            return True  # taken, which is another matter with a message of its own
+            return True  # the port is taken; `refuse_taken_ports` reports that
     return True
 
 
 def listeners() -> list[Listener]:
-    """Everything that `up` will listen on."""
-    found = [
+    """Return everything that `up` will listen on."""
+    listeners = [
         Listener("the gateway", "127.0.0.1", port("http"), "LAB_PORT_HTTP"),
         Listener("the gateway's dashboard", "127.0.0.1", port("dashboard"), "LAB_PORT_DASHBOARD"),
         Listener("the gateway's inner entry point", host("traefik-internal"), 8079, "LAB_LOOPBACK"),
@@ -77,10 +77,10 @@ def listeners() -> list[Listener]:
         Listener("the controller of kafka", host("kafka"), port("kafka") + 1, "LAB_PORT_KAFKA"),
     ]
     for unit in STORES:
-        found.append(Listener(unit, host(unit), port(unit), f"LAB_PORT_{unit.upper()}"))
+        listeners.append(Listener(unit, host(unit), port(unit), f"LAB_PORT_{unit.upper()}"))
     for unit in SERVICES:
-        found.append(Listener(unit, host(unit), port("services"), "LAB_PORT_SERVICES"))
-    return found
+        listeners.append(Listener(unit, host(unit), port("services"), "LAB_PORT_SERVICES"))
+    return listeners
 
 
 def refuse_wrong_settings() -> None:
@@ -90,31 +90,31 @@ def refuse_wrong_settings() -> None:
 
 
 def refuse_taken_ports() -> None:
-    """Raise LabError that names each port, who holds it, and the variable that moves it."""
+    """Raise LabError that names each taken port, the process that holds it, and the port's variable."""
     refuse_wrong_settings()
     lines = []
-    for wanted in listeners():
+    for listener in listeners():
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind((wanted.host, wanted.port))
+                probe.bind((listener.host, listener.port))
             except PermissionError:
                 lines.append(
-                    f"{wanted.unit}: {wanted.host}:{wanted.port} needs root."
-                    f" Move the lab: {wanted.variable}=… ./lab up"
+                    f"{listener.unit}: {listener.host}:{listener.port} needs root."
+                    f" Move the lab: {listener.variable}=… ./lab up"
                 )
             except OSError as error:
                 lines.append(
-                    f"{wanted.unit}: {wanted.host}:{wanted.port} is not free"
-                    f" ({holder(wanted.host, wanted.port) or error.strerror}). Stop that process,"
-                    f" or move the lab: {wanted.variable}=… ./lab up"
+                    f"{listener.unit}: {listener.host}:{listener.port} is not free"
+                    f" ({holder(listener.host, listener.port) or error.strerror}). Stop that process,"
+                    f" or move the lab: {listener.variable}=… ./lab up"
                 )
     if lines:
         raise LabError("\n".join(lines))
 
 
 def holder(host: str, number: int) -> str:
-    """Name and pid of the process that listens on a port of `host`; '' when it cannot be seen."""
+    """Return name and pid of the process that listens on a port of `host`; '' when it cannot be seen."""
     for connection in psutil.net_connections("inet"):
         # laddr is (host, port); a socket without one is not bound.
         listens = connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (number,)
@@ -127,16 +127,16 @@ def holder(host: str, number: int) -> str:
 
 
 def _takes(address: str, host: str) -> bool:
-    """Whether who listens on `address` keeps others from `host`."""
+    """Return whether a listener on `address` keeps others from using `host`."""
     return address.removeprefix("::ffff:") in (host, "0.0.0.0", "::", "")  # noqa: S104
 
 
 def variables() -> dict[str, str]:
-    """What platform/deployment/settings/*.env asks of a backend: hosts, ports and listening addresses."""
-    found = {"CONSUL": "127.0.0.1"} | {unit.upper(): host(unit) for unit in HOSTS}
+    """Return hosts, ports and listening addresses for platform/deployment/settings/*.env."""
+    hosts = {"CONSUL": "127.0.0.1"} | {unit.upper(): host(unit) for unit in HOSTS}
     ports = {name.upper(): str(port(name)) for name in PORTS if name not in ("http", "dashboard")}
     return (
-        {f"HOST_{name.replace('-', '_')}": value for name, value in found.items()}
+        {f"HOST_{name.replace('-', '_')}": value for name, value in hosts.items()}
         | {f"PORT_{name}": value for name, value in ports.items()}
         | {
             "PORT_KAFKA_CONTROLLER": str(port("kafka") + 1),
@@ -147,7 +147,7 @@ def variables() -> dict[str, str]:
 
 
 def endpoints() -> dict[str, str]:
-    """Address of each unit, by the keys that scripts use."""
+    """Return the address of each unit by name."""
     web = port("http")
     return {
         "gateway": "http://127.0.0.1" + ("" if web == 80 else f":{web}"),

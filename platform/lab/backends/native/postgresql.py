@@ -1,4 +1,4 @@
-"""PostgreSQL's cluster: where it lies, who owns it, and how it is made."""
+"""PostgreSQL's cluster: its folder, its owner, and its creation."""
 
 import hashlib
 import os
@@ -17,9 +17,9 @@ LOCALE = ("--encoding=UTF8", "--locale=C.UTF-8")
 
 
 def as_owner(group: int | None = None) -> list[str]:
-    """PostgreSQL refuses root: as root it runs as the user that Debian's package made.
+    """Return the prefix that runs a command as PostgreSQL's user, because PostgreSQL refuses to run as root.
 
-    `group`: a group id instead of that user's own.
+    `group`: a group id to use instead of that user's own.
     """
     if os.geteuid() != 0:
         return []
@@ -27,7 +27,7 @@ def as_owner(group: int | None = None) -> list[str]:
 
 
 def data_folder(home: Home) -> Path:
-    """In the home, or where the user postgres can reach it when the home is closed to others."""
+    """Return the data folder: in the home, or outside it if the user postgres may not enter the home."""
     if os.geteuid() == 0:
         above = [path for path in home.data.parents if path.exists()]
         if not all(path.stat().st_mode & stat.S_IXOTH for path in above):
@@ -37,9 +37,9 @@ def data_folder(home: Home) -> Path:
 
 
 def ensure_cluster(home: Home, binaries: Path, password: str) -> Path:
-    """Make the cluster if there is none; one that was cut off is made anew.
+    """Create the cluster if there is none, and return its folder. An unfinished one is created again.
 
-    Raises CalledProcessError, with initdb's words in `output`.
+    Raises CalledProcessError, with initdb's messages in `output`.
     """
     folder = data_folder(home)
     if folder.exists():
@@ -51,7 +51,7 @@ def ensure_cluster(home: Home, binaries: Path, password: str) -> Path:
         secret.write(password)
         secret.flush()
         if os.geteuid() == 0:
-            # Where root's new folders are closed to others, its user could not reach its own.
+            # The user postgres must be able to enter the folders above its own.
             for above in new.parents if new.is_relative_to(SHARED) else ():
                 if above.is_relative_to(SHARED):
                     above.chmod(above.stat().st_mode | stat.S_IXOTH)

@@ -1,4 +1,4 @@
-"""The processes of the native backend: one script each, and the supervisor's configuration."""
+"""The processes of the native backend: one shell script for each, and the supervisor's configuration."""
 
 import os
 import shlex
@@ -18,24 +18,24 @@ from lab.topology import SECONDS, SERVICES, STORES
 
 OURS = (*topology.TASKS, *topology.OURS)
 TOOL = "feed-tool"
-"""Not a unit: the settings and the script with which the feed's tools run."""
+"""Not a unit, but the settings and the script that run the feed's tools."""
 TOOL_RUNS_CODE_OF = "feed"
 
 
 NEVER = 1_000_000_000
-"""So many failed probes in a row end a process, and for good: a learner's /health may fail for hours."""
+"""Failed probes in a row that end a process for good. A learner's /health may fail for hours."""
 
 
 def as_group(home: Home, unit: str) -> list[str]:
-    """As root each unit has a group of its own: by it the kernel knows whose packets these are."""
-    # PostgreSQL changes its user and group by itself; provision is no unit.
+    """Return the prefix that gives the unit a group of its own; the packet filter selects packets by it."""
+    # PostgreSQL changes its user and group by itself; provision is not a unit that faults can hit.
     if os.geteuid() != 0 or unit in ("postgresql", "provision"):
         return []
     return ["setpriv", "--regid", str(network.group(home, unit)), "--keep-groups"]
 
 
 def commands(home: Home, paths: ServerPaths, values: Mapping[str, str]) -> dict[str, list[str]]:
-    """What each process runs."""
+    """Return the command of each process."""
     data, python = home.data, [sys.executable, "-P", "-m"]
     inner = f"{network.BASE}.{topology.addresses()['consul']}"
     jars = paths.kafka_jars
@@ -78,18 +78,18 @@ def commands(home: Home, paths: ServerPaths, values: Mapping[str, str]) -> dict[
 def _environment(name: str, values: Mapping[str, str]) -> dict[str, str]:
     first = name.removesuffix(topology.SECOND)
     common = read("common", values) if first in SERVICES else {}
-    mine = common | (read(first, values) if first in ("traefik", TOOL, *OURS) else {})
+    settings = common | (read(first, values) if first in ("traefik", TOOL, *OURS) else {})
     if name in SECONDS:
-        mine |= {"SERVICE_HOST": network.host(name)} if first in SERVICES else {}
-        mine |= {owner: name for owner in ("RELAY_ID", "PROJECTOR_ID") if owner in mine}
+        settings |= {"SERVICE_HOST": network.host(name)} if first in SERVICES else {}
+        settings |= {owner: name for owner in ("RELAY_ID", "PROJECTOR_ID") if owner in settings}
     if first not in (TOOL, *OURS):
-        return mine
+        return settings
     code = {"PYTHONPATH": str(PLATFORM), "PYTHONUNBUFFERED": "1", "LAB_CODE_FOLDER": str(REPO / "labs")}
-    return mine | code
+    return settings | code
 
 
 def _probe(name: str, values: Mapping[str, str]) -> dict[str, object]:
-    """How the supervisor sees that a process is ready."""
+    """Return the probe by which the supervisor knows that a process is ready."""
     http = {
         "consul": ("127.0.0.1", values["PORT_CONSUL"], "/v1/status/leader"),
         "traefik": ("127.0.0.1", str(network.port("dashboard")), "/ping"),
@@ -111,11 +111,11 @@ def _probe(name: str, values: Mapping[str, str]) -> dict[str, object]:
 
 
 NEEDS = {name: topology.needs(name) for name in (*topology.TASKS, *topology.UNITS, *SECONDS)}
-"""Who is stopped before whom, and started after. `started` is enough: all wait for what they need."""
+"""What each process needs. It starts after these, which need not be ready, and stops before them."""
 
 
 OWN_END_SECONDS, SERVER_END_SECONDS = 6, 15
-"""After this long a unit that was asked to end is killed. A learner's endless loop hears no signal."""
+"""Seconds after SIGTERM until a unit is killed. A learner's endless loop does not react to SIGTERM."""
 
 
 def _script(home: Home, name: str, code_of: str, values: Mapping[str, str], command: str) -> Path:
@@ -124,7 +124,7 @@ def _script(home: Home, name: str, code_of: str, values: Mapping[str, str], comm
     script.touch(mode=0o600)
     override = shlex.quote(str(overrides.file(home, code_of)))
     exports = [f"export {k}={shlex.quote(v)}" for k, v in _environment(name, values).items()]
-    # A file that may not grow is an error for the writer (EFBIG), not the end of the process.
+    # Without SIGXFSZ, a file that may not grow is an error (EFBIG), not the end of the process.
     lines = ["# Written by ./lab up.", "trap '' XFSZ", *exports]
     lines += [f"if [ -f {override} ]; then set -a; . {override}; fi", f"exec {command}", ""]
     script.write_text("\n".join(lines))
@@ -132,7 +132,7 @@ def _script(home: Home, name: str, code_of: str, values: Mapping[str, str], comm
 
 
 def write(home: Home, paths: ServerPaths, values: Mapping[str, str]) -> Path:
-    """Write scripts, Kafka's properties and the configuration; returns the latter's path."""
+    """Write all scripts, Kafka's properties and the supervisor's configuration; return the last's path."""
     (home.run / "server.properties").write_text(kafka.properties_from(read("kafka", values)))
     _script(
         home, TOOL, TOOL_RUNS_CODE_OF, values, shlex.join([sys.executable, "-P", "-m", "civildiy"]) + ' "$@"'

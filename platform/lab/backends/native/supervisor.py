@@ -1,4 +1,4 @@
-"""process-compose, asked over its socket."""
+"""The supervisor process-compose, controlled over its Unix socket."""
 
 import os
 import socket
@@ -17,32 +17,32 @@ from lab.probes.readiness import slow
 from lab.topology import SECONDS, UNITS
 
 LONGEST_SOCKET = 107
-"""Bytes that the kernel takes for the path of a Unix socket."""
+"""The most bytes that the kernel accepts as the path of a Unix socket."""
 START_SECONDS = 10
 
 
 class Refused(LabError):
-    """The unit is not in a state for what was ordered."""
+    """Raised when a unit's state does not allow what was ordered."""
 
 
 class Supervisor:
-    """The supervisor behind one Unix socket."""
+    """A supervisor that listens on a Unix socket."""
 
     def __init__(self, path: Path) -> None:
         self.socket = path
 
     def start(self, program: Path, config: Path, home: Home) -> None:
-        """Start it and wait until it answers. Raises LabError with its last words when it does not."""
+        """Start the supervisor and wait until it answers. Raises LabError with the end of its log."""
         if (length := len(os.fsencode(self.socket))) > LONGEST_SOCKET:
             raise LabError(
-                f"{self.socket} is {length} bytes long, and a socket may have {LONGEST_SOCKET}."
-                "\nChoose a shorter place: LAB_HOME=… ./lab up"
+                f"{self.socket} is {length} bytes long, but the path of a socket may have {LONGEST_SOCKET}."
+                "\nChoose a shorter folder: LAB_HOME=… ./lab up"
             )
         self.socket.unlink(missing_ok=True)
-        words = home.logs / "supervisor.log"
+        errors = home.logs / "supervisor.log"
         own = {"COMPOSE_SHELL": "bash", "PC_LOG_FILE": str(home.logs / "process-compose.log"),
                "PC_DISABLE_DOTENV": "1"}  # fmt: skip
-        with words.open("wb") as log:
+        with errors.open("wb") as log:
             child = subprocess.Popen(
                 [program, "-f", config, "-U", "-u", self.socket, "up", "--tui=false", "--keep-project"],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, start_new_session=True,
@@ -51,28 +51,30 @@ class Supervisor:
         deadline = time.monotonic() + START_SECONDS * slow()
         while not self.answers():
             if child.poll() is not None or time.monotonic() > deadline:
-                tail = "\n".join(words.read_text(errors="replace").splitlines()[-8:])
-                raise LabError(f"The supervisor does not start:\n{tail}\nLook: ./lab logs supervisor")
+                tail = "\n".join(errors.read_text(errors="replace").splitlines()[-8:])
+                raise LabError(
+                    f"The supervisor did not start:\n{tail}\nFind the cause: ./lab logs supervisor"
+                )
             time.sleep(0.02)
 
     def answers(self) -> bool:
-        """Whether it runs."""
+        """Return whether the supervisor runs."""
         try:
             return self.ask("GET", "/live").is_success
         except httpx.HTTPError:
             return False
 
     def states(self) -> dict[str, dict[str, Any]]:
-        """What it says of each unit; empty while it does not answer."""
+        """Return the state of all units; {} while the supervisor does not answer."""
         try:
             return {p["name"]: p for p in self.ask("GET", "/processes").json()["data"]}
         except httpx.HTTPError:
             return {}
 
     def state(self, unit: str) -> dict[str, Any]:
-        """What it says of one unit; empty when it does not answer or has no such unit.
+        """Return the state of one unit; {} if the supervisor does not answer or has no such unit.
 
-        A thirtieth of the work of `states`: there it counts the memory of all processes.
+        This costs a thirtieth of `states`, for which the supervisor measures the memory of all processes.
         """
         try:
             answer = self.ask("GET", f"/process/{unit}")
@@ -81,8 +83,8 @@ class Supervisor:
         return dict(answer.json()) if answer.is_success else {}
 
     def ask(self, method: str, path: str, timeout: float = 10) -> httpx.Response:
-        """Its answer. Raises httpx.HTTPError."""
-        # First by hand: httpx leaves its socket open when nobody listens.
+        """Send a request and return the answer. Raises httpx.HTTPError."""
+        # Checked first, because httpx leaks its socket when nothing listens.
         with socket.socket(socket.AF_UNIX) as probe:
             try:
                 probe.connect(str(self.socket))
@@ -93,7 +95,7 @@ class Supervisor:
             return client.request(method, f"http://supervisor{path}")
 
     def order(self, method: str, path: str, unit: str) -> None:
-        """Have something done to a unit. Raises Refused, or LabError when nobody is there."""
+        """Order a change of a unit. Raises Refused, or LabError when the supervisor does not answer."""
         if unit not in (*UNITS, *SECONDS):
             raise LabError(f"There is no unit {unit}. Units: {', '.join(UNITS)}.")
         try:
@@ -101,4 +103,4 @@ class Supervisor:
         except httpx.HTTPError as error:
             raise LabError("The system is not running. Start it: ./lab up") from error
         if not answer.is_success:
-            raise Refused(f"{unit}: the supervisor refused: {answer.text.strip()}")
+            raise Refused(f"The supervisor refused to change {unit}: {answer.text.strip()}")
