@@ -1,6 +1,7 @@
 """Each address of addresses() opens with the ordinary call of its client library; account() is logged in."""
 
 import os
+import socket
 from contextlib import closing
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ import pytest
 from kafka import KafkaConsumer
 from pymongo import MongoClient
 from redis import Redis
+from support import eventually
 
 from lab.notebook.start import account, addresses
 
@@ -40,6 +42,20 @@ def test_every_address_opens_with_its_client_library() -> None:
 def test_each_database_of_postgresql_opens(name: str, database: str) -> None:
     with psycopg.connect(getattr(addresses(), name)) as connection:
         assert connection.execute("SELECT current_database()").fetchone() == (database,)
+
+
+def test_consul_reaches_a_program_that_listens_here() -> None:
+    at = addresses()
+    catalog = consul.Consul(host=at.consul_host, port=at.consul_port)
+    with socket.create_server((at.here, 0)) as server:
+        check = {"TCP": f"{at.here}:{server.getsockname()[1]}", "Interval": "200ms"}
+        catalog.agent.service.register("here", service_id="here", address=at.here, check=check)
+        try:
+            eventually(
+                lambda: catalog.health.service("here", passing=True)[1], within=5, what="a passing check"
+            )
+        finally:
+            catalog.agent.service.deregister("here")
 
 
 def test_passwords_are_not_shown() -> None:

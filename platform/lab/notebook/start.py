@@ -44,6 +44,11 @@ class Addresses:
     postgresql_auth: str = field(repr=False)
     """The same for the database `auth`."""
 
+    @property
+    def here(self) -> str:
+        """An address of this machine on which your own program can listen so that the servers reach it."""
+        return backend.listen_host()
+
 
 def addresses() -> Addresses:
     """Return the addresses of the running system, as this process reaches it.
