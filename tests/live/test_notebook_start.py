@@ -1,6 +1,7 @@
 """Each address of addresses() opens with the ordinary call of its client library; account() is logged in."""
 
 import os
+from contextlib import closing
 from urllib.parse import urlsplit
 
 import consul
@@ -57,7 +58,7 @@ def test_a_proxy_of_the_machine_is_passed_by(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_an_account_is_logged_in() -> None:
     ada = account("ada")
-    with ada.http as http:
-        written = http.post("/api/posts", json={"title": "A shelf", "content": "Oak"}).json()
+    with closing(ada.http):
+        written = ada.http.post("/api/posts", json={"title": "A shelf", "content": "Oak"}).json()
     assert written["user_id"] == ada.id
     assert jwt.decode(ada.token, options={"verify_signature": False})["sub"] == str(ada.id)
