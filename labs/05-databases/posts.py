@@ -87,14 +87,14 @@ async def ensure_collection_until_done(database: AsyncDatabase[Document]) -> Non
 
 @dataclass(frozen=True)
 class Change:
-    """What a change writes: fields with their new values, and the event that says so."""
+    """What a change writes: the fields with their new values, and the event that states the new state."""
 
     fields: Document
     event: PostEvent
 
 
 Decide = Callable[[Document, datetime], Change]
-"""From a post as it is and the time to what shall change. Raises Problem to refuse."""
+"""A function from the post's document and the time of the change to a Change. It raises a Problem to refuse."""
 
 
 class PostStore:
