@@ -1,7 +1,7 @@
 """The event envelope: CloudEvents 1.0 in structured JSON mode, and the versions of its data.
 
-Each event carries the whole state of its post, so a consumer needs no second look and an event
-that arrives late can be recognised by its `postversion` alone. Version 1 is still understood.
+Each event carries the whole state of its post, so a consumer need not call the posts service, and
+it recognises a late event by its `postversion` alone. Events of schema version 1 are still read.
 
 Source: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md
 """

@@ -1,10 +1,9 @@
 """The relay: takes events out of the outbox and publishes them to Kafka.
 
-It wakes at each change and also sweeps every second, so a missed wake-up costs time and not data. What
-MongoDB removed by itself (expiry) it tells as well, however many writes there are.
-It tries for ever while the broker is away; only an event that the broker refuses as such is set
-aside. An event may be published twice (a crash between publishing and marking), always with the
-same id. Blocking clients: this is a process of its own, `python -m civildiy posts-relay`.
+It wakes at each change and also sweeps every second, so a missed wake-up costs time and not data. It
+publishes events for posts that MongoDB removed by itself (expiry) too, even under a constant load of writes.
+It tries without limit while the broker is down; only an event that the broker will never accept is
+parked. An event may be published twice (a crash between publishing and marking), always with the same id. Blocking clients: this is a process of its own, `python -m civildiy posts-relay`.
 """
 
 import logging
@@ -37,16 +36,16 @@ BATCH = 500
 SWEEP_MS = 1000
 PUBLISH_SECONDS = 10.0
 DRAIN_SECONDS = 1.0
-"""However many writes there are, removals wait for no longer than this."""
+"""Even under a constant load of writes, events of removals wait no longer than this."""
 RETRY_SECONDS = 0.5
 REFUSED_FOR_EVER = (MessageSizeTooLargeError, RecordListTooLargeError)
 
 Connect = Callable[[], KafkaProducer]
-"""Makes a producer. Raises KafkaError while Kafka is away."""
+"""Makes a producer. Raises KafkaError while Kafka is down."""
 
 
 class Relay:
-    """Moves events from the outbox to the topic, one post's events in their order."""
+    """Moves events from the outbox to the topic; the events of one post stay in order."""
 
     def __init__(self, outbox: Outbox, changes: Changes, lease: Lease, connect: Connect) -> None:
         self._stopped = Event()
@@ -93,7 +92,7 @@ class Relay:
     def _tell_removals(self) -> None:
         events = self._changes.removals()
         if not self._lease.held():
-            self._changes.close()  # whoever has the lease by now tells them
+            self._changes.close()  # the relay that has the lease now publishes them
             return
         for told in [self._send(event.subject.encode(), encode(event)) for event in events]:
             told.get(PUBLISH_SECONDS)
@@ -143,7 +142,7 @@ def main() -> None:
         tz_aware=True,
         serverSelectionTimeoutMS=2000,
         connectTimeoutMS=2000,
-        datetime_conversion="DATETIME_CLAMP",  # a time beyond all years in somebody else's document
+        datetime_conversion="DATETIME_CLAMP",  # a time after the year 9999, written by another program
     )
     database = client[settings.mongodb_database]
     posts = database[COLLECTION]

@@ -1,7 +1,7 @@
-"""What changes a post: create, update, delete. Each decides, and says so with an event.
+"""Commands that change a post: create, update, delete. Each decides, and publishes its decision as an event.
 
-A command that is refused leaves no trace: the event comes into being only together with the
-change, in the one write that the store makes of both.
+A command that is refused leaves no event: the event is made together with the change, and the store
+writes both at once.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from civildiy.posts.store import Change, PostStore, now
 
 
 class Commands:
-    """The write side of posts. `traceparent` is the trace of the request that asks."""
+    """The write side of posts. `traceparent` is the trace of the request."""
 
     def __init__(self, store: PostStore) -> None:
         self._store = store

@@ -1,6 +1,6 @@
 """The outbox: the events of a post, kept in the post's own document until they are published.
 
-One document is written in one step, so a change and its event cannot be torn apart: there is no
+MongoDB writes one document in one step, so a change and its event are stored together: there is no
 moment in which one is stored and the other is not. The relay publishes from here.
 
 Source of the idea: https://microservices.io/patterns/data/transactional-outbox.html
@@ -31,7 +31,7 @@ from civildiy.contracts.posts.envelope import (
 Document = dict[str, Any]
 
 MAX_WAITING = 100
-"""Events one post may hold while Kafka is away; far below MongoDB's 16 MB for a document."""
+"""Events one post may hold while Kafka is down; far below MongoDB's 16 MB for a document."""
 
 
 def put_event(kind: Put, post: Mapping[str, Any], time: datetime, traceparent: str) -> PostPut:
@@ -64,7 +64,7 @@ def put_event(kind: Put, post: Mapping[str, Any], time: datetime, traceparent: s
 
 
 def deleted_event(post: Mapping[str, Any], time: datetime, traceparent: str) -> PostRemoved:
-    """The event that says that the owner removed `post`."""
+    """Return the event that states that the author deleted `post`."""
     post_id = str(post["_id"])
     return PostRemoved(
         **_attributes(str(uuid4()), post_id, time, post["version"], traceparent),
@@ -75,13 +75,13 @@ def deleted_event(post: Mapping[str, Any], time: datetime, traceparent: str) -> 
 
 
 def expired_event(post: Mapping[str, Any], traceparent: str) -> PostRemoved:
-    """The event for a post that MongoDB removed at its expiry; `post` is its last state.
+    """Return the event for a post that MongoDB removed at its expiry; `post` is its last state.
 
-    Its id follows from the post's, so noticing the same expiry twice gives the same event.
+    Its id is calculated from the post's id, so two reports of one expiry are the same event.
     """
     post_id = str(post["_id"])
     event_id = str(uuid5(NAMESPACE_URL, f"{SOURCE}/{post_id}/expired"))
-    # Without an expiry somebody removed it by hand in the database: readers lose it all the same.
+    # A post without an expiry was removed by hand in the database: readers must lose it as well.
     time = post["expires_at"] or post["updated_at"]
     return PostRemoved(
         **_attributes(event_id, post_id, time, post["version"] + 1, traceparent),
