@@ -1,9 +1,8 @@
 """Posts as documents in MongoDB.
 
-A document holds a post and the events it still owes (`outbox`), so each change is one write to
-one document. Two fields steer what happens next: `settled` is true when no event waits, and only
-then may MongoDB remove an expired post; `deleted` marks a post that is gone for readers while
-its last event waits.
+A document holds a post and its pending events (`outbox`), so each change is one write to one document.
+Two fields control what happens next. `settled` is true when no event is pending, and only then may
+MongoDB remove an expired post. `deleted` hides a post from readers while its last event is pending.
 """
 
 import asyncio
@@ -28,20 +27,20 @@ log = logging.getLogger(__name__)
 
 COLLECTION = "posts"
 ATTEMPTS = 20
-"""How often a change is tried again when somebody else changed the post in between."""
+"""How often a change is tried again after another request changed the post in between."""
 
 
 _FIELDS = tuple(name for name in Post.model_fields if name != "id")
 SHOWN = dict.fromkeys(_FIELDS, 1)
 """The fields that a reader gets. A document can be much larger: its outbox holds up to a hundred states."""
 CHANGING = SHOWN | {"outbox.id": 1, "parked.id": 1}
-"""The fields that a change is decided by: of the events that wait only how many they are."""
+"""The fields that a change needs for its decision: of pending events only their ids, to count them."""
 
 Keys = list[tuple[str, int]]
 BUILD_SECONDS = 120
 """An index over many posts takes longer than a request may."""
 INDEX_CONFLICTS = (85, 86)
-"""MongoDB's codes for an index that is there already, but not the same."""
+"""MongoDB's codes for an index that exists with other keys or other options."""
 
 
 def now() -> datetime:
@@ -51,12 +50,25 @@ def now() -> datetime:
 
 
 async def ensure_collection(database: AsyncDatabase[Document]) -> None:
-    """Create the collection and its indexes; doing it twice changes nothing."""
+    """Create the collection and its three indexes if they are missing; a second call changes nothing.
+
+    `await ensure_index(posts, name, keys, **options)` makes one index and replaces a different one of that name:
+
+    - `user_id`: keys `[("user_id", 1), ("_id", -1)]`, for the pages of one author, newest first.
+    - `expiry`: `[("expires_at", 1)]`, `expireAfterSeconds=0`, only for settled posts
+      (`partialFilterExpression={"settled": True}`): MongoDB removes a post at that time.
+    - `outbox`: `[("updated_at", 1)]`, only for unsettled posts, which the relay reads.
+
+    `await database.list_collection_names()` and `create_collection(COLLECTION)` come first, then `await
+    database.command("collMod", COLLECTION, changeStreamPreAndPostImages={"enabled": True})`, without which the
+    relay can't see what was in a removed post. At the end drop unknown indexes that are harmful, from
+    `await posts.index_information()` (a dict by name): those with `expireAfterSeconds` or `unique`.
+    """
     raise NotImplementedError("Lab 05, step 3: write ensure_collection")
 
 
 async def ensure_index(posts: AsyncCollection[Document], name: str, keys: Keys, **options: Any) -> None:
-    """Create an index; another one of the same name or the same keys gives way."""
+    """Create an index; drop another one of the same name or the same keys first."""
     try:
         await posts.create_index(keys, name=name, **options)
     except OperationFailure as error:
@@ -116,25 +128,38 @@ class PostStore:
         return _as_post(document)
 
     async def page(self, query: PageQuery) -> PostPage:
-        """Posts of one author or of everybody, newest first (ids rise with time).
+        """Return a page of the posts of one author (`query.user_id`) or of all (None), newest first.
 
-        `query.before` is the id of the last post seen: older ones follow. So a page stays the same
-        while posts are added in front of it.
+        `query.before` is the id of the last post that the reader saw, or None: the page holds older ones. New posts
+        in front therefore don't move the page. Ids grow with time, so `{"_id": {"$lt": ObjectId(before)}}` finds
+        older posts. Use `self._posts.find(filter, SHOWN, sort=[("_id", -1)], skip=query.skip, limit=…)`, which
+        is read with `async for`, and `visible()` as a part of the filter; `_as_post(document)` makes a `Post`.
+
+        `total` counts what the query matches without `before`: `await self._posts.count_documents(filter)` for
+        an author, `estimated_document_count()` for all. `next` is the id of the page's last post if more posts
+        follow, else None; read one post more than `query.limit` to know.
+        Returns PostPage(items, total, limit, skip, next).
         """
         raise NotImplementedError("Lab 05, step 3: write PostStore.page")
 
     async def change(self, post_id: str, decide: Decide) -> Post:
-        """Read the post, ask `decide`, and write if nobody else wrote in between; else begin anew.
+        """Change a post and append its event, unless another request wrote in between; then try again.
 
-        Raises NotFound, Conflict after ATTEMPTS, and what `decide` raises.
+        At most ATTEMPTS times: `find_one({"_id": ObjectId(post_id), **visible()}, CHANGING)` (None: NotFound), then
+        `change = decide(post, time)`, where `time` is `max(now(), post["updated_at"])`, then
+        `find_one_and_update(filter, change_with_event(change.fields, change.event), SHOWN,
+        return_document=ReturnDocument.AFTER)`. The filter holds the `_id`, the `version` that was read and
+        `deleted` False; the answer is None if no document matches. All three calls but `decide` need `await`.
+        Raises NotFound, Conflict after the last attempt, and what `decide` raises.
         """
         raise NotImplementedError("Lab 05, step 3: write PostStore.change")
 
 
 def visible() -> Document:
-    """Part of a query: not deleted, and not expired, even if MongoDB has not removed it yet.
+    """Return the filter for posts that readers may see: not deleted, and not expired.
 
-    Documents that are no posts are nobody's to see: only ours tell of a last event.
+    MongoDB removes expired posts with a delay, so they must be filtered. Documents of other programs have no
+    `last_event`, and readers don't see them.
     """
     return {
         "deleted": False,
