@@ -52,7 +52,8 @@ def now() -> datetime:
 async def ensure_collection(database: AsyncDatabase[Document]) -> None:
     """Create the collection and its three indexes if they are missing; a second call changes nothing.
 
-    `await ensure_index(posts, name, keys, **options)` makes one index and replaces a different one of that name:
+    `await ensure_index(posts, name, keys, **options)` makes one index and replaces a different one of that
+    name:
 
     - `user_id`: keys `[("user_id", 1), ("_id", -1)]`, for the pages of one author, newest first.
     - `expiry`: `[("expires_at", 1)]`, `expireAfterSeconds=0`, only for settled posts
@@ -60,8 +61,8 @@ async def ensure_collection(database: AsyncDatabase[Document]) -> None:
     - `outbox`: `[("updated_at", 1)]`, only for unsettled posts, which the relay reads.
 
     `await database.list_collection_names()` and `create_collection(COLLECTION)` come first, then `await
-    database.command("collMod", COLLECTION, changeStreamPreAndPostImages={"enabled": True})`, without which the
-    relay can't see what was in a removed post. At the end drop unknown indexes that are harmful, from
+    database.command("collMod", COLLECTION, changeStreamPreAndPostImages={"enabled": True})`, without which
+    the relay can't see what was in a removed post. At the end drop unknown indexes that are harmful, from
     `await posts.index_information()` (a dict by name): those with `expireAfterSeconds` or `unique`.
     """
     raise NotImplementedError("Lab 05, step 3: write ensure_collection")
@@ -106,7 +107,7 @@ class Change:
 
 
 Decide = Callable[[Document, datetime], Change]
-"""A function from the post's document and the time of the change to a Change. It raises a Problem to refuse."""
+"""A function from a post's document and the time of the change to a Change; it raises a Problem to refuse."""
 
 
 class PostStore:
@@ -130,27 +131,28 @@ class PostStore:
     async def page(self, query: PageQuery) -> PostPage:
         """Return a page of the posts of one author (`query.user_id`) or of all (None), newest first.
 
-        `query.before` is the id of the last post that the reader saw, or None: the page holds older ones. New posts
-        in front therefore don't move the page. Ids grow with time, so `{"_id": {"$lt": ObjectId(before)}}` finds
-        older posts. Use `self._posts.find(filter, SHOWN, sort=[("_id", -1)], skip=query.skip, limit=…)`, which
-        is read with `async for`, and `visible()` as a part of the filter; `_as_post(document)` makes a `Post`.
+        `query.before` is the id of the last post that the reader saw, or None: the page holds older ones.
+        New posts in front therefore don't move the page. Ids grow with time, so `{"_id": {"$lt":
+        ObjectId(before)}}` finds older posts. Use `self._posts.find(filter, SHOWN, sort=[("_id", -1)],
+        skip=query.skip, limit=…)`, which is read with `async for`, and `visible()` as a part of the filter;
+        `_as_post(document)` makes a `Post`.
 
-        `total` counts what the query matches without `before`: `await self._posts.count_documents(filter)` for
-        an author, `estimated_document_count()` for all. `next` is the id of the page's last post if more posts
-        follow, else None; read one post more than `query.limit` to know.
-        Returns PostPage(items, total, limit, skip, next).
+        `total` counts what the query matches without `before`: `await self._posts.count_documents(filter)`
+        for an author, `estimated_document_count()` for all. `next` is the id of the page's last post if
+        more posts follow, else None; read one post more than `query.limit` to know. Returns PostPage(items,
+        total, limit, skip, next).
         """
         raise NotImplementedError("Lab 05, step 3: write PostStore.page")
 
     async def change(self, post_id: str, decide: Decide) -> Post:
         """Change a post and append its event, unless another request wrote in between; then try again.
 
-        At most ATTEMPTS times: `find_one({"_id": ObjectId(post_id), **visible()}, CHANGING)` (None: NotFound), then
-        `change = decide(post, time)`, where `time` is `max(now(), post["updated_at"])`, then
-        `find_one_and_update(filter, change_with_event(change.fields, change.event), SHOWN,
+        At most ATTEMPTS times: `find_one({"_id": ObjectId(post_id), **visible()}, CHANGING)` (None:
+        NotFound), then `change = decide(post, time)`, where `time` is `max(now(), post["updated_at"])`,
+        then `find_one_and_update(filter, change_with_event(change.fields, change.event), SHOWN,
         return_document=ReturnDocument.AFTER)`. The filter holds the `_id`, the `version` that was read and
-        `deleted` False; the answer is None if no document matches. All three calls but `decide` need `await`.
-        Raises NotFound, Conflict after the last attempt, and what `decide` raises.
+        `deleted` False; the answer is None if no document matches. All three calls but `decide` need
+        `await`. Raises NotFound, Conflict after the last attempt, and what `decide` raises.
         """
         raise NotImplementedError("Lab 05, step 3: write PostStore.change")
 

@@ -98,7 +98,7 @@ def _attributes(
 
 
 def entry(event: PostEvent) -> Document:
-    """Return a pending event as the outbox stores it: its id and its JSON, encoded once and sent unchanged."""
+    """Return a pending event as the outbox stores it: its id and its JSON, which is sent unchanged."""
     return {"id": event.id, "body": encode(event)}
 
 
@@ -159,17 +159,17 @@ class Outbox:
         One event per post: the next one is returned only after `mark_sent` or `park` has removed this one,
         which keeps the events of a post in order, even if the relay crashes in between.
 
-        Use `self._posts.find(_OWING, _HEAD, sort=[("updated_at", 1)], limit=limit)`. Each document holds `_id`
-        and `outbox`, a list with one entry `{"id": str, "body": bytes}`. Raises PyMongoError.
+        Use `self._posts.find(_OWING, _HEAD, sort=[("updated_at", 1)], limit=limit)`. Each document holds
+        `_id` and `outbox`, a list with one entry `{"id": str, "body": bytes}`. Raises PyMongoError.
         """
         raise NotImplementedError("Lab 06, step 3: write Outbox.heads")
 
     def mark_sent(self, sent: Sequence[Waiting]) -> None:
         """Remove acknowledged events from the outbox; remove a deleted post whose last event was sent.
 
-        Two calls, in this order: `delete_many` for posts that are `deleted` and whose only pending event is one
-        of `sent`, then `bulk_write([_taken_out(event), ...], ordered=False)` for all others. A `bulk_write` of
-        an empty list raises, so return at once if `sent` is empty. Raises PyMongoError.
+        Two calls, in this order: `delete_many` for posts that are `deleted` and whose only pending event is
+        one of `sent`, then `bulk_write([_taken_out(event), ...], ordered=False)` for all others. A
+        `bulk_write` of an empty list raises, so return at once if `sent` is empty. Raises PyMongoError.
         """
         raise NotImplementedError("Lab 06, step 3: write Outbox.mark_sent")
 
@@ -183,7 +183,7 @@ class Outbox:
 
 
 def _taken_out(waiting: Waiting, also: Sequence[Document] = ()) -> UpdateOne:
-    """Return the update that removes one event from its outbox and sets `settled` if the outbox is empty then.
+    """Return the update that removes one event from its outbox; `settled` becomes True if none is left.
 
     The update is a list of stages, so that the second one sees the result of the first; `also` adds more.
     """

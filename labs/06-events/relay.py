@@ -1,9 +1,10 @@
 """The relay: takes events out of the outbox and publishes them to Kafka.
 
 It wakes at each change and also sweeps every second, so a missed wake-up costs time and not data. It
-publishes events for posts that MongoDB removed by itself (expiry) too, even under a constant load of writes.
-It tries without limit while the broker is down; only an event that the broker will never accept is
-parked. An event may be published twice (a crash between publishing and marking), always with the same id. Blocking clients: this is a process of its own, `python -m civildiy posts-relay`.
+publishes events for posts that MongoDB removed by itself (expiry) too, even under a constant load of
+writes. It tries without limit while the broker is down; only an event that the broker will never accept is
+parked. An event may be published twice (a crash between publishing and marking), always with the same id.
+Blocking clients: this is a process of its own, `python -m civildiy posts-relay`.
 """
 
 import logging
@@ -58,10 +59,11 @@ class Relay:
     def run(self, stopped: Event) -> None:
         """Publish until `stopped` is set, whatever happens to Kafka and MongoDB; never raises for them.
 
-        Keep `stopped` in `self._stopped`, because `drain` reads it. While `self._lease.held()`, call `self._turn()`;
-        else wait `SWEEP_MS / 1000` seconds with `stopped.wait(seconds)`. After a KafkaError or PyMongoError log a
-        warning (once per kind of error in a row), call `self._changes.close()`, wait RETRY_SECONDS, and
-        try again without limit. At the end call `self._changes.close()` and `self._forget_producer(timeout=2)`.
+        Keep `stopped` in `self._stopped`, because `drain` reads it. While `self._lease.held()`, call
+        `self._turn()`; else wait `SWEEP_MS / 1000` seconds with `stopped.wait(seconds)`. After a KafkaError
+        or PyMongoError log a warning (once per kind of error in a row), call `self._changes.close()`, wait
+        RETRY_SECONDS, and try again without limit. At the end call `self._changes.close()` and
+        `self._forget_producer(timeout=2)`.
         """
         self._stopped = stopped
         trouble = ""
@@ -101,19 +103,19 @@ class Relay:
     def drain(self) -> int:
         """Publish pending events for about DRAIN_SECONDS at most; return how many were acknowledged.
 
-        Repeat: read `self._outbox.heads(BATCH)`, stop if there are none, and pass them to `self._publish`. Before
-        each `_publish`, stop if `self._stopped.is_set()` or not `self._lease.held()`. Check the lease after
-        reading: a relay that was paused in between then notices that another one works.
-        Raises KafkaError and PyMongoError.
+        Repeat: read `self._outbox.heads(BATCH)`, stop if there are none, and pass them to `self._publish`.
+        Before each `_publish`, stop if `self._stopped.is_set()` or not `self._lease.held()`. Check the
+        lease after reading: a relay that was paused in between then notices that another one works. Raises
+        KafkaError and PyMongoError.
         """
         raise NotImplementedError("Lab 06, step 4: write Relay.drain")
 
     def _publish(self, heads: Sequence[Waiting]) -> int:
         """Send one event of each post, wait for the broker, and mark what it acknowledged; return how many.
 
-        `self._send(key, value)` takes two `bytes`, here `str(head.post_id).encode()` and `head.body`, and returns a
-        future. Send all, then call `future.get(PUBLISH_SECONDS)` for each. It returns when the broker has
-        acknowledged the record, and raises a KafkaError otherwise, also after that many seconds:
+        `self._send(key, value)` takes two `bytes`, here `str(head.post_id).encode()` and `head.body`, and
+        returns a future. Send all, then call `future.get(PUBLISH_SECONDS)` for each. It returns when the
+        broker has acknowledged the record, and raises a KafkaError otherwise, also after that many seconds:
 
         - one of REFUSED_FOR_EVER: the broker will never accept it. `self._outbox.park(head, str(error))`.
         - any other KafkaError: keep it, go on with the other futures, and raise it after `mark_sent`.

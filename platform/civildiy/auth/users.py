@@ -20,10 +20,11 @@ Pool = AsyncConnectionPool[AsyncConnection[Any]]
 async def ensure_table(connection: AsyncConnection[Any]) -> None:
     """Create the table `users` and its two unique indexes if they are missing; a second call changes nothing.
 
-    Columns: `id` (bigint, GENERATED ALWAYS AS IDENTITY, the primary key), `email`, `username`, `password_hash`
-    (text, NOT NULL) and `created_at` (timestamptz, NOT NULL, DEFAULT now()). The unique indexes are
-    `users_email` on `lower(email)` and `users_username` on `lower(username)`: no two rows may differ in letter
-    case only. Use `await connection.execute(statement)` for each statement; the caller commits.
+    Columns: `id` (bigint, GENERATED ALWAYS AS IDENTITY, the primary key), `email`, `username`,
+    `password_hash` (text, NOT NULL) and `created_at` (timestamptz, NOT NULL, DEFAULT now()). The unique
+    indexes are `users_email` on `lower(email)` and `users_username` on `lower(username)`: no two rows may
+    differ in letter case only. Use `await connection.execute(statement)` for each statement; the caller
+    commits.
     """
     await connection.execute(
         """
@@ -65,11 +66,11 @@ class Users:
     async def add(self, email: str, username: str, password_hash: str) -> User:
         """Insert an account and return it, with the id that the database gave. Raises Taken.
 
-        `async with self._pool.connection() as connection` borrows a connection and commits at the end of the
-        block. `connection.cursor(row_factory=class_row(User))` makes a cursor whose rows are `User(id, email,
-        username)`. Use `INSERT … RETURNING id, email, username` with `%s` for values, and `await
-        cursor.fetchone()`. psycopg raises UniqueViolation for a value that exists; its `diag.constraint_name` is
-        the name of the index, such as "users_email".
+        `async with self._pool.connection() as connection` borrows a connection and commits at the end of
+        the block. `connection.cursor(row_factory=class_row(User))` makes a cursor whose rows are `User(id,
+        email, username)`. Use `INSERT … RETURNING id, email, username` with `%s` for values, and `await
+        cursor.fetchone()`. psycopg raises UniqueViolation for a value that exists; its
+        `diag.constraint_name` is the name of the index, such as "users_email".
         """
         statement = (
             "INSERT INTO users (email, username, password_hash) VALUES (%s, %s, %s)"

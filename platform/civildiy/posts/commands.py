@@ -39,11 +39,11 @@ class Commands:
     async def update(self, post_id: str, user: int, changes: Mapping[str, Any], traceparent: str) -> Post:
         """Change some fields of the user's own post, with a `post.updated` event; return the new post.
 
-        `changes` holds new values by field name, such as `{"title": "new"}`. Write a function
-        `decide(post, time)` and return `await self._store.change(post_id, decide)`. `decide` refuses first, with
+        `changes` holds new values by field name, such as `{"title": "new"}`. Write a function `decide(post,
+        time)` and return `await self._store.change(post_id, decide)`. `decide` refuses first, with
         `_refuse_others` and `_refuse_when_full`, and then returns `Change(fields, event)`: the changes,
-        `updated_at` (`time`) and `version` (one more), and the event of the post in its new state.
-        Raises NotFound, Forbidden, and Unavailable if too many events are pending.
+        `updated_at` (`time`) and `version` (one more), and the event of the post in its new state. Raises
+        NotFound, Forbidden, and Unavailable if too many events are pending.
         """
 
         def decide(post: Document, time: datetime) -> Change:
@@ -57,10 +57,10 @@ class Commands:
     async def delete(self, post_id: str, user: int, traceparent: str) -> None:
         """Delete the user's own post, with a `post.deleted` event.
 
-        The post's text goes in this write: `title` and `content` become "", `tags` [], `expires_at` None. `deleted`
-        becomes True, and `updated_at` and `version` change as in `update`. The relay removes the document
-        after the event is published. The number of pending events doesn't matter: a user's text must not
-        stay because Kafka is down. Raises NotFound and Forbidden.
+        The post's text goes in this write: `title` and `content` become "", `tags` [], `expires_at` None.
+        `deleted` becomes True, and `updated_at` and `version` change as in `update`. The relay removes the
+        document after the event is published. The number of pending events doesn't matter: a user's text
+        must not stay because Kafka is down. Raises NotFound and Forbidden.
         """
 
         def decide(post: Document, time: datetime) -> Change:
@@ -86,6 +86,6 @@ def _refuse_others(post: Document, user: int) -> None:
 
 
 def _refuse_when_full(post: Document) -> None:
-    """Raise Unavailable if the post has MAX_WAITING events; parked ones count, as the document holds them too."""
+    """Raise Unavailable if the post holds MAX_WAITING events; parked events count as well."""
     if len(post["outbox"]) + len(post.get("parked", ())) >= MAX_WAITING:
         raise Unavailable("kafka", "Too many changes of this post wait to be published.")

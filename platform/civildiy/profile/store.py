@@ -66,9 +66,9 @@ class ProfileStore:
     async def create(self, user_id: int, fields: Mapping[str, Any]) -> Profile:
         """Insert the first profile of a user and return it. Raises Conflict if the user has one already.
 
-        `fields` maps column names to values. `self._session()` makes a session: `async with self._session() as
-        session`. `session.add(row)` takes a new `UserProfile`; `await session.commit()` sends the INSERT, and
-        raises IntegrityError if `user_id` exists. `_as_profile(row)` makes the answer.
+        `fields` maps column names to values. `self._session()` makes a session: `async with self._session()
+        as session`. `session.add(row)` takes a new `UserProfile`; `await session.commit()` sends the
+        INSERT, and raises IntegrityError if `user_id` exists. `_as_profile(row)` makes the answer.
         """
         row = UserProfile(user_id=user_id, **fields)
         async with self._session() as session:
