@@ -1,7 +1,7 @@
 """The signing keys: made, kept and renewed.
 
-They lie in PostgreSQL, encrypted with a passphrase that only auth has, so all instances sign and
-accept the same. The newest key signs; older ones stay good until their last token has expired.
+PostgreSQL stores them, encrypted with a passphrase that only auth has, so all instances sign with and
+accept the same keys. The newest key signs; older ones are accepted until their last token has expired.
 `python -m civildiy.auth.keys rotate` makes a new one; running instances notice within seconds.
 """
 
@@ -32,7 +32,7 @@ CREATE TABLE IF NOT EXISTS signing_keys (
 LOCK = 0x6B657973
 """Number of the advisory lock under which the first key is made."""
 RELOAD_SECONDS = 1.0
-"""Least time between two looks for unknown keys, so that invented key ids cost next to no database work."""
+"""Least time between two queries for unknown keys, so that invented key ids cost the database very little."""
 
 REFRESH_SECONDS = 2.0
 """A renewed key is in use everywhere after this."""
@@ -59,14 +59,20 @@ class KeyRing:
         return self._signing
 
     async def load(self, pool: Pool) -> None:
-        """Read all keys that may still have signed a good token. Raises psycopg.Error."""
+        """Read all keys that are still needed from the database into this object. Raises psycopg.Error.
+
+        `async with pool.connection() as connection`, then `await self._rows(connection)`: a list of (key id,
+        encrypted private key), newest first, without keys whose last token has expired. `self._decrypt(pem)`
+        returns a private key; its `public_key()` is the public half. Set `self._signing` to (id, private key)
+        of the newest, and `self.public` to the public keys by id. Without rows leave both as they are.
+        """
         raise NotImplementedError("Lab 04, step 5: write KeyRing.load")
 
     async def look_again(self, pool: Pool) -> None:
-        """Load the keys, for a token names one that is not known. Raises psycopg.Error.
+        """Load the keys because a token names an unknown one. Raises psycopg.Error.
 
-        Whoever asks meanwhile waits for the same look, and whoever asks shortly after it is content with
-        it. Regular looks do not count: with them in between no token would ever cause a look.
+        Requests that come meanwhile wait for the same query, and requests within RELOAD_SECONDS after it make
+        no new one. The regular reload does not count, or no token would ever cause a query.
         """
         async with self._looking:
             if time.monotonic() - self._looked > RELOAD_SECONDS:

@@ -1,4 +1,4 @@
-"""Password hashes: Argon2id with the parameters that OWASP names as the least.
+"""Password hashes: Argon2id with the smallest parameters that OWASP recommends.
 
 Source: https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html
 """
@@ -23,11 +23,20 @@ class Passwords:
         self._nobody = self._hasher.hash("nobody has this password")
 
     async def hash(self, password: str) -> str:
-        """The hash to store, with its parameters and its own salt."""
+        """Return the hash to store; it contains its parameters and a salt of its own.
+
+        `self._hasher.hash(password)` takes tens of milliseconds and blocks, so run it in a thread: `await
+        asyncio.to_thread(function, argument)`, inside `async with self._free`, which admits AT_ONCE.
+        """
         raise NotImplementedError("Lab 04, step 3: write Passwords.hash")
 
     async def verify(self, password: str, stored: str | None) -> bool:
-        """Whether `password` belongs to the hash `stored`; None stands for an unknown user."""
+        """Return whether `password` belongs to the hash `stored`; None stands for an unknown user.
+
+        An unknown user must cost the same time as a wrong password, so compare in both cases: against
+        `self._nobody` if there is no hash. The answer for None is always False. `self._matches(password,
+        hash)` blocks like `hash` does: run it in the same way.
+        """
         raise NotImplementedError("Lab 04, step 3: write Passwords.verify")
 
     def _matches(self, password: str, stored: str) -> bool:

@@ -15,12 +15,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 ALGORITHM = "EdDSA"
 CLAIMS = ("iss", "aud", "sub", "iat", "nbf", "exp", "jti")
 LEEWAY_SECONDS = 5
-"""So far the clocks of two instances may differ: one takes a token that another has issued a moment ago, even
-if it is "not yet" valid by its own clock. A token still ends when it says (RFC 7519, section 4.1.4 and 5)."""
+"""The clocks of two instances may differ by this much: one accepts a token that another has just issued, even
+if it is "not yet" valid by its own clock. `exp` has no such tolerance (RFC 7519, sections 4.1.4 and
+4.1.5)."""
 
 
 class TokenRefused(Exception):
-    """The token does not prove anything; the text says why, for the log and for learners."""
+    """The token proves nothing; the text gives the reason, for the log and for learners."""
 
 
 class UnknownKey(TokenRefused):
@@ -29,7 +30,7 @@ class UnknownKey(TokenRefused):
 
 @dataclass(frozen=True)
 class Claims:
-    """What a good token says: who it is for, and until when (Unix seconds)."""
+    """What a valid token states: the user's id, and its end in Unix seconds."""
 
     user_id: int
     expires: int
@@ -37,7 +38,7 @@ class Claims:
 
 @dataclass(frozen=True)
 class Issuer:
-    """Who issues tokens and for whom; both are checked when a token comes back."""
+    """The system that issues tokens (`name`), the one they are for (`audience`), their life (`seconds`)."""
 
     name: str
     audience: str
@@ -45,14 +46,25 @@ class Issuer:
 
 
 def issue(user_id: int, issuer: Issuer, key_id: str, key: Ed25519PrivateKey) -> str:
-    """A token for `user_id`, good from now for `issuer.seconds`, that names the key it needs."""
+    """Return a token for `user_id`, valid from now for `issuer.seconds`, signed with `key`.
+
+    It has all seven CLAIMS: `iss` (issuer.name), `aud` (issuer.audience), `sub` (the user id as text), `iat`
+    and `nbf` (now, in whole Unix seconds), `exp` (now plus issuer.seconds) and `jti` (`uuid4().hex`).
+    `jwt.encode(claims, key, algorithm=ALGORITHM, headers={"kid": key_id})` signs; the header names the key.
+    """
     raise NotImplementedError("Lab 04, step 1: write issue")
 
 
 def verify(token: str, issuer: Issuer, keys: Mapping[str, Ed25519PublicKey]) -> Claims:
-    """The claims of a token that one of `keys` signed for this issuer and audience.
+    """Return the claims of a token that one of `keys` (by key id) signed for this issuer and audience.
 
-    Raises UnknownKey when the token names another key, TokenRefused for everything else. The
-    algorithm is ours, never the token's: `none`, or HMAC with a public key, gets nowhere.
+    Raises UnknownKey if the token names a key that is not in `keys`, and TokenRefused for everything else:
+    another algorithm than ALGORITHM, no `kid`, a wrong signature, a missing claim, a wrong time, or a `sub`
+    that is not a positive number in ASCII digits. The server fixes the algorithm; the token never chooses.
+
+    `jwt.get_unverified_header(token)` is a dict with `alg` and `kid`; nothing in it is proven yet.
+    `jwt.decode(token, key, algorithms=[…], issuer=…, audience=…, leeway=LEEWAY_SECONDS,
+    options={"require": […]})` returns the claims as a dict. Both raise jwt.InvalidTokenError. The leeway
+    is for `nbf` and `iat`, but PyJWT applies it to `exp` as well: compare `exp` with `time.time()` yourself.
     """
     raise NotImplementedError("Lab 04, step 2: write verify")

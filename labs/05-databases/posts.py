@@ -1,7 +1,8 @@
 """Posts as documents in MongoDB.
 
-`civildiy.posts.document` describes the document. It holds a post together with its pending events, so each
-change is one write to one document.
+A document holds a post and its pending events (`outbox`), so each change is one write to one document.
+Two fields control what happens next. `settled` is true when no event is pending, and only then may
+MongoDB remove an expired post. `deleted` hides a post from readers while its last event is pending.
 """
 
 from collections.abc import Callable
@@ -22,20 +23,34 @@ from civildiy.posts.relay.outbox import change_with_event, new_with_event
 
 COLLECTION = "posts"
 ATTEMPTS = 20
-"""How often a change is tried again when another request changed the post in between."""
+"""How often a change is tried again after another request changed the post in between."""
 
 Keys = list[tuple[str, int]]
 INDEX_CONFLICTS = (85, 86)
-"""MongoDB's codes for an index that is there already, but not the same."""
+"""MongoDB's codes for an index that exists with other keys or other options."""
 
 
 async def ensure_collection(database: AsyncDatabase[Any]) -> None:
-    """Create the collection and its indexes; doing it twice changes nothing."""
+    """Create the collection and its three indexes if they are missing; a second call changes nothing.
+
+    `await ensure_index(posts, name, keys, **options)` makes one index and replaces a different one of that
+    name:
+
+    - `user_id`: keys `[("user_id", 1), ("_id", -1)]`, for the pages of one author, newest first.
+    - `expiry`: `[("expires_at", 1)]`, `expireAfterSeconds=0`, only for settled posts
+      (`partialFilterExpression={"settled": True}`): MongoDB removes a post at that time.
+    - `outbox`: `[("updated_at", 1)]`, only for unsettled posts, which the relay reads.
+
+    `await database.list_collection_names()` and `create_collection(COLLECTION)` come first, then `await
+    database.command("collMod", COLLECTION, changeStreamPreAndPostImages={"enabled": True})`, without which
+    the relay can't see what was in a removed post. At the end drop unknown indexes that are harmful, from
+    `await posts.index_information()` (a dict by name): those with `expireAfterSeconds` or `unique`.
+    """
     raise NotImplementedError("Lab 05, step 3: write ensure_collection")
 
 
 async def ensure_index(posts: AsyncCollection[StoredPost], name: str, keys: Keys, **options: Any) -> None:
-    """Create an index; another one of the same name or the same keys gives way."""
+    """Create an index; drop another one of the same name or the same keys first."""
     try:
         await posts.create_index(keys, name=name, **options)
     except OperationFailure as error:
@@ -49,14 +64,14 @@ async def ensure_index(posts: AsyncCollection[StoredPost], name: str, keys: Keys
 
 @dataclass(frozen=True)
 class Change:
-    """What a change writes: fields with their new values, and the event about it."""
+    """What a change writes: the fields with their new values, and the event that states the new state."""
 
     fields: ChangedFields
     event: PostEvent
 
 
 Decide = Callable[[StoredPost, datetime], Change]
-"""Takes the post as it is and the time; returns what changes. Raises a DomainError to refuse."""
+"""A function from a post's document and the time to a Change; it raises a DomainError to refuse."""
 
 
 @dataclass(frozen=True)
@@ -101,18 +116,28 @@ class PostStore:
         return document
 
     async def page(self, query: PageRequest) -> Page:
-        """Return posts of one author or of all authors, newest first (ids rise with time).
+        """Return a page of the posts of one author (`query.user_id`) or of all (None), newest first.
 
-        The page holds up to `query.limit` posts that are older than the post `query.before`. So it stays the
-        same while posts are added in front of it.
+        `query.before` is the id of the last post that the reader saw, or None: the page holds older ones.
+        New posts in front therefore don't move the page. Ids grow with time, so `{"_id": {"$lt":
+        ObjectId(before)}}` finds older posts. Use `self._posts.find(filter, SHOWN, sort=[("_id", -1)],
+        skip=query.skip, limit=…)`, which is read with `async for`, and `visible()` as a part of the filter.
+
+        `total` counts what the query matches without `before`: `await self._posts.count_documents(filter)`
+        for an author, `estimated_document_count()` for all. `next` is the id of the page's last post if
+        more posts follow, else None; read one post more than `query.limit` to know. Returns
+        `Page(posts, total, next)`.
         """
         raise NotImplementedError("Lab 05, step 3: write PostStore.page")
 
     async def change(self, post_id: str, decide: Decide) -> StoredPost:
-        """Read the post, call `decide`, and write what it returns.
+        """Change a post and append its event, unless another request wrote in between; then try again.
 
-        When another request wrote in between, start again with the new state of the post.
-
-        Raises NotFound, Conflict after ATTEMPTS, and what `decide` raises.
+        At most ATTEMPTS times: `find_one({"_id": ObjectId(post_id), **visible()}, CHANGING)` (None:
+        NotFound), then `change = decide(post, time)`, where `time` is `max(now(), post["updated_at"])`,
+        then `find_one_and_update(filter, change_with_event(change.fields, change.event), SHOWN,
+        return_document=ReturnDocument.AFTER)`. The filter holds the `_id`, the `version` that was read and
+        `deleted` False; the answer is None if no document matches. All three calls but `decide` need
+        `await`. Raises NotFound, Conflict after the last attempt, and what `decide` raises.
         """
         raise NotImplementedError("Lab 05, step 3: write PostStore.change")

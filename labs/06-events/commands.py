@@ -1,7 +1,7 @@
-"""The commands that change a post: create, update, delete. Each decides, and writes an event about it.
+"""Commands that change a post: create, update, delete. Each decides, and publishes its decision as an event.
 
-A refused command leaves no trace: the event is created only together with the change, and the store
-writes both in one step.
+A command that is refused leaves no event: the event is made together with the change, and the store
+writes both at once.
 """
 
 from datetime import datetime
@@ -13,7 +13,7 @@ from civildiy.posts.store import Change, PostStore
 
 
 class Commands:
-    """The write side of posts. `traceparent` is the trace context of the request."""
+    """The write side of posts. `traceparent` is the trace of the request."""
 
     def __init__(self, store: PostStore) -> None:
         self._store = store
@@ -34,27 +34,34 @@ class Commands:
         return await self._store.add(post, put_event("post.created", post, time, traceparent))
 
     async def update(self, post_id: str, user: int, changes: ChangedFields, traceparent: str) -> StoredPost:
-        """Change some fields of a post of `user`, with a `post.updated` event.
+        """Change some fields of the user's own post, with a `post.updated` event; return the new post.
 
-        Raises NotFound, Forbidden, and Unavailable when too many events are pending already.
+        `changes` holds new values by field name, such as `{"title": "new"}`. Write a function `decide(post,
+        time)` and return `await self._store.change(post_id, decide)`. `decide` refuses first, with
+        `_refuse_others` and `_refuse_when_full`, and then returns `Change(fields, event)`: the changes,
+        `updated_at` (`time`) and `version` (one more), and the event of the post in its new state. Raises
+        NotFound, Forbidden, and Unavailable if too many events are pending.
         """
         raise NotImplementedError("Lab 06, step 2: write Commands.update")
 
     async def delete(self, post_id: str, user: int, traceparent: str) -> None:
-        """Delete a post of `user`, with a `post.deleted` event.
+        """Delete the user's own post, with a `post.deleted` event.
 
-        Its title, content and tags are removed at once, the rest when the event is published. A full outbox
-        does not matter here: a text must not stay readable because Kafka is down. Raises NotFound and
-        Forbidden.
+        The post's text goes in this write: `title` and `content` become "", `tags` [], `expires_at` None.
+        `deleted` becomes True, and `updated_at` and `version` change as in `update`. The relay removes the
+        document after the event is published. The number of pending events doesn't matter: a user's text
+        must not stay because Kafka is down. Raises NotFound and Forbidden.
         """
         raise NotImplementedError("Lab 06, step 2: write Commands.delete")
 
 
 def _refuse_others(post: StoredPost, user: int) -> None:
+    """Raise Forbidden unless `user` wrote the post."""
     if post["user_id"] != user:
         raise Forbidden("Only the author may change or delete a post.")
 
 
 def _refuse_when_full(post: StoredPost) -> None:
+    """Raise Unavailable if the post holds MAX_WAITING events; parked events count as well."""
     if events_held(post) >= MAX_WAITING:
         raise Unavailable("kafka", "Too many changes of this post are not published yet; try again later.")

@@ -1,7 +1,7 @@
 """The event envelope: CloudEvents 1.0 in structured JSON mode, and the versions of its data.
 
-Each event carries the whole state of its post, so a consumer needs no second look and an event
-that arrives late can be recognised by its `postversion` alone. Version 1 is still understood.
+Each event carries the whole state of its post, so a consumer need not call the posts service, and
+it recognises a late event by its `postversion` alone. Events of schema version 1 are still read.
 
 Source: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md
 """
@@ -129,6 +129,12 @@ class PoisonEvent(Exception):
 
 
 def _from_v1(event: PutV1 | RemovalV1) -> dict[str, Any]:
+    """Return an event of schema version 1 as a dict in the shape of version 2; this is called upcasting.
+
+    Start from `event.model_dump()`, and set `schemaversion` to 2. A removal needs no more. In the `data` of a
+    PutV1, `body` becomes `content`, and what version 1 did not have gets a neutral value: `tags` [],
+    `created_at` and `updated_at` `event.time` (the best time that is known), `expires_at` None.
+    """
     raise NotImplementedError("Lab 06, step 5: write _from_v1")
 
 

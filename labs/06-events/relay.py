@@ -1,10 +1,10 @@
 """The relay: takes events out of the outbox and publishes them to Kafka.
 
-It wakes at each change and also sweeps every second, so a missed wake-up costs time and not data. What
-MongoDB removed by itself (expiry) it tells as well, however many writes there are.
-It tries for ever while the broker is away; only an event that the broker refuses as such is set
-aside. An event may be published twice (a crash between publishing and marking), always with the
-same id. Blocking clients: this is a process of its own, `python -m civildiy posts-relay`.
+It wakes at each change and also sweeps every second, so a missed wake-up costs time and not data. It
+publishes events for posts that MongoDB removed by itself (expiry) too, even under a constant load of
+writes. It tries without limit while the broker is down; only an event that the broker will never accept is
+parked. An event may be published twice (a crash between publishing and marking), always with the same id.
+Blocking clients: this is a process of its own, `python -m civildiy posts-relay`.
 """
 
 import logging
@@ -38,16 +38,16 @@ BATCH = 500
 SWEEP_MS = 1000
 PUBLISH_SECONDS = 10.0
 DRAIN_SECONDS = 1.0
-"""However many writes there are, removals wait for no longer than this."""
+"""Even under a constant load of writes, events of removals wait no longer than this."""
 RETRY_SECONDS = 0.5
 REFUSED_FOR_EVER = (MessageSizeTooLargeError, RecordListTooLargeError)
 
 Connect = Callable[[], KafkaProducer]
-"""Makes a producer. Raises KafkaError while Kafka is away."""
+"""Makes a producer. Raises KafkaError while Kafka is down."""
 
 
 class Relay:
-    """Moves events from the outbox to the topic, one post's events in their order."""
+    """Moves events from the outbox to the topic; the events of one post stay in order."""
 
     def __init__(self, outbox: Outbox, changes: Changes, lease: Lease, connect: Connect) -> None:
         self._stopped = Event()
@@ -58,8 +58,29 @@ class Relay:
         self._producer: KafkaProducer | None = None
 
     def run(self, stopped: Event) -> None:
-        """Work until `stopped`; trouble with a server is logged once and tried again."""
-        raise NotImplementedError("Lab 06, step 4: write Relay.run")
+        """Publish until `stopped` is set, whatever happens to Kafka and MongoDB; never raises for them.
+
+        Keep `stopped` in `self._stopped`, because `drain` reads it. While `self._lease.held()`, call
+        `self._turn()`; else wait `SWEEP_MS / 1000` seconds with `stopped.wait(seconds)`. After a KafkaError
+        or PyMongoError log a warning (once per kind of error in a row), call `self._changes.close()`, wait
+        RETRY_SECONDS, and try again without limit. At the end call `self._changes.close()` and
+        `self._forget_producer(timeout=2)`.
+        """
+        self._stopped = stopped
+        failures = FailureLog(log, (KafkaError, PyMongoError))
+        while not stopped.is_set():
+            try:
+                if self._lease.held():
+                    self._turn()
+                else:
+                    stopped.wait(SWEEP_MS / 1000)
+                failures.succeeded()
+            except (KafkaError, PyMongoError) as error:
+                failures.failed("events are not published", error)
+                self._changes.close()
+                stopped.wait(RETRY_SECONDS)
+        self._changes.close()
+        self._forget_producer(timeout=2)
 
     def _turn(self) -> None:
         published = self.drain()
@@ -77,19 +98,29 @@ class Relay:
         self._changes.told()
 
     def drain(self) -> int:
-        """Publish what waits, for about DRAIN_SECONDS at most; returns the number of events.
+        """Publish pending events for about DRAIN_SECONDS at most; return how many were acknowledged.
 
-        The lease is looked at when the events are read already: a relay that stood still in between finds
-        out that another one works. Raises as run() says.
+        Repeat: read `self._outbox.heads(BATCH)`, stop if there are none, and pass them to `self._publish`.
+        Before each `_publish`, stop if `self._stopped.is_set()` or not `self._lease.held()`. Check the
+        lease after reading: a relay that was paused in between then notices that another one works. Raises
+        KafkaError and PyMongoError.
         """
         raise NotImplementedError("Lab 06, step 4: write Relay.drain")
 
     def _publish(self, heads: Sequence[Waiting]) -> int:
-        """Send one event of each post, wait for the broker, and mark what it acknowledged."""
+        """Send one event of each post, wait for the broker, and mark what it acknowledged; return how many.
+
+        `self._send(key, value)` takes two `bytes`, here `str(head.post_id).encode()` and `head.body`, and
+        returns a future. Send all, then call `future.get(PUBLISH_SECONDS)` for each. It returns when the
+        broker has acknowledged the record, and raises a KafkaError otherwise, also after that many seconds:
+
+        - one of REFUSED_FOR_EVER: the broker will never accept it. `self._outbox.park(head, str(error))`.
+        - any other KafkaError: keep it, go on with the other futures, and raise it after `mark_sent`.
+        """
         raise NotImplementedError("Lab 06, step 4: write Relay._publish")
 
     def _send(self, key: bytes, value: bytes) -> FutureRecordMetadata:
-        """Hand a record to the producer; the result tells whether the broker has it."""
+        """Hand a record to the producer; `get(seconds)` of the result waits for the acknowledgement."""
         if self._producer is None:
             self._producer = self._connect()
         return self._producer.send(POSTS_TOPIC, key=key, value=value, headers=[CONTENT_TYPE])

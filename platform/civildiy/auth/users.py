@@ -1,7 +1,7 @@
 """Accounts in PostgreSQL, by direct SQL.
 
-Uniqueness is the database's work: two registrations at the same moment both find the name free,
-so a look before the insert proves nothing. The insert itself decides.
+The database decides what is unique. Two registrations at the same moment would both find the name free,
+so a query before the insert proves nothing. The insert itself decides.
 """
 
 from dataclasses import dataclass
@@ -19,10 +19,13 @@ Pool = AsyncConnectionPool[AsyncConnection[Any]]
 
 
 async def ensure_table(connection: AsyncConnection[Any]) -> None:
-    """Make the table `users` and the indexes that guard it; doing it twice changes nothing.
+    """Create the table `users` and its two unique indexes if they are missing; a second call changes nothing.
 
-    Its columns: id (given by the database), email, username, password_hash, created_at. The indexes
-    `users_email` and `users_username` let no two rows differ in letter case only.
+    Columns: `id` (bigint, GENERATED ALWAYS AS IDENTITY, the primary key), `email`, `username`,
+    `password_hash` (text, NOT NULL) and `created_at` (timestamptz, NOT NULL, DEFAULT now()). The unique
+    indexes are `users_email` on `lower(email)` and `users_username` on `lower(username)`: no two rows may
+    differ in letter case only. Use `await connection.execute(statement)` for each statement; the caller
+    commits.
     """
     await connection.execute(
         """
@@ -40,7 +43,7 @@ async def ensure_table(connection: AsyncConnection[Any]) -> None:
 
 
 class Taken(Conflict):
-    """Another account has this value already; `field` is 'email' or 'username'."""
+    """Another account has this email or username; `field` is 'email' or 'username'."""
 
     def __init__(self, field: str) -> None:
         message = f"this {field} is taken; choose another or log in"
@@ -62,7 +65,14 @@ class Users:
         self._pool = pool
 
     async def add(self, email: str, username: str, password_hash: str) -> User:
-        """Make an account. Raises Taken."""
+        """Insert an account and return it, with the id that the database gave. Raises Taken.
+
+        `async with self._pool.connection() as connection` borrows a connection and commits at the end of
+        the block. `connection.cursor(row_factory=class_row(User))` makes a cursor whose rows are `User(id,
+        email, username)`. Use `INSERT … RETURNING id, email, username` with `%s` for values, and `await
+        cursor.fetchone()`. psycopg raises UniqueViolation for a value that exists; its
+        `diag.constraint_name` is the name of the index, such as "users_email".
+        """
         statement = (
             "INSERT INTO users (email, username, password_hash) VALUES (%s, %s, %s)"
             " RETURNING id, email, username"
@@ -81,7 +91,11 @@ class Users:
         return user
 
     async def by_email(self, email: str) -> Account | None:
-        """The account with this email, whatever its letter case."""
+        """Return the account with this email in any letter case, or None.
+
+        Compare the whole address: `lower(email) = lower(%s)`, which uses the index. Rows of a cursor with
+        `row_factory=class_row(Account)` are `Account(id, password_hash)`; `fetchone()` is None without a row.
+        """
         async with (
             self._pool.connection() as connection,
             connection.cursor(row_factory=class_row(Account)) as cursor,

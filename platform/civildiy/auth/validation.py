@@ -1,7 +1,7 @@
-"""Is this token good? The question that the gateway asks for every protected request.
+"""Validates tokens for the gateway, which asks about every protected request.
 
-It is answered from memory: no database is asked as long as the keys are known, and a token that
-was found good is remembered until it expires.
+The answer comes from memory: no query goes to the database while the keys are known, and a token that
+proved valid is remembered until it expires.
 """
 
 import logging
@@ -32,7 +32,14 @@ class Validator:
         self._good: OrderedDict[str, Claims] = OrderedDict()
 
     async def user_id(self, authorization: str | None) -> int:
-        """Id of the user of an Authorization header. Raises TokenRefused, and Unavailable without keys."""
+        """Return the user id of an Authorization header. Raises TokenRefused, and Unavailable without keys.
+
+        `bearer_token(authorization)` returns the token of "Bearer <token>" (raises TokenRefused).
+        `self._good` maps tokens that proved valid to their Claims. For other tokens use `await
+        self._verify(token)`, which raises TokenRefused, and store the answer with `self._remember(token,
+        claims)`. A stored token whose `claims.expires` (Unix seconds) has come is refused, and removed from
+        `self._good`.
+        """
         token = bearer_token(authorization)
         claims = self._good.get(token)
         if claims is None:
@@ -52,7 +59,7 @@ class Validator:
             except (Error, PoolTimeout) as error:
                 log.warning("keys not reloaded: %s", error)
         if not self._ring.public:
-            # Started without PostgreSQL: whether the token is good cannot be said.
+            # Started without PostgreSQL: without keys nobody can tell whether the token is valid.
             raise Unavailable("postgresql")
         return verify(token, self._issuer, self._ring.public)
 

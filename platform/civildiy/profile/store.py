@@ -15,7 +15,7 @@ from civildiy.chassis.errors import Conflict, NotFound
 from civildiy.profile.schemas import Profile
 
 ATTEMPTS = 20
-"""How often a change is tried again when another one of the same profile was quicker."""
+"""How often a change is tried again after another change of the same profile came first."""
 
 
 class Base(DeclarativeBase):
@@ -58,13 +58,18 @@ class UserProfile(Base):
 
 
 class ProfileStore:
-    """All reads and writes of profiles. SQLAlchemy's errors mean that PostgreSQL is away."""
+    """All reads and writes of profiles. SQLAlchemy's other errors mean that PostgreSQL is unavailable."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._session = async_sessionmaker(engine, expire_on_commit=False)
 
     async def create(self, user_id: int, fields: Mapping[str, Any]) -> Profile:
-        """Store the first profile of a user. Raises Conflict when there is one."""
+        """Insert the first profile of a user and return it. Raises Conflict if the user has one already.
+
+        `fields` maps column names to values. `self._session()` makes a session: `async with self._session()
+        as session`. `session.add(row)` takes a new `UserProfile`; `await session.commit()` sends the
+        INSERT, and raises IntegrityError if `user_id` exists. `_as_profile(row)` makes the answer.
+        """
         row = UserProfile(user_id=user_id, **fields)
         async with self._session() as session:
             session.add(row)
@@ -75,12 +80,18 @@ class ProfileStore:
             return _as_profile(row)
 
     async def get(self, user_id: int) -> Profile:
-        """The profile of a user. Raises NotFound."""
+        """Return the profile of a user. Raises NotFound."""
         async with self._session() as session:
             return _as_profile(await self._row(session, user_id))
 
     async def update(self, user_id: int, changes: Mapping[str, Any]) -> Profile:
-        """Change some fields, and only these. Raises NotFound."""
+        """Change the fields in `changes` and no others, and return the profile. Raises NotFound and Conflict.
+
+        At most ATTEMPTS times, each with a new session: `row = await self._row(session, user_id)` (raises
+        NotFound), `setattr(row, name, value)` for each change, `await session.commit()`. The commit raises
+        StaleDataError if another change was written after the read: then try again from the read.
+        Raise Conflict after the last attempt.
+        """
         for _ in range(ATTEMPTS):
             async with self._session() as session:
                 row = await self._row(session, user_id)
@@ -89,12 +100,12 @@ class ProfileStore:
                 try:
                     await session.commit()
                 except StaleDataError:
-                    continue  # somebody else was quicker: apply the change to what is there now
+                    continue  # another change came first: apply this one to the new state
                 return _as_profile(row)
         raise Conflict("Others keep changing this profile; try again.")
 
     async def delete(self, user_id: int) -> None:
-        """Remove the profile. Raises NotFound."""
+        """Delete the profile. Raises NotFound and Conflict."""
         for _ in range(ATTEMPTS):
             async with self._session() as session:
                 await session.delete(await self._row(session, user_id))

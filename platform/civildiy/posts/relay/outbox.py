@@ -1,6 +1,6 @@
 """The outbox: the events of a post, kept in the post's own document until they are published.
 
-One document is written in one step, so a change and its event cannot be torn apart: there is no
+MongoDB writes one document in one step, so a change and its event are stored together: there is no
 moment in which one is stored and the other is not. The relay publishes from here.
 
 Source of the idea: https://microservices.io/patterns/data/transactional-outbox.html
@@ -39,11 +39,20 @@ from civildiy.posts.document import (
 )
 
 MAX_WAITING = 100
-"""Events one post may hold while Kafka is away; far below MongoDB's 16 MB for a document."""
+"""Events one post may hold while Kafka is down; far below MongoDB's 16 MB for a document."""
 
 
 def put_event(kind: Put, post: PostContent, time: datetime, traceparent: str) -> PostPut:
-    """The event that says what `post` (a document, already in its new state) looks like now."""
+    """Return the event that states what `post` looks like after a change.
+
+    `post` is the document in its new state: `_id` (ObjectId), `user_id`, `version` (int), `title`, `content`,
+    `tags` (list of str), `created_at`, `updated_at`, `expires_at` (datetime or None). `time` is the time of
+    the change; `traceparent` comes from the request. Each call makes a new event id with `str(uuid4())`.
+
+    Build `PostPut(**_attributes(...), type=kind, schemaversion=SCHEMA_VERSION, data=PostData(...))`; the
+    data holds `post_id` as text, `str(post["_id"])`. `deleted_event` below has the same form.
+    Example: `put_event("post.updated", post, time, trace).postversion == post["version"]`.
+    """
     post_id = str(post["_id"])
     return PostPut(
         **_attributes(str(uuid4()), post_id, time, post["version"], traceparent),
@@ -63,7 +72,7 @@ def put_event(kind: Put, post: PostContent, time: datetime, traceparent: str) ->
 
 
 def deleted_event(post: PostContent, time: datetime, traceparent: str) -> PostRemoved:
-    """The event that says that the owner removed `post`."""
+    """Return the event that states that the author deleted `post`."""
     post_id = str(post["_id"])
     return PostRemoved(
         **_attributes(str(uuid4()), post_id, time, post["version"], traceparent),
@@ -74,9 +83,9 @@ def deleted_event(post: PostContent, time: datetime, traceparent: str) -> PostRe
 
 
 def expired_event(post: PostContent, traceparent: str) -> PostRemoved:
-    """The event for a post that MongoDB removed at its expiry; `post` is its last state.
+    """Return the event for a post that MongoDB removed at its expiry; `post` is its last state.
 
-    Its id follows from the post's, so noticing the same expiry twice gives the same event.
+    Its id is calculated from the post's id, so two reports of one expiry are the same event.
     """
     post_id = str(post["_id"])
     event_id = str(uuid5(NAMESPACE_URL, f"{SOURCE}/{post_id}/expired"))
@@ -93,7 +102,12 @@ def expired_event(post: PostContent, traceparent: str) -> PostRemoved:
 def _attributes(
     event_id: str, post_id: str, time: datetime, version: int, traceparent: str
 ) -> dict[str, Any]:
-    """The attributes of the envelope; `version` is the post's own number of changes."""
+    """Return the fields of the envelope that all events have, as keyword arguments for an event class.
+
+    Keys: `specversion` "1.0", `id`, `source` (SOURCE), `subject` (the post's id), `time`, `datacontenttype`
+    "application/json", `postversion` (the post's version, from 1) and `traceparent`. The event's type, its
+    schema version and its data differ from event to event; the caller adds them.
+    """
     return {
         "specversion": "1.0",
         "id": event_id,
@@ -107,17 +121,24 @@ def _attributes(
 
 
 def entry(event: PostEvent) -> PendingEvent:
-    """How an event waits in its post's document: encoded once, sent as it stands."""
+    """Return a pending event as the outbox stores it: its id and its JSON, which is sent unchanged."""
     return {"id": event.id, "body": encode(event)}
 
 
 def new_with_event(post: StoredPost, event: PostEvent) -> StoredPost:
-    """The document to insert: a new post together with its first event."""
+    """Return the document to insert: the new post, its event as the only entry of `outbox`, and `_owing`.
+
+    Example: `new_with_event(post, event)["outbox"] == [entry(event)]`. `post` itself stays unchanged.
+    """
     return {**post, **_owing(event), "outbox": [entry(event)]}
 
 
 def change_with_event(fields: ChangedFields, event: PostEvent) -> Update:
-    """The update to apply: new values of some fields together with the event that says so."""
+    """Return the MongoDB update that sets `fields` and appends `event` to the outbox, in one write.
+
+    `$set` sets the fields and those of `_owing(event)`; `$push` appends `entry(event)` to `outbox`.
+    Example: `change_with_event({"title": "new"}, event)["$set"]["title"] == "new"`.
+    """
     return {"$set": {**fields, **_owing(event)}, "$push": {"outbox": entry(event)}}
 
 
@@ -129,6 +150,7 @@ class _Steering(TypedDict):
 
 
 def _owing(event: PostEvent) -> _Steering:
+    """Return the fields that mark a post as having a pending event: `settled` False and `last_event`."""
     last: LastEvent = {"id": event.id, "type": event.type, "time": event.time}
     return {"settled": False, "last_event": last}
 
@@ -150,9 +172,9 @@ _OWING: Query = {
     "outbox.0.id": {"$type": "string"},
     "outbox.0.body": {"$type": "binData"},
 }
-"""The posts with events to publish."""
+"""Filter for `find`: posts that have pending events."""
 _HEAD: Query = {"settled": 1, "outbox": {"$slice": 1}}
-"""Of these the first event, and little else."""
+"""Projection for `find`: `_id`, and the outbox cut to its first entry."""
 
 
 class Outbox:
@@ -162,10 +184,13 @@ class Outbox:
         self._posts = posts
 
     def heads(self, limit: int) -> list[Waiting]:
-        """The oldest waiting event of up to `limit` posts, longest untouched posts first.
+        """Return the oldest pending event of each of up to `limit` posts; least recently changed posts first.
 
-        One event per post: the next is offered only when this one is marked, which keeps the
-        order of each post whatever happens in between.
+        One event per post: the next one is returned only after `mark_sent` or `park` has removed this one,
+        which keeps the events of a post in order, even if the relay crashes in between.
+
+        Use `self._posts.find(_OWING, _HEAD, sort=[("updated_at", 1)], limit=limit)`. Each document holds
+        `_id` and `outbox`, a list with one entry `{"id": str, "body": bytes}`. Raises PyMongoError.
         """
         documents = self._posts.find(_OWING, _HEAD, sort=[("updated_at", 1)], limit=limit)
         return [
@@ -175,7 +200,12 @@ class Outbox:
         ]
 
     def mark_sent(self, sent: Sequence[Waiting]) -> None:
-        """Take acknowledged events out; a deleted post goes with its last one, in one step."""
+        """Remove acknowledged events from the outbox; remove a deleted post whose last event was sent.
+
+        Two calls, in this order: `delete_many` for posts that are `deleted` and whose only pending event is
+        one of `sent`, then `bulk_write([_taken_out(event), ...], ordered=False)` for all others. A
+        `bulk_write` of an empty list raises, so return at once if `sent` is empty. Raises PyMongoError.
+        """
         if not sent:
             return
         last = {"deleted": True, "outbox": {"$size": 1}, "outbox.id": {"$in": [w.event_id for w in sent]}}
@@ -183,15 +213,20 @@ class Outbox:
         self._posts.bulk_write([_taken_out(w) for w in sent], ordered=False)
 
     def park(self, poison: Waiting, reason: str) -> None:
-        """Set an event aside that the broker will never take, so that it holds up nothing.
+        """Move an event that the broker will never accept from the outbox to the list `parked` of its post.
 
-        The document keeps it in the list `parked`: id, body and the reason.
+        The entry is `{"id", "body", "reason"}`. Both happen in one write, or a crash could lose the event:
+        `bulk_write([_taken_out(poison, [{"$set": {"parked": _appended(parked)}}])])`. Raises PyMongoError.
         """
         parked: ParkedEvent = {"id": poison.event_id, "body": poison.body, "reason": reason}
         self._posts.bulk_write([_taken_out(poison, [{"$set": {"parked": _appended(parked)}}])])
 
 
 def _taken_out(waiting: Waiting, also: Sequence[Update] = ()) -> UpdateOne:
+    """Return the update that removes one event from its outbox; `settled` becomes True if none is left.
+
+    The update is a list of stages, so that the second one sees the result of the first; `also` adds more.
+    """
     others = {"$filter": {"input": "$outbox", "cond": {"$ne": ["$$this.id", waiting.event_id]}}}
     return UpdateOne(
         {"_id": waiting.post_id, "outbox.id": waiting.event_id},
@@ -200,4 +235,5 @@ def _taken_out(waiting: Waiting, also: Sequence[Update] = ()) -> UpdateOne:
 
 
 def _appended(parked: ParkedEvent) -> Update:
+    """Return the expression for the list `parked` with one more entry; a post may not have the list yet."""
     return {"$concatArrays": [{"$ifNull": ["$parked", []]}, [{"$literal": parked}]]}
