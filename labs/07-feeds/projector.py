@@ -168,10 +168,26 @@ class Projector(ConsumerRebalanceListener):  # type: ignore[misc]
             log.warning("the topic begins at %s: what was before comes back with ./lab rebuild", first)
 
     def _apply(self, records: Sequence[ConsumerRecord]) -> None:
+        """Decode a batch, apply what can be applied, and then commit the offset after its last record.
+
+        `decode(record.value)` returns a PostEvent. It raises UnknownType (count the record as skipped and
+        log it) or PoisonEvent (count it as dead and `_bury` it with `str(error)`). Then call
+        `self._projection.apply(events, following, skipped, dead)`, and only after it
+        `self._consumer.commit({PARTITION: OffsetAndMetadata(following, "", -1)})`. `following` is the offset
+        of the last record plus 1. "" is a note that nobody reads, and -1 says that no leader epoch is known.
+        Errors of Redis and Kafka are not caught here: `run` reads the same records again.
+        """
         raise NotImplementedError("Lab 07, step 4: write Projector._apply")
 
     def _bury(self, record: ConsumerRecord, reason: str) -> None:
-        """Send an event that can never be applied to the dead letters, with the reason; once."""
+        """Publish a record that can never be applied to the dead letter topic, once.
+
+        `fitting(record, reason)` returns its key (bytes or None), value (bytes) and reason (text), cut to
+        the size that the topic takes. The headers are pairs of a name and bytes: reason, topic, partition,
+        offset. `self._producer.send(topic, key=…, value=…, headers=…)` returns a future; wait for Kafka's
+        answer with `.get(10)`, which raises KafkaError. `self._buried` is the offset of the last record
+        that was buried (-1: none): a record up to it was read again after an error and is not sent again.
+        """
         raise NotImplementedError("Lab 07, step 4: write Projector._bury")
 
 

@@ -168,6 +168,15 @@ class Projector(ConsumerRebalanceListener):  # type: ignore[misc]
             log.warning("the topic begins at %s: what was before comes back with ./lab rebuild", first)
 
     def _apply(self, records: Sequence[ConsumerRecord]) -> None:
+        """Decode a batch, apply what can be applied, and then commit the offset after its last record.
+
+        `decode(record.value)` returns a PostEvent. It raises UnknownType (count the record as skipped and
+        log it) or PoisonEvent (count it as dead and `_bury` it with `str(error)`). Then call
+        `self._projection.apply(events, following, skipped, dead)`, and only after it
+        `self._consumer.commit({PARTITION: OffsetAndMetadata(following, "", -1)})`. `following` is the offset
+        of the last record plus 1. "" is a note that nobody reads, and -1 says that no leader epoch is known.
+        Errors of Redis and Kafka are not caught here: `run` reads the same records again.
+        """
         events: list[PostEvent] = []
         skipped = dead = 0
         for record in records:
@@ -184,7 +193,14 @@ class Projector(ConsumerRebalanceListener):  # type: ignore[misc]
         self._consumer.commit({PARTITION: OffsetAndMetadata(following, "", -1)})
 
     def _bury(self, record: ConsumerRecord, reason: str) -> None:
-        """Send an event that can never be applied to the dead letters, with the reason; once."""
+        """Publish a record that can never be applied to the dead letter topic, once.
+
+        `fitting(record, reason)` returns its key (bytes or None), value (bytes) and reason (text), cut to
+        the size that the topic takes. The headers are pairs of a name and bytes: reason, topic, partition,
+        offset. `self._producer.send(topic, key=…, value=…, headers=…)` returns a future; wait for Kafka's
+        answer with `.get(10)`, which raises KafkaError. `self._buried` is the offset of the last record
+        that was buried (-1: none): a record up to it was read again after an error and is not sent again.
+        """
         if record.offset <= self._buried:
             return  # the effects of its batch failed, and it was read again
         key, value, reason = fitting(record, reason)
