@@ -122,7 +122,7 @@ def feed_entry(event: PostPut) -> bytes:
     created_at, version. `timestamp` is the event's time and `version` its `postversion`; both times are
     written by `timestamp()`. LIST_EDITS compares entries by their first two fields.
 
-    Example: b'{"timestamp":"2026-01-31T09:02:00.000000Z","event_id":"5f0c...","event_type":"post.created",...}'
+    Example: '{"timestamp":"2026-01-31T09:02:00.000000Z","event_id":"5f0c…","event_type":"post.created",…}'
     """
     raise NotImplementedError("Lab 07, step 1: write feed_entry")
 
