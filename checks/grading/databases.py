@@ -15,11 +15,11 @@ from grading.reach import environment
 from grading.stack import ENDPOINTS, backend, home
 from grading.system import eventually, missing
 from lab.course.running import wait_until_loaded
+from lab.probes import databases
+from lab.probes.databases import POSTS as POSTS
+from lab.probes.databases import Document
 
-Document = dict[str, Any]
 T = TypeVar("T")
-
-POSTS = "posts"
 
 
 def at_once(count: int, act: Callable[[int], T]) -> list[T]:
@@ -51,10 +51,7 @@ def inserts_at_once(service: str, table: LiteralString, count: int, act: Callabl
 @contextmanager
 def mongodb() -> Iterator[MongoClient[Document]]:
     """A client of the posts' MongoDB."""
-    with MongoClient[Document](
-        f"mongodb://{ENDPOINTS['mongodb']}", directConnection=True, tz_aware=True,
-        serverSelectionTimeoutMS=5000,
-    ) as client:  # fmt: skip
+    with databases.mongodb(ENDPOINTS["mongodb"]) as client:
         yield client
 
 
@@ -125,7 +122,7 @@ def _put_back() -> None:
 def index_names() -> set[str]:
     """The indexes of the posts, without the one that MongoDB makes itself."""
     with mongodb() as client:
-        return {str(name) for name in client[POSTS][POSTS].index_information()} - {"_id_"}
+        return databases.index_names(client)
 
 
 def plans_of(value: object, act: Callable[[], object]) -> list[Document]:

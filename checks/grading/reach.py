@@ -7,13 +7,11 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import psycopg
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from grading.stack import ENDPOINTS, backend
-from lab.backends.settings import read
-from lab.probes import local_http
+from lab.probes import databases, local_http
 
 
 def consul(method: str, path: str, **options: Any) -> Any:
@@ -25,18 +23,12 @@ def consul(method: str, path: str, **options: Any) -> Any:
 
 def environment(service: str) -> dict[str, str]:
     """The settings that a service runs with."""
-    values = backend.variables()
-    return read("common", values) | read(service, values)
+    return databases.environment(backend, service)
 
 
 def rows(service: str, statement: str, *values: object) -> list[tuple[Any, ...]]:
     """Rows from the service's own PostgreSQL database, as its own role."""
-    s = environment(service)
-    with psycopg.connect(
-        host=s["POSTGRES_HOST"], port=s["POSTGRES_PORT"], dbname=s["POSTGRES_DATABASE"],
-        user=s["POSTGRES_USER"], password=s["POSTGRES_PASSWORD"], connect_timeout=5,
-    ) as connection:  # fmt: skip
-        return connection.execute(statement, values).fetchall()
+    return databases.rows(backend, service, statement, *values)
 
 
 def signing_key() -> tuple[str, Ed25519PrivateKey]:

@@ -4,65 +4,23 @@ A check cannot tell a wrong answer from a broken server. So servers are asked be
 before it fails: in their own protocols, since a frozen one still takes connections.
 """
 
-import socket
-import struct
 from contextlib import suppress
 from dataclasses import dataclass
-
-import bson
-import httpx
 
 from grading.outcome import NotGradable
 from grading.stack import ENDPOINTS, backend, noting
 from lab.errors import NotFromHere
-from lab.probes import local_http
-from lab.probes.readiness import slow
+from lab.probes import servers
 from lab.topology import SERVERS
-
-PATIENCE_SECONDS = 2.0
-SHORT_PATIENCE_SECONDS = 0.5
-"""Once one server has not answered: nobody waits long for each of the checks that follow."""
-
-_HELLO = bson.encode({"hello": 1, "$db": "admin"})
-# The shortest honest question in each protocol, and how its answer begins.
-_QUESTIONS = {
-    "postgresql": (struct.pack("!ii", 8, 80877103), b""),  # SSLRequest
-    "redis": (b"PING\r\n", b"+PONG"),
-    "kafka": (struct.pack("!ihhih", 10, 18, 0, 7, 0), b""),  # ApiVersions v0, client id ""
-    "mongodb": (struct.pack("<iiiiIB", 21 + len(_HELLO), 1, 0, 2013, 0, 0) + _HELLO, b""),  # OP_MSG
-}
-_silent: set[str] = set()
 
 
 class ServerAway(NotGradable):
     """A server does not answer, or is not the one that ran when the check began."""
 
 
-def answers(unit: str, within: float = PATIENCE_SECONDS) -> bool:
-    """Whether a server answers a question of its own protocol within some seconds."""
-    try:
-        if unit in _QUESTIONS:
-            host, _, port = ENDPOINTS[unit].rpartition(":")
-            question, beginning = _QUESTIONS[unit]
-            with socket.create_connection((host, int(port)), within * slow()) as connection:
-                connection.settimeout(within * slow())
-                connection.sendall(question)
-                answer = connection.recv(64)
-            return bool(answer) and answer.startswith(beginning)
-        path = {"consul": "/v1/status/leader", "traefik": "/ping"}[unit]
-        seen = local_http.get(ENDPOINTS[unit] + path, timeout=within * slow())
-    except (OSError, httpx.HTTPError):
-        return False
-    return seen.status_code == 200 and seen.text not in ("", '""')
-
-
 def dead_servers() -> list[str]:
     """Servers that do not answer."""
-    patience = {unit: SHORT_PATIENCE_SECONDS for unit in _silent}
-    dead = [unit for unit in SERVERS if not answers(unit, patience.get(unit, PATIENCE_SECONDS))]
-    _silent.clear()
-    _silent.update(dead)
-    return dead
+    return servers.unanswered(ENDPOINTS)
 
 
 def trouble() -> str:

@@ -14,6 +14,8 @@ from grading.servers import dead_servers
 from grading.stack import ENDPOINTS, backend, home
 from lab.backends.protocol import Backend
 from lab.course.running import active
+from lab.errors import LabError
+from lab.probes import instances
 from lab.probes import local_http as bare
 from lab.probes.readiness import slow, waiting_for
 
@@ -124,24 +126,15 @@ def wait_until_well() -> None:
 @contextmanager
 def second_instance(service: str, backend: Backend = backend) -> Iterator[str]:
     """Run a second instance of a service; yields its unit. Raises NotGradable."""
-    unit = f"{service}-2"
-
-    def runs() -> bool:
-        return backend.pid_of(unit) is not None
-
-    _wait_until(lambda: not runs(), f"an earlier {unit} to end")
-    backend.start_unit(unit)
+    running = instances.second_instance(backend, service)
     try:
-        _wait_until(runs, f"{unit} to start")
+        unit = running.__enter__()
+    except LabError as error:
+        raise NotGradable(str(error)) from error
+    try:
         yield unit
     finally:
-        backend.stop_unit(unit)
-        _wait_until(lambda: not runs(), f"{unit} to end")
-
-
-def _wait_until(there: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 15 * slow()
-    while not there():
-        if time.monotonic() > deadline:
-            raise NotGradable(f"waited {15 * slow():.0f} s for {what}")
-        time.sleep(0.05)
+        try:
+            running.__exit__(None, None, None)
+        except LabError as error:
+            raise NotGradable(str(error)) from error

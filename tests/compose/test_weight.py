@@ -25,9 +25,9 @@ from redis import Redis
 from redis.exceptions import OutOfMemoryError, RedisError
 from support import eventually, home
 
-from lab.backends.protocol import UNITS
 from lab.home import REPO
-from lab.probes.readiness import PATHS, slow
+from lab.probes.readiness import slow
+from lab.topology import PATHS, UNITS
 
 pytestmark = pytest.mark.campaign
 SERVICES = yaml.safe_load((REPO / "docker-compose.yml").read_text())["services"]

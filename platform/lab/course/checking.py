@@ -9,6 +9,7 @@ from lab.backends.protocol import Backend
 from lab.course import results, running, steps
 from lab.course.exercise import Exercise
 from lab.course.grading import Graded, grade
+from lab.course.outcome import as_text
 from lab.course.record import Record
 from lab.course.saves import Saves
 from lab.home import Home
@@ -126,8 +127,6 @@ class Checking:
 
     def _show(self, lab: Exercise, verdicts: list[dict[str, Any]], seconds: float, code: int) -> None:
         """The verdicts by step; each is shown once."""
-        from grading.outcome import as_text  # the checks lie outside this package
-
         mine = running.is_active(self._home, lab)
         now = steps.steps_of(lab, running.running_files(self._home, lab))
         shown = results.by_step(now, verdicts)

@@ -12,7 +12,7 @@ from lab.course import running
 from lab.course.exercise import LABS, Exercise
 from lab.health.examine import lines, problems
 from lab.home import Home
-from lab.probes import local_http
+from lab.probes import databases, local_http, servers
 from lab.topology import PATHS
 
 RECENT_SECONDS = 600.0
@@ -23,11 +23,9 @@ def findings(home: Home, backend: Backend, lab: Exercise, *, begun: bool) -> lis
 
     `begun`: whether anything is written; an untouched starter explains by itself why nothing works.
     """
-    from grading import servers  # the checks lie outside this package
-
     if not backend.running():
         return ["The system is not running. Start it: ./lab up"]
-    if away := servers.dead_servers():
+    if away := servers.unanswered(backend.endpoints()):
         return [f"{', '.join(away)} does not answer, whatever you write. Mend it: ./lab up"]
     wrong = [f"The system does not do what it was told. {line}" for line in lines(problems(home, backend))]
     if not running.is_active(home, lab):
@@ -40,7 +38,7 @@ def findings(home: Home, backend: Backend, lab: Exercise, *, begun: bool) -> lis
     found = wrong + [said for unit in lab.units for said in _of_unit(home, backend, unit)]
     try:
         if begun and (look := LOOKS.get(lab.number)):
-            found += look(backend.endpoints())
+            found += look(backend)
     except Exception as error:  # whatever a driver raises: what cannot be seen is no fact
         found.append(f"More cannot be seen now ({type(error).__name__}).")
     return found
@@ -76,12 +74,15 @@ def _answer(endpoints: dict[str, str], unit: str, path: str) -> str:
     return f"GET {path} at {unit} answers {answer.status_code}: {' '.join(answer.text.split())[:160]}"
 
 
-def _answers(*asked: tuple[str, str]) -> Callable[[dict[str, str]], list[str]]:
-    return lambda endpoints: [said for unit, path in asked if (said := _answer(endpoints, unit, path))]
+def _answers(*asked: tuple[str, str]) -> Callable[[Backend], list[str]]:
+    return lambda backend: [
+        said for unit, path in asked if (said := _answer(backend.endpoints(), unit, path))
+    ]
 
 
-def _catalog(endpoints: dict[str, str]) -> list[str]:
+def _catalog(backend: Backend) -> list[str]:
     """Lab 02: profile's entries in Consul's catalog."""
+    endpoints = backend.endpoints()
     entries = local_http.get(f"{endpoints['consul']}/v1/health/service/profile", timeout=3).json()
     if not entries:
         return ["Consul's catalog has no instance of profile: nobody can find it."]
@@ -98,8 +99,9 @@ def _catalog(endpoints: dict[str, str]) -> list[str]:
     return found
 
 
-def _rules(endpoints: dict[str, str]) -> list[str]:
+def _rules(backend: Backend) -> list[str]:
     """Lab 03: posts' rules in Consul KV, and what the gateway makes of them."""
+    endpoints = backend.endpoints()
     found = []
     for kind in ("routers", "middlewares"):
         url = f"{endpoints['consul']}/v1/kv/traefik/http/{kind}/posts-?keys=true"
@@ -112,43 +114,45 @@ def _rules(endpoints: dict[str, str]) -> list[str]:
     return found
 
 
-def _keys(endpoints: dict[str, str]) -> list[str]:
+def _keys(backend: Backend) -> list[str]:
     """Lab 04: auth's health and its public keys."""
+    endpoints = backend.endpoints()
     if said := _answer(endpoints, "auth", "/ready"):
         return [said]
     keys = local_http.get(f"{endpoints['auth']}/api/auth/.well-known/jwks.json", timeout=3).json()["keys"]
     return [] if keys else ["auth publishes no key, so nobody can check a token."]
 
 
-def _databases(endpoints: dict[str, str]) -> list[str]:
+def _databases(backend: Backend) -> list[str]:
     """Lab 05: what the services made of their databases."""
-    from grading.databases import index_names
-    from grading.reach import rows
-
-    found = _answers(("auth", "/ready"), ("profile", "/ready"), ("posts", "/ready"))(endpoints)
-    unique = rows("auth", "SELECT indexdef FROM pg_indexes WHERE tablename = 'users'")
+    found = _answers(("auth", "/ready"), ("profile", "/ready"), ("posts", "/ready"))(backend)
+    unique = databases.rows(backend, "auth", "SELECT indexdef FROM pg_indexes WHERE tablename = 'users'")
     words = " ".join(str(row[0]) for row in unique if "UNIQUE" in str(row[0]))
     found += [f"The table users has no unique index on {name}." for name in ("email", "username")
               if name not in words]  # fmt: skip
-    lacking = [name for name in ("user_id", "expiry", "outbox") if name not in index_names()]
+    with databases.mongodb(backend.endpoints()["mongodb"]) as client:
+        known = databases.index_names(client)
+    lacking = [name for name in ("user_id", "expiry", "outbox") if name not in known]
     return found + [f"The collection posts has no index called {name}." for name in lacking]
 
 
-def _outbox(endpoints: dict[str, str]) -> list[str]:
+def _outbox(backend: Backend) -> list[str]:
     """Lab 06: what waits in the outbox."""
-    from grading.databases import POSTS, mongodb
-
-    with mongodb() as client:
-        waiting = client[POSTS][POSTS].count_documents({"settled": False}, limit=1000, maxTimeMS=3000)
-        parked = client[POSTS][POSTS].count_documents(
+    endpoints = backend.endpoints()
+    with databases.mongodb(endpoints["mongodb"]) as client:
+        waiting = client[databases.POSTS][databases.POSTS].count_documents(
+            {"settled": False}, limit=1000, maxTimeMS=3000
+        )
+        parked = client[databases.POSTS][databases.POSTS].count_documents(
             {"parked.0": {"$exists": True}}, limit=1, maxTimeMS=3000
         )
     found = [f"{waiting} posts have events in their outbox that nobody has published."] if waiting else []
     return found + (["There are parked events: read `parked` of their posts."] if parked else [])
 
 
-def _view(endpoints: dict[str, str]) -> list[str]:
+def _view(backend: Backend) -> list[str]:
     """Labs 07 and 08: the projector and its lag, in the feed's own figures."""
+    endpoints = backend.endpoints()
     if said := _answer(endpoints, "feed", "/api/activity-stream/stats"):
         return [said]
     stats: dict[str, Any] = local_http.get(f"{endpoints['feed']}/api/activity-stream/stats", timeout=5).json()
@@ -164,7 +168,7 @@ def _view(endpoints: dict[str, str]) -> list[str]:
     return found
 
 
-LOOKS: dict[str, Callable[[dict[str, str]], list[str]]] = {
+LOOKS: dict[str, Callable[[Backend], list[str]]] = {
     "01": _answers(("profile", "/health"), ("profile", "/ready")),
     "02": _catalog, "03": _rules, "04": _keys, "05": _databases, "06": _outbox, "07": _view, "08": _view,
 }  # fmt: skip

@@ -10,11 +10,11 @@ import sys
 from types import TracebackType
 from typing import Any
 
-from grading.outcome import NotGradable, Wrong
 from IPython.core.getipython import get_ipython
 from IPython.display import display
 
 from lab import environment
+from lab.course.outcome import NotGradable, Wrong
 from lab.errors import LabError
 from lab.home import REPO, Home
 from lab.notebook.verdict import Verdict

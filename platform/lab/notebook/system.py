@@ -5,8 +5,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from grading.system import second_instance
-
 from lab import topology
 from lab.backends.protocol import Unit
 from lab.course import running
@@ -16,6 +14,7 @@ from lab.notebook.picture import Picture
 from lab.notebook.registry import health
 from lab.notebook.stack import backend, eventually, home
 from lab.probes import local_http
+from lab.probes.instances import second_instance
 from lab.probes.readiness import slow, waiting_for
 
 PATIENCE_SECONDS = 30.0
@@ -120,7 +119,7 @@ def frozen(name: str) -> Iterator[None]:
 @contextmanager
 def second(service: str) -> Iterator[str]:
     """A second instance of a service runs during the block; yields its unit."""
-    with second_instance(service, backend) as name:
+    with second_instance(backend, service) as name:
         yield name
 
 
