@@ -173,9 +173,8 @@ class Projector(ConsumerRebalanceListener):  # type: ignore[misc]
         `decode(record.value)` returns a PostEvent. It raises UnknownType (count the record as skipped and
         log it) or PoisonEvent (count it as dead and `_bury` it with `str(error)`). Then call
         `self._projection.apply(events, following, skipped, dead)`, and only after it
-        `self._consumer.commit({PARTITION: OffsetAndMetadata(following, "", -1)})`. `following` is the offset
-        of the last record plus 1. "" is a note that nobody reads, and -1 says that no leader epoch is known.
-        Errors of Redis and Kafka are not caught here: `run` reads the same records again.
+        `self._consumer.commit({PARTITION: OffsetAndMetadata(following, "", -1)})`, where `following` is the
+        last offset plus 1. Errors of Redis and Kafka go up to `run`, which reads the same records again.
         """
         raise NotImplementedError("Lab 07, step 4: write Projector._apply")
 
@@ -184,9 +183,8 @@ class Projector(ConsumerRebalanceListener):  # type: ignore[misc]
 
         `fitting(record, reason)` returns its key (bytes or None), value (bytes) and reason (text), cut to
         the size that the topic takes. The headers are pairs of a name and bytes: reason, topic, partition,
-        offset. `self._producer.send(topic, key=…, value=…, headers=…)` returns a future; wait for Kafka's
-        answer with `.get(10)`, which raises KafkaError. `self._buried` is the offset of the last record
-        that was buried (-1: none): a record up to it was read again after an error and is not sent again.
+        offset. Wait for Kafka's answer: `self._producer.send(topic, key=…, value=…, headers=…).get(10)` raises
+        KafkaError without one. `self._buried` is the last offset that was buried, -1 for none.
         """
         raise NotImplementedError("Lab 07, step 4: write Projector._bury")
 
