@@ -183,8 +183,8 @@ class Projector(ConsumerRebalanceListener):  # type: ignore[misc]
 
         `fitting(record, reason)` returns its key (bytes or None), value (bytes) and reason (text), cut to
         the size that the topic takes. The headers are pairs of a name and bytes: reason, topic, partition,
-        offset. Wait for Kafka's answer: `self._producer.send(topic, key=…, value=…, headers=…).get(10)` raises
-        KafkaError without one. `self._buried` is the last offset that was buried, -1 for none.
+        offset. `self._producer.send(topic, key=…, value=…, headers=…).get(10)` waits for Kafka's answer, and
+        raises KafkaError without one. `self._buried` is the last offset that was buried, -1 for none.
         """
         raise NotImplementedError("Lab 07, step 4: write Projector._bury")
 
