@@ -2,7 +2,7 @@
 
 The offset is written to Redis together with the effects, and committed to Kafka after them. The one in
 Redis counts: a Redis that lost its data, also while this runs, is filled again from what Kafka still
-has. While Redis is away or full nothing is skipped: the same records are read again until they are
+has. While Redis is down or full nothing is skipped: the same records are read again until they are
 applied. Blocking clients: this is a process of its own, `python -m civildiy feed-projector`.
 """
 
@@ -129,7 +129,7 @@ class Projector(ConsumerRebalanceListener):  # type: ignore[misc]
             elif at_work:
                 self._projection.expect_same_view()
         except ViewSwitched:
-            log.warning("the view was made anew, emptied or set back: going on where it ends")
+            log.warning("the view was rebuilt, emptied or restored: going on at its own offset")
             self._must_seek = True
         if at_work:
             self._redis.set(keys.PROJECTOR, "running", ex=ALIVE_SECONDS)
@@ -151,7 +151,7 @@ class Projector(ConsumerRebalanceListener):  # type: ignore[misc]
         noted = self._projection.next_offset()
         first = self._consumer.beginning_offsets([PARTITION])[PARTITION]
         end = self._consumer.end_offsets([PARTITION])[PARTITION]
-        # A noted offset beyond the end belongs to a topic that was made anew.
+        # A noted offset beyond the end belongs to a topic that was deleted and created again.
         self._buried = min(self._buried, end - 1)
         start = first if noted is None or noted > end else max(noted, first)
         log.info("going on at offset %s (view: %s, topic: %s to %s)", start, noted, first, end)
@@ -165,10 +165,24 @@ class Projector(ConsumerRebalanceListener):  # type: ignore[misc]
             log.warning("the topic begins at %s: what was before comes back with ./lab rebuild", first)
 
     def _apply(self, records: Sequence[ConsumerRecord]) -> None:
+        """Decode a batch, apply what can be applied, and then commit the offset after its last record.
+
+        `decode(record.value)` returns a PostEvent. It raises UnknownType (count the record as skipped and
+        log it) or PoisonEvent (count it as dead and `_bury` it with `str(error)`). Then call
+        `self._projection.apply(events, following, skipped, dead)`, and only after it
+        `self._consumer.commit({PARTITION: OffsetAndMetadata(following, "", -1)})`, where `following` is the
+        last offset plus 1. Errors of Redis and Kafka go up to `run`, which reads the same records again.
+        """
         raise NotImplementedError("Lab 07, step 4: write Projector._apply")
 
     def _bury(self, record: ConsumerRecord, reason: str) -> None:
-        """Send an event that can never be applied to the dead letters, with the reason; once."""
+        """Publish a record that can never be applied to the dead letter topic, once.
+
+        `fitting(record, reason)` returns its key (bytes or None), value (bytes) and reason (text), cut to
+        the size that the topic takes. The headers are pairs of a name and bytes: reason, topic, partition,
+        offset. `self._producer.send(topic, key=…, value=…, headers=…).get(10)` waits for Kafka's answer, and
+        raises KafkaError without one. `self._buried` is the last offset that was buried, -1 for none.
+        """
         raise NotImplementedError("Lab 07, step 4: write Projector._bury")
 
 
@@ -203,7 +217,7 @@ def main() -> None:
                 consumer, producer, Projection(redis), redis, lambda: is_member(bootstrap, GROUP, member)
             ).run(stopped)
         except NotAMember:
-            log.warning("the group %s does not know %s any more: joining anew", GROUP, member)
+            log.warning("the group %s does not know %s any more: joining it again", GROUP, member)
             # Two processes that were given one id take turns, but not as fast as they can.
             stopped.wait(RETRY_SECONDS)
         consumer.close()

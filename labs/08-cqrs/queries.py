@@ -13,7 +13,15 @@ from civildiy.feed.schemas import PageQuery
 
 
 async def page(redis: Redis, key: str, query: PageQuery) -> bytes:
-    """Return one page of the list at `key`, as the JSON document that the client gets. Raises RedisError."""
+    """Return one page of the list at `key`, as the JSON document that the client gets. Raises RedisError.
+
+    PAGE is a Lua script with one key, the list, and two arguments, the indexes of the first and of the last
+    entry, counted from 0. It returns the length of the whole list and the entries of the page. One call of
+    `await redis.eval_ro(PAGE, 1, key, first, last)` runs it and returns a list with an int and bytes.
+    `query.skip` and `query.limit` are int. Entries are JSON objects already: join them by commas.
+
+    Example: b'{"items":[{…},{…}],"total":57,"limit":2,"skip":0}'
+    """
     raise NotImplementedError("Lab 08, step 1: write page")
 
 

@@ -21,7 +21,7 @@ from civildiy.operations.view_reader import Entry, Known
 from civildiy.posts.snapshot import PostState
 
 Kind = Literal["missing", "surplus", "stale", "misplaced"]
-EVERYBODY = "everybody's list"
+EVERYBODY = "the global feed"
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,20 @@ def compare_list(
     mine: Sequence[str],
     removed: int,
 ) -> Iterator[Finding]:
-    """What is wrong in the list of `user` (None: everybody's), whose posts are `mine`."""
+    """Yield a Finding for each difference in the list of `user` (None: the global list).
+
+    `entries` is the list as Redis holds it, newest first. An Entry has `raw` (bytes), `post_id`, `version`
+    (int), `order` (time and event id as one text) and `user_id`. `posts` are all posts that MongoDB has, by
+    id: an Expected has `user_id`, `version` and `digest`, to compare with `digest(entry.raw)`. `mine` are the
+    ids that belong to this list, and `removed` counts its removed posts; pass both on to `_missing`.
+
+    An entry gets at most one of these, the first that fits. surplus: beyond the list's greatest length
+    (GLOBAL_MAX or USER_MAX); seen before in this list; unknown to MongoDB. misplaced: of another user, in a
+    user's list. stale: other bytes than MongoDB's post would give. Then, over the first entry of each known
+    post, misplaced: each entry that `out_of_order(entries)` returns. Last, all findings of `_missing`.
+
+    Example: Finding("stale", post_id, place, "version 1 is shown, MongoDB has version 2")
+    """
     raise NotImplementedError("Lab 08, step 4: write compare_list")
 
 
@@ -114,17 +127,44 @@ def _missing(
     mine: Sequence[str],
     removed: int,
 ) -> Iterator[Finding]:
-    raise NotImplementedError("Lab 08, step 4: write _missing")
+    wanted = sorted(mine, key=lambda post_id: posts[post_id].order, reverse=True)[:most]
+    last = min((entry.order for entry in there.values()), default="")
+    forgotten = datetime.now(UTC) - timedelta(seconds=keys.LIST_SECONDS)
+    if not there and wanted and posts[wanted[0]].time < forgotten:
+        return  # nobody added to it for a week, so Redis has dropped it
+    # A list that was full once may have dropped its end, and nothing brings that back.
+    cut_off = len(there) >= most or len(mine) + removed > most
+    for post_id in wanted:
+        if post_id not in there and (posts[post_id].order > last or not cut_off):
+            yield Finding("missing", post_id, place, f"version {posts[post_id].version} should be there")
 
 
 def compare_known(posts: Mapping[str, Expected], known: Mapping[str, Known]) -> Iterator[Finding]:
-    """What is wrong in the view's knowledge of versions, by which it refuses late events."""
+    """Yield a Finding for each wrong version in the posts' hashes, by which late events are refused.
+
+    `known` has a Known for each hash: `version` (int) and `has_entry` (bool). Its place is
+    `keys.of_post(post_id)`. missing: a post without a hash, if its `time` is at most `keys.LIST_SECONDS` ago
+    (an older hash may have expired). stale: another version than MongoDB's. surplus: a hash with an entry
+    whose post MongoDB doesn't have; a hash without one is the tombstone of a removed post.
+    """
     raise NotImplementedError("Lab 08, step 4: write compare_known")
 
 
 def out_of_order(entries: Sequence[Entry]) -> list[Entry]:
     """The fewest entries without which the rest is newest first (by the longest ordered rest)."""
-    raise NotImplementedError("Lab 08, step 4: write out_of_order")
+    tails: list[str] = []  # the smallest possible last order of an ordered rest, by its length
+    length_at = []
+    for entry in reversed(entries):
+        place = bisect.bisect_left(tails, entry.order)
+        tails[place : place + 1] = [entry.order]
+        length_at.append(place)
+    wrong, wanted = [], len(tails) - 1
+    for entry, length in zip(entries, reversed(length_at), strict=True):
+        if length == wanted:
+            wanted -= 1
+        else:
+            wrong.append(entry)
+    return wrong
 
 
 def digest(raw: bytes) -> bytes:

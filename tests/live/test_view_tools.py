@@ -30,7 +30,7 @@ def test_verify_finds_what_is_wrong_and_rebuild_mends_it(redis: Redis) -> None:
     redis.hset(keys.of_post(third), "version", 7)
     found = {(one["kind"], one["post_id"], one["place"]) for one in findings(code=1)}
     assert found == {
-        ("missing", newest, "everybody's list"),
+        ("missing", newest, "the global feed"),
         ("stale", second, mine),
         ("misplaced", oldest, mine),
         ("surplus", "f" * 24, mine),

@@ -45,9 +45,9 @@ def test_no_proxy_gets_into_whoever_asks_others(name: str) -> None:
         assert environment[variable] == environment[variable.lower()] == ""
 
 
-def test_readme_makes_secrets_and_keeps_those_that_are_there(tmp_path: Path) -> None:
-    readme = (REPO / "README.md").read_text()
-    lines = readme[readme.index("for name in GATEWAY_SECRET") : readme.index("chmod 600 .env")]
+def test_the_shown_lines_make_secrets_and_keep_those_that_are_there(tmp_path: Path) -> None:
+    page = (REPO / "docs" / "docker.md").read_text()
+    lines = page[page.index("for name in GATEWAY_SECRET") : page.index("chmod 600 .env")]
     (tmp_path / ".env").write_text("AUTH_DB_PASSWORD=of-the-volume\nJUPYTER_TOKEN=\n")
     for _ in range(2):
         subprocess.run(["sh", "-ec", lines], cwd=tmp_path, check=True)

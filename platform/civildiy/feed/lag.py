@@ -1,7 +1,7 @@
 """How far the view is behind the topic, whether or not a projector runs.
 
 Events: the end of the topic minus the offset noted with the last effect. Seconds: the age of the
-oldest record that is not applied. Both are asked anew, so a projector that stands still cannot
+oldest record that is not applied. The topic answers both, so a projector that hangs cannot
 hide it. Blocking client: called in a worker thread, one call at a time.
 """
 
@@ -50,6 +50,18 @@ class LagMeter:
             self._consumer = None
 
     def _ask(self, next_offset: int | None) -> Lag:
+        """Ask the topic how many events follow `next_offset`, and how old the first of them is.
+
+        `next_offset` is the offset of the next event to apply, None for an empty view: it then begins at the
+        first record that the topic has, as it does when older records were deleted. `reader(bootstrap)`
+        returns a KafkaConsumer without a group; keep it in `self._consumer` and assign PARTITION to it.
+        `consumer.end_offsets([PARTITION])` and `beginning_offsets([PARTITION])` return a dict: partition to
+        offset. After `consumer.seek(PARTITION, offset)`,
+        `consumer.poll(timeout_ms=PATIENCE_MS, max_records=1)` returns a dict: partition to records.
+        `record.timestamp` is in milliseconds since 1970, and `time.time()` in seconds. Raises KafkaError.
+
+        Example: Lag(events=4, seconds=2.713); Lag(events=0, seconds=0.0) when nothing waits.
+        """
         if self._consumer is None:
             self._consumer = reader(self._bootstrap)
             self._consumer.assign([PARTITION])

@@ -1,10 +1,9 @@
-"""Makes the view anew beside the live one, and puts it in its place in one step.
+"""Rebuilds the view beside the live one, and exchanges the two in one step.
 
-Kafka forgets after a week, so the posts' own database says what there is, and the topic only what
-happened since the copy began. The new view grows in a Redis database of its own under the same
-keys; at the end SWAPDB makes it the one that is read. Readers notice nothing, the projector goes on
-by itself, and a rebuild that dies leaves nothing behind that anybody reads. Whoever calls `run` calls
-`leave` afterwards, however it ended.
+Kafka deletes events after a week. So MongoDB provides the posts, and the topic only what happened since
+the copy began. The new view is made in a second Redis database under the same keys; at the end SWAPDB
+makes it the one that is read. Readers notice nothing, the projector goes on by itself, and a rebuild
+that dies leaves nothing that anybody reads. The caller of `run` calls `leave` afterwards, however it ended.
 """
 
 import logging
@@ -97,10 +96,16 @@ class Rebuild:
         self._new = Projection(beside, searching=False)
 
     def run(self, posts: Iterable[PostState]) -> Summary:
-        """Make the view of `posts` and of all later events, and switch to it.
+        """Make a view of `posts` and of all later events, switch to it, and return what was done.
 
-        `posts` must not look at the database before it is iterated. Raises RebuildFailed, and the
-        errors of Redis, Kafka and of `posts`; the live view is untouched then.
+        The order: `_lock()`, `_empty()` and `_forget_another_topic()`, which take and return nothing. Then
+        `self._topic.seek(offset)` to `self._topic.end()`, before the first post is read: `posts` queries
+        MongoDB when it is iterated, by `_load(posts) -> int`. After the seek,
+        `self._new.apply([], self._topic.position, 0, 0)` stores the offset, also in a view of no posts. Then
+        `_keep_removals()`, and last `_follow() -> int`. The summary holds both numbers and the seconds.
+        Raises RebuildFailed, and the errors of Redis, Kafka and of `posts`; the live view is untouched then.
+
+        Example: Summary(posts=1200, followed=31, seconds=0.84)
         """
         began = time.monotonic()
         self._lock()
@@ -150,7 +155,15 @@ class Rebuild:
             pipeline.execute()
 
     def _follow(self) -> int:
-        """Apply what was published meanwhile, until the switch; returns the number of events."""
+        """Apply what was published meanwhile, until the switch; return the number of events.
+
+        `self._topic.end()` is the offset after the last event, `self._topic.position` that of the next one to
+        read. Try `self._switch()` only when the position has reached the end that you noted first. Otherwise
+        call `self._keep_lock()`, read with `self._topic.read(FOLLOW_MS)` (a list of records, empty when none
+        came in so many milliseconds), take the events by `_usable(record.value for record in records)`, and
+        apply them with `self._new.apply(events, self._topic.position, 0, 0)`. Raises RebuildFailed when
+        `self._patience` seconds have passed without a switch; measure them by `time.monotonic()`.
+        """
         followed = 0
         published = self._topic.end()
         deadline = time.monotonic() + self._patience
@@ -168,7 +181,13 @@ class Rebuild:
             followed += len(events)
 
     def _switch(self) -> bool:
-        """Swap the databases in one step; False when the live view is ahead again."""
+        """Swap the databases in one step by SWITCH; False when the live view is ahead again.
+
+        SWITCH gets four KEYS: the lock, the offset, the counters and the projector's sign of life. Its ARGV:
+        the owner of the lock, the next offset of the new view, the number of the new view's database. It
+        returns 'lost' if the lock has another owner, 'behind' if the live view's offset is higher, and
+        otherwise 'switched', after it has copied lock, counters and sign of life to the new view and swapped.
+        """
         names = (keys.REBUILD, keys.OFFSET, keys.COUNTERS, keys.PROJECTOR)
         position = self._topic.position
         said = self._live.eval(SWITCH, len(names), *names, self._owner, position, keys.BESIDE)
@@ -177,7 +196,7 @@ class Rebuild:
         return bool(said == b"switched")
 
     def _lock(self) -> None:
-        """Be the only one. A rebuild that was killed holds the lock until it expires."""
+        """Take the lock, so that one rebuild runs at a time; a killed one's lock expires."""
         deadline = time.monotonic() + LOCK_SECONDS + 5
         while not self._live.set(keys.REBUILD, self._owner, nx=True, ex=LOCK_SECONDS):
             if time.monotonic() > deadline:
@@ -189,7 +208,7 @@ class Rebuild:
             raise RebuildFailed("This rebuild stood still for too long and lost its lock. Run it again.")
 
     def _forget_another_topic(self) -> None:
-        """An offset beyond the end belongs to a topic that was made anew: nothing can catch up with it."""
+        """An offset beyond the end belongs to an earlier topic of this name: nothing reaches it."""
         noted = int(self._live.get(keys.OFFSET) or 0)  # before the end is asked for, which moves
         if noted > self._topic.end():
             self._live.delete(keys.OFFSET)

@@ -21,7 +21,7 @@ from civildiy.operations.view_reader import Entry, Known
 from civildiy.posts.snapshot import PostState
 
 Kind = Literal["missing", "surplus", "stale", "misplaced"]
-EVERYBODY = "everybody's list"
+EVERYBODY = "the global feed"
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,20 @@ def compare_list(
     mine: Sequence[str],
     removed: int,
 ) -> Iterator[Finding]:
-    """What is wrong in the list of `user` (None: everybody's), whose posts are `mine`."""
+    """Yield a Finding for each difference in the list of `user` (None: the global list).
+
+    `entries` is the list as Redis holds it, newest first. An Entry has `raw` (bytes), `post_id`, `version`
+    (int), `order` (time and event id as one text) and `user_id`. `posts` are all posts that MongoDB has, by
+    id: an Expected has `user_id`, `version` and `digest`, to compare with `digest(entry.raw)`. `mine` are the
+    ids that belong to this list, and `removed` counts its removed posts; pass both on to `_missing`.
+
+    An entry gets at most one of these, the first that fits. surplus: beyond the list's greatest length
+    (GLOBAL_MAX or USER_MAX); seen before in this list; unknown to MongoDB. misplaced: of another user, in a
+    user's list. stale: other bytes than MongoDB's post would give. Then, over the first entry of each known
+    post, misplaced: each entry that `out_of_order(entries)` returns. Last, all findings of `_missing`.
+
+    Example: Finding("stale", post_id, place, "version 1 is shown, MongoDB has version 2")
+    """
     place, most = (EVERYBODY, keys.GLOBAL_MAX) if user is None else (keys.of_user(user), keys.USER_MAX)
     there: dict[str, Entry] = {}
     for number, entry in enumerate(entries):
@@ -147,7 +160,13 @@ def _missing(
 
 
 def compare_known(posts: Mapping[str, Expected], known: Mapping[str, Known]) -> Iterator[Finding]:
-    """What is wrong in the view's knowledge of versions, by which it refuses late events."""
+    """Yield a Finding for each wrong version in the posts' hashes, by which late events are refused.
+
+    `known` has a Known for each hash: `version` (int) and `has_entry` (bool). Its place is
+    `keys.of_post(post_id)`. missing: a post without a hash, if its `time` is at most `keys.LIST_SECONDS` ago
+    (an older hash may have expired). stale: another version than MongoDB's. surplus: a hash with an entry
+    whose post MongoDB doesn't have; a hash without one is the tombstone of a removed post.
+    """
     recent = datetime.now(UTC) - timedelta(seconds=keys.LIST_SECONDS)
     for post_id, post in posts.items():
         mine = known.get(post_id)

@@ -15,12 +15,12 @@ from redis.exceptions import NoScriptError
 from civildiy.contracts.posts.envelope import PostEvent, PostPut
 from civildiy.feed import keys
 
-SCRIPT = """
--- Apply one event to the view: version check, list edit, trim and expiry in one step.
--- KEYS: list of all, list of the author, hash of the post
--- ARGV: version, entry ('' removes), length of all, length of the author's, list TTL, post TTL,
---       '1' to search the lists for a post whose hash has expired
--- Returns 'applied', or 'stale' when the view has this version or a later one.
+LIST_EDITS = """
+-- The first part of SCRIPT: names for its input, and the edits of a list that is kept newest first.
+-- KEYS: 1 the global list, 2 the author's list, 3 the hash of the post
+-- ARGV: 1 version of the post, 2 entry ('' removes the post), 3 and 4 greatest length of the global list
+--       and of the author's, 5 expiry of a list and 6 of the hash in seconds, 7 '1' to search the lists
+--       for a post whose hash has expired
 
 local all, own, post = KEYS[1], KEYS[2], KEYS[3]
 local version, entry = ARGV[1], ARGV[2]
@@ -34,6 +34,7 @@ local function order(item)
 end
 
 local function insert(list, most)
+  -- Put `entry` at its place in time. A list that holds `most` entries already becomes one too long.
   local mine = order(entry)
   local newest = redis.call('LINDEX', list, 0)
   if not newest or order(newest) < mine then
@@ -41,7 +42,7 @@ local function insert(list, most)
   elseif redis.call('LLEN', list) >= most and mine < order(redis.call('LINDEX', list, -1)) then
     return  -- older than all that a full list keeps
   else
-    -- A late event: find its place by halves, for the list is in order.
+    -- A late event: find its place by binary search, for the list is in order.
     local first, last = 0, redis.call('LLEN', list)
     while first < last do
       local middle = math.floor((first + last) / 2)
@@ -58,19 +59,20 @@ local function insert(list, most)
       redis.call('RPUSH', list, entry)
     end
   end
-  redis.call('LTRIM', list, 0, most - 1)
 end
 
 local function remove(list, item)
+  -- Remove the entry whose bytes are `item`.
   local oldest = redis.call('LINDEX', list, -1)
-  -- What is older has left the list already: searching all of it would be in vain.
+  -- An older entry has left the list already: LREM would read all of it and find nothing.
   if oldest and order(oldest) <= order(item) then
     redis.call('LREM', list, 1, item)
   end
 end
 
 local function search(list)
-  -- A quote inside of a text is escaped, so this cannot stand in anybody's words.
+  -- Remove the entry of this post from `list` without knowing its bytes: reads the whole list.
+  -- JSON escapes a quote inside of a text, so no title or content can hold this.
   local mine = '"post_id":"' .. string.match(post, '[^:]*$') .. '"'
   for _, item in ipairs(redis.call('LRANGE', list, 0, -1)) do
     if string.find(item, mine, 1, true) then
@@ -78,6 +80,13 @@ local function search(list)
     end
   end
 end
+"""
+
+SCRIPT = (
+    LIST_EDITS
+    + """
+-- The second part: apply one event to the view, with version check, list edits, trim and expiry in one step.
+-- Returns 'applied', or 'stale' when the view has this version or a later one.
 
 local known = redis.call('HMGET', post, 'version', 'entry')
 if known[1] and tonumber(known[1]) >= tonumber(version) then
@@ -98,12 +107,15 @@ else
   redis.call('HSET', post, 'version', version, 'entry', entry)
   insert(all, tonumber(ARGV[3]))
   insert(own, tonumber(ARGV[4]))
+  redis.call('LTRIM', all, 0, ARGV[3] - 1)
+  redis.call('LTRIM', own, 0, ARGV[4] - 1)
 end
 redis.call('EXPIRE', all, ARGV[5])
 redis.call('EXPIRE', own, ARGV[5])
 redis.call('EXPIRE', post, ARGV[6])
 return 'applied'
 """
+)
 
 NOTE = """
 -- Note what a batch did, unless this is no longer the view that the batch was meant for: it was
@@ -137,7 +149,14 @@ def timestamp(time: datetime) -> str:
 
 
 def feed_entry(event: PostPut) -> bytes:
-    """The entry of a post as readers get it. The script relies on its first two fields."""
+    """Return the entry of a post: UTF-8 JSON, stored in Redis and sent to readers as these bytes.
+
+    The fields, in this order: timestamp, event_id, event_type, post_id, user_id, title, content, tags,
+    created_at, version. `timestamp` is the event's time and `version` its `postversion`; both times are
+    written by `timestamp()`. LIST_EDITS compares entries by their first two fields.
+
+    Example: '{"timestamp":"2026-01-31T09:02:00.000000Z","event_id":"5f0c…","event_type":"post.created",…}'
+    """
     return orjson.dumps(
         {
             "timestamp": timestamp(event.time),
@@ -169,8 +188,11 @@ class Projection:
         """Offset that was noted last; empty when none was."""
 
     def apply(self, events: Sequence[PostEvent], next_offset: int, skipped: int, dead: int) -> None:
-        """Apply `events` in order, then note `next_offset` and the counts.
+        """Apply `events` in order by `_send`, also when Redis does not know the script yet.
 
+        `next_offset` is the offset after the last record of the batch; `skipped` and `dead` count records
+        of the batch that are not in `events`. On NoScriptError: load SCRIPT by
+        `self._redis.script_load(SCRIPT)`, which returns its hash, keep that in `self._sha`, and send again.
         Raises redis.exceptions.RedisError, and ViewSwitched when this is another view than before;
         applying the same events again is then safe.
         """
@@ -182,6 +204,14 @@ class Projection:
             self._send(events, next_offset, skipped, dead)
 
     def _send(self, events: Sequence[PostEvent], next_offset: int, skipped: int, dead: int) -> None:
+        """Run SCRIPT once for each event in one pipeline, then call `_note` with what became of them.
+
+        The pipeline (`transaction=False`) begins with GET keys.GENERATION. For each event it holds
+        `evalsha(sha, 3, *three keys, *seven arguments)`, in the order that LIST_EDITS names; a sha of forty
+        zeros stands for a script that was not loaded yet. The entry is `feed_entry(event)` for a PostPut
+        and b"" for a removal. `pipeline.execute()` returns the answers in order: the generation (bytes or
+        None), then b"applied" or b"stale" for each event. It raises the first error among them.
+        """
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.get(keys.GENERATION)
         for event in events:
@@ -206,9 +236,10 @@ class Projection:
         self._note(generation, next_offset, applied=applied, stale=stale, skipped=skipped, dead=dead)
 
     def _note(self, generation: bytes | None, next_offset: int, **counts: int) -> None:
-        """Note the next offset and the counts. Raises RedisError and ViewSwitched.
+        """Store the next offset and add the counts to the counters. Raises RedisError and ViewSwitched.
 
-        `generation` is the view's name as it was before the effects.
+        `generation` is the view's name as it was before the effects. Example:
+        `self._note(generation, 120, applied=7, stale=2, skipped=0, dead=1)`.
         """
         names = (keys.GENERATION, keys.OFFSET, keys.COUNTERS)
         pairs = [word for pair in counts.items() for word in pair]
