@@ -20,10 +20,10 @@ def registry():
     client = consul.Consul(host=door_host, port=door_port)
     client.http.session.trust_env = False  # no proxy stands between a service and its agent
     return Registry(client)
-def instance(number, port=9):
+def instance(number, port=9, host=host):
     return Instance(name, f"{name}-{number}", host, port)
-def ids(found):
-    return json.dumps(sorted(i.id for i in found))
+def listed(found):
+    return json.dumps([f"{i.id} at {i.host}:{i.port}" for i in found])
 """
 QUIET = 1.5
 """Seconds in which nothing happens, and little should be asked."""
