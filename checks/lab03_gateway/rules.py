@@ -10,17 +10,111 @@ from grading.plugin import check
 from grading.reach import consul
 from grading.system import eventually
 
+from civildiy.chassis.discovery.gateway_rules import MAX_OPERATIONS, Route, rule_set
 from lab.course.exercise import Exercise
 from lab03_gateway.kv import ROOT, keys_of
 from lab03_gateway.posts import GATEWAY, POSTS
-from lab03_gateway.probe import probe
+from lab03_gateway.probe import SECRET, Probe, good_routes, probe
 
-GOOD = ("not", "nested", "two arguments", "good")
-BAD = (
-    "no routes", "two of one name", "bracket missing", "no quotes", "operator at the end", "not a matcher",
-    "priority 0", "name with a slash", "limit 0", "no operator between", "empty",
-    "more than one transaction takes",
-)  # fmt: skip
+
+def good_cases(name: str) -> dict[str, list[Route]]:
+    """Rule sets that Traefik can read."""
+    nowhere = "Host(`nowhere.example`)"
+    rules = {
+        "a rule with !": f"!Path(`/{name}/a`) && {nowhere}",
+        "nested brackets": f"(({nowhere} && !(PathPrefix(`/a`))) || (Path(`/b`) && {nowhere}))",
+        "matchers of two arguments": f"Header(`X-Kind`, `a`) && PathRegexp(`^/a$`) && {nowhere}",
+        "no spaces": f"Path(`/a`)&&{nowhere}||Path(`/{name}/b`)&&!Method(`GET`)",
+        "brackets and operators inside backticks": f"PathRegexp(`^/(a|b)$`) && {nowhere}",
+    }
+    found = {case: [Route("a", rule, 10)] for case, rule in rules.items()}
+    found["priorities 1 and 9999"] = [Route("a", nowhere, 1), Route("b", nowhere, 9999)]
+    found["the least limit, (1, 1)"] = [Route("a", nowhere, 10, limit=(1, 1))]
+    found["digits and '-' in a name"] = [Route("a-2b", nowhere, 10)]
+    found["routes of every kind"] = good_routes(name)
+    return found
+
+
+def bad_cases(name: str) -> dict[str, list[Route]]:
+    """Rule sets that must not reach KV."""
+    path = "Path(`/a`)"
+    rules = {
+        "bracket missing": f"({path}",
+        "one bracket too many": f"{path})",
+        "brackets the wrong way round": f"){path}(",
+        "empty brackets": "()",
+        "no backticks": "Path(/a)",
+        "operator at the end": f"{path} &&",
+        "operator at the beginning": f"|| {path}",
+        "two operators": f"{path} && || {path}",
+        "one & only": f"{path} & {path}",
+        "! at the end": f"{path} !",
+        "! between two matchers": f"{path} ! {path}",
+        "not a matcher": "Paht(`/a`)",
+        "the letter that stands for a matcher": "M",
+        "no argument": "Path()",
+        "an empty argument": "Path(``)",
+        "too many arguments": "Path(`/a`, `/b`)",
+        "too few arguments": "Header(`X-Kind`)",
+        "a path without /": "Path(`a`)",
+        "a newline in a path": "Path(`/a\n`)",
+        "no operator between": f"{path} Method(`GET`)",
+        "words between": f"{path} and Method(`GET`)",
+        "empty": "",
+        "spaces only": "  ",
+    }
+    good = Route("a", path, 10)
+    found = {"no routes": []} | {case: [Route("a", rule, 10)] for case, rule in rules.items()}
+    return found | {
+        "two routes of one name, side by side": [good, good],
+        "two routes of one name, with another between": [good, Route("b", path, 10), Route("a", "Path(`/c`)", 20)],
+        "a broken rule after good ones": [good, Route("b", path, 10), Route("c", "Path(", 10)],
+        "priority 0": [Route("a", path, 0)],
+        "priority -1": [Route("a", path, -1)],
+        "priority 10000": [Route("a", path, 10_000)],
+        "a name with a slash": [Route("a/b", path, 10)],
+        "a name in capital letters": [Route("Abc", path, 10)],
+        "a name with a newline": [Route("a\n", path, 10)],
+        "a name with a dot": [Route("a.b", path, 10)],
+        "average 0": [Route("a", path, 10, limit=(0, 5))],
+        "burst 0": [Route("a", path, 10, limit=(5, 0))],
+    }
+
+
+@check(points=3)
+def test_broken_rules_are_refused(lab: Exercise, rng: Random) -> None:
+    """A broken rule set is refused before it reaches KV, and a good one is not"""
+    with probe(lab, rng) as service:
+        for case, routes in good_cases(service.name).items():
+            said = service.both(routes, case)
+            before = keys_of(service.name)
+            require(
+                said == "published" and before,
+                f"rule_set and publish with the good rule set '{case}': {_shown(routes)}",
+                expected="keys in KV",
+                saw=said,
+                means="Traefik can read this rule set. If it is refused, nobody can change the rules of a service that"
+                " needs it. Look at `_validate` for names, priorities and limits, at `_validate_rule` for rules.",
+            )
+        for case, routes in bad_cases(service.name).items():
+            said = service.both(routes, case)
+            after = keys_of(service.name)
+            require(
+                said.startswith("RulesRefused") and after == before,
+                f"rule_set and publish with the rule set '{case}': {_shown(routes)}",
+                expected="RulesRefused, and KV as it was",
+                saw=f"{said}; KV {'as it was' if after == before else 'changed'}",
+                means="Traefik cannot use this rule set, and one key that it cannot read stops all later changes of all"
+                " services. `rule_set` must call `_validate`, and `_validate` must call `_validate_rule` for each rule.",
+            )
+
+
+def _shown(routes: list[Route]) -> str:
+    if len(routes) != 1:
+        return f"{len(routes)} routes"
+    route = routes[0]
+    limit = f", limit {route.limit}" if route.limit else ""
+    return f"name {route.name!r}, rule {route.rule!r}, priority {route.priority}{limit}"
 
 
 @check(points=3)
@@ -28,25 +122,30 @@ BAD = (
 def test_one_transaction(lab: Exercise, rng: Random) -> None:
     """All that changes in the rules of a service changes in one transaction"""
     with probe(lab, rng) as service:
-        for case in ("good", "changed"):
+        good = good_routes(service.name)
+        changed = [*good[2:], Route("login", f"Path(`/{service.name}/login`)", 210, needs_user=False, limit=(1, 3))]
+        for what, routes in (("a rule set", good), ("one that leaves out a route and changes another", changed)):
+            keys = rule_set(service.name, routes, secret=SECRET, auth_check_url=service.auth)
             before = len(service.door.writes())
-            said = service.publish(case)
+            said = service.publish(keys)
             writes = [f"{asked.method} {asked.path}" for asked in service.door.writes()[before:]]
             require(
-                said == "published" and len(writes) == 1,
-                "published a rule set with your module, then one that leaves out a route and changes another"
-                if case == "changed"
-                else "published a rule set with your module",
-                expected="one request that writes: PUT /v1/txn",
+                len(writes) == 1 and said is True,
+                f"published {what} with your publish()",
+                expected="True, and one request that writes: PUT /v1/txn",
                 saw=f"{said}; {len(writes)} requests: {', '.join(writes[:4])}",
-                means="Between two writes the gateway sees neither the old rules nor the new ones.",
+                means="`publish` must return whether anything had to change."
+                if len(writes) == 1
+                else "Between two writes the gateway sees neither the old rules nor the new ones.",
             )
+            _holds(service, keys, f"published {what} with your publish()")
     eventually(lambda: keys_of("posts"), within=8, what="rules of posts in Consul KV")
     for kind in ("routers", "middlewares"):
         consul("DELETE", f"/v1/kv/{ROOT}/{kind}/posts-?recurse=true")
     eventually(
-        lambda: keys_of("posts"), within=8, what="the rules of posts to come back after they were deleted"
-    )
+        lambda: keys_of("posts"), within=8, what="the rules of posts to come back after they were deleted",
+        means="`publish` is called every 2 s. It must compare what is wanted with what stands in KV now.",
+    )  # fmt: skip
     time.sleep(0.5)  # a writer that goes key by key gets the time to go on
     indexes = {index for _, index in keys_of("posts").values()}
     require(
@@ -57,6 +156,111 @@ def test_one_transaction(lab: Exercise, rng: Random) -> None:
         means="Between two writes the gateway may see a router without its protection.",
     )
     eventually(lambda: checked_http.get(f"{GATEWAY}{POSTS}").status_code == 200, within=8, what="routes")
+
+
+def _holds(service: Probe, keys: dict[str, str], did: str) -> None:
+    """KV holds these keys of the service, and no other ones."""
+    found = service.store.current()
+    differ = sorted(key for key in keys.keys() | found.keys() if keys.get(key) != found.get(key))
+    require(
+        not differ,
+        did,
+        expected=f"the {len(keys)} keys that are wanted, and no other ones",
+        saw=f"{len(differ)} differ, such as {differ[:2]}",
+        means="`publish` must set what differs and delete what is no longer wanted.",
+    )
+
+
+@check(points=3)
+def test_publish_minds_its_limits(lab: Exercise, rng: Random) -> None:
+    """publish() leaves other services' keys alone, writes nothing without need, and hides no refusal"""
+    with probe(lab, rng) as service:
+        _unchanged(service)
+        _neighbours(service)
+        _too_much(service)
+        service.door.closed = True
+        said = service.publish(_keys(3))
+        require(
+            isinstance(said, str) and not said.startswith("RulesRefused"),
+            "called publish() while Consul does not answer",
+            expected="the exception of py-consul or requests",
+            saw=said,
+            means="`publish` hides that nothing was written. Its caller reports the error and tries again in 2 s.",
+        )
+
+
+def _keys(number: int, value: str = "1") -> dict[str, str]:
+    """Values that harm nobody: a middleware that no router uses."""
+    return {f"middlewares/NAME-many/headers/customRequestHeaders/X-{n:03}": value for n in range(number)}
+
+
+def _of(service: Probe, keys: dict[str, str]) -> dict[str, str]:
+    return {key.replace("NAME", service.name): value for key, value in keys.items()}
+
+
+def _unchanged(service: Probe) -> None:
+    keys = _of(service, _keys(3))
+    service.publish(keys)
+    before = len(service.door.writes())
+    said = service.publish(keys)
+    writes = len(service.door.writes()) - before
+    require(
+        said is False and not writes,
+        "called publish() twice with the same keys",
+        expected="False, and no request that writes",
+        saw=f"{said}, and {writes} requests that write",
+        means="Each service calls `publish` every 2 s. Every write makes Traefik load all its rules again.",
+    )
+
+
+def _neighbours(service: Probe) -> None:
+    """Keys of a service whose name begins alike, and keys of nobody."""
+    others = [f"{ROOT}/routers/{service.name}2-a/priority", f"{ROOT}/middlewares/{service.name}2-a/retry/attempts",
+              f"{ROOT}/middlewares/{service.name}x/retry/attempts"]  # fmt: skip
+    for key in others:
+        consul("PUT", f"/v1/kv/{key}", content=b"2")
+    try:
+        service.publish(_of(service, _keys(2)))
+        left = [key for key in others if consul("GET", f"/v1/kv/{key}?keys=true")]
+    except Exception:  # 404: no key is left
+        left = []
+    finally:
+        for key in others:
+            consul("DELETE", f"/v1/kv/{key}")
+    require(
+        left == others,
+        f"called publish() beside keys of a service '{service.name}2'",
+        expected="all keys of the other service still there",
+        saw=f"{len(left)} of {len(others)} left",
+        means="`publish` removed keys that are not its own: names of two services can begin alike. `self.current()`"
+        " holds exactly the keys of this service.",
+    )
+
+
+def _too_much(service: Probe) -> None:
+    service.publish({})
+    most = _of(service, _keys(MAX_OPERATIONS))
+    did = f"called publish() with {MAX_OPERATIONS} new keys, as many as one transaction takes"
+    said = service.publish(most)
+    require(said is True, did, expected="True", saw=said, means="`MAX_OPERATIONS` changes still fit into one transaction.")
+    for what, keys in (
+        (f"{MAX_OPERATIONS + 1} changed keys", _of(service, _keys(MAX_OPERATIONS + 1, "2"))),
+        (
+            f"100 new keys while {MAX_OPERATIONS} old ones are no longer wanted",
+            {key.replace("-many/", "-more/"): value for key, value in _of(service, _keys(100)).items()},
+        ),
+    ):
+        before = len(service.door.writes())
+        said = service.publish(keys)
+        writes = len(service.door.writes()) - before
+        require(
+            str(said).startswith("RulesRefused") and not writes and service.store.current() == most,
+            f"called publish() with {what}",
+            expected="RulesRefused, no request that writes, and KV as it was",
+            saw=f"{said}; {writes} requests that write; KV {'as it was' if service.store.current() == most else 'changed'}",
+            means="Deletions count as well as sets. In two transactions the gateway sees a mixture in between; refuse it"
+            " before anything is written.",
+        )
 
 
 @check(points=2)
@@ -74,32 +278,7 @@ def test_stale_keys_go() -> None:
             lambda: not [key for key in keys_of("posts") if key.startswith(stale)],
             within=8,
             what="a router that posts does not want any more to be removed from KV",
+            means="`publish` must also delete: keys in `self.current()` that are not in `wanted` are left over.",
         )
     finally:
         consul("DELETE", f"/v1/kv/{stale}?recurse=true")
-
-
-@check(points=3)
-def test_broken_rules_are_refused(lab: Exercise, rng: Random) -> None:
-    """A broken rule set is refused before it reaches KV, and the old one stays in force"""
-    with probe(lab, rng) as service:
-        for case in GOOD:
-            said = service.publish(case)
-            before = keys_of(service.name)
-            require(
-                said == "published" and before,
-                f"rule_set and publish with the good rule set '{case}'",
-                expected="keys in KV",
-                saw=said,
-                means="A check that refuses what Traefik can read keeps everybody from changing a rule.",
-            )
-        for case in BAD:
-            said = service.publish(case)
-            after = keys_of(service.name)
-            require(
-                said.startswith("refused") and after == before,
-                f"rule_set and publish with the rule set '{case}'",
-                expected="RulesRefused, and KV as it was",
-                saw=f"{said}; KV {'as it was' if after == before else 'changed'}",
-                means="One rule that Traefik cannot read can stop all later changes.",
-            )
