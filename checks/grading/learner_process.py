@@ -29,8 +29,8 @@ def run_module(
 ) -> subprocess.Popen[str]:
     """A Python program beside the system, with the same code as `service` and its settings.
 
-    What it prints by `say(…)` is for the check. `only`: the modules that are the learner's, so that a mistake in
-    another step's module cannot fail this check; all of them if none is named.
+    What it prints by `say(…)` is for the check. `only`: the modules that are the learner's, so that a mistake
+    in another step's module cannot fail this check; all of them if none is named.
     """
     files = {module: file for module, file in code_of(home, service).items() if not only or module in only}
     code = ",".join(f"{module}={file}" for module, file in files.items())

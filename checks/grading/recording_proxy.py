@@ -46,7 +46,7 @@ class Door:
         self.host, self.port = host, port
         self.closed = False
         self.ahead = 0
-        """Added to Consul's index: set back to 0, the index goes backwards as with a Consul that lost its state."""
+        """Added to Consul's index. Set back to 0, the index goes backwards, as after a loss of data."""
         self.asked: list[Asked] = []
 
     def writes(self) -> list[Asked]:
@@ -56,7 +56,11 @@ class Door:
 
 def behind(path: str, ahead: int) -> str:
     """A request's path with the index that Consul itself knows."""
-    return re.sub(r"\bindex=(\d+)", lambda found: f"index={max(int(found[1]) - ahead, 0)}", path) if ahead else path
+    return (
+        re.sub(r"\bindex=(\d+)", lambda found: f"index={max(int(found[1]) - ahead, 0)}", path)
+        if ahead
+        else path
+    )
 
 
 @contextmanager
@@ -72,7 +76,9 @@ def door_to_consul() -> Iterator[Door]:
                 if not door.closed:
                     self._answer(
                         local_http.request(
-                            self.command, ENDPOINTS["consul"] + behind(self.path, door.ahead), content=body,
+                            self.command,
+                            ENDPOINTS["consul"] + behind(self.path, door.ahead),
+                            content=body,
                             timeout=LONGEST_WAIT,
                         )
                     )

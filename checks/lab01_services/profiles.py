@@ -62,7 +62,8 @@ def test_second_profile_is_a_conflict(ada: Person, bob: Person) -> None:
         f"POST {PATH} six times at once as somebody without a profile",
         expected="201 once, 409 five times",
         saw=statuses,
-        means="Of several requests at once exactly one makes the profile. A look before the insert decides nothing: the"
+        means="Of several requests at once exactly one makes the profile. A look before the insert"
+        " decides nothing: the"
         " store raises Conflict for all others, and `create` must let it pass.",
     )
 
@@ -129,14 +130,17 @@ def test_read_is_current(ada: Person, bob: Person) -> None:
         made(person, city="London")
         person.http.get(PATH)
     with postgresql("profile") as connection:
-        connection.execute("UPDATE user_profiles SET city = 'Paris', version = version + 1 WHERE user_id = %s", (ada.id,))
+        connection.execute(
+            "UPDATE user_profiles SET city = 'Paris', version = version + 1 WHERE user_id = %s", (ada.id,)
+        )
     city = ada.http.get(PATH).json()["city"]
     require(
         city == "Paris",
         f"GET {PATH}, changed the row in PostgreSQL as another instance does, GET {PATH} again",
         expected="the city Paris",
         saw=city,
-        means="`read` answers from memory. A second instance of profile changes the same row, and this one does not"
+        means="`read` answers from memory. A second instance of profile changes the same row, and this"
+        " one does not"
         " notice.",
     )
     people = [ada, bob]
@@ -147,14 +151,15 @@ def test_read_is_current(ada: Person, bob: Person) -> None:
         f"GET {PATH} 16 times at once, as two people",
         expected="each person's own profile",
         saw=mixed[:3],
-        means="Requests that run at the same time share a variable. Everything about one request belongs into the"
+        means="Requests that run at the same time share a variable. Everything about one request belongs"
+        " into the"
         " arguments and local variables of the function.",
     )
 
 
 @check(points=2)
 def test_put_at_the_edges(ada: Person) -> None:
-    """PUT keeps all changes that arrive at once, takes what GET answered, and replaces an object as a whole"""
+    """PUT keeps all changes that arrive at once, and stores exactly the fields that were sent"""
     made(ada, city="London", preferences={"a": 1})
     fields = ("first_name", "last_name", "address", "city", "state", "zip_code", "country", "phone")
     statuses = at_once(len(fields), lambda n: ada.http.put(PATH, json={fields[n]: f"new {n}"}).status_code)
@@ -165,14 +170,15 @@ def test_put_at_the_edges(ada: Person) -> None:
         f"PUT {PATH} eight times at once, each with another field",
         expected="all eight fields changed",
         saw=f"lost: {', '.join(lost)}",
-        means="`update` reads the profile, changes it in memory and writes all of it. What another request changed in"
+        means="`update` reads the profile, changes it in memory and writes all of it. What another"
+        " request changed in"
         " between is overwritten. Give the store only the fields that were sent.",
     )
     cases: list[tuple[str, dict[str, object], dict[str, object], str]] = [
-        ("no fields", {}, {"city": "new 3", "preferences": {"a": 1}}, "A request without fields changes nothing."),
+        ("no fields", {}, {"city": "new 3", "preferences": {"a": 1}}, "No fields change nothing."),
         ("all that GET answered", dict(read), {"city": "new 3"}, "A client may send back what it has read."),
-        ("other preferences", {"preferences": {"b": 2}}, {"preferences": {"b": 2}}, "The field that was sent is replaced."),
-        ("empty preferences", {"preferences": {}}, {"preferences": {}}, "An empty value was sent, so it is a change."),
+        ("other preferences", {"preferences": {"b": 2}}, {"preferences": {"b": 2}}, "The field is replaced."),
+        ("empty preferences", {"preferences": {}}, {"preferences": {}}, "An empty value is a change."),
         ("an empty text", {"city": ""}, {"city": ""}, "An empty text was sent, so it is a change."),
     ]  # fmt: skip
     for what, change, wanted, means in cases:
@@ -184,7 +190,8 @@ def test_put_at_the_edges(ada: Person) -> None:
             f"PUT {PATH} with {what}",
             expected=f"200, and {wanted}",
             saw=f"{said(answer)[:200]}; stored {found}",
-            means=f"{means} `update` must give the store exactly the fields that were sent, whatever their values.",
+            means=f"{means} `update` must give the store exactly the fields that were sent, whatever"
+            " their values.",
         )
 
 

@@ -46,7 +46,8 @@ def test_ready_without_database() -> None:
             lambda: found if (found := at_service("/ready")).status_code != 200 else None,
             within=2.5,
             what="/ready to turn 503 after PostgreSQL was stopped",
-            means="`ready` answered 200 although PostgreSQL is down. It must query PostgreSQL at each call, not answer"
+            means="`ready` answered 200 although PostgreSQL is down. It must query PostgreSQL at each"
+            " call, not answer"
             " from memory: requests would go on to an instance that cannot serve them.",
         )
         did = "GET /ready while PostgreSQL is stopped"
@@ -63,7 +64,8 @@ def test_ready_without_database() -> None:
                 did,
                 expected=f"503 within {READY_SECONDS * slow():g} s",
                 saw=f"nothing for {late:.0f} s",
-                means="`ready` waits for PostgreSQL without a time limit. A frozen server accepts connections and never answers.",
+                means="`ready` waits for PostgreSQL without a time limit. A frozen server accepts"
+                " connections and never answers.",
             )
         problem(answer, 503, did, "postgresql", NAMES_IT)
     _ready_again()
@@ -83,7 +85,8 @@ def frozen(unit: str) -> Iterator[None]:
 def _alive_at_once(how: str) -> None:
     did = f"GET /health while PostgreSQL is {how}"
     means = (
-        "`health` waits for PostgreSQL or fails with it. Liveness must query nothing: when it fails, the supervisor"
+        "`health` waits for PostgreSQL or fails with it. Liveness must query nothing: when it fails, the"
+        " supervisor"
         " restarts the process, and this does not bring the database back."
     )
     try:
@@ -105,5 +108,6 @@ def _ready_again() -> None:
         lambda: at_service("/ready").status_code == 200,
         within=10,
         what="/ready to be 200 again by itself",
-        means="`ready` goes on answering 503 although PostgreSQL answers again. It must query PostgreSQL at each call.",
+        means="`ready` goes on answering 503 although PostgreSQL answers again. It must query PostgreSQL"
+        " at each call.",
     )

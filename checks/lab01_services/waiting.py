@@ -20,20 +20,24 @@ HELD_SECONDS = 1.2
 CALLS = 20
 MOST_LEFT_OPEN = 3
 BLOCKS = (
-    "`{name}` waits for PostgreSQL on the event loop. Until the answer comes this process serves nobody, /health"
-    " included, and Consul takes the instance out of use. In an `async def`, wait with `await`; a driver that blocks"
+    "`{name}` waits for PostgreSQL on the event loop. Until the answer comes this process serves nobody,"
+    " /health"
+    " included, and Consul takes the instance out of use. In an `async def`, wait with `await`; a driver"
+    " that blocks"
     " belongs into a thread."
 )
 DOWN = (
-    "`{name}` turns every error into the same answer. While PostgreSQL is down nobody knows whether there is a profile:"
-    " 503 says so, and clients try again later. Let errors that you do not expect pass; the chassis answers 503."
+    "`{name}` turns every error into the same answer. While PostgreSQL is down nobody knows whether there"
+    " is a profile:"
+    " 503 says so, and clients try again later. Let errors that you do not expect pass; the chassis"
+    " answers 503."
 )
 
 
 @check(points=2)
 @pytest.mark.disturbs
 def test_ready_holds_up_nobody() -> None:
-    """While /ready waits for a silent PostgreSQL, other requests are answered, and no connection stays open"""
+    """While /ready waits for a silent PostgreSQL, others are answered; no connection stays open"""
     before = _sessions()
     for _ in range(CALLS):
         at_service("/ready")
@@ -44,7 +48,8 @@ def test_ready_holds_up_nobody() -> None:
         f"GET /ready {CALLS} times, and counted the connections to the database of profile before and after",
         expected=f"at most {MOST_LEFT_OPEN} more",
         saw=f"{left} more",
-        means="`ready` opens a connection at each call and does not close it. PostgreSQL accepts a limited number, and"
+        means="`ready` opens a connection at each call and does not close it. PostgreSQL accepts a"
+        " limited number, and"
         " Consul and people ask for readiness again and again.",
     )
     with frozen("postgresql"), ThreadPoolExecutor(4) as threads:
@@ -74,7 +79,12 @@ def _health_meanwhile(how: str, running: list[Future[Any]], name: str) -> None:
         try:
             late = at_service("/health", slow()).elapsed.total_seconds()
         except httpx.TimeoutException:
-            wrong(did, expected=f"200 within {slow():g} s", saw="no answer in this time", means=BLOCKS.format(name=name))
+            wrong(
+                did,
+                expected=f"200 within {slow():g} s",
+                saw="no answer in this time",
+                means=BLOCKS.format(name=name),
+            )
         waiting = sum(not future.done() for future in running)
         require(
             late < slow() / 2,
@@ -109,7 +119,9 @@ def _held_up(name: str, ask: Any) -> None:
         try:
             running = [threads.submit(ask) for _ in range(2)]
             deadline = time.monotonic() + HELD_SECONDS
-            waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'user_profiles'::regclass"
+            waiting = (
+                "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'user_profiles'::regclass"
+            )
             while time.monotonic() < deadline and not (holder.execute(waiting).fetchone() or [0])[0]:
                 time.sleep(0.02)
             _health_meanwhile("two other requests wait for a lock of PostgreSQL", running, name)
@@ -140,7 +152,7 @@ def test_unreachable_is_not_changed(ada: Person) -> None:
         for name, method in (("update", "PUT"), ("delete", "DELETE")):
             _is_503(name, method, ada)
     eventually(
-        lambda: ada.http.get(PATH).json()["city"] == "London", within=8, what="the profile to be there as it was",
+        lambda: ada.http.get(PATH).json()["city"] == "London", within=8, what="the profile to be as it was",
         means="A request that was answered 503 must change nothing.",
     )  # fmt: skip
 

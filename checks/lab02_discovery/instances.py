@@ -28,7 +28,8 @@ def test_frozen_instance_is_critical() -> None:
             lambda: not entries(True) and entries(),
             within=15,
             what="the frozen profile to be critical, not gone",
-            means="The check that `register` enters must fail when the instance does not answer: it needs a short"
+            means="The check that `register` enters must fail when the instance does not answer: it needs"
+            " a short"
             " interval and a timeout, and must not remove the entry at once.",
         )
         url = f"{ENDPOINTS['gateway']}/api/profile/health"
@@ -74,7 +75,8 @@ def test_leaves_on_sigterm() -> None:
             lambda: not ids(),
             within=2,
             what="profile to leave the catalog after SIGTERM",
-            means="`deregister` is called first on SIGTERM. As long as the entry stays, the gateway sends requests to"
+            means="`deregister` is called first on SIGTERM. As long as the entry stays, the gateway sends"
+            " requests to"
             " a port that is about to close.",
         )
     finally:
@@ -104,7 +106,8 @@ def test_only_this_instance_leaves(lab: Exercise, rng: Random) -> None:
             f"registered {name}-1 and {name}-2, then called your deregister('{name}-1')",
             expected=f"{name}-2 still in the catalog, and nothing else",
             saw=", ".join(left) or "no entry",
-            means="`deregister` must remove exactly the entry with this id. If the neighbour goes, too, no requests"
+            means="`deregister` must remove exactly the entry with this id. If the neighbour goes, too,"
+            " no requests"
             " reach it; if the entry stays, requests go to a closed port.",
         )
         passing = consul("GET", f"/v1/health/service/{name}?passing=true")

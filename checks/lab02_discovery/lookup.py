@@ -46,9 +46,17 @@ def test_lookup(lab: Exercise, rng: Random) -> None:
         _healthy(name, module, [2], "the first instance has turned critical", REMEMBERED)
         put(name, 2, "passing", port=10)
         _healthy(name, module, [2], "the second instance has moved to port 10", REMEMBERED, port=10)
-        check_too = {"Name": "another", "ID": f"{name}-2-too", "ServiceID": f"{name}-2", "TTL": "10m", "Status": "critical"}
+        check_too = {
+            "Name": "another",
+            "ID": f"{name}-2-too",
+            "ServiceID": f"{name}-2",
+            "TTL": "10m",
+            "Status": "critical",
+        }
         consul("PUT", "/v1/agent/check/register", json=check_too)
-        _healthy(name, module, [], "the second instance has two checks, one passing and one critical", ALL_CHECKS)
+        _healthy(
+            name, module, [], "the second instance has two checks, one passing and one critical", ALL_CHECKS
+        )
         door.closed = True
         module.tell(name)
         said = module.hear("healthy() to return")
@@ -57,14 +65,16 @@ def test_lookup(lab: Exercise, rng: Random) -> None:
             f"{BESIDE}: healthy() while Consul does not answer",
             expected="an exception, such as the one that py-consul raises",
             saw=said,
-            means="`healthy` hides the error. Its caller cannot tell that nobody knows from a service that has no"
+            means="`healthy` hides the error. Its caller cannot tell that nobody knows from a service"
+            " that has no"
             " healthy instances, and takes all of them out of use.",
         )
 
 
 CRITICAL = "`healthy` must ask for passing instances only: requests to a critical one get no answer."
 REMEMBERED = (
-    "`healthy` answered with what was true at an earlier call. It must query Consul at each call: an instance that has"
+    "`healthy` answered with what was true at an earlier call. It must query Consul at each call: an"
+    " instance that has"
     " died or moved since is no use to its caller."
 )
 ALL_CHECKS = "An instance is healthy when all of its checks pass, not when one of them does."
@@ -111,8 +121,9 @@ def _change_while_the_consumer_works(name: str, module: Beside) -> None:
     turned(name, 2, "passing")
     time.sleep(0.3)  # the change is complete before the consumer comes back
     _next_list(
-        name, module, [1, 2], "watch() after an instance turned passing while the consumer worked on the list before",
-        "A change between two questions was lost. The index must come from the same answer as the list that was"
+        name, module, [1, 2], "watch() after an instance turned passing while the consumer worked",
+        "A change between two questions was lost. The index must come from the same answer as the list"
+        " that was"
         " yielded; then Consul answers the next question at once.",
     )  # fmt: skip
 
@@ -179,32 +190,46 @@ def _only_changes(name: str, module: Beside) -> None:
     wanted = json.dumps([f"{name}-1 at {HOST}:9", f"{name}-2 at {HOST}:10"])
     require(
         said == wanted and late < slow(),
-        f"{BESIDE}: watch() while a check of the same status writes another text, and then an instance moves to port 10",
+        f"{BESIDE}: watch() while a check of the same status writes another text, and then an instance"
+        " moves to port 10",
         expected=f"one list, after the move: {wanted}",
         saw=f"{said} after {late:.1f} s",
-        means="`watch` must yield when the instances differ from those of the last list, and only then: Consul's index"
+        means="`watch` must yield when the instances differ from those of the last list, and only then:"
+        " Consul's index"
         " also moves for other reasons. Compare whole instances, because an instance can move.",
     )
 
 
-MOVED = "An instance with another address or port is a change, also when its id is the same. Compare whole instances."
+MOVED = (
+    "An instance with another address or port is a change, also when its id is the same. Compare"
+    " whole instances."
+)
 BACKWARDS = (
-    "Consul's index went backwards, as it does after Consul lost its state. A question with the old, larger index is"
+    "Consul's index went backwards, as it does after Consul lost its state. A question with the old,"
+    " larger index is"
     " held back although things change. When the new index is smaller, begin again without an index."
 )
 
 
 def _index_goes_back(name: str, module: Beside, door: Door) -> None:
     module.tell("next")
-    time.sleep(0.3)
+    time.sleep(0.5)  # the watcher has gone back to wait
     door.ahead = 0
     turned(name, 2, "critical")
     module.hear("watch() to see a change", 6, BACKWARDS)
     module.tell("next")
-    time.sleep(0.3)
+    time.sleep(0.5)
     began = time.monotonic()
-    put(name, 2, "passing")
-    _hears(name, module, [1, 2], began, "watch() after the index of Consul went backwards", BACKWARDS)
+    turned(name, 2, "passing")
+    said = module.hear("watch() to see a change after the index of Consul went backwards", 6, BACKWARDS)
+    late = time.monotonic() - began
+    require(
+        late < slow(),
+        f"{BESIDE}: watch() after the index of Consul went backwards, while an instance turns passing",
+        expected="a list within 1 s",
+        saw=f"{said} after {late:.1f} s",
+        means=BACKWARDS,
+    )
 
 
 def turned(name: str, number: int, status: str, text: str = "") -> None:

@@ -88,7 +88,8 @@ def _look_at_the_entries(name: str) -> None:
         did,
         expected=", ".join(wanted),
         saw=", ".join(said) or "no entry",
-        means="The name, id, address and port must be those of `instance`. With another id each call adds an entry, or"
+        means="The name, id, address and port must be those of `instance`. With another id each call adds"
+        " an entry, or"
         " one instance replaces the other.",
     )
     require(
@@ -96,7 +97,8 @@ def _look_at_the_entries(name: str) -> None:
         did,
         expected="the tag traefik.enable=true",
         saw=[s["Tags"] for s in found],
-        means="Traefik takes only services with the tag `traefik.enable=true`. Without it the gateway answers 404"
+        means="Traefik takes only services with the tag `traefik.enable=true`. Without it the gateway"
+        " answers 404"
         " although the instance is healthy.",
     )
 

@@ -49,7 +49,8 @@ def known(*instances):
 for line in sys.stdin:
     match line.strip():
         case "knows":
-            say(json.dumps(known(instance(1), instance(1, port=10), instance(1, host="127.9.9.9"), instance(2))))
+            others = instance(1, port=10), instance(1, host="127.9.9.9"), instance(2)
+            say(json.dumps(known(instance(1), *others)))
         case "leave":
             left.set()
             keeper.join(6)
@@ -67,7 +68,7 @@ for line in sys.stdin:
 
 @check(points=3)
 def test_stays_registered(lab: Exercise, rng: Random) -> None:
-    """stay_registered() replaces an old entry, goes on after every error, and ends at once when it is told to"""
+    """stay_registered() replaces an old entry, goes on after every error, and ends at once when told to"""
     with probe(lab, rng, KEEP) as (name, module, door):
         _begins_without_consul(name, module, door)
         _knows_its_entry(name, module)
@@ -89,7 +90,8 @@ def test_comes_back_after_consul_lost_everything() -> None:
             lambda: len(entries(True)) == 1,
             within=15,
             what="profile to register again with the empty Consul",
-            means="Consul does not tell anybody that it lost its catalog. `stay_registered` must ask `knows` at each"
+            means="Consul does not tell anybody that it lost its catalog. `stay_registered` must ask"
+            " `knows` at each"
             " look and register again, also after Consul did not answer for a while.",
         )
         rules = "the gateway to have profile's rules again, which on_look() brings"
@@ -114,7 +116,8 @@ def _begins_without_consul(name: str, module: Beside, door: Door) -> None:
         lambda: _seen(module)["errors"],
         within=8,
         what="on_error() while Consul does not answer at the start",
-        means="The first registration failed, and `stay_registered` did not report it. The first registration belongs"
+        means="The first registration failed, and `stay_registered` did not report it. The first"
+        " registration belongs"
         " into the loop as well: Consul may start after the service.",
     )
     put(name, 1, "passing")  # with a check that asks nobody
@@ -123,7 +126,8 @@ def _begins_without_consul(name: str, module: Beside, door: Door) -> None:
         lambda: registration(door, name),
         within=8,
         what="stay_registered() to register although the catalog has an entry with this id and address",
-        means="An earlier process left this entry, and its check may be another one. Each process must register once"
+        means="An earlier process left this entry, and its check may be another one. Each process must"
+        " register once"
         " at its start; after that it registers only when its entry is missing.",
     )
 
@@ -134,12 +138,15 @@ def _knows_its_entry(name: str, module: Beside) -> None:
     said = module.hear("knows()")
     require(
         said == "[true, false, false, false]",
-        "asked your knows() for the instance itself (which is critical), for the same id at another port, for the same"
+        "asked your knows() for the instance itself (which is critical), for the same id at another port,"
+        " for the same"
         " id at another host, and for another id",
         expected="True, False, False, False",
         saw=said,
-        means="`knows` must compare id, address and port. An entry with an old address leads to the wrong place, and"
-        " nothing else repairs it. Its health does not matter here: registering again does not make it healthy.",
+        means="`knows` must compare id, address and port. An entry with an old address leads to the wrong"
+        " place, and"
+        " nothing else repairs it. Its health does not matter here: registering again does not make it"
+        " healthy.",
     )
 
 
@@ -154,7 +161,7 @@ def _looks_now_and_then(module: Beside, door: Door) -> None:
         saw=f"{requests} requests to Consul, on_look() called {more} times",
         means="`stay_registered` does not call on_look, so the gateway's rules are not kept."
         if not more
-        else "`stay_registered` does not pause for `every` seconds between two looks, which is a load for Consul.",
+        else "`stay_registered` does not pause for `every` seconds between two looks, a load for Consul.",
     )
 
 
@@ -168,14 +175,16 @@ def _comes_back(name: str, module: Beside, door: Door) -> None:
     door.closed = True
     eventually(
         lambda: _seen(module)["errors"] > errors, within=5, what="on_error() while Consul does not answer",
-        means="`knows` and `stay_registered` must not hide that Consul does not answer: whatever is raised goes to"
+        means="`knows` and `stay_registered` must not hide that Consul does not answer: whatever is"
+        " raised goes to"
         " on_error, and the loop goes on.",
     )  # fmt: skip
     consul("PUT", f"/v1/agent/service/deregister/{name}-1")
     door.closed = False
     eventually(
-        lambda: _listed(name), within=8, what="stay_registered() to register again after Consul was unreachable",
-        means="The loop ended at an error. Nobody registers this instance again until its process is restarted.",
+        lambda: _listed(name), within=8, what="stay_registered() to register after Consul was unreachable",
+        means="The loop ended at an error. Nobody registers this instance again until its process is"
+        " restarted.",
     )  # fmt: skip
 
 
@@ -184,18 +193,19 @@ def _any_error(module: Beside) -> None:
     module.tell("bad look")
     module.hear("stay_registered() beside the system")
     eventually(
-        lambda: _seen(module)["errors"] > errors, within=5, what="on_error() after on_look() raised ValueError",
+        lambda: _seen(module)["errors"] > errors, within=5, what="on_error() after on_look() raised",
         means=ANY_ERROR,
     )  # fmt: skip
     looks = _seen(module)["looks"]
     eventually(
-        lambda: _seen(module)["looks"] > looks, within=5, what="the next look after on_look() raised ValueError",
+        lambda: _seen(module)["looks"] > looks, within=5, what="a look after on_look() raised ValueError",
         means=ANY_ERROR,
     )  # fmt: skip
 
 
 ANY_ERROR = (
-    "Errors of other kinds than Consul's ended the loop, or were not reported. Whatever is raised during a look goes to"
+    "Errors of other kinds than Consul's ended the loop, or were not reported. Whatever is raised during"
+    " a look goes to"
     " on_error, and the loop goes on."
 )
 
@@ -213,7 +223,8 @@ def _ends(module: Beside) -> None:
             f"set `left` while stay_registered(every={every}) runs, and waited for 6 s",
             expected="stay_registered() returns",
             saw=said,
-            means="A loop that goes on registers the instance again after it has left. Test `left` before each look, and"
+            means="A loop that goes on registers the instance again after it has left. Test `left` before"
+            " each look, and"
             " pause with `left.wait(every)`, which returns as soon as `left` is set; `time.sleep` does not.",
         )
 

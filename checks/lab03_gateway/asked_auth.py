@@ -56,26 +56,35 @@ def own_auth() -> Iterator[Asked]:
 @check(points=2)
 @pytest.mark.disturbs
 def test_auth_is_asked_for_the_user_only(lab: Exercise, rng: Random) -> None:
-    """The gateway gives auth the token and nothing else of the client's, and takes the user's id and nothing else"""
+    """The gateway gives auth the client's token and no other header, and takes only the user's id"""
     with own_auth() as auth, live_probe(lab, rng, auth.url) as (service, there, http):
         given = {"Authorization": "Bearer t", "Cookie": "c=1", "X-User-ID": "1", "X-Private": "p"}
         answer = http.get(f"/{service.name}/user", headers=given)
-        did = f"GET /{service.name}/user, a route that needs a user, with an auth of the check's own that accepts it"
+        did = (
+            f"GET /{service.name}/user, a route that needs a user, with an auth of the check's own that"
+            " accepts it"
+        )
         require(
             answer.status_code == 200 and auth.seen and there.seen,
             did,
             expected="auth to be asked, then 200 by the service",
-            saw=f"{answer.status_code}; auth was asked {len(auth.seen)} times, the service {len(there.seen)} times",
-            means="`rule_set` must put forwardAuth with `auth_check_url` into the chain of a route that needs a user.",
+            saw=f"{answer.status_code}; auth was asked {len(auth.seen)} times, the service"
+            f" {len(there.seen)} times",
+            means="`rule_set` must put forwardAuth with `auth_check_url` into the chain of a route that"
+            " needs a user.",
         )
         asked = auth.seen[-1]
-        extra = sorted({"cookie", "x-private"} & asked.keys()) + ["x-user-id"] * (asked.get("x-user-id") == "1")
+        extra = sorted({"cookie", "x-private"} & asked.keys()) + ["x-user-id"] * (
+            asked.get("x-user-id") == "1"
+        )
         require(
             asked.get("authorization") == "Bearer t" and not extra,
             did,
             expected="auth gets Authorization, and no Cookie, X-Private or X-User-ID of the client's",
-            saw=f"Authorization {asked.get('authorization')!r}, and {', '.join(extra) or 'none of the others'}",
-            means="Without `forwardAuth/authRequestHeaders/0` = Authorization, Traefik gives auth every header of the"
+            saw=f"Authorization {asked.get('authorization')!r}, and"
+            f" {', '.join(extra) or 'none of the others'}",
+            means="Without `forwardAuth/authRequestHeaders/0` = Authorization, Traefik gives auth every"
+            " header of the"
             " request, also those that a client forged.",
         )
         reached = {name.lower(): value for name, value in there.seen[-1][2]}
@@ -84,7 +93,8 @@ def test_auth_is_asked_for_the_user_only(lab: Exercise, rng: Random) -> None:
             did,
             expected=f"X-User-ID {USER} at the service, as auth answered, and no {NOT_TAKEN}",
             saw=f"X-User-ID {reached.get('x-user-id')!r}, {NOT_TAKEN} {reached.get(NOT_TAKEN.lower())!r}",
-            means="`forwardAuth/authResponseHeaders` must name X-User-ID and nothing else: what is named there replaces"
+            means="`forwardAuth/authResponseHeaders` must name X-User-ID and nothing else: what is named"
+            " there replaces"
             " the client's header.",
         )
         require(
@@ -92,5 +102,6 @@ def test_auth_is_asked_for_the_user_only(lab: Exercise, rng: Random) -> None:
             did,
             expected="the gateway's own proof at the service",
             saw="another value" if "x-gateway-secret" in reached else "no X-Gateway-Secret",
-            means="The proof must be `secret`, set by the middleware that cleans, and never come from auth's answer.",
+            means="The proof must be `secret`, set by the middleware that cleans, and never come from"
+            " auth's answer.",
         )

@@ -95,7 +95,9 @@ def test_every_route_is_cleaned(lab: Exercise, rng: Random) -> None:
                 not claims and proof == [SECRET],
                 f"GET /{service.name}/{route}, a public route, with a forged X-User-ID and X-Gateway-Secret",
                 expected="no X-User-ID, and the gateway's own proof",
-                saw=f"X-User-ID {claims or 'absent'}, {'the proof' if proof == [SECRET] else 'a wrong proof'}",
-                means="The middleware that cleans is missing in the chain of this kind of route. `rule_set` must put it"
+                saw=f"X-User-ID {claims or 'absent'},"
+                f" {'the proof' if proof == [SECRET] else 'a wrong proof'}",
+                means="The middleware that cleans is missing in the chain of this kind of route."
+                " `rule_set` must put it"
                 " on every router: the service believes X-User-ID because of the proof.",
             )

@@ -31,7 +31,8 @@ def test_limit_where_it_belongs(lab: Exercise, rng: Random) -> None:
             "12 requests at once to a route with the limit (1 per second, burst 3)",
             expected="some 429 with Retry-After",
             saw=[answer.status_code for answer in answers],
-            means="12 requests passed at once. `rule_set` must write `rateLimit/average` and `rateLimit/burst` from"
+            means="12 requests passed at once. `rule_set` must write `rateLimit/average` and"
+            " `rateLimit/burst` from"
             " `limit`, and put this middleware into the chain of the route.",
         )
         spoofed = [
@@ -43,7 +44,8 @@ def test_limit_where_it_belongs(lab: Exercise, rng: Random) -> None:
             "12 more requests, each with another X-Forwarded-For and X-Real-IP",
             expected="still some 429",
             saw=[answer.status_code for answer in spoofed],
-            means="The limit counts by a header that each client can write. It must count by the client's address.",
+            means="The limit counts by a header that each client can write. It must count by the client's"
+            " address.",
         )
         burst = [http.get(f"/{name}/bursty").status_code for _ in range(20)]
         require(
@@ -51,7 +53,8 @@ def test_limit_where_it_belongs(lab: Exercise, rng: Random) -> None:
             "20 requests at once to a route with the limit (1 per second, burst 25)",
             expected="200 for all of them: the burst allows 25",
             saw=burst,
-            means="`limit` is (average, burst). If they are exchanged, one request at a time passes and then 25 a second:"
+            means="`limit` is (average, burst). If they are exchanged, one request at a time passes and"
+            " then 25 a second:"
             " people are refused, and who guesses passwords is not.",
         )
         guarded = [http.get(f"/{name}/guarded").status_code for _ in range(12)]

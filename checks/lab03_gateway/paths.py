@@ -39,15 +39,18 @@ def test_neighbours_are_not_caught(lab: Exercise, rng: Random) -> None:
             require(
                 status == 404 and not seen, did.format(f"/{name}/{path}"),
                 expected="404, and nothing at the service", saw=f"{status}, {len(seen)} reached the service",
-                means="`PathPrefix` compares characters, not parts of a path. What follows the path must be a '/'.",
+                means="`PathPrefix` compares characters, not parts of a path. What follows the path must"
+                " be a '/'.",
             )  # fmt: skip
         for path in (f"/{name}/z", f"/{name}/z/1"):
             status, seen = meets(there, http, path)
             require(
                 status == 404 and not seen, f"GET {path} with the rule under('/{name}/z') && Method(`PUT`)",
                 expected="404, because the method is GET", saw=f"{status}, {len(seen)} reached the service",
-                means="`&&` binds more tightly than `||`. Without brackets around the whole of it, a condition that is"
-                " joined to `under(…)` holds for its last part only, and protection is left out for the others.",
+                means="`&&` binds more tightly than `||`. Without brackets around the whole of it, a"
+                " condition that is"
+                " joined to `under(…)` holds for its last part only, and protection is left out for the"
+                " others.",
             )  # fmt: skip
 
 
@@ -64,7 +67,7 @@ def _in_force(service: Probe, http: httpx.Client) -> str:
         keys = rule_set(name, routes, secret=SECRET, auth_check_url=service.auth)
     except RulesRefused as refused:
         wrong(f"called under('/{name}/x', '/{name}/y')", expected="a rule that Traefik can read",
-              saw=f"{rule} ({refused})", means="`under` must return matchers joined by || and &&, with brackets.")  # fmt: skip
+              saw=f"{rule} ({refused})", means="`under` must join matchers by || in brackets.")  # fmt: skip
     publish_live(service, keys, http, f"/{name}/open")
     return rule
 
@@ -82,11 +85,12 @@ def test_routes_lead_where_they_say(lab: Exercise, rng: Random) -> None:
             f"GET {path} with two matching routes: the short rule has priority 300, the long one 30",
             expected=f"the first route, which adds the prefix: /first{path}",
             saw=seen or "nothing at the service",
-            means="`rule_set` must write `priority` of each route; without it Traefik takes the longest rule. The first"
+            means="`rule_set` must write `priority` of each route; without it Traefik takes the longest"
+            " rule. The first"
             " route also needs the middleware addPrefix."
             if seen != [path]
-            else "`rule_set` left out the priority of the route or its prefix: Traefik took the route with the longer"
-            " rule, or the right one without addPrefix.",
+            else "`rule_set` left out the priority of the route, so Traefik took the longer rule, or it left out the"
+            " middleware addPrefix.",
         )
         path = f"/{name}/away"
         status, seen = meets(there, http, path)
@@ -104,7 +108,8 @@ def test_routes_lead_where_they_say(lab: Exercise, rng: Random) -> None:
             f"GET {path} from outside, with a route whose entry_point is 'internal'",
             expected="404: only the gateway itself can reach it",
             saw=f"{status}, and {len(seen)} reached the service",
-            means="`rule_set` must write `entry_point` of each route. What is internal has no protection of its own,"
+            means="`rule_set` must write `entry_point` of each route. What is internal has no protection"
+            " of its own,"
             " because nobody outside can reach it.",
         )
 

@@ -120,14 +120,14 @@ def good_routes(name: str) -> list[Route]:
         Route("first", f"Path(`/{name}/both`)", 300, needs_user=False, add_prefix="/first"),
         Route("second", f"Path(`/{name}/both`) && (Method(`GET`) || Method(`HEAD`))", 30, needs_user=False),
         Route("inside", f"Path(`/{name}/inside`)", 100, needs_user=False, entry_point="internal"),
-        Route("away", f"Path(`/{name}/away`)", 2, needs_user=False, add_prefix=f"/away/{name}", served_by="auth"),
+        Route(
+            "away", f"Path(`/{name}/away`)", 2, needs_user=False, add_prefix=f"/away/{name}", served_by="auth"
+        ),
     ]
 
 
 @contextmanager
-def live_probe(
-    lab: Exercise, rng: Random, auth: str = ""
-) -> Iterator[tuple[Probe, Recorder, httpx.Client]]:
+def live_probe(lab: Exercise, rng: Random, auth: str = "") -> Iterator[tuple[Probe, Recorder, httpx.Client]]:
     """The keys of the learner's rule_set() are in force, and lead to an instance that records."""
     with (
         probe(lab, rng) as service,
@@ -147,7 +147,8 @@ def refuse_good(saw: str) -> None:
     from grading.outcome import wrong
 
     wrong("called rule_set() with good routes", expected="keys and values", saw=saw,
-          means="rule_set() raised for routes that Traefik can read. If it is RulesRefused, look at `_validate` (step 3).")  # fmt: skip
+          means="rule_set() raised for routes that Traefik can read. If it is RulesRefused, look at"
+          " `_validate` (step 3).")  # fmt: skip
 
 
 def publish_live(service: Probe, keys: Mapping[str, str], http: httpx.Client, path: str) -> None:
@@ -157,6 +158,7 @@ def publish_live(service: Probe, keys: Mapping[str, str], http: httpx.Client, pa
         lambda: http.get(path).status_code == 200,
         within=8,
         what=f"GET {path} to reach the service, whose keys stand in Consul KV",
-        means="The gateway has no router that matches this path, or its chain of middlewares names one that does not"
+        means="The gateway has no router that matches this path, or its chain of middlewares names one"
+        " that does not"
         " exist. Compare the keys of the router with those of the picture on the page.",
     )

@@ -67,7 +67,11 @@ def bad_cases(name: str) -> dict[str, list[Route]]:
     found = {"no routes": []} | {case: [Route("a", rule, 10)] for case, rule in rules.items()}
     return found | {
         "two routes of one name, side by side": [good, good],
-        "two routes of one name, with another between": [good, Route("b", path, 10), Route("a", "Path(`/c`)", 20)],
+        "two routes of one name, with another between": [
+            good,
+            Route("b", path, 10),
+            Route("a", "Path(`/c`)", 20),
+        ],
         "a broken rule after good ones": [good, Route("b", path, 10), Route("c", "Path(", 10)],
         "priority 0": [Route("a", path, 0)],
         "priority -1": [Route("a", path, -1)],
@@ -93,8 +97,10 @@ def test_broken_rules_are_refused(lab: Exercise, rng: Random) -> None:
                 f"rule_set and publish with the good rule set '{case}': {_shown(routes)}",
                 expected="keys in KV",
                 saw=said,
-                means="Traefik can read this rule set. If it is refused, nobody can change the rules of a service that"
-                " needs it. Look at `_validate` for names, priorities and limits, at `_validate_rule` for rules.",
+                means="Traefik can read this rule set. If it is refused, nobody can change the rules of a"
+                " service that"
+                " needs it. Look at `_validate` for names, priorities and limits, at `_validate_rule` for"
+                " rules.",
             )
         for case, routes in bad_cases(service.name).items():
             said = service.both(routes, case)
@@ -104,8 +110,10 @@ def test_broken_rules_are_refused(lab: Exercise, rng: Random) -> None:
                 f"rule_set and publish with the rule set '{case}': {_shown(routes)}",
                 expected="RulesRefused, and KV as it was",
                 saw=f"{said}; KV {'as it was' if after == before else 'changed'}",
-                means="Traefik cannot use this rule set, and one key that it cannot read stops all later changes of all"
-                " services. `rule_set` must call `_validate`, and `_validate` must call `_validate_rule` for each rule.",
+                means="Traefik cannot use this rule set, and one key that it cannot read stops all later"
+                " changes of all"
+                " services. `rule_set` must call `_validate`, and `_validate` must call `_validate_rule`"
+                " for each rule.",
             )
 
 
@@ -123,8 +131,14 @@ def test_one_transaction(lab: Exercise, rng: Random) -> None:
     """All that changes in the rules of a service changes in one transaction"""
     with probe(lab, rng) as service:
         good = good_routes(service.name)
-        changed = [*good[2:], Route("login", f"Path(`/{service.name}/login`)", 210, needs_user=False, limit=(1, 3))]
-        for what, routes in (("a rule set", good), ("one that leaves out a route and changes another", changed)):
+        changed = [
+            *good[2:],
+            Route("login", f"Path(`/{service.name}/login`)", 210, needs_user=False, limit=(1, 3)),
+        ]
+        for what, routes in (
+            ("a rule set", good),
+            ("one that leaves out a route and changes another", changed),
+        ):
             keys = rule_set(service.name, routes, secret=SECRET, auth_check_url=service.auth)
             before = len(service.door.writes())
             said = service.publish(keys)
@@ -185,7 +199,8 @@ def test_publish_minds_its_limits(lab: Exercise, rng: Random) -> None:
             "called publish() while Consul does not answer",
             expected="the exception of py-consul or requests",
             saw=said,
-            means="`publish` hides that nothing was written. Its caller reports the error and tries again in 2 s.",
+            means="`publish` hides that nothing was written. Its caller reports the error and tries again"
+            " in 2 s.",
         )
 
 
@@ -215,7 +230,8 @@ def _unchanged(service: Probe) -> None:
 
 def _neighbours(service: Probe) -> None:
     """Keys of a service whose name begins alike, and keys of nobody."""
-    others = [f"{ROOT}/routers/{service.name}2-a/priority", f"{ROOT}/middlewares/{service.name}2-a/retry/attempts",
+    others = [f"{ROOT}/routers/{service.name}2-a/priority",
+              f"{ROOT}/middlewares/{service.name}2-a/retry/attempts",
               f"{ROOT}/middlewares/{service.name}x/retry/attempts"]  # fmt: skip
     for key in others:
         consul("PUT", f"/v1/kv/{key}", content=b"2")
@@ -232,7 +248,8 @@ def _neighbours(service: Probe) -> None:
         f"called publish() beside keys of a service '{service.name}2'",
         expected="all keys of the other service still there",
         saw=f"{len(left)} of {len(others)} left",
-        means="`publish` removed keys that are not its own: names of two services can begin alike. `self.current()`"
+        means="`publish` removed keys that are not its own: names of two services can begin alike."
+        " `self.current()`"
         " holds exactly the keys of this service.",
     )
 
@@ -242,7 +259,13 @@ def _too_much(service: Probe) -> None:
     most = _of(service, _keys(MAX_OPERATIONS))
     did = f"called publish() with {MAX_OPERATIONS} new keys, as many as one transaction takes"
     said = service.publish(most)
-    require(said is True, did, expected="True", saw=said, means="`MAX_OPERATIONS` changes still fit into one transaction.")
+    require(
+        said is True,
+        did,
+        expected="True",
+        saw=said,
+        means="`MAX_OPERATIONS` changes still fit into one transaction.",
+    )
     for what, keys in (
         (f"{MAX_OPERATIONS + 1} changed keys", _of(service, _keys(MAX_OPERATIONS + 1, "2"))),
         (
@@ -257,8 +280,10 @@ def _too_much(service: Probe) -> None:
             str(said).startswith("RulesRefused") and not writes and service.store.current() == most,
             f"called publish() with {what}",
             expected="RulesRefused, no request that writes, and KV as it was",
-            saw=f"{said}; {writes} requests that write; KV {'as it was' if service.store.current() == most else 'changed'}",
-            means="Deletions count as well as sets. In two transactions the gateway sees a mixture in between; refuse it"
+            saw=f"{said}; {writes} requests that write; KV"
+            f" {'as it was' if service.store.current() == most else 'changed'}",
+            means="Deletions count as well as sets. In two transactions the gateway sees a mixture in"
+            " between; refuse it"
             " before anything is written.",
         )
 
@@ -278,7 +303,8 @@ def test_stale_keys_go() -> None:
             lambda: not [key for key in keys_of("posts") if key.startswith(stale)],
             within=8,
             what="a router that posts does not want any more to be removed from KV",
-            means="`publish` must also delete: keys in `self.current()` that are not in `wanted` are left over.",
+            means="`publish` must also delete: keys in `self.current()` that are not in `wanted` are left"
+            " over.",
         )
     finally:
         consul("DELETE", f"/v1/kv/{stale}?recurse=true")

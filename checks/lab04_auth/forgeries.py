@@ -109,9 +109,13 @@ def test_unknown_keys_cost_nothing() -> None:
     looking = int(found[0]) if found else 0
     require(
         looking < LEAST_WAITING,
-        f"sent {STRANGERS} tokens with invented key ids at once, and counted the queries of the table signing_keys",
-        expected=f"fewer than {LEAST_WAITING} at the same time: auth's regular query, and one for all of these tokens",
+        f"sent {STRANGERS} tokens with invented key ids at once, and counted the queries of the table"
+        " signing_keys",
+        expected=f"fewer than {LEAST_WAITING} at the same time: auth's regular query, and one for all of"
+        " these tokens",
         saw=f"{looking} at the same time",
-        means="Each token with an unknown key makes auth query its database, so anybody can keep the database busy with"
-        " tokens that cost nothing to make. Leave it to `_verify`, which asks `look_again` at most once a second.",
+        means="Each token with an unknown key makes auth query its database, so anybody can keep the"
+        " database busy with"
+        " tokens that cost nothing to make. Leave it to `_verify`, which asks `look_again` at most once a"
+        " second.",
     )

@@ -32,14 +32,18 @@ def test_hashing_leaves_the_event_loop_free(lab: Exercise) -> None:
         known, unknown = json.loads(module.hear("verify() to return", 20))
         _free("verify", "verify for a known user", known)
         _free("verify", "verify for an unknown user", unknown)
-        for name, most in zip(("hash", "verify"), json.loads(module.hear("eight calls at once", 30)), strict=True):
+        for name, most in zip(
+            ("hash", "verify"), json.loads(module.hear("eight calls at once", 30)), strict=True
+        ):
             require(
                 most <= AT_ONCE,
                 f"called {name}() eight times at once beside the system and looked at its threads",
                 expected=f"at most {AT_ONCE} threads that compute Argon2 at a time",
                 saw=f"{most} at the same moment",
-                means=f"`{name}` in passwords.py does not wait for `self._free`. Each computation takes 19 MiB and a"
-                " processor, so a burst of logins takes the memory and the processors from all other requests.",
+                means=f"`{name}` in passwords.py does not wait for `self._free`. Each computation takes"
+                " 19 MiB and a"
+                " processor, so a burst of logins takes the memory and the processors from all other"
+                " requests.",
             )
         answers = json.loads(module.hear("verify() to answer", 20))
     for (case, wanted), found in zip(ANSWERS, answers, strict=True):
@@ -58,6 +62,7 @@ def _free(name: str, what: str, turns: int) -> None:
         f"called {what}() beside the system and counted the turns of the event loop meanwhile",
         expected=f"at least {LEAST_TURNS} turns",
         saw=f"{turns} turns",
-        means=f"`{name}` in passwords.py computes on the event loop. Until it is done this process answers nobody, so"
+        means=f"`{name}` in passwords.py computes on the event loop. Until it is done this process"
+        " answers nobody, so"
         " the gateway waits with every protected request of the system while people log in. Use a thread.",
     )

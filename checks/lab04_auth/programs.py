@@ -105,7 +105,8 @@ async def main():
     while line := await asyncio.to_thread(sys.stdin.readline):
         asked = json.loads(line)
         if "keys" in asked:
-            ring.public = {k: Ed25519PublicKey.from_public_bytes(bytes.fromhex(v)) for k, v in asked["keys"].items()}
+            known = {kid: bytes.fromhex(public) for kid, public in asked["keys"].items()}
+            ring.public = {kid: Ed25519PublicKey.from_public_bytes(public) for kid, public in known.items()}
         counted[0] = 0
         answers = [await ask(header) for header in asked["headers"]]
         say(json.dumps([sorted(set(answers)) if len(answers) > 1 else answers, counted[0], kept() - before]))

@@ -19,11 +19,13 @@ LIMIT = 50
 """REMEMBERED while the check runs; the program sets it."""
 DID = "called user_id() beside the system"
 ENDED = (
-    "A token that was found good must be remembered together with its end, and refused once this time has come. The"
+    "A token that was found good must be remembered together with its end, and refused once this time has"
+    " come. The"
     " end must be compared at each call."
 )
 GUESSED = (
-    "What is remembered must be the whole token with its signature. A part of it (`jti`, the subject, the claims)"
+    "What is remembered must be the whole token with its signature. A part of it (`jti`, the subject, the"
+    " claims)"
     " can be written by anybody who has seen one good token."
 )
 
@@ -40,14 +42,17 @@ class Question:
         """A good token of user 7, except for `other`."""
         now = int(time.time())
         said: dict[str, Any] = {
-            "iss": ISSUER, "aud": AUDIENCE, "sub": "7", "iat": now, "nbf": now, "exp": now + 600, "jti": uuid4().hex,
+            "iss": ISSUER, "aud": AUDIENCE, "sub": "7", "iat": now, "nbf": now, "exp": now + 600,
+            "jti": uuid4().hex,
         }  # fmt: skip
         return jwt.encode(said | other, self.key, algorithm="EdDSA", headers={"kid": "key-1"})
 
     def ask(self, *headers: str | None, keys: dict[str, str] | None = None) -> tuple[list[str], int, int]:
         """Answers (each kind once if there are several), verifications, and growth of what is kept."""
         known = self.known if keys is None else keys
-        answers, counted, grown = asked(self._module, "user_id() to return", {"headers": headers, "keys": known})
+        answers, counted, grown = asked(
+            self._module, "user_id() to return", {"headers": headers, "keys": known}
+        )
         return answers, counted, grown
 
     def wants(self, header: str | None, wanted: str, did: str, means: str, **keys: Any) -> None:
@@ -71,7 +76,9 @@ def test_only_good_tokens_are_remembered(lab: Exercise) -> None:
         _headers(question)
         _grows(question)
         time.sleep(3)  # what is measured is that its time passes
-        question.wants(f"Bearer {short}", "TokenRefused", "a token that was used before, and has ended since", ENDED)
+        question.wants(
+            f"Bearer {short}", "TokenRefused", "a token that was used before, and has ended since", ENDED
+        )
 
 
 def _once(question: Question) -> None:
@@ -81,7 +88,8 @@ def _once(question: Question) -> None:
         f"{DID} 50 times with the same good token, and counted the calls of verify()",
         expected="user 7 each time, and one call of verify()",
         saw=f"{', '.join(answers)}, and {counted} calls of verify()",
-        means="The gateway asks this for every protected request. Look into `self._good` before you verify, and"
+        means="The gateway asks this for every protected request. Look into `self._good` before you"
+        " verify, and"
         " `self._remember` what was found good.",
     )
 
@@ -94,7 +102,10 @@ def _tampered(question: Question) -> None:
     forged = jwt.encode(claims | {"sub": "8"}, stranger, algorithm="EdDSA", headers={"kid": "key-1"})
     head, body, signature = good.split(".")
     for case, token in (
-        ("the claims of another user under the signature of a token used before", f"{head}.{forged.split('.')[1]}.{signature}"),
+        (
+            "the claims of another user under the signature of a token used before",
+            f"{head}.{forged.split('.')[1]}.{signature}",
+        ),
         ("the jti of a token used before, signed with a stranger's key", forged),
         ("a token used before, without its signature", f"{head}.{body}."),
     ):
@@ -104,13 +115,21 @@ def _tampered(question: Question) -> None:
 def _later_good(question: Question) -> None:
     token = question.token()
     question.wants(f"Bearer {token}", "Unavailable", "a good token while no keys are loaded",
-                   "Without keys nobody can say whether the token is good. Unavailable becomes a 503, which clients"
+                   "Without keys nobody can say whether the token is good. Unavailable becomes a 503,"
+                   " which clients"
                    " try again; TokenRefused would log everybody out.", keys={})  # fmt: skip
     other = {"key-2": public_hex(Ed25519PrivateKey.generate())}
-    question.wants(f"Bearer {token}", "TokenRefused", "a token whose key is not loaded yet", "Its key is unknown.", keys=other)
+    question.wants(
+        f"Bearer {token}",
+        "TokenRefused",
+        "a token whose key is not loaded yet",
+        "Its key is unknown.",
+        keys=other,
+    )
     question.wants(
         f"Bearer {token}", "user 7", "the same token after its key was loaded",
-        "This token was refused before, and is good now: its key has been loaded. A refusal must not be remembered,"
+        "This token was refused before, and is good now: its key has been loaded. A refusal must not be"
+        " remembered,"
         " because a new key, or the time in `nbf`, can make the token good.",
     )  # fmt: skip
 
@@ -119,12 +138,14 @@ def _headers(question: Question) -> None:
     token = question.token()
     means = "The name of the scheme is the same in small letters (RFC 9110, section 11.1)."
     question.wants(f"bearer {token}", "user 7", "the scheme in small letters", means)
-    for case, header in (("no header", None), ("an empty header", ""), ("no token", "Bearer"), ("no scheme", token),
+    for case, header in (("no header", None), ("an empty header", ""), ("no token", "Bearer"),
+                         ("no scheme", token),
                          ("the scheme Basic", f"Basic {token}"), ("no token at all", "Bearer x"),
                          ("a token of 5,000 characters", "Bearer " + "x" * 5000)):  # fmt: skip
         question.wants(
             header, "TokenRefused", case,
-            "A header that holds no usable token must raise TokenRefused: it becomes a 401. `bearer_token` does so.",
+            "A header that holds no usable token must raise TokenRefused: it becomes a 401."
+            " `bearer_token` does so.",
         )  # fmt: skip
 
 
@@ -139,6 +160,8 @@ def _grows(question: Question) -> None:
             f"{DID} with {MANY} different {kind} tokens, with REMEMBERED set to {LIMIT}",
             expected=f"at most {LIMIT} of them to be kept",
             saw=f"{grown} more entries than before",
-            means="What is kept grows with each token and never shrinks, until the process has no memory left."
-            " `self._remember` drops the oldest one; anybody can send bad tokens, so none of them may be kept.",
+            means="What is kept grows with each token and never shrinks, until the process has no memory"
+            " left."
+            " `self._remember` drops the oldest one; anybody can send bad tokens, so none of them may be"
+            " kept.",
         )

@@ -20,14 +20,18 @@ from lab04_auth.programs import KEYS, asked
 
 DAY = 86_400.0
 NEEDED = (
-    "The newest key must sign. `public` must hold every key that a token may still need, so those that `_rows` returns."
+    "The newest key must sign. `public` must hold every key that a token may still need, so those"
+    " that `_rows` returns."
 )
 GONE = (
-    "`load` keeps a key that the table no longer offers: it was withdrawn, or its last token has expired. Whoever has"
-    " its private half can make tokens as long as it is accepted. Replace `public` with what was read; do not add to it."
+    "`load` keeps a key that the table no longer offers: it was withdrawn, or its last token has expired."
+    " Whoever has"
+    " its private half can make tokens as long as it is accepted. Replace `public` with what was read; do"
+    " not add to it."
 )
 FAILS = (
-    "When PostgreSQL does not answer, `load` must raise psycopg.Error and leave the keys as they are, so that tokens"
+    "When PostgreSQL does not answer, `load` must raise psycopg.Error and leave the keys as they are, so"
+    " that tokens"
     " are still checked. Change `public` and `_signing` only after everything was read."
 )
 
@@ -39,7 +43,9 @@ class Table:
         self._connection, self.schema = connection, schema
         self._passphrase = environment("auth")["SIGNING_KEY_PASSPHRASE"].encode()
         self.do("CREATE SCHEMA {}")
-        self.do("CREATE TABLE {}.signing_keys (kid text PRIMARY KEY, private_pem bytea, created_at timestamptz)")
+        self.do(
+            "CREATE TABLE {}.signing_keys (kid text PRIMARY KEY, private_pem bytea, created_at timestamptz)"
+        )
 
     def do(self, statement: Any, *values: object) -> None:
         """Run a statement; {} stands for the schema."""
@@ -51,11 +57,15 @@ class Table:
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
             serialization.BestAvailableEncryption(self._passphrase),
         )  # fmt: skip
-        self.do("INSERT INTO {}.signing_keys VALUES (%s, %s, now() - make_interval(secs => %s))", kid, pem, age)
+        self.do(
+            "INSERT INTO {}.signing_keys VALUES (%s, %s, now() - make_interval(secs => %s))", kid, pem, age
+        )
 
     def age(self, kid: str, seconds: float) -> None:
         """Make a key older."""
-        statement = "UPDATE {}.signing_keys SET created_at = created_at - make_interval(secs => %s) WHERE kid = %s"
+        statement = (
+            "UPDATE {}.signing_keys SET created_at = created_at - make_interval(secs => %s) WHERE kid = %s"
+        )
         self.do(statement, seconds, kid)
 
     def remove(self, kid: str) -> None:
@@ -76,7 +86,7 @@ class Table:
 
 @check(points=3)
 def test_keys_are_those_of_the_table(lab: Exercise, rng: Random) -> None:
-    """load() takes exactly the keys that are still needed, drops the others, and keeps all when it cannot read"""
+    """load() takes exactly the keys that are still needed, and keeps those it has when it cannot read"""
     with postgresql("auth") as connection:
         connection.autocommit = True
         table = Table(connection, f"probe_{rng.getrandbits(40):x}")
@@ -91,7 +101,9 @@ def _look_at_all(table: Table, module: Beside) -> None:
     table.add("a", 30 * DAY)
     table.add("b", 29 * DAY)
     table.add("c", 10)
-    _loaded(module, "a made 30 days ago, b 29 days ago, c 10 s ago; tokens live for an hour", "c", "bc", NEEDED)
+    _loaded(
+        module, "a made 30 days ago, b 29 days ago, c 10 s ago; tokens live for an hour", "c", "bc", NEEDED
+    )
     table.age("c", 20 * DAY)
     table.add("d", 10)
     _loaded(module, "c, made 20 days ago, was replaced by d 10 s ago", "d", "cd", GONE)
@@ -106,7 +118,8 @@ def _look_at_all(table: Table, module: Beside) -> None:
             "looked at the key ring while load() waited for PostgreSQL",
             expected="the keys from before: d",
             saw=f"signing {signing}, public {', '.join(public) or 'none'}",
-            means="While `load` waits, tokens are checked with `public` as it is now. Read everything first; then"
+            means="While `load` waits, tokens are checked with `public` as it is now. Read everything"
+            " first; then"
             " replace the keys in one assignment.",
         )
     module.hear("load() to return")
