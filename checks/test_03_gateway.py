@@ -13,11 +13,11 @@ from lab03_gateway.paths import (
     test_neighbours_are_not_caught,
     test_routes_lead_where_they_say,
 )
-from lab03_gateway.rules import (
+from lab03_gateway.rules import test_broken_rules_are_refused
+from lab03_gateway.publishing import (
     test_one_transaction,
     test_publish_minds_its_limits,
     test_stale_keys_go,
-    test_broken_rules_are_refused,
 )
 from lab03_gateway.load import (
     test_limit_where_it_belongs,

@@ -36,7 +36,7 @@ def test_bad_field_is_named(ada: Person, field: str, values: list[object]) -> No
     for value in values:
         answer = ada.http.post(PATH, json={field: value})
         did = f"POST {PATH} with {field} = {str(value)[:20]!r}"
-        problem(answer, 422, did, field, "The client can only mend what the answer names.")
+        problem(answer, 422, did, field, "A client can only correct the field that the answer names.")
 
 
 @check(points=2)

@@ -70,11 +70,11 @@ def test_second_profile_is_a_conflict(ada: Person, bob: Person) -> None:
 
 @check(points=1)
 def test_missing_profile_is_404(ada: Person) -> None:
-    """What is not there is answered 404, for reading, changing and deleting"""
+    """A missing profile is answered 404, for reading, changing and deleting"""
     for method in ("GET", "PUT", "DELETE"):
         answer = ada.http.request(method, PATH, json={"city": "x"} if method == "PUT" else None)
         did = f"{method} {PATH} without having a profile"
-        problem(answer, 404, did, "", "There is nothing yet; 404 says so.")
+        problem(answer, 404, did, "", "There is no profile yet, so the answer is 404.")
 
 
 @check(points=2)
@@ -101,7 +101,7 @@ def test_put_leaves_the_rest(ada: Person) -> None:
 
 @check(points=1)
 def test_delete(ada: Person) -> None:
-    """A deleted profile is gone, and can be made anew"""
+    """A deleted profile is gone, and can be created again"""
     made(ada)
     answer = ada.http.delete(PATH)
     after = ada.http.get(PATH).status_code
@@ -203,7 +203,14 @@ def test_own_profile_only(ada: Person, bob: Person) -> None:
     bob.http.post(PATH, json={"first_name": "Bob", "user_id": ada.id}, headers=forged)
     before = ada.http.get(PATH)
     did = f"as Bob: POST {PATH} with Ada's id in body and header; then as Ada: GET {PATH}"
-    problem(before, 404, did, "", "Who calls is said by the gateway. A body can claim anything.")
+    problem(
+        before,
+        404,
+        did,
+        "",
+        "The caller is the user whose id the gateway passes on."
+        " A body, a query or a header can claim anything.",
+    )
     made(ada, first_name="Ada")
     hers = {"user_id": ada.id}
     mine = bob.http.post(PATH, json={"first_name": "Bob"}, params=hers, headers=forged)
@@ -216,7 +223,8 @@ def test_own_profile_only(ada: Person, bob: Person) -> None:
         "as Bob: POST, GET, PUT and DELETE with Ada's id in query and header",
         expected=f"Bob's own profile (user_id {bob.id}); Ada's stays",
         saw=f"user_id {own.get('user_id')}, Ada's first name is {theirs!r}",
-        means="Who calls is said by the gateway. A body can claim anything.",
+        means="The caller is the user whose id the gateway passes on. A body, a query or a header can"
+        " claim anything.",
     )
     for method in ("GET", "PUT", "DELETE"):
         body = {"first_name": "Bob"} if method == "PUT" else None

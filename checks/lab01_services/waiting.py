@@ -29,7 +29,7 @@ BLOCKS = (
 DOWN = (
     "`{name}` turns every error into the same answer. While PostgreSQL is down nobody knows whether there"
     " is a profile:"
-    " 503 says so, and clients try again later. Let errors that you do not expect pass; the chassis"
+    " 503 is the answer, and clients try again later. Let errors that you do not expect pass; the chassis"
     " answers 503."
 )
 

@@ -13,8 +13,7 @@ from grading.system import ENDPOINTS, backend, eventually, second_instance
 from lab.course.exercise import Exercise
 from lab.probes.instances import answered
 from lab02_discovery.catalog import HOST, answering, back, entries, ids, restarted
-from lab02_discovery.lookup import put
-from lab02_discovery.probe import probe
+from lab02_discovery.probe import probe, put
 
 
 @check(points=2)
@@ -60,7 +59,8 @@ def test_no_ghosts_after_five_kills() -> None:
         "killed profile five times and looked into the catalog",
         expected="the one entry that was there before, with the same id",
         saw=f"{len(after)} entries: {', '.join(after)}; before: {', '.join(before)}",
-        means="A new id at each start leaves the old entry behind, and clients are sent there.",
+        means="A new id at each start leaves the old entry behind, and requests go there. `register` must"
+        " use `instance.id`.",
     )
 
 
@@ -147,7 +147,7 @@ def test_second_instance_gets_traffic() -> None:
         "stopped the second instance, and asked the gateway twenty times",
         expected="an answer each time",
         saw=f"{sent.count(False)} errors",
-        means="Who stops leaves the catalog first.",
+        means="An instance that stops must deregister first; else requests go to a closed port.",
     )
     back()
 

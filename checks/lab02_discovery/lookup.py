@@ -15,7 +15,7 @@ from grading.recording_proxy import Asked, Door
 from lab.course.exercise import Exercise
 from lab.probes.readiness import slow
 from lab02_discovery.catalog import HOST
-from lab02_discovery.probe import QUIET, probe
+from lab02_discovery.probe import QUIET, probe, put, turned
 
 LOOKUP = """
 reg = registry()
@@ -161,7 +161,8 @@ def _waits_for_changes(name: str, module: Beside, door: Door) -> None:
         f"{BESIDE}: watch() for {QUIET:g} s while nothing changes",
         expected="one question that Consul holds back until there is news",
         saw=f"{len(requests)} questions, such as {_words(requests[-1:])}",
-        means="Many who poll are a load, and each of them still hears of a change too late.",
+        means="`watch` polls: each watcher is a load for Consul, and still sees a change late. Give the"
+        " index of the last answer, and Consul holds the next one back.",
     )
 
 
@@ -230,21 +231,3 @@ def _index_goes_back(name: str, module: Beside, door: Door) -> None:
         saw=f"{said} after {late:.1f} s",
         means=BACKWARDS,
     )
-
-
-def turned(name: str, number: int, status: str, text: str = "") -> None:
-    """The instance's check has this status now."""
-    check = {"Status": status, "Output": text}
-    consul("PUT", f"/v1/agent/check/update/service:{name}-{number}", json=check)
-
-
-def put(name: str, number: int, status: str, port: int = 9) -> None:
-    """The instance is in the catalog, with a check of this status."""
-    entry = {
-        "Name": name,
-        "ID": f"{name}-{number}",
-        "Address": HOST,
-        "Port": port,
-        "Check": {"TTL": "10m", "Status": status},
-    }
-    consul("PUT", "/v1/agent/service/register", json=entry)

@@ -43,3 +43,21 @@ def probe(lab: Exercise, rng: Random, program: str) -> Iterator[tuple[str, Besid
         for number in (1, 2, 3):
             with suppress(httpx.HTTPStatusError):  # 404: it is gone already
                 consul("PUT", f"/v1/agent/service/deregister/{name}-{number}")
+
+
+def turned(name: str, number: int, status: str, text: str = "") -> None:
+    """The instance's check has this status now."""
+    check = {"Status": status, "Output": text}
+    consul("PUT", f"/v1/agent/check/update/service:{name}-{number}", json=check)
+
+
+def put(name: str, number: int, status: str, port: int = 9) -> None:
+    """The instance is in the catalog, with a check of this status."""
+    entry = {
+        "Name": name,
+        "ID": f"{name}-{number}",
+        "Address": HOST,
+        "Port": port,
+        "Check": {"TTL": "10m", "Status": status},
+    }
+    consul("PUT", "/v1/agent/service/register", json=entry)

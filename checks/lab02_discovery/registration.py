@@ -57,7 +57,8 @@ def _look_into_the_catalog(found: list[dict[str, Any]]) -> None:
         did,
         expected=f"one instance at {HOST}:{PORT}",
         saw=[f"{e['Service']['ID']} at {e['Service']['Address']}:{e['Service']['Port']}" for e in found],
-        means="Others use this address; 127.0.0.1 is another machine for each of them.",
+        means="The gateway and other services use this address. 127.0.0.1 is another machine for each of"
+        " them.",
     )
     checks = [c for c in consul("GET", "/v1/agent/checks").values() if c["ServiceID"] == service["ID"]]
     http = [c for c in checks if c["Type"] == "http"]
@@ -66,14 +67,15 @@ def _look_into_the_catalog(found: list[dict[str, Any]]) -> None:
         did,
         expected="an HTTP check",
         saw=[c["Type"] for c in checks] or "no check",
-        means="Without a check Consul believes that the instance lives for ever.",
+        means="`register` enters no HTTP check, so Consul believes that the instance is always healthy.",
     )
     require(
         seconds_of(http[0]["Interval"]) <= 10,
         did,
         expected="a check at least every 10 s",
         saw=http[0]["Interval"],
-        means="Until the next check, clients are sent to a dead instance.",
+        means="Until the next check, requests go to an instance that may be dead. `register` sets the"
+        " interval.",
     )
 
 
@@ -112,7 +114,8 @@ def _look_at(entry: dict[str, Any], address: str) -> None:
         did,
         expected=f"a check that asks http://{address}/health",
         saw=asked,
-        means="Liveness of this very instance counts. A neighbour, or a database, says nothing about it.",
+        means="The check must query `/health` of this very instance, at its own address. Another path or"
+        " address says nothing about its liveness.",
     )
     after = entry.get("deregistercriticalserviceafter")
     require(
@@ -120,7 +123,8 @@ def _look_at(entry: dict[str, Any], address: str) -> None:
         did,
         expected="DeregisterCriticalServiceAfter: at most 10 minutes",
         saw=f"DeregisterCriticalServiceAfter: {after or 'not there'}",
-        means="Whoever does not come back stays on the list until somebody removes it by hand.",
+        means="Without DeregisterCriticalServiceAfter an instance that never comes back stays in the"
+        " catalog until a person removes it.",
     )
 
 

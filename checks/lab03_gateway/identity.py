@@ -30,7 +30,8 @@ def test_writes_need_a_token() -> None:
                     f"{method} {where} without a token",
                     expected="401",
                     saw=said(answer),
-                    means="Anybody can write. Protect every method that is not a read.",
+                    means="The request passed without a token. A route that needs a user needs"
+                    " forwardAuth in its chain, for every method.",
                 )
         reached = [(method, path) for method, path, _ in posts.seen]
         means = "The gateway must ask auth before it passes anything on."
@@ -63,7 +64,8 @@ def test_forged_identity_never_arrives(ada: Person) -> None:
                 f"{method} {path} with forged X-User-ID and X-Gateway-Secret in five spellings",
                 expected=f"X-User-ID {wanted or 'absent'} and the gateway's own proof",
                 saw=f"{same}, {'the proof' if proof == [secret] else 'a wrong proof'}",
-                means="A header that a client can set proves nothing. Clean it on every route.",
+                means="A header that a client can set proves nothing. `rule_set` must put the middleware"
+                " that cleans on every router.",
             )
         methods = {method for method, _, _ in posts.seen}
         means = "Half of the requests should reach each of two instances."

@@ -63,11 +63,15 @@ def test_limit_where_it_belongs(lab: Exercise, rng: Random) -> None:
             "12 requests without a token to a route with the same limit that needs a user",
             expected="401, and 429 as soon as the limit is reached",
             saw=guarded,
-            means="The limit stands in front: else each guess still costs auth its work.",
+            means="The limit must be the first in the chain, before forwardAuth: else each guess still"
+            " costs auth its work.",
         )
         free = {http.get(f"/{name}/open").status_code for _ in range(150)}
         free |= {http.get(POSTS, params={"limit": 1}).status_code for _ in range(150)}
-        means = "A limit meant for the login must not slow down everything else."
+        means = (
+            "A route without `limit` was limited. `rule_set` must make the middleware rateLimit only"
+            " for routes that have one."
+        )
         require(
             free == {200},
             "150 requests each to routes without a limit",
@@ -84,7 +88,7 @@ def test_limit_where_it_belongs(lab: Exercise, rng: Random) -> None:
             "the same route from another address",
             expected="200",
             saw=said(answer),
-            means="The limit counts for each client address.",
+            means="The limit must count for each client address by itself.",
         )
 
 

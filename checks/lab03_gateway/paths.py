@@ -89,8 +89,7 @@ def test_routes_lead_where_they_say(lab: Exercise, rng: Random) -> None:
             " rule. The first"
             " route also needs the middleware addPrefix."
             if seen != [path]
-            else "`rule_set` left out the priority of the route, so Traefik took the longer rule, or it left out the"
-            " middleware addPrefix.",
+            else "`rule_set` left out the priority of the route, or its prefix.",
         )
         path = f"/{name}/away"
         status, seen = meets(there, http, path)

@@ -175,5 +175,5 @@ def _cases(key: Ed25519PrivateKey) -> list[tuple[str, str, str, str]]:
               for subject in ("0", "-7", "7.0", "", "admin", "\u00b2", "\u0667")]  # fmt: skip
     head, body, _ = token().split(".")
     cases += [(f"the text {text[:12]!r}", text, REFUSED, NOISE)
-              for text in ("", "x", "a.b.c", "e30.e30.", "\u00e9", f"{head}.{body}", f"{head}..x")]  # fmt: skip
+              for text in ("", "x", "a.b.c", "e30.e30.", "\u00e9", f"{head}.{body}")]  # fmt: skip
     return cases

@@ -1,7 +1,7 @@
 """The table of each lab's demands: what each check demands, its step, and the wrong solutions it catches.
 
 `python -m lab.course.demands` writes docs/grading/NN.md from checks/steps.toml, the first lines of the
-checks' docstrings and the first lines of checks/mutants/*/*.patch. A unit test compares the files with these sources.
+checks' docstrings and the first lines of checks/mutants/*/*.patch. A unit test compares the files with them.
 """
 
 import ast
