@@ -39,7 +39,7 @@ AHEAD = 1_000_000
 def test_lookup(lab: Exercise, rng: Random) -> None:
     """Lookup returns the instances that pass now, with their addresses, in order of their ids"""
     with _two_instances(lab, rng, LOOKUP) as (name, module, door):
-        _healthy(name, module, [1], "one passing and one critical instance", CRITICAL)
+        _healthy(name, module, [1], "one instance passes and one is critical", CRITICAL)
         turned(name, 2, "passing")
         _healthy(name, module, [1, 2], "the second instance has turned passing", REMEMBERED)
         turned(name, 1, "critical")

@@ -1,5 +1,6 @@
 """issue() and verify() called beside the system, with issuers and keys that the check chooses."""
 
+import json
 import time
 from random import Random
 from typing import Any
@@ -146,7 +147,7 @@ def _cases(key: Ed25519PrivateKey) -> list[tuple[str, str, str, str]]:
     def token(kid: str | None = "key-1", **other: object) -> str:
         said = {n: value for n, value in (good | {"jti": uuid4().hex} | other).items() if value is not None}
         return jwt.api_jws.encode(  # jwt.encode refuses subjects that are no text
-            jwt.api_jwt.json.dumps(said).encode(),
+            json.dumps(said).encode(),
             key,
             "EdDSA",
             {"kid": kid, "typ": "JWT"} if kid else {"typ": "JWT"},
