@@ -7,17 +7,27 @@ from lab01_services.profiles import (
     test_created_with_location,
     test_second_profile_is_a_conflict,
     test_missing_profile_is_404,
+    test_read_is_current,
     test_put_leaves_the_rest,
+    test_put_at_the_edges,
     test_delete,
     test_own_profile_only,
 )
 from lab01_services.mistakes import (
     test_unknown_fields_are_refused,
     test_bad_field_is_named,
+    test_dates_at_the_edges,
     test_nothing_is_a_500,
 )
 from lab01_services.contract import test_openapi_tells_every_answer
 from lab01_services.readiness import (
     test_alive_without_database,
     test_ready_without_database,
+)
+from lab01_services.waiting import (
+    test_ready_holds_up_nobody,
+    test_create_and_read_hold_up_nobody,
+    test_update_and_delete_hold_up_nobody,
+    test_unreachable_is_not_missing,
+    test_unreachable_is_not_changed,
 )

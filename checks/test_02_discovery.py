@@ -8,7 +8,11 @@ from lab02_discovery.instances import (
     test_frozen_instance_is_critical,
     test_no_ghosts_after_five_kills,
     test_leaves_on_sigterm,
+    test_only_this_instance_leaves,
     test_second_instance_gets_traffic,
 )
-from lab02_discovery.staying import test_comes_back_after_consul_lost_everything
+from lab02_discovery.staying import (
+    test_stays_registered,
+    test_comes_back_after_consul_lost_everything,
+)
 from lab02_discovery.lookup import test_lookup, test_watch

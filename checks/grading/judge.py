@@ -79,14 +79,14 @@ def judge(
         why = f"{error.did}: {error.saw}. Expected: {error.expected}"
         return Outcome.NOT_GRADABLE, [("why", why), ("next", RESTART)]
     if isinstance(error, Wrong):
-        return Outcome.FAIL, _said(error) + _look(lab, happened, mine)
+        return Outcome.FAIL, _said(error) + _look(lab, step, happened, mine)
     if happened:
         return Outcome.FAIL, [
             ("did", "used the service as the task describes"),
             ("expected", "an answer"),
             ("saw", _short(error)),
             ("means", "Your code failed before it could answer."),
-            *_look(lab, happened, mine),
+            *_look(lab, step, happened, mine),
         ]
     if isinstance(error, NotGradable):
         return Outcome.NOT_GRADABLE, [("why", str(error)), ("next", RESTART)]
@@ -98,8 +98,8 @@ def judge(
             ("did", source.did),
             ("expected", "an answer as the task describes it"),
             ("saw", source.saw),
-            ("means", f"The check cannot use this answer ({_short(error)})."),
-            *_look(lab, happened, mine),
+            ("means", f"Nothing can be made of this answer ({_short(error)})."),
+            *_look(lab, step, happened, mine),
         ]
     if mine and not _answering(lab):
         return Outcome.FAIL, [
@@ -107,7 +107,7 @@ def judge(
             ("expected", "an answer"),
             ("saw", _short(error)),
             ("means", "The unit that runs your code is not healthy."),
-            *_look(lab, happened, mine),
+            *_look(lab, step, happened, mine),
         ]
     return Outcome.NOT_GRADABLE, [
         ("why", f"the check itself failed: {_short(error)}"),
@@ -176,14 +176,25 @@ def _short(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"[:300]
 
 
-def _look(lab: Exercise, happened: list[Incident], mine: bool) -> Lines:
+def _look(lab: Exercise, step: Step | None, happened: list[Incident], mine: bool) -> Lines:
     if not mine:
         where = f"the platform's own code is running; to have yours graded: ./lab start {lab.number}"
     elif happened:
         where = str(happened[-1])
     else:
-        where = ", ".join(f"labs/{p.file.parent.name}/{p.file.name}" for p in lab.pieces)
+        where = places(lab, step.number if step else 0)
     return [("look at", where), ("next", f"./lab hint {lab.number}")]
+
+
+def places(lab: Exercise, step: int) -> str:
+    """The files with the functions that a step is about; all files of the lab for step 0."""
+    found = []
+    for piece in lab.pieces:
+        names = [f"`{name}`" for name, number in piece.left_out.items() if number == step]
+        if names or not step:
+            where = f"labs/{piece.file.parent.name}/{piece.file.name}"
+            found.append(f"{where}: {', '.join(names)}" if names else where)
+    return "; ".join(found)
 
 
 def absent_units(units: tuple[str, ...]) -> list[str]:

@@ -12,7 +12,7 @@ from typing import IO, NoReturn
 from grading.outcome import wrong
 from grading.reach import environment
 from grading.stack import home
-from grading.system import eventually
+from grading.system import LATE, eventually
 from lab.course.exercise import LABS, Exercise
 from lab.course.running import code_of
 from lab.environment import own
@@ -24,12 +24,16 @@ MARK = "\x1e"
 READ_SECONDS = 1.0
 
 
-def run_module(lab: Exercise, service: str, program: str, *arguments: str) -> subprocess.Popen[str]:
-    """Start a Python program beside the system, with the same code and settings as `service`.
+def run_module(
+    lab: Exercise, service: str, program: str, *arguments: str, only: tuple[str, ...] = ()
+) -> subprocess.Popen[str]:
+    """A Python program beside the system, with the same code as `service` and its settings.
 
-    What the program prints with `say(…)` is for the check.
+    What it prints by `say(…)` is for the check. `only`: the modules that are the learner's, so that a mistake
+    in another step's module cannot fail this check; all of them if none is named.
     """
-    code = ",".join(f"{module}={file}" for module, file in code_of(home, service).items())
+    files = {module: file for module, file in code_of(home, service).items() if not only or module in only}
+    code = ",".join(f"{module}={file}" for module, file in files.items())
     env = {
         **own(), **environment(service), "PYTHONPATH": str(PLATFORM), "PYTHONUNBUFFERED": "1",
         "LAB_CODE_FOLDER": str(LABS), "LAB_CODE": code,
@@ -69,8 +73,8 @@ class Beside:
             self._process.stdin.write(line + "\n")
             self._process.stdin.flush()
 
-    def hear(self, what: str, within: float = 10) -> str:
-        """Return the program's next line; `what` describes it for the error message.
+    def hear(self, what: str, within: float = 10, means: str = LATE) -> str:
+        """The next thing that it says, waited for as `what`; `means`: what it means that none comes.
 
         Raises Wrong when no line comes or the program has ended, NotImplementedError for an unwritten step.
         """
@@ -83,7 +87,7 @@ class Beside:
                 return self._broke(what) if ended else ""
             return self._lines.get_nowait()
 
-        return eventually(look, within=within, what=what)
+        return eventually(look, within=within, what=what, means=means)
 
     def _broke(self, what: str) -> NoReturn:
         last = self._errors[-1] if self._errors else f"exit code {self._process.returncode}"
@@ -121,9 +125,11 @@ def _read_errors(pipe: IO[str], lines: "deque[str]") -> None:
 
 
 @contextmanager
-def beside(lab: Exercise, service: str, program: str, *arguments: str) -> Iterator[Beside]:
-    """Run `program` inside a `with` block; see `run_module`."""
-    running = Beside(run_module(lab, service, program, *arguments))
+def beside(
+    lab: Exercise, service: str, program: str, *arguments: str, only: tuple[str, ...] = ()
+) -> Iterator[Beside]:
+    """Run `program` as long as the context lasts; see `run_module`."""
+    running = Beside(run_module(lab, service, program, *arguments, only=only))
     try:
         yield running
     finally:

@@ -1,6 +1,7 @@
 """Recording proxy in front of Consul: forwards every request and keeps a log of it for the checks."""
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -44,11 +45,22 @@ class RecordingProxy:
     def __init__(self, host: str, port: int) -> None:
         self.host, self.port = host, port
         self.closed = False
+        self.ahead = 0
+        """Added to Consul's index. Set back to 0, the index goes backwards, as after a loss of data."""
         self.asked: list[Asked] = []
 
     def writes(self) -> list[Asked]:
         """Return the requests that were meant to change something."""
         return [asked for asked in self.asked if asked.method != "GET"]
+
+
+def behind(path: str, ahead: int) -> str:
+    """A request's path with the index that Consul itself knows."""
+    return (
+        re.sub(r"\bindex=(\d+)", lambda found: f"index={max(int(found[1]) - ahead, 0)}", path)
+        if ahead
+        else path
+    )
 
 
 @contextmanager
@@ -64,7 +76,10 @@ def recording_proxy() -> Iterator[RecordingProxy]:
                 if not proxy.closed:
                     self._answer(
                         local_http.request(
-                            self.command, ENDPOINTS["consul"] + self.path, content=body, timeout=LONGEST_WAIT
+                            self.command,
+                            ENDPOINTS["consul"] + behind(self.path, proxy.ahead),
+                            content=body,
+                            timeout=LONGEST_WAIT,
                         )
                     )
 
@@ -72,7 +87,8 @@ def recording_proxy() -> Iterator[RecordingProxy]:
             self.send_response(answer.status_code)
             for name in PASSED_ON:
                 if value := answer.headers.get(name):
-                    self.send_header(name, value)
+                    ahead = proxy.ahead if name == "x-consul-index" else 0
+                    self.send_header(name, str(int(value) + ahead) if ahead else value)
             self.send_header("Content-Length", str(len(answer.content)))
             self.end_headers()
             self.wfile.write(answer.content)

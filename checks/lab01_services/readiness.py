@@ -15,6 +15,7 @@ from lab.probes.readiness import slow
 from lab01_services.service import at_service, problem
 
 READY_SECONDS = 8.0
+NAMES_IT = "`ready` must answer 503 with the name of the dependency: it tells people what to repair."
 
 
 @check(points=1)
@@ -43,11 +44,14 @@ def test_ready_without_database() -> None:
     with stopped("postgresql"):
         answer = eventually(
             lambda: found if (found := at_service("/ready")).status_code != 200 else None,
-            within=6,
+            within=2.5,
             what="/ready to turn 503 after PostgreSQL was stopped",
+            means="`ready` answered 200 although PostgreSQL is down. It must query PostgreSQL at each"
+            " call, not answer"
+            " from memory: requests would go on to an instance that cannot serve them.",
         )
         did = "GET /ready while PostgreSQL is stopped"
-        problem(answer, 503, did, "postgresql", "Whoever is paged wants to know what is away.")
+        problem(answer, 503, did, "postgresql", NAMES_IT)
     _ready_again()
     with frozen("postgresql"):
         began = time.monotonic()
@@ -60,9 +64,10 @@ def test_ready_without_database() -> None:
                 did,
                 expected=f"503 within {READY_SECONDS * slow():g} s",
                 saw=f"nothing for {late:.0f} s",
-                means="Silence is not an answer: readiness needs a time limit of its own.",
+                means="`ready` waits for PostgreSQL without a time limit. A frozen server accepts"
+                " connections and never answers.",
             )
-        problem(answer, 503, did, "postgresql", "Whoever is paged wants to know what is away.")
+        problem(answer, 503, did, "postgresql", NAMES_IT)
     _ready_again()
 
 
@@ -79,7 +84,11 @@ def frozen(unit: str) -> Iterator[None]:
 
 def _alive_at_once(how: str) -> None:
     did = f"GET /health while PostgreSQL is {how}"
-    means = "Liveness asks nobody: restarting this process would not bring the database back."
+    means = (
+        "`health` waits for PostgreSQL or fails with it. Liveness must query nothing: when it fails, the"
+        " supervisor"
+        " restarts the process, and this does not bring the database back."
+    )
     try:
         alive = at_service("/health")
     except httpx.TimeoutException:
@@ -96,5 +105,9 @@ def _alive_at_once(how: str) -> None:
 
 def _ready_again() -> None:
     eventually(
-        lambda: at_service("/ready").status_code == 200, within=10, what="/ready to be 200 again by itself"
+        lambda: at_service("/ready").status_code == 200,
+        within=10,
+        what="/ready to be 200 again by itself",
+        means="`ready` goes on answering 503 although PostgreSQL answers again. It must query PostgreSQL"
+        " at each call.",
     )

@@ -1,15 +1,19 @@
 """Instances that freeze, are killed, leave, and get company."""
 
 import signal
+from random import Random
 
 import pytest
 from grading import checked_http
 from grading.outcome import require
 from grading.plugin import check
+from grading.reach import consul
 from grading.system import ENDPOINTS, backend, eventually, second_instance
 
+from lab.course.exercise import Exercise
 from lab.probes.instances import answered
 from lab02_discovery.catalog import HOST, answering, back, entries, ids, restarted
+from lab02_discovery.probe import probe, put
 
 
 @check(points=2)
@@ -23,6 +27,9 @@ def test_frozen_instance_is_critical() -> None:
             lambda: not entries(True) and entries(),
             within=15,
             what="the frozen profile to be critical, not gone",
+            means="The check that `register` enters must fail when the instance does not answer: it needs"
+            " a short"
+            " interval and a timeout, and must not remove the entry at once.",
         )
         url = f"{ENDPOINTS['gateway']}/api/profile/health"
         eventually(
@@ -52,7 +59,8 @@ def test_no_ghosts_after_five_kills() -> None:
         "killed profile five times and looked into the catalog",
         expected="the one entry that was there before, with the same id",
         saw=f"{len(after)} entries: {', '.join(after)}; before: {', '.join(before)}",
-        means="A new id at each start leaves the old entry behind, and clients are sent there.",
+        means="A new id at each start leaves the old entry behind, and requests go there. `register` must"
+        " use `instance.id`.",
     )
 
 
@@ -63,10 +71,53 @@ def test_leaves_on_sigterm() -> None:
     back()
     backend.signal("profile", signal.SIGTERM)
     try:
-        eventually(lambda: not ids(), within=2, what="profile to leave the catalog after SIGTERM")
+        eventually(
+            lambda: not ids(),
+            within=2,
+            what="profile to leave the catalog after SIGTERM",
+            means="`deregister` is called first on SIGTERM. As long as the entry stays, the gateway sends"
+            " requests to"
+            " a port that is about to close.",
+        )
     finally:
         eventually(lambda: backend.pid_of("profile"), within=15, what="the supervisor to restart it")
     back()
+
+
+LEAVE = """
+reg = registry()
+for line in sys.stdin:
+    reg.deregister(line.strip())
+    say("returned")
+"""
+
+
+@check(points=2)
+def test_only_this_instance_leaves(lab: Exercise, rng: Random) -> None:
+    """deregister() removes the instance of this id, and no other one"""
+    with probe(lab, rng, LEAVE) as (name, module, _):
+        for number in (1, 2):
+            put(name, number, "passing")
+        module.tell(f"{name}-1")
+        module.hear("deregister() to return", 15)
+        left = sorted(s["ID"] for s in consul("GET", "/v1/agent/services").values() if s["Service"] == name)
+        require(
+            left == [f"{name}-2"],
+            f"registered {name}-1 and {name}-2, then called your deregister('{name}-1')",
+            expected=f"{name}-2 still in the catalog, and nothing else",
+            saw=", ".join(left) or "no entry",
+            means="`deregister` must remove exactly the entry with this id. If the neighbour goes, too,"
+            " no requests"
+            " reach it; if the entry stays, requests go to a closed port.",
+        )
+        passing = consul("GET", f"/v1/health/service/{name}?passing=true")
+        require(
+            len(passing) == 1,
+            f"looked for passing instances of {name} afterwards",
+            expected=f"{name}-2",
+            saw=f"{len(passing)} passing instances",
+            means="`deregister` must not disturb the health of the other instances.",
+        )
 
 
 @check(points=2)
@@ -96,7 +147,7 @@ def test_second_instance_gets_traffic() -> None:
         "stopped the second instance, and asked the gateway twenty times",
         expected="an answer each time",
         saw=f"{sent.count(False)} errors",
-        means="Who stops leaves the catalog first.",
+        means="An instance that stops must deregister first; else requests go to a closed port.",
     )
     back()
 

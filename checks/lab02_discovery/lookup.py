@@ -15,57 +15,143 @@ from grading.recording_proxy import Asked, RecordingProxy
 from lab.course.exercise import Exercise
 from lab.probes.readiness import slow
 from lab02_discovery.catalog import HOST
-from lab02_discovery.probe import QUIET, probe
+from lab02_discovery.probe import QUIET, probe, put, turned
 
 LOOKUP = """
-say("healthy", ids(registry().healthy(name)))
-sys.stdin.readline()
+reg = registry()
+for line in sys.stdin:
+    try:
+        say(listed(reg.healthy(line.strip())))
+    except Exception as error:
+        say(f"{type(error).__name__} raised")
 """
 WATCH = """
+sys.stdin.readline()
 for found in registry().watch(name):
-    say("watch", ids(found))
+    say(listed(found))
+    sys.stdin.readline()
 """
-BESIDE = "your registry beside the system, with one passing and one critical instance"
-
-
-@check(points=1)
-def test_lookup(lab: Exercise, rng: Random) -> None:
-    """Lookup returns passing instances only"""
-    with _two_instances(lab, rng, LOOKUP) as (name, module, _):
-        _only_the_passing_one(name, module, "healthy")
+BESIDE = "your registry beside the system"
+AHEAD = 1_000_000
 
 
 @check(points=2)
+def test_lookup(lab: Exercise, rng: Random) -> None:
+    """Lookup returns the instances that pass now, with their addresses, in order of their ids"""
+    with _two_instances(lab, rng, LOOKUP) as (name, module, proxy):
+        _healthy(name, module, [1], "one instance passes and one is critical", CRITICAL)
+        turned(name, 2, "passing")
+        _healthy(name, module, [1, 2], "the second instance has turned passing", REMEMBERED)
+        turned(name, 1, "critical")
+        _healthy(name, module, [2], "the first instance has turned critical", REMEMBERED)
+        put(name, 2, "passing", port=10)
+        _healthy(name, module, [2], "the second instance has moved to port 10", REMEMBERED, port=10)
+        check_too = {
+            "Name": "another",
+            "ID": f"{name}-2-too",
+            "ServiceID": f"{name}-2",
+            "TTL": "10m",
+            "Status": "critical",
+        }
+        consul("PUT", "/v1/agent/check/register", json=check_too)
+        _healthy(
+            name, module, [], "the second instance has two checks, one passing and one critical", ALL_CHECKS
+        )
+        proxy.closed = True
+        module.tell(name)
+        said = module.hear("healthy() to return")
+        require(
+            said.endswith("raised"),
+            f"{BESIDE}: healthy() while Consul does not answer",
+            expected="an exception, such as the one that py-consul raises",
+            saw=said,
+            means="`healthy` hides the error. Its caller cannot tell that nobody knows from a service"
+            " that has no"
+            " healthy instances, and takes all of them out of use.",
+        )
+
+
+CRITICAL = "`healthy` must ask for passing instances only: requests to a critical one get no answer."
+REMEMBERED = (
+    "`healthy` answered with what was true at an earlier call. It must query Consul at each call: an"
+    " instance that has"
+    " died or moved since is no use to its caller."
+)
+ALL_CHECKS = "An instance is healthy when all of its checks pass, not when one of them does."
+
+
+def _healthy(name: str, module: Beside, numbers: list[int], what: str, means: str, port: int = 9) -> None:
+    module.tell(name)
+    said = module.hear("healthy() to return")
+    wanted = _listed(name, numbers, port)
+    require(said == wanted, f"{BESIDE}: healthy() when {what}", expected=wanted, saw=said, means=means)
+
+
+def _listed(name: str, numbers: list[int], port: int = 9) -> str:
+    return json.dumps([f"{name}-{number} at {HOST}:{port}" for number in numbers])
+
+
+@check(points=3)
 def test_watch(lab: Exercise, rng: Random) -> None:
-    """Watch yields passing instances, and sees a change in less than a second, without polling"""
+    """Watch yields passing instances, and sees each change in less than a second, without polling"""
     with _two_instances(lab, rng, WATCH) as (name, module, proxy):
-        _only_the_passing_one(name, module, "watch")
+        proxy.ahead = AHEAD
+        module.tell("begin")
+        wanted, said = _listed(name, [1]), module.hear("the first list of watch()")
+        did = f"{BESIDE}, with one passing and one critical instance: watch()"
+        require(said == wanted, did, expected=wanted, saw=said, means=CRITICAL.replace("healthy", "watch"))
+        _change_while_the_consumer_works(name, module)
         _waits_for_changes(name, module, proxy)
         _sees_changes(name, module)
+        _only_changes(name, module)
+        _index_goes_back(name, module, proxy)
 
 
 @contextmanager
 def _two_instances(lab: Exercise, rng: Random, program: str) -> Iterator[tuple[str, Beside, RecordingProxy]]:
     """The program beside the system; one instance of its service is passing, the other one critical."""
-    with probe(lab, rng, "sys.stdin.readline()" + program) as (name, module, proxy):
+    with probe(lab, rng, program) as (name, module, proxy):
         for number, status in ((1, "passing"), (2, "critical")):
             put(name, number, status)
-        module.tell("begin")
         yield name, module, proxy
 
 
-def _only_the_passing_one(name: str, module: Beside, what: str) -> None:
-    said = module.hear(f"the first list of {what}()")
+def _change_while_the_consumer_works(name: str, module: Beside) -> None:
+    """The generator stands at its yield: what changes now has to be in its next list."""
+    turned(name, 2, "passing")
+    time.sleep(0.3)  # the change is complete before the consumer comes back
+    _next_list(
+        name, module, [1, 2], "watch() after an instance turned passing while the consumer worked",
+        "A change between two questions was lost. The index must come from the same answer as the list"
+        " that was"
+        " yielded; then Consul answers the next question at once.",
+    )  # fmt: skip
+
+
+def _next_list(name: str, module: Beside, numbers: list[int], what: str, means: str, port: int = 9) -> None:
+    """Go back into the generator: this list has to come within a second."""
+    began = time.monotonic()
+    module.tell("next")
+    _hears(name, module, numbers, began, what, means, port)
+
+
+def _hears(
+    name: str, module: Beside, numbers: list[int], began: float, what: str, means: str, port: int = 9
+) -> None:
+    wanted = _listed(name, numbers, port)
+    said = module.hear(f"a list from {what}", 6, means)
+    late = time.monotonic() - began
     require(
-        said == f'{what} ["{name}-1"]',
-        f"{BESIDE}: {what}()",
-        expected=f"only {name}-1",
-        saw=said,
-        means="Who is sent to a critical instance waits for nothing.",
+        said == wanted and late < slow(),
+        f"{BESIDE}: {what}",
+        expected=f"{wanted} within 1 s",
+        saw=f"{said} after {late:.1f} s",
+        means=means,
     )
 
 
 def _waits_for_changes(name: str, module: Beside, proxy: RecordingProxy) -> None:
+    module.tell("next")
     time.sleep(0.3)  # the watcher has gone back to wait
     before = len(proxy.asked)
     time.sleep(QUIET)  # what is measured is how much is asked meanwhile
@@ -75,7 +161,8 @@ def _waits_for_changes(name: str, module: Beside, proxy: RecordingProxy) -> None
         f"{BESIDE}: watch() for {QUIET:g} s while nothing changes",
         expected="one question that Consul holds back until there is news",
         saw=f"{len(requests)} questions, such as {_words(requests[-1:])}",
-        means="Many who poll are a load, and each of them still hears of a change too late.",
+        means="`watch` polls: each watcher is a load for Consul, and still sees a change late. Give the"
+        " index of the last answer, and Consul holds the next one back.",
     )
 
 
@@ -84,28 +171,63 @@ def _words(requests: list[Asked]) -> str:
 
 
 def _sees_changes(name: str, module: Beside) -> None:
-    for change in ("passing", "critical"):
-        time.sleep(0.3)  # the watcher has gone back to wait; a change before that would prove nothing
+    for change, numbers in (("critical", [1]), ("passing", [1, 2])):
         began = time.monotonic()
-        consul("PUT", f"/v1/agent/check/update/service:{name}-2", json={"Status": change})
-        seen = module.hear("watch() to see a change", 12)
-        late = time.monotonic() - began
-        wanted = [f"{name}-1"] + [f"{name}-2"] * (change == "passing")
-        require(
-            seen == f"watch {json.dumps(wanted)}" and late < slow(),
-            f"{BESIDE}: watch() while one instance turns {change}",
-            expected=f"{len(wanted)} instance(s) within 1 s",
-            saw=f"{seen} after {late:.1f} s",
-            means="A blocking query returns at once; polling waits for its next turn.",
-        )
+        turned(name, 2, change)
+        means = "A blocking query returns at once when something changes; polling sees it at its next turn."
+        _hears(name, module, numbers, began, f"watch() while one instance turns {change}", means)
+        module.tell("next")
+        time.sleep(0.3)  # the watcher has gone back to wait; a change before that would prove nothing
 
 
-def put(name: str, number: int, status: str) -> None:
-    entry = {
-        "Name": name,
-        "ID": f"{name}-{number}",
-        "Address": HOST,
-        "Port": 9,
-        "Check": {"TTL": "10m", "Status": status},
-    }
-    consul("PUT", "/v1/agent/service/register", json=entry)
+def _only_changes(name: str, module: Beside) -> None:
+    """A check that writes another text moves Consul's index, and the instances are the same."""
+    turned(name, 2, "passing", "another text")
+    time.sleep(0.3)  # a list would have come by now
+    began = time.monotonic()
+    put(name, 2, "passing", port=10)
+    said = module.hear("watch() to yield the new port", 6, MOVED)
+    late = time.monotonic() - began
+    wanted = json.dumps([f"{name}-1 at {HOST}:9", f"{name}-2 at {HOST}:10"])
+    require(
+        said == wanted and late < slow(),
+        f"{BESIDE}: watch() while a check of the same status writes another text, and then an instance"
+        " moves to port 10",
+        expected=f"one list, after the move: {wanted}",
+        saw=f"{said} after {late:.1f} s",
+        means="`watch` must yield when the instances differ from those of the last list, and only then:"
+        " Consul's index"
+        " also moves for other reasons. Compare whole instances, because an instance can move.",
+    )
+
+
+MOVED = (
+    "An instance with another address or port is a change, also when its id is the same. Compare"
+    " whole instances."
+)
+BACKWARDS = (
+    "Consul's index went backwards, as it does after Consul lost its state. A question with the old,"
+    " larger index is"
+    " held back although things change. When the new index is smaller, begin again without an index."
+)
+
+
+def _index_goes_back(name: str, module: Beside, proxy: RecordingProxy) -> None:
+    module.tell("next")
+    time.sleep(0.5)  # the watcher has gone back to wait
+    proxy.ahead = 0
+    turned(name, 2, "critical")
+    module.hear("watch() to see a change", 6, BACKWARDS)
+    module.tell("next")
+    time.sleep(0.5)
+    began = time.monotonic()
+    turned(name, 2, "passing")
+    said = module.hear("watch() to see a change after the index of Consul went backwards", 6, BACKWARDS)
+    late = time.monotonic() - began
+    require(
+        late < slow(),
+        f"{BESIDE}: watch() after the index of Consul went backwards, while an instance turns passing",
+        expected="a list within 1 s",
+        saw=f"{said} after {late:.1f} s",
+        means=BACKWARDS,
+    )

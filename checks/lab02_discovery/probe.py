@@ -20,10 +20,10 @@ def registry():
     client = consul.Consul(host=door_host, port=door_port)
     client.http.session.trust_env = False  # no proxy stands between a service and its agent
     return Registry(client)
-def instance(number, port=9):
+def instance(number, port=9, host=host):
     return Instance(name, f"{name}-{number}", host, port)
-def ids(found):
-    return json.dumps(sorted(i.id for i in found))
+def listed(found):
+    return json.dumps([f"{i.id} at {i.host}:{i.port}" for i in found])
 """
 QUIET = 1.5
 """Seconds in which nothing happens, and little should be asked."""
@@ -43,3 +43,21 @@ def probe(lab: Exercise, rng: Random, program: str) -> Iterator[tuple[str, Besid
         for number in (1, 2, 3):
             with suppress(httpx.HTTPStatusError):  # 404: it is gone already
                 consul("PUT", f"/v1/agent/service/deregister/{name}-{number}")
+
+
+def turned(name: str, number: int, status: str, text: str = "") -> None:
+    """The instance's check has this status now."""
+    check = {"Status": status, "Output": text}
+    consul("PUT", f"/v1/agent/check/update/service:{name}-{number}", json=check)
+
+
+def put(name: str, number: int, status: str, port: int = 9) -> None:
+    """The instance is in the catalog, with a check of this status."""
+    entry = {
+        "Name": name,
+        "ID": f"{name}-{number}",
+        "Address": HOST,
+        "Port": port,
+        "Check": {"TTL": "10m", "Status": status},
+    }
+    consul("PUT", "/v1/agent/service/register", json=entry)

@@ -19,7 +19,10 @@ from lab02_discovery.probe import probe
 LONGEST_ON_THE_LIST = 600.0
 """Seconds that a dead instance may stay in the catalog."""
 REGISTER = """
-registry().register(instance(1))
+reg = registry()
+for _ in range(2):
+    reg.register(instance(1))
+reg.register(instance(2, port=10))
 say("registered")
 """
 
@@ -28,11 +31,11 @@ say("registered")
 @pytest.mark.disturbs
 def test_registered_with_a_check(lab: Exercise, rng: Random) -> None:
     """The service is registered under its own address, with an HTTP check that can fail and an end"""
-    # The program beside the system begins while the service begins anew.
     with probe(lab, rng, REGISTER) as (name, module, proxy):
-        _look_into_the_catalog(_entered_anew())
-        module.hear("register() to return")
+        module.hear("register() to return", 15)
+        _look_at_the_entries(name)
         _look_at(registration(proxy, name), f"{HOST}:9")
+        _look_into_the_catalog(_entered_anew())
 
 
 def _entered_anew() -> list[dict[str, Any]]:
@@ -54,7 +57,8 @@ def _look_into_the_catalog(found: list[dict[str, Any]]) -> None:
         did,
         expected=f"one instance at {HOST}:{PORT}",
         saw=[f"{e['Service']['ID']} at {e['Service']['Address']}:{e['Service']['Port']}" for e in found],
-        means="Others use this address; 127.0.0.1 is another machine for each of them.",
+        means="The gateway and other services use this address. 127.0.0.1 is another machine for each of"
+        " them.",
     )
     checks = [c for c in consul("GET", "/v1/agent/checks").values() if c["ServiceID"] == service["ID"]]
     http = [c for c in checks if c["Type"] == "http"]
@@ -63,14 +67,41 @@ def _look_into_the_catalog(found: list[dict[str, Any]]) -> None:
         did,
         expected="an HTTP check",
         saw=[c["Type"] for c in checks] or "no check",
-        means="Without a check Consul believes that the instance lives for ever.",
+        means="`register` enters no HTTP check, so Consul believes that the instance is always healthy.",
     )
     require(
         seconds_of(http[0]["Interval"]) <= 10,
         did,
         expected="a check at least every 10 s",
         saw=http[0]["Interval"],
-        means="Until the next check, clients are sent to a dead instance.",
+        means="Until the next check, requests go to an instance that may be dead. `register` sets the"
+        " interval.",
+    )
+
+
+def _look_at_the_entries(name: str) -> None:
+    """What two instances have in the catalog, the first of them registered twice."""
+    did = f"your register() beside the system: {name}-1 at {HOST}:9 twice, then {name}-2 at {HOST}:10"
+    found = [s for s in consul("GET", "/v1/agent/services").values() if s["Service"] == name]
+    said = sorted(f"{s['ID']} at {s['Address']}:{s['Port']}" for s in found)
+    wanted = [f"{name}-1 at {HOST}:9", f"{name}-2 at {HOST}:10"]
+    require(
+        said == wanted,
+        did,
+        expected=", ".join(wanted),
+        saw=", ".join(said) or "no entry",
+        means="The name, id, address and port must be those of `instance`. With another id each call adds"
+        " an entry, or"
+        " one instance replaces the other.",
+    )
+    require(
+        all("traefik.enable=true" in (s["Tags"] or []) for s in found),
+        did,
+        expected="the tag traefik.enable=true",
+        saw=[s["Tags"] for s in found],
+        means="Traefik takes only services with the tag `traefik.enable=true`. Without it the gateway"
+        " answers 404"
+        " although the instance is healthy.",
     )
 
 
@@ -83,7 +114,8 @@ def _look_at(entry: dict[str, Any], address: str) -> None:
         did,
         expected=f"a check that asks http://{address}/health",
         saw=asked,
-        means="Liveness of this very instance counts. A neighbour, or a database, says nothing about it.",
+        means="The check must query `/health` of this very instance, at its own address. Another path or"
+        " address says nothing about its liveness.",
     )
     after = entry.get("deregistercriticalserviceafter")
     require(
@@ -91,7 +123,8 @@ def _look_at(entry: dict[str, Any], address: str) -> None:
         did,
         expected="DeregisterCriticalServiceAfter: at most 10 minutes",
         saw=f"DeregisterCriticalServiceAfter: {after or 'not there'}",
-        means="Whoever does not come back stays on the list until somebody removes it by hand.",
+        means="Without DeregisterCriticalServiceAfter an instance that never comes back stays in the"
+        " catalog until a person removes it.",
     )
 
 

@@ -1,5 +1,7 @@
 """Who writes is known, and nobody can claim to be somebody else."""
 
+from random import Random
+
 import pytest
 from grading import checked_http
 from grading.outcome import require
@@ -7,7 +9,9 @@ from grading.people import Person, said
 from grading.plugin import check
 from grading.reach import environment
 
+from lab.course.exercise import Exercise
 from lab03_gateway.posts import GATEWAY, POSTS, recorded
+from lab03_gateway.probe import SECRET, live_probe
 
 SPELLINGS = ("X-User-ID", "x-user-id", "X_User_ID", "X-USER_ID", "X-User-Id")
 
@@ -26,7 +30,8 @@ def test_writes_need_a_token() -> None:
                     f"{method} {where} without a token",
                     expected="401",
                     saw=said(answer),
-                    means="Anybody can write. Protect every method that is not a read.",
+                    means="The request passed without a token. A route that needs a user needs"
+                    " forwardAuth in its chain, for every method.",
                 )
         reached = [(method, path) for method, path, _ in posts.seen]
         means = "The gateway must ask auth before it passes anything on."
@@ -59,10 +64,42 @@ def test_forged_identity_never_arrives(ada: Person) -> None:
                 f"{method} {path} with forged X-User-ID and X-Gateway-Secret in five spellings",
                 expected=f"X-User-ID {wanted or 'absent'} and the gateway's own proof",
                 saw=f"{same}, {'the proof' if proof == [secret] else 'a wrong proof'}",
-                means="A header that a client can set proves nothing. Clean it on every route.",
+                means="A header that a client can set proves nothing. `rule_set` must put the middleware"
+                " that cleans on every router.",
             )
         methods = {method for method, _, _ in posts.seen}
         means = "Half of the requests should reach each of two instances."
         require(
             methods >= {"GET", "POST"}, "reads and writes", expected="both arrive", saw=methods, means=means
         )
+
+
+@check(points=2)
+@pytest.mark.disturbs
+def test_every_route_is_cleaned(lab: Exercise, rng: Random) -> None:
+    """Each kind of route removes a forged identity, limited and prefixed ones too"""
+    forged = {"X-User-ID": "424242", "X_User_ID": "424242", "X-Gateway-Secret": "guess"}
+    with live_probe(lab, rng) as (service, there, http):
+        for route in ("open", "login", "bursty", "both"):
+            there.seen.clear()
+            http.get(f"/{service.name}/{route}", headers=forged)
+            require(
+                there.seen,
+                f"GET /{service.name}/{route}",
+                expected="the request at the service",
+                saw="nothing",
+                means="`rule_set` must make a router for each route.",
+            )
+            seen = [(n.lower().replace("_", "-"), v) for n, v in there.seen[-1][2]]
+            claims = [v for n, v in seen if n == "x-user-id" and v]
+            proof = [v for n, v in seen if n == "x-gateway-secret"]
+            require(
+                not claims and proof == [SECRET],
+                f"GET /{service.name}/{route}, a public route, with a forged X-User-ID and X-Gateway-Secret",
+                expected="no X-User-ID, and the gateway's own proof",
+                saw=f"X-User-ID {claims or 'absent'},"
+                f" {'the proof' if proof == [SECRET] else 'a wrong proof'}",
+                means="The middleware that cleans is missing in the chain of this kind of route."
+                " `rule_set` must put it"
+                " on every router: the service believes X-User-ID because of the proof.",
+            )

@@ -31,7 +31,31 @@ def test_limit_where_it_belongs(lab: Exercise, rng: Random) -> None:
             "12 requests at once to a route with the limit (1 per second, burst 3)",
             expected="some 429 with Retry-After",
             saw=[answer.status_code for answer in answers],
-            means="Without a limit passwords can be guessed as fast as the network allows.",
+            means="12 requests passed at once. `rule_set` must write `rateLimit/average` and"
+            " `rateLimit/burst` from"
+            " `limit`, and put this middleware into the chain of the route.",
+        )
+        spoofed = [
+            http.get(f"/{name}/login", headers={"X-Forwarded-For": f"10.0.0.{n}", "X-Real-IP": f"10.0.0.{n}"})
+            for n in range(12)
+        ]
+        require(
+            429 in {answer.status_code for answer in spoofed},
+            "12 more requests, each with another X-Forwarded-For and X-Real-IP",
+            expected="still some 429",
+            saw=[answer.status_code for answer in spoofed],
+            means="The limit counts by a header that each client can write. It must count by the client's"
+            " address.",
+        )
+        burst = [http.get(f"/{name}/bursty").status_code for _ in range(20)]
+        require(
+            set(burst) == {200},
+            "20 requests at once to a route with the limit (1 per second, burst 25)",
+            expected="200 for all of them: the burst allows 25",
+            saw=burst,
+            means="`limit` is (average, burst). If they are exchanged, one request at a time passes and"
+            " then 25 a second:"
+            " people are refused, and who guesses passwords is not.",
         )
         guarded = [http.get(f"/{name}/guarded").status_code for _ in range(12)]
         require(
@@ -39,11 +63,15 @@ def test_limit_where_it_belongs(lab: Exercise, rng: Random) -> None:
             "12 requests without a token to a route with the same limit that needs a user",
             expected="401, and 429 as soon as the limit is reached",
             saw=guarded,
-            means="The limit stands in front: else each guess still costs auth its work.",
+            means="The limit must be the first in the chain, before forwardAuth: else each guess still"
+            " costs auth its work.",
         )
         free = {http.get(f"/{name}/open").status_code for _ in range(150)}
         free |= {http.get(POSTS, params={"limit": 1}).status_code for _ in range(150)}
-        means = "A limit meant for the login must not slow down everything else."
+        means = (
+            "A route without `limit` was limited. `rule_set` must make the middleware rateLimit only"
+            " for routes that have one."
+        )
         require(
             free == {200},
             "150 requests each to routes without a limit",
@@ -60,7 +88,7 @@ def test_limit_where_it_belongs(lab: Exercise, rng: Random) -> None:
             "the same route from another address",
             expected="200",
             saw=said(answer),
-            means="The limit counts for each client address.",
+            means="The limit must count for each client address by itself.",
         )
 
 

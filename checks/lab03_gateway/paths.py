@@ -5,68 +5,115 @@ from random import Random
 import httpx
 import pytest
 from grading import checked_http
-from grading.outcome import require
+from grading.outcome import require, wrong
 from grading.plugin import check
-from grading.reach import Recorder
+from grading.reach import Recorder, recorder
 
+from civildiy.chassis.discovery.gateway_rules import Route, RulesRefused, rule_set
 from lab.course.exercise import Exercise
-from lab03_gateway.posts import GATEWAY, POSTS, recorded
-from lab03_gateway.probe import live_probe
+from lab03_gateway.posts import GATEWAY
+from lab03_gateway.probe import SECRET, Probe, live_probe, probe, publish_live
 
 
 @check(points=2)
 @pytest.mark.disturbs
 def test_neighbours_are_not_caught(lab: Exercise, rng: Random) -> None:
-    """A path goes where its rule and priority say; one that only begins alike does not"""
-    with recorded() as posts, checked_http.client(base_url=GATEWAY, timeout=10) as http:
-        for path in ("/api/postscript", "/api/posts2", "/api/posts.bak", "/api/posts-old/1"):
-            answers = [http.get(path).status_code for _ in range(4)]
-            reached = [seen for _, seen, _ in posts.seen if seen.startswith(path)]
+    """under() matches each path and all below it, and no path that only begins alike"""
+    with (
+        probe(lab, rng) as service,
+        recorder(service.name) as there,
+        checked_http.client(base_url=GATEWAY, timeout=10) as http,
+    ):
+        name = service.name
+        rule = _in_force(service, http)
+        did = f"GET {{}} with the rule of under('/{name}/x', '/{name}/y'): {rule}"
+        for path in ("x", "x/", "x/1", "x/1/2", "y", "y/1"):
+            status, seen = meets(there, http, f"/{name}/{path}")
             require(
-                set(answers) == {404} and not reached,
-                f"GET {path}",
-                expected="404, and nothing at posts",
-                saw=f"{answers}, {len(reached)} reached posts",
-                means="PathPrefix compares characters, not parts of a path.",
-            )
-        for path in (POSTS, f"{POSTS}/{'0' * 24}", f"{POSTS}/"):
-            for _ in range(4):
-                http.get(path)
-        seen = {path for _, path, _ in posts.seen}
-        means = "The path itself and all below it belong to posts."
-        require(len(seen) == 3, f"GET {POSTS} and below", expected="at posts", saw=seen, means=means)
-    with live_probe(lab, rng) as (service, seen_there, http):
-        _goes_where_it_should(service.name, seen_there, http)
+                (status, seen) == (200, [f"/{name}/{path}"]), did.format(f"/{name}/{path}"),
+                expected="200 by the service", saw=status,
+                means="`under` must match each of its paths, and everything below each of them.",
+            )  # fmt: skip
+        for path in ("x2", "xscript", "x.bak", "x-old/1", "X", "y2", "a/x"):
+            status, seen = meets(there, http, f"/{name}/{path}")
+            require(
+                status == 404 and not seen, did.format(f"/{name}/{path}"),
+                expected="404, and nothing at the service", saw=f"{status}, {len(seen)} reached the service",
+                means="`PathPrefix` compares characters, not parts of a path. What follows the path must"
+                " be a '/'.",
+            )  # fmt: skip
+        for path in (f"/{name}/z", f"/{name}/z/1"):
+            status, seen = meets(there, http, path)
+            require(
+                status == 404 and not seen, f"GET {path} with the rule under('/{name}/z') && Method(`PUT`)",
+                expected="404, because the method is GET", saw=f"{status}, {len(seen)} reached the service",
+                means="`&&` binds more tightly than `||`. Without brackets around the whole of it, a"
+                " condition that is"
+                " joined to `under(…)` holds for its last part only, and protection is left out for the"
+                " others.",
+            )  # fmt: skip
 
 
-def _goes_where_it_should(name: str, there: Recorder, http: httpx.Client) -> None:
-    """Routes of a rule set that a check published, with your rule_set()."""
-    for path in (f"/{name}/x", f"/{name}/x/1", f"/{name}/y", f"/{name}/y/1"):
-        status, seen = _meets(there, http, path)
-        means = "under() with several paths matches each of them and what lies below."
-        did = f"GET {path} with the rule under('/{name}/x', '/{name}/y')"
-        require((status, seen) == (200, [path]), did, expected="at the service", saw=status, means=means)
-    path = f"/{name}/both"
-    _, seen = _meets(there, http, path)
-    require(
-        seen == [f"/first{path}"],
-        f"GET {path} with two matching routes: the short rule has priority 300, the long one 30",
-        expected=f"the first route, which adds the prefix: /first{path}",
-        saw=seen or "nothing at the service",
-        means="Without a priority Traefik takes the longest rule, whatever you had in mind.",
-    )
-    path = f"/{name}/away"
-    status, seen = _meets(there, http, path)
-    require(
-        status == 503 and not seen,
-        f"GET {path} with the route away('{name}', …, by='auth')",
-        expected="503 by auth, which answers for a service without instances",
-        saw=f"{status}, and {len(seen)} reached the service itself",
-        means="served_by and add_prefix lead a request to another service, under another path.",
-    )
+def _in_force(service: Probe, http: httpx.Client) -> str:
+    """Publish routes with the learner's rules, everything else by the platform. Gives the first rule."""
+    name = service.name
+    rule, other = str(service.under(f"/{name}/x", f"/{name}/y")), str(service.under(f"/{name}/z"))
+    routes = [
+        Route("below", rule, 100, needs_user=False),
+        Route("put", f"{other} && Method(`PUT`)", 100, needs_user=False),
+        Route("open", f"Path(`/{name}/open`)", 100, needs_user=False),
+    ]
+    try:
+        keys = rule_set(name, routes, secret=SECRET, auth_check_url=service.auth)
+    except RulesRefused as refused:
+        wrong(f"called under('/{name}/x', '/{name}/y')", expected="a rule that Traefik can read",
+              saw=f"{rule} ({refused})", means="`under` must join matchers by || in brackets.")  # fmt: skip
+    publish_live(service, keys, http, f"/{name}/open")
+    return rule
 
 
-def _meets(there: Recorder, http: httpx.Client, path: str) -> tuple[int, list[str]]:
+@check(points=3)
+@pytest.mark.disturbs
+def test_routes_lead_where_they_say(lab: Exercise, rng: Random) -> None:
+    """rule_set() keeps the priority, entry point, prefix and serving service of each route"""
+    with live_probe(lab, rng) as (service, there, http):
+        name = service.name
+        path = f"/{name}/both"
+        _, seen = meets(there, http, path)
+        require(
+            seen == [f"/first{path}"],
+            f"GET {path} with two matching routes: the short rule has priority 300, the long one 30",
+            expected=f"the first route, which adds the prefix: /first{path}",
+            saw=seen or "nothing at the service",
+            means="`rule_set` must write `priority` of each route; without it Traefik takes the longest"
+            " rule. The first"
+            " route also needs the middleware addPrefix."
+            if seen != [path]
+            else "`rule_set` left out the priority of the route, or its prefix.",
+        )
+        path = f"/{name}/away"
+        status, seen = meets(there, http, path)
+        require(
+            status == 503 and not seen,
+            f"GET {path} with a route that is served_by auth and adds the prefix /away/{name}",
+            expected="503 by auth, which answers for a service without instances",
+            saw=f"{status}, and {len(seen)} reached the service itself",
+            means="served_by and add_prefix must lead a request to another service, under another path.",
+        )
+        path = f"/{name}/inside"
+        status, seen = meets(there, http, path)
+        require(
+            status == 404 and not seen,
+            f"GET {path} from outside, with a route whose entry_point is 'internal'",
+            expected="404: only the gateway itself can reach it",
+            saw=f"{status}, and {len(seen)} reached the service",
+            means="`rule_set` must write `entry_point` of each route. What is internal has no protection"
+            " of its own,"
+            " because nobody outside can reach it.",
+        )
+
+
+def meets(there: Recorder, http: httpx.Client, path: str) -> tuple[int, list[str]]:
     """Status of a GET, and what reached the recording instance meanwhile."""
     there.seen.clear()
     status = http.get(path).status_code

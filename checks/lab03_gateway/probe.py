@@ -1,77 +1,97 @@
-"""A service of the checks' own, whose rules the learner's module publishes."""
+"""A service of the checks' own, for whose routes the learner's functions are called one by one.
 
-from collections.abc import Iterator
+What a check does not judge comes from the platform's module, which this process has: so a mistake in one step
+fails only the check of this step.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from random import Random
+from typing import Any
 
 import httpx
 from grading import checked_http
 from grading.learner_process import Beside, beside
-from grading.reach import Recorder, consul, recorder
-from grading.recording_proxy import RecordingProxy, recording_proxy
+from grading.reach import Recorder, consul, environment, recorder
+from grading.recording_proxy import RecordingProxy, door_to_consul
+from grading.stack import ENDPOINTS
 from grading.system import eventually
 
+from civildiy.chassis.discovery.gateway_rules import Route, RouteStore
+from civildiy.chassis.discovery.membership import consul_client
 from lab.course.exercise import Exercise
 from lab03_gateway.kv import ROOT
 from lab03_gateway.posts import GATEWAY
 
-PUBLISH = """
-import consul, os, sys
+SECRET = "s" * 20
+PROGRAM = """
+import consul, json, os, sys
 from civildiy.chassis.discovery.gateway_rules import *
+from civildiy.chassis.discovery import gateway_rules
 name, host, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
-good = [
-    Route("open", f"Path(`/{name}/open`)", 100, needs_user=False),
-    Route("login", f"Path(`/{name}/login`)", 200, needs_user=False, limit=(1, 3)),
-    Route("guarded", f"Path(`/{name}/guarded`)", 100, limit=(1, 3)),
-    Route("first", f"Path(`/{name}/both`)", 300, needs_user=False, add_prefix="/first"),
-    Route("second", f"Path(`/{name}/both`) && (Method(`GET`) || Method(`HEAD`))", 30, needs_user=False),
-    Route("below", under(f"/{name}/x", f"/{name}/y"), 100, needs_user=False),
-    away(name, f"/{name}/away", by="auth"),
-]
-nowhere = "Host(`nowhere.example`)"
-cases = {
-    "good": good,
-    "changed": [*good[2:], Route("login", f"Path(`/{name}/login`)", 210, needs_user=False, limit=(1, 3))],
-    "not": [Route("a", f"!Path(`/{name}/a`) && {nowhere}", 10)],
-    "nested": [Route("a", f"(({nowhere} && !(PathPrefix(`/a`))) || (Path(`/b`) && {nowhere}))", 10)],
-    "two arguments": [Route("a", f"Header(`X-Kind`, `a`) && PathRegexp(`^/a$`) && {nowhere}", 10)],
-    "no routes": [],
-    "two of one name": [good[0], good[0]],
-    "bracket missing": [Route("a", "(Path(`/a`)", 10)],
-    "no quotes": [Route("a", "Path(/a)", 10)],
-    "operator at the end": [Route("a", "Path(`/a`) &&", 10)],
-    "not a matcher": [Route("a", "Paht(`/a`)", 10)],
-    "priority 0": [Route("a", "Path(`/a`)", 0)],
-    "name with a slash": [Route("a/b", "Path(`/a`)", 10)],
-    "limit 0": [Route("a", "Path(`/a`)", 10, limit=(0, 5))],
-    "no operator between": [Route("a", "Path(`/a`) Method(`GET`)", 10)],
-    "empty": [Route("a", "", 10)],
-    "more than one transaction takes": [Route(f"r{n}", f"Path(`/{name}/{n}`)", 10) for n in range(40)],
-}
 client = consul.Consul(host=host, port=port)
 client.http.session.trust_env = False  # no proxy stands between a service and its agent
-auth = os.environ["AUTH_CHECK_URL"]
-for case in sys.stdin:
+store = RouteStore(client, name)
+def route(fields):
+    limit = fields.pop("limit")
+    return Route(**fields, limit=tuple(limit) if limit else None)
+for line in sys.stdin:
+    what, given = json.loads(line)
     try:
-        keys = rule_set(name, cases[case.strip()], secret="s" * 20, auth_check_url=auth)
-        RouteStore(client, name).publish(keys)
+        if what == "under":
+            answer = under(*given)
+        elif what == "publish":
+            answer = store.publish(given)
+        else:
+            routes = [route(fields) for fields in given["routes"]]
+            answer = rule_set(name, routes, secret=given["secret"], auth_check_url=given["auth"])
+            if what == "both":
+                store.publish(answer)
+                answer = "published"
     except RulesRefused as refused:
-        say("refused", " ".join(str(refused).split()))
-    else:
-        say("published")
+        answer = "RulesRefused: " + " ".join(str(refused).split())
+    except NotImplementedError:
+        raise
+    except Exception as error:
+        answer = f"{type(error).__name__}: " + " ".join(str(error).split())[:200]
+    say(json.dumps(answer))
 """
 
 
 class Probe:
-    """A service of its own, whose rule sets the learner's module publishes."""
+    """A service of its own, for which the learner's functions work."""
 
     def __init__(self, name: str, module: Beside, proxy: RecordingProxy) -> None:
         self.name, self._module, self.proxy = name, module, proxy
+        self.auth = environment("posts")["AUTH_CHECK_URL"]
+        _, _, address = ENDPOINTS["consul"].partition("://")
+        host, _, port = address.partition(":")
+        self.store = RouteStore(consul_client(host, int(port)), name)
+        """The platform's own."""
 
-    def publish(self, case: str) -> str:
-        """What the module says of a rule set."""
-        self._module.tell(case)
-        return self._module.hear(f"rule_set and publish with the rule set '{case}'", within=30)
+    def _ask(self, what: str, given: object, title: str) -> Any:
+        self._module.tell(json.dumps([what, given]))
+        return json.loads(self._module.hear(title, within=30))
+
+    def under(self, *paths: str) -> object:
+        """The learner's rule for these paths."""
+        return self._ask("under", paths, "under() to return")
+
+    def rule_set(self, routes: Sequence[Route], auth: str = "") -> Any:
+        """The learner's keys for the routes, or what was raised, as text."""
+        given = {"routes": [asdict(route) for route in routes], "secret": SECRET, "auth": auth or self.auth}
+        return self._ask("rule_set", given, "rule_set() to return")
+
+    def both(self, routes: Sequence[Route], case: str) -> str:
+        """Whether the learner's rule_set() and publish() take the routes: 'published', or what was raised."""
+        given = {"routes": [asdict(route) for route in routes], "secret": SECRET, "auth": self.auth}
+        return str(self._ask("both", given, f"rule_set and publish with the rule set '{case}'"))
+
+    def publish(self, keys: Mapping[str, str]) -> Any:
+        """What the learner's publish() returns, or what was raised, as text."""
+        return self._ask("publish", dict(keys), "publish() to return")
 
 
 @contextmanager
@@ -80,8 +100,8 @@ def probe(lab: Exercise, rng: Random) -> Iterator[Probe]:
     name = f"probe{rng.getrandbits(40):x}"
     try:
         with (
-            recording_proxy() as proxy,
-            beside(lab, "posts", PUBLISH, name, proxy.host, str(proxy.port)) as module,
+            door_to_consul() as proxy,
+            beside(lab, "posts", PROGRAM, name, proxy.host, str(proxy.port)) as module,
         ):
             yield Probe(name, module, proxy)
     finally:
@@ -89,18 +109,56 @@ def probe(lab: Exercise, rng: Random) -> Iterator[Probe]:
             consul("DELETE", f"/v1/kv/{ROOT}/{kind}/{name}-?recurse=true")
 
 
+def good_routes(name: str) -> list[Route]:
+    """Routes of every kind; their rules are written here, so they judge no rule of the learner's."""
+    return [
+        Route("open", f"Path(`/{name}/open`)", 100, needs_user=False),
+        Route("login", f"Path(`/{name}/login`)", 200, needs_user=False, limit=(1, 3)),
+        Route("bursty", f"Path(`/{name}/bursty`)", 200, needs_user=False, limit=(1, 25)),
+        Route("guarded", f"Path(`/{name}/guarded`)", 100, limit=(1, 3)),
+        Route("user", f"Path(`/{name}/user`)", 100),
+        Route("first", f"Path(`/{name}/both`)", 300, needs_user=False, add_prefix="/first"),
+        Route("second", f"Path(`/{name}/both`) && (Method(`GET`) || Method(`HEAD`))", 30, needs_user=False),
+        Route("inside", f"Path(`/{name}/inside`)", 100, needs_user=False, entry_point="internal"),
+        Route(
+            "away", f"Path(`/{name}/away`)", 2, needs_user=False, add_prefix=f"/away/{name}", served_by="auth"
+        ),
+    ]
+
+
 @contextmanager
-def live_probe(lab: Exercise, rng: Random) -> Iterator[tuple[Probe, Recorder, httpx.Client]]:
-    """Its good rules are in force, and lead to an instance that records."""
+def live_probe(lab: Exercise, rng: Random, auth: str = "") -> Iterator[tuple[Probe, Recorder, httpx.Client]]:
+    """The keys of the learner's rule_set() are in force, and lead to an instance that records."""
     with (
         probe(lab, rng) as service,
         recorder(service.name) as there,
         checked_http.client(base_url=GATEWAY, timeout=10) as http,
     ):
-        service.publish("good")
-        eventually(
-            lambda: http.get(f"/{service.name}/open").status_code == 200,
-            within=8,
-            what="the new route to be live",
-        )
+        keys = service.rule_set(good_routes(service.name), auth)
+        if isinstance(keys, str):
+            refuse_good(keys)
+        publish_live(service, keys, http, f"/{service.name}/open")
+        there.seen.clear()
         yield service, there, http
+
+
+def refuse_good(saw: str) -> None:
+    """Good routes were not taken. Raises Wrong."""
+    from grading.outcome import wrong
+
+    wrong("called rule_set() with good routes", expected="keys and values", saw=saw,
+          means="rule_set() raised for routes that Traefik can read. If it is RulesRefused, look at"
+          " `_validate` (step 3).")  # fmt: skip
+
+
+def publish_live(service: Probe, keys: Mapping[str, str], http: httpx.Client, path: str) -> None:
+    """Write the keys with the platform's own store, and wait until the gateway serves `path`."""
+    service.store.publish(keys)
+    eventually(
+        lambda: http.get(path).status_code == 200,
+        within=8,
+        what=f"GET {path} to reach the service, whose keys stand in Consul KV",
+        means="The gateway has no router that matches this path, or its chain of middlewares names one"
+        " that does not"
+        " exist. Compare the keys of the router with those of the picture on the page.",
+    )

@@ -85,7 +85,8 @@ def test_unknown_user_and_wrong_password_look_the_same(ada: Person) -> None:
         did,
         expected="401 and the same text for both",
         saw=[said(answer) for answer in answers.values()],
-        means="Two different answers tell a stranger who has an account.",
+        means="Two different answers tell a stranger who has an account. `verify` must answer False for"
+        " both.",
     )
     known, unknown = (statistics.median(times[kind]) for kind in times)
     require(
@@ -93,5 +94,6 @@ def test_unknown_user_and_wrong_password_look_the_same(ada: Person) -> None:
         did,
         expected="about the same time for both (ratio 0.5 to 2)",
         saw=f"{known * 1000:.1f} ms and {unknown * 1000:.1f} ms, ratio {unknown / known:.2f}",
-        means="An early answer for unknown users tells a stranger who has an account.",
+        means="`verify` answers early for unknown users (`stored` is None), which tells a stranger who"
+        " has an account. Compare with `self._nobody` then.",
     )

@@ -29,5 +29,6 @@ def refused(answer: httpx.Response, did: str) -> None:
         did,
         expected="401 with WWW-Authenticate: Bearer …",
         saw=f"{said(answer)}, WWW-Authenticate: {answer.headers.get('www-authenticate')}",
-        means="Whoever gets through here acts as anybody they like.",
+        means="This token must not be accepted: its bearer acts as any user they like. The kind of the"
+        " token names the test that is missing.",
     )

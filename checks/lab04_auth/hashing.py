@@ -1,0 +1,68 @@
+"""Passwords.hash() and verify() called beside the system: whom they hold up, and what they answer."""
+
+import json
+
+from grading.learner_process import beside
+from grading.outcome import require
+from grading.plugin import check
+
+from lab.course.exercise import Exercise
+from lab04_auth.programs import PASSWORDS
+
+LEAST_TURNS = 4
+"""Of the event loop while one hash is computed: it takes some 30 ms, and the program looks every 2 ms."""
+AT_ONCE = 2
+ANSWERS = (
+    ("the right password", True),
+    ("the right password (100 characters) and one more", False),
+    ("the right password without its last character", False),
+    ("the right password in capital letters", False),
+    ("any password for an unknown user (stored is None)", False),
+    ("the password of the comparison hash for an unknown user (stored is None)", False),
+    ("a stored text that is no hash", False),
+)
+
+
+@check(points=3)
+def test_hashing_leaves_the_event_loop_free(lab: Exercise) -> None:
+    """While a password is hashed or compared the event loop goes on, and only a few are computed at a time"""
+    with beside(lab, "auth", PASSWORDS, only=("civildiy.auth.passwords",)) as module:
+        turns: int = json.loads(module.hear("hash() to return", 20))
+        _free("hash", "hash", turns)
+        known, unknown = json.loads(module.hear("verify() to return", 20))
+        _free("verify", "verify for a known user", known)
+        _free("verify", "verify for an unknown user", unknown)
+        for name, most in zip(
+            ("hash", "verify"), json.loads(module.hear("eight calls at once", 30)), strict=True
+        ):
+            require(
+                most <= AT_ONCE,
+                f"called {name}() eight times at once beside the system and looked at its threads",
+                expected=f"at most {AT_ONCE} threads that compute Argon2 at a time",
+                saw=f"{most} at the same moment",
+                means=f"`{name}` in passwords.py does not wait for `self._free`. Each computation takes"
+                " 19 MiB and a"
+                " processor, so a burst of logins takes the memory and the processors from all other"
+                " requests.",
+            )
+        answers = json.loads(module.hear("verify() to answer", 20))
+    for (case, wanted), found in zip(ANSWERS, answers, strict=True):
+        require(
+            found is wanted,
+            f"called verify() beside the system with {case}",
+            expected=wanted,
+            saw=found,
+            means="`verify` in passwords.py must be True for exactly one password of a known user.",
+        )
+
+
+def _free(name: str, what: str, turns: int) -> None:
+    require(
+        turns >= LEAST_TURNS,
+        f"called {what}() beside the system and counted the turns of the event loop meanwhile",
+        expected=f"at least {LEAST_TURNS} turns",
+        saw=f"{turns} turns",
+        means=f"`{name}` in passwords.py computes on the event loop. Until it is done this process"
+        " answers nobody, so"
+        " the gateway waits with every protected request of the system while people log in. Use a thread.",
+    )

@@ -1,0 +1,180 @@
+"""issue() and verify() called beside the system, with issuers and keys that the check chooses."""
+
+import json
+import time
+from random import Random
+from typing import Any
+from uuid import uuid4
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from grading.learner_process import beside
+from grading.outcome import require
+from grading.plugin import check
+
+from lab.course.exercise import Exercise
+from lab04_auth.programs import TOKENS, asked, public_hex
+
+MODULE = ("civildiy.auth.tokens",)
+SECONDS = 120
+CLAIM_MEANS = {
+    "iss": "`issue` must take the issuer from `issuer.name`: another system would set another name.",
+    "aud": "`issue` must take the audience from `issuer.audience`: it keeps the token out of other systems.",
+    "sub": "The subject is the text of `user_id`; the gateway passes it on as X-User-ID.",
+    "kid": "The header must name the key that was given: verifiers look the public half up by this id.",
+    "lifetime": "`exp` must be `iat` plus `issuer.seconds`: the keys are kept just as long as tokens live.",
+    "iat": "The time must be read at each call. A time that is read once, when the module is imported or as a"
+    " default value, makes tokens that are old, and soon expired, when they are issued.",
+    "nbf": "All names of `CLAIMS` belong into the token; `nbf` says from when on it is valid, which is now.",
+    "jti": "`jti` tells two tokens apart, so each call needs a new one.",
+    "signature": "The token must be signed with the key that was given, by EdDSA.",
+}
+
+
+@check(points=2)
+def test_token_from_what_issue_is_given(lab: Exercise, rng: Random) -> None:
+    """A token holds what issue() was given, and the time of the call"""
+    key = Ed25519PrivateKey.generate()
+    name, audience, kid = (f"{what}-{rng.getrandbits(32):x}" for what in ("issuer", "audience", "key"))
+    question = {
+        "issuer": [name, audience, SECONDS],
+        "user": 41,
+        "kid": kid,
+        "key": key.private_bytes_raw().hex(),
+    }
+    did = f"called issue(41, Issuer('{name}', '{audience}', {SECONDS}), '{kid}', key) twice"
+    with beside(lab, "auth", TOKENS, only=MODULE) as module:
+        asked(module, "issue() to return", question)
+        time.sleep(1.1)  # a time that was read at the import is older than this
+        began = int(time.time())
+        tokens = [str(asked(module, "issue() to return", question)) for _ in range(2)]
+        ended = time.time()
+    try:
+        headers = [jwt.get_unverified_header(token) for token in tokens]
+        claims = [jwt.decode(token, options={"verify_signature": False}) for token in tokens]
+    except jwt.InvalidTokenError as error:
+        means = "What `issue` returns must be a signed JSON Web Token as text."
+        require(False, did, expected="a token", saw=f"{tokens[0][:60]} ({error})", means=means)
+    said = claims[0]
+    iat, nbf, exp = (
+        said.get(claim) if isinstance(said.get(claim), int) else None for claim in ("iat", "nbf", "exp")
+    )
+    wanted: dict[str, tuple[object, object]] = {
+        "iss": (name, said.get("iss")), "aud": (audience, said.get("aud")), "sub": ("41", said.get("sub")),
+        "kid": (kid, headers[0].get("kid")),
+        "iat": (True, iat is not None and began <= iat <= ended),
+        "lifetime": (SECONDS, None if iat is None or exp is None else exp - iat),
+        "nbf": (True, nbf is not None and began - 5 <= nbf <= ended),
+        "jti": (True, bool(said.get("jti")) and said.get("jti") != claims[1].get("jti")),
+        "signature": (True, _signed(tokens[0], key, audience)),
+    }  # fmt: skip
+    for claim, (right, found) in wanted.items():
+        require(
+            found == right,
+            did,
+            expected=_in_words(claim, right, began),
+            saw=f"header {headers[0]}, claims {said}" + (" in both tokens" if claim == "jti" else ""),
+            means=CLAIM_MEANS[claim],
+        )
+
+
+def _signed(token: str, key: Ed25519PrivateKey, audience: str) -> bool:
+    try:
+        jwt.decode(token, key.public_key(), algorithms=["EdDSA"], audience=audience, leeway=5)
+    except jwt.InvalidTokenError:
+        return False
+    return True
+
+
+def _in_words(claim: str, right: object, began: int) -> str:
+    words = {
+        "iat": f"`iat` at the time of the call (Unix time {began})",
+        "nbf": f"`nbf` at the time of the call (Unix time {began})",
+        "jti": "another `jti` in each token",
+        "lifetime": f"`exp` {SECONDS} s after `iat`",
+        "signature": "a signature of the given key",
+    }
+    return words.get(claim, f"`{claim}` {right!r}")
+
+
+REQUIRED = (
+    "Every claim of `CLAIMS` must be required; a token without one of them says less than its"
+    " issuer promised."
+)
+SUBJECT = "A subject that is not the decimal number of a user must raise TokenRefused, and nothing else."
+END = "`LEEWAY_SECONDS` allows for clocks that differ at the start of a token. A token still ends at `exp`."
+EARLY = (
+    "The clock of the instance that issued the token is a few seconds ahead. Within `LEEWAY_SECONDS` the"
+    " token must be"
+    " accepted, or users are logged out right after they logged in."
+)
+OURS = "`verify` must compare with the issuer and audience that it was given, not with fixed names."
+KEY = (
+    "Only UnknownKey makes the caller load the keys again. With TokenRefused, tokens of a renewed key are"
+    " refused until"
+    " the next regular load; with UnknownKey for everything, each bad token causes a load."
+)
+NOISE = "What is not a token must raise TokenRefused: any other error becomes a 500 at the gateway."
+REFUSED = "TokenRefused"
+
+
+@check(points=2)
+def test_verify_at_the_edges(lab: Exercise) -> None:
+    """verify() decides right about times, subjects, missing claims, unknown keys, text that is no token"""
+    key = Ed25519PrivateKey.generate()
+    with beside(lab, "auth", TOKENS, only=MODULE) as module:
+        for case, token, wanted, means in _cases(key):
+            question = {
+                "issuer": ["issuer-1", "audience-1", 600], "token": token, "keys": {"key-1": public_hex(key)},
+            }  # fmt: skip
+            said = asked(module, f"verify() to return for {case}", question)
+            require(
+                said == wanted,
+                f"called verify() beside the system with {case}",
+                expected="the claims of user 7" if wanted == "user 7" else f"{wanted} to be raised",
+                saw=f"claims of {said}" if said.startswith("user ") else f"{said} was raised",
+                means=means,
+            )
+
+
+def _cases(key: Ed25519PrivateKey) -> list[tuple[str, str, str, str]]:
+    """The name of the case, the token, what must come, and what it means if something else comes."""
+    now = int(time.time())
+    good: dict[str, Any] = {
+        "iss": "issuer-1", "aud": "audience-1", "sub": "7", "iat": now, "nbf": now, "exp": now + 600,
+    }  # fmt: skip
+
+    def token(kid: str | None = "key-1", **other: object) -> str:
+        said = {n: value for n, value in (good | {"jti": uuid4().hex} | other).items() if value is not None}
+        return jwt.api_jws.encode(  # jwt.encode refuses subjects that are no text
+            json.dumps(said).encode(),
+            key,
+            "EdDSA",
+            {"kid": kid, "typ": "JWT"} if kid else {"typ": "JWT"},
+        )
+
+    means = "This token is good in every respect."
+    cases = [
+        ("a good token", token(), "user 7", means),
+        ("a token that ends in 30 s", token(exp=now + 30), "user 7", means),
+        ("a token that begins 3 s from now", token(iat=now + 3, nbf=now + 3), "user 7", EARLY),
+        ("a token that ended 2 s ago", token(exp=now - 2), REFUSED, END),
+        (
+            "a token that begins 60 s from now",
+            token(nbf=now + 60),
+            REFUSED,
+            "`nbf` says from when on it is valid.",
+        ),
+        ("a token of the system's usual issuer", token(iss="civildiy-auth"), REFUSED, OURS),
+        ("a token for the system's usual audience", token(aud="civildiy"), REFUSED, OURS),
+        ("a token of a key that is not among `keys`", token(kid="key-2"), "UnknownKey", KEY),
+        ("a token without kid", token(kid=None), REFUSED, KEY),
+    ]
+    cases += [(f"a token without {claim}", token(**{claim: None}), REFUSED, REQUIRED)
+              for claim in ("iss", "aud", "sub", "iat", "nbf", "exp", "jti")]  # fmt: skip
+    cases += [(f"the subject {subject!r}", token(sub=subject), REFUSED, SUBJECT)
+              for subject in ("0", "-7", "7.0", "", "admin", "\u00b2", "\u0667")]  # fmt: skip
+    head, body, _ = token().split(".")
+    cases += [(f"the text {text[:12]!r}", text, REFUSED, NOISE)
+              for text in ("", "x", "a.b.c", "e30.e30.", "\u00e9", f"{head}.{body}")]  # fmt: skip
+    return cases
