@@ -7,6 +7,7 @@
 
 import json
 import os
+import re
 import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,6 +37,12 @@ class Mutant:
     def name(self) -> str:
         """'01-services/null-on-put'."""
         return f"{self.patch.parent.name}/{self.patch.stem}"
+
+    @property
+    def depth(self) -> int:
+        """How many folders the patch names before a file; the files of a lab lie in one folder."""
+        header = re.search(r"^--- (\S+)", self.patch.read_text(encoding="utf-8"), re.MULTILINE)
+        return header[1].count("/") if header else 1
 
     @property
     def wording(self) -> Path:
@@ -89,7 +96,7 @@ class Stage:
         """The platform's text with the mutant's change."""
         self.reference()
         env = {**os.environ, "GIT_CEILING_DIRECTORIES": str(WORK.parent)}
-        command = ["git", "apply", "-p1", str(mutant.patch)]
+        command = ["git", "apply", f"-p{mutant.depth}", str(mutant.patch)]
         done = subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True, check=False)
         if done.returncode:
             raise LabError(f"{mutant.name} does not fit the platform any more: {done.stderr.strip()}")
