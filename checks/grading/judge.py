@@ -79,14 +79,14 @@ def judge(
         why = f"{error.did}: {error.saw}, instead of {error.expected}"
         return Outcome.NOT_GRADABLE, [("why", why), ("next", RESTART)]
     if isinstance(error, Wrong):
-        return Outcome.FAIL, _said(error) + _look(lab, happened, mine)
+        return Outcome.FAIL, _said(error) + _look(lab, happened, mine, step)
     if happened:
         return Outcome.FAIL, [
             ("did", "used the service as the task describes"),
             ("expected", "an answer"),
             ("saw", _short(error)),
             ("means", "Your code failed before it could answer."),
-            *_look(lab, happened, mine),
+            *_look(lab, happened, mine, step),
         ]
     if isinstance(error, NotGradable):
         return Outcome.NOT_GRADABLE, [("why", str(error)), ("next", RESTART)]
@@ -99,7 +99,7 @@ def judge(
             ("expected", "an answer as the task describes it"),
             ("saw", source.saw),
             ("means", f"Nothing can be made of this answer ({_short(error)})."),
-            *_look(lab, happened, mine),
+            *_look(lab, happened, mine, step),
         ]
     if mine and not _answering(lab):
         return Outcome.FAIL, [
@@ -107,7 +107,7 @@ def judge(
             ("expected", "an answer"),
             ("saw", _short(error)),
             ("means", "The unit that runs your code is not healthy."),
-            *_look(lab, happened, mine),
+            *_look(lab, happened, mine, step),
         ]
     return Outcome.NOT_GRADABLE, [
         ("why", f"the check itself broke: {_short(error)}"),
@@ -176,14 +176,27 @@ def _short(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"[:300]
 
 
-def _look(lab: Exercise, happened: list[Incident], mine: bool) -> Lines:
+def _look(lab: Exercise, happened: list[Incident], mine: bool, step: Step | None) -> Lines:
     if not mine:
         where = f"the platform's own code runs: ./lab start {lab.number} to have yours graded"
     elif happened:
         where = str(happened[-1])
     else:
-        where = ", ".join(f"labs/{p.file.parent.name}/{p.file.name}" for p in lab.pieces)
+        where = "; ".join(_places(lab, step))
     return [("look at", where), ("next", f"./lab hint {lab.number}")]
+
+
+def _places(lab: Exercise, step: Step | None) -> list[str]:
+    """The files of the lab; for a step only those in which it has functions to write, with their names."""
+    found = []
+    for piece in lab.pieces:
+        file = f"labs/{piece.file.parent.name}/{piece.file.name}"
+        names = [f"`{name}`" for name, number in piece.left_out.items() if step and number == step.number]
+        if names:
+            found.append(f"{file}, {', '.join(names)}")
+        elif step is None:
+            found.append(file)
+    return found
 
 
 def absent_units(units: tuple[str, ...]) -> list[str]:
