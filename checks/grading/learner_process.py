@@ -12,7 +12,7 @@ from typing import IO, NoReturn
 from grading.outcome import wrong
 from grading.reach import environment
 from grading.stack import home
-from grading.system import eventually
+from grading.system import LATE, eventually
 from lab.course.exercise import LABS, Exercise
 from lab.course.running import code_of
 from lab.environment import own
@@ -69,8 +69,8 @@ class Beside:
             self._process.stdin.write(line + "\n")
             self._process.stdin.flush()
 
-    def hear(self, what: str, within: float = 10) -> str:
-        """The next thing that it says, waited for as `what`.
+    def hear(self, what: str, within: float = 10, means: str = LATE) -> str:
+        """The next thing that it says, waited for as `what`; `means`: what it means that none comes.
 
         Raises Wrong when none comes or the program has ended, and NotImplementedError for a starter's.
         """
@@ -83,7 +83,7 @@ class Beside:
                 return self._broke(what) if ended else ""
             return self._words.get_nowait()
 
-        return eventually(look, within=within, what=what)
+        return eventually(look, within=within, what=what, means=means)
 
     def _broke(self, what: str) -> NoReturn:
         last = self._errors[-1] if self._errors else f"exit code {self._process.returncode}"

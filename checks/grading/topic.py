@@ -228,19 +228,19 @@ def second_relay(lab: Exercise) -> Iterator[OwnRelays]:
 
 
 @contextmanager
-def refusing(size: int) -> Iterator[None]:
+def refusing(size: int, topic: str = POSTS_TOPIC) -> Iterator[None]:
     """Kafka refuses records of more than `size` bytes on the topic."""
-    _largest(str(size))
+    _largest(topic, str(size))
     try:
         yield
     finally:
-        _largest("1048588")
+        _largest(topic, "1048588")
 
 
-def _largest(value: str) -> None:
+def _largest(topic: str, value: str) -> None:
     admin = admin_client(ENDPOINTS["kafka"], bootstrap_timeout_ms=5000)
     try:
-        resource = ConfigResource(ConfigResourceType.TOPIC, POSTS_TOPIC, {"max.message.bytes": value})
+        resource = ConfigResource(ConfigResourceType.TOPIC, topic, {"max.message.bytes": value})
         admin.alter_configs([resource])
     finally:
         admin.close()
