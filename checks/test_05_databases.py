@@ -9,10 +9,12 @@ from lab05_databases.users import (
     test_full_database,
     test_login_by_the_whole_address,
     test_hostile_words_at_login,
+    test_roles_are_apart,
+)
+from lab05_databases.refusals import (
     test_taken_field_is_named,
     test_refusals_keep_no_connection,
     test_accounts_without_database,
-    test_roles_are_apart,
 )
 from lab05_databases.profiles import (
     test_first_profile_once,

@@ -34,6 +34,7 @@ from lab07_feeds.burying import (
     test_poison_of_every_kind,
     test_dead_letter_before_the_offset,
     test_one_letter_for_each_record,
+    test_offset_is_committed,
 )
 from lab07_feeds.catching_up import (
     test_counters,

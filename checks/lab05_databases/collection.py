@@ -46,7 +46,8 @@ def test_empty_collection(lab: Exercise) -> None:
                         f"called ensure_collection() {turn}, and looked at the collection `posts`",
                         expected=json.dumps(WANTED),
                         saw=json.dumps(seen),
-                        means="A new system begins with an empty MongoDB, and a service begins many times. Make"
+                        means="A new system begins with an empty MongoDB, and a service begins many"
+                        " times. Make"
                         " the collection if it is not there, then its three indexes and the images of"
                         " removed posts. Look at `ensure_collection` in posts.py.",
                     )

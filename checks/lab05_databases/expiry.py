@@ -129,7 +129,8 @@ def test_gone_posts_are_hidden(ada: Person) -> None:
         f"{did}; read the author's list and everybody's",
         expected="the third one in both, and a total of 1",
         saw=f"{seen} and {everybodys}, total {page['total']}",
-        means="A post that waits for its removal is gone for readers. `visible()` says which posts are left at"
+        means="A post that waits for its removal is gone for readers. `visible()` says which posts are"
+        " left at"
         " the moment of the call, so `page` in posts.py has to call it for each request.",
     )
     titles = [post["title"] for post in first["items"]]
@@ -138,7 +139,8 @@ def test_gone_posts_are_hidden(ada: Person) -> None:
         f"{did}; read the author's list with limit=1",
         expected="the third one, and `next` null",
         saw=f"{titles}, next {first['next']}",
-        means="The query has to leave out hidden posts. A program that removes them afterwards shows pages with"
+        means="The query has to leave out hidden posts. A program that removes them afterwards shows"
+        " pages with"
         " gaps, and a `next` that leads to nothing. Look at `page` in posts.py.",
     )
     require(

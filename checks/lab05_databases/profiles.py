@@ -139,10 +139,12 @@ def test_profile_without_database(ada: Person, bob: Person) -> None:
     seen = dict(zip(calls, answers, strict=True))
     require(
         set(answers) == {503},
-        "locked the table user_profiles, so that PostgreSQL ends each statement after 4 s, and sent one request"
+        "locked the table user_profiles, so that PostgreSQL ends each statement after 4 s, and sent one"
+        " request"
         " of each kind",
         expected="503 for each",
         saw=seen,
-        means="Your code takes every error for one particular error. Catch only IntegrityError in `create`, and"
+        means="Your code takes every error for one particular error. Catch only IntegrityError in"
+        " `create`, and"
         " only StaleDataError in `update` and `delete` of profiles.py; all others become 503 by themselves.",
     )

@@ -10,6 +10,7 @@ from typing import Any
 from bson import ObjectId
 from grading.databases import Document, mongodb
 from grading.learner_process import Beside, beside
+from grading.refusing_kafka import refusing_as_too_old
 from grading.stack import ENDPOINTS
 from kafka.admin import NewTopic
 from pymongo.collection import Collection
@@ -58,6 +59,9 @@ def run():
     running.append(threading.Thread(target=relay.run, args=(stopped,), daemon=True))
     running[0].start()
 
+def threads():
+    return threading.active_count()
+
 def stop():
     stopped.set()
     running[0].join()
@@ -98,6 +102,18 @@ class Probe:
         }  # fmt: skip
         self.posts.insert_one(document)
         return str(document["_id"])
+
+    @contextmanager
+    def refused(self) -> Iterator[None]:
+        """Kafka refuses each record of the topic as too old: nothing that is the event's fault."""
+        with refusing_as_too_old(self.topic.partition.topic):
+            yield
+
+    def records(self) -> list[tuple[str, str]]:
+        """Key and value of each record on the topic."""
+        self.topic.seek(0)
+        found = self.topic.until(self.topic.end())
+        return [((record.key or b"").decode(), (record.value or b"").decode()) for record in found]
 
     def left(self, post: str) -> dict[str, Any] | None:
         """What MongoDB holds of a post: the ids of its events, and whether it is settled."""

@@ -9,14 +9,17 @@ import pytest
 from grading.events import Post, dead_letters, publish, redis, settled, stats, stranger, titles
 from grading.outcome import Wrong, require, wrong
 from grading.plugin import check
-from grading.system import backend
-from grading.topic import refusing
+from grading.refusing_kafka import refusing
+from grading.system import ENDPOINTS, backend
+from grading.topic import PARTITION
 
+from civildiy.chassis.clients.kafka import group_consumer
 from civildiy.contracts.posts.envelope import DEAD_LETTER_TOPIC
 from civildiy.feed import keys
 from lab.course.running import is_waiting
 from lab.probes.readiness import slow
 
+GROUP = "feed-projector"
 TRIES_SECONDS = 2.5
 """A projector tries again every half second."""
 
@@ -35,7 +38,7 @@ def going_on(end: int) -> Iterator[None]:
 @check(points=3)
 @pytest.mark.disturbs
 def test_poison_of_every_kind(rng: Random) -> None:
-    """Poison without a key or a value, or with bytes that are no text, goes to the dead letters like all other"""
+    """Poison without a key or a value, or with bytes that are no text, goes to the dead letters"""
     mark = f"poison {time.time_ns()}".encode()
     after = Post(stranger(rng), "after the poison")
     kinds: dict[str, tuple[bytes | None, bytes | None]] = {
@@ -116,7 +119,8 @@ def test_dead_letter_before_the_offset(rng: Random) -> None:
             did,
             expected="the projector to stay before this record and to try again",
             saw=f"it moved on to offset {end}",
-            means="The letter is lost: Kafka does not have it, and the projector never reads the record again."
+            means="The letter is lost: Kafka does not have it, and the projector never reads the record"
+            " again."
             " `send()` only puts it into a buffer. `_bury` in projector.py has to wait for the broker's"
             " acknowledgement (`.get(…)`) and must not hide its error.",
         )
@@ -150,7 +154,7 @@ def test_one_letter_for_each_record(rng: Random) -> None:
             time.sleep(TRIES_SECONDS)
         finally:
             client.config_set("maxmemory", most)
-    did = f"let Redis refuse all writes for {TRIES_SECONDS} s, with a poison record and a good event on the topic"
+    did = f"let Redis refuse all writes for {TRIES_SECONDS} s, and published a poison record and a good event"
     with going_on(end):
         _passes(end, did)
     seen, dead = titles(post.user), stats()["counters"]["dead"] - before
@@ -171,4 +175,33 @@ def test_one_letter_for_each_record(rng: Random) -> None:
         means="The batch was read again at each try, and each time its poison record was buried again. The"
         " dead letters grow as long as Redis is full. `_bury` in projector.py has to remember up to which"
         " offset it has buried (`self._buried`).",
+    )
+
+
+@check(points=1)
+def test_offset_is_committed(rng: Random) -> None:
+    """After the effects the offset is committed to Kafka as well"""
+    post = Post(stranger(rng), "committed")
+    end = publish([(post.id, post.body())])
+    settled(end)
+    consumer = group_consumer(ENDPOINTS["kafka"], GROUP, "check")  # only asks, and joins no group
+    try:
+        # Others may publish meanwhile, and the commit follows the effects.
+        deadline, seen = time.monotonic() + 5 * slow(), None
+        while (seen := consumer.committed(PARTITION)) is None or seen < end:
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.1)
+        noted = int(stats()["next_offset"] or 0)
+    finally:
+        consumer.close()
+    require(
+        seen is not None and end <= seen <= noted,
+        f"put an event on the topic, which now ends at {end}, and asked Kafka for the offset of {GROUP}",
+        expected=f"{end}, the offset after the last record that was applied",
+        saw="no offset" if seen is None else seen,
+        means="Tools that watch consumer groups show a projector that never commits as more and more"
+        " behind, and"
+        " one that commits too early as further than it is. `_apply` in projector.py commits `following`"
+        " after the effects.",
     )

@@ -78,7 +78,8 @@ CASES = {
     "the version of a removed post, without an entry": known({1: (4, False)}, ()),
     "an entry of a post that MongoDB does not have": known({1: (4, True)}, ()),
     "3 1 2": order(3, 1, 2), "5 4 3 2 1": order(5, 4, 3, 2, 1), "1 2 3 4 5": order(1, 2, 3, 4, 5),
-    "1 9 8 7 6": order(1, 9, 8, 7, 6), "9 8 2 7 6 1": order(9, 8, 2, 7, 6, 1), "5 9 4 8 3 7": order(5, 9, 4, 8, 3, 7),
+    "1 9 8 7 6": order(1, 9, 8, 7, 6), "9 8 2 7 6 1": order(9, 8, 2, 7, 6, 1),
+    "5 9 4 8 3 7": order(5, 9, 4, 8, 3, 7),
     "": order(),
 }
 say(json.dumps(CASES))
@@ -108,7 +109,15 @@ KNOWN: dict[str, list[tuple[str, int]]] = {
     "the version of a removed post, without an entry": [],
     "an entry of a post that MongoDB does not have": [("surplus", 1)],
 }
-ORDERS = {"3 1 2": 1, "5 4 3 2 1": 0, "1 2 3 4 5": 4, "1 9 8 7 6": 1, "9 8 2 7 6 1": 1, "5 9 4 8 3 7": 3, "": 0}
+ORDERS = {
+    "3 1 2": 1,
+    "5 4 3 2 1": 0,
+    "1 2 3 4 5": 4,
+    "1 9 8 7 6": 1,
+    "9 8 2 7 6 1": 1,
+    "5 9 4 8 3 7": 3,
+    "": 0,
+}
 
 
 @check(points=2)
@@ -122,7 +131,8 @@ def test_comparison_at_the_edges(lab: Exercise) -> None:
             "compare_list",
             "Of the newest posts (as many as the list may hold) those that are not there are missing. Two"
             " exceptions: the end of a list that was full once, and a list to which nobody added for a week"
-            " (`keys.LIST_SECONDS`), which Redis has dropped. Look at `compare_list` and `_missing` in verify.py.",
+            " (`keys.LIST_SECONDS`), which Redis has dropped. Look at `compare_list` and `_missing` in"
+            " verify.py.",
         ),
         (
             KNOWN,
@@ -148,6 +158,7 @@ def test_comparison_at_the_edges(lab: Exercise) -> None:
             f"called out_of_order() for entries with the times {case or '(none)'}; newest first is right",
             expected=f"{least} entries, without which the rest is newest first",
             saw=f"{count} entries; without them the rest is {'' if is_ordered else 'not '}newest first",
-            means="One entry at the wrong place must not make its neighbours look wrong. Find the longest part"
+            means="One entry at the wrong place must not make its neighbours look wrong. Find the"
+            " longest part"
             " that is in order; all others are out of order. Look at `out_of_order` in verify.py.",
         )

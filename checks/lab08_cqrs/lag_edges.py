@@ -77,7 +77,8 @@ def test_lag_at_the_edges(lab: Exercise) -> None:
                 ),
                 (
                     0, f"offset 0, while the topic begins at {FIRST}", RECORDS - FIRST,
-                    "Records that Kafka deleted cannot be read any more, so they do not count. The count begins"
+                    "Records that Kafka deleted cannot be read any more, so they do not count. The count"
+                    " begins"
                     " at the topic's first offset.",
                 ),
                 (FIRST, "the offset of the first record", RECORDS - FIRST, "All records wait."),
@@ -94,7 +95,8 @@ def test_lag_at_the_edges(lab: Exercise) -> None:
                 age = behind * STEP_SECONDS + time.time() - now if behind else 0.0
                 require(
                     events == behind and seconds is not None and abs(seconds - age) < STEP_SECONDS / 4,
-                    f"made a topic of {RECORDS} records, {STEP_SECONDS} s apart, deleted the first {FIRST}, and"
+                    f"made a topic of {RECORDS} records, {STEP_SECONDS} s apart, deleted the first"
+                    f" {FIRST}, and"
                     f" measured the lag of a view with {what}",
                     expected=f"{behind} events, about {age:.0f} s (the age of the oldest record that waits)",
                     saw=seen and f"{events} events, {seconds} s",
@@ -106,7 +108,8 @@ def test_lag_at_the_edges(lab: Exercise) -> None:
                 f"measured the lag {MEASURES} times, and counted the connections of the process",
                 expected="no more connections than before",
                 saw=f"{more} more",
-                means="Each measurement opens a connection to Kafka and keeps it. Use `self._consumer` again in"
+                means="Each measurement opens a connection to Kafka and keeps it. Use `self._consumer`"
+                " again in"
                 " `LagMeter._ask` in lag.py.",
             )
             unknown = ask("unreachable", "127.0.0.1:9")

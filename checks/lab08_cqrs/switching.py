@@ -16,9 +16,9 @@ from grading.tools import tool
 
 from civildiy.contracts.posts.topic_reader import Topic
 from civildiy.feed import keys
+from lab.probes.readiness import slow
 from lab08_cqrs.rebuild import beside_the_view
 from lab08_cqrs.stream import filled, own, write
-from lab.probes.readiness import slow
 
 AHEAD_SECONDS = 2.0
 LOCKED_SECONDS = 2.5
@@ -61,7 +61,8 @@ def test_switch_is_never_behind(ada: Person) -> None:
         "noted in the live view one event more than the topic held, while ./lab rebuild was at work",
         expected="no switch before the new view has applied that event as well",
         saw="it switched",
-        means="Readers see posts vanish until the projector has applied them again. `SWITCH` in rebuild.py has"
+        means="Readers see posts vanish until the projector has applied them again. `SWITCH` in"
+        " rebuild.py has"
         " to compare the offset of the live view with that of the new one, in the same script as SWAPDB,"
         " and `_follow` has to go on until the switch succeeds.",
     )
@@ -73,9 +74,7 @@ def test_switch_is_never_behind(ada: Person) -> None:
         means="`_follow` in rebuild.py applies what is published until `_switch` succeeds.",
     )
     what = "the newest post in the rebuilt view"
-    eventually(
-        lambda: own(ada)["items"][0]["title"] == "the event that was missing", within=20, what=what
-    )
+    eventually(lambda: own(ada)["items"][0]["title"] == "the event that was missing", within=20, what=what)
 
 
 @check(points=2)
@@ -84,8 +83,10 @@ def test_one_rebuild_at_a_time(ada: Person) -> None:
     """A rebuild waits for another one's lock, and gives up when it loses its own"""
     filled(ada, 1)
     means = (
-        "Two rebuilds write into one database, and one of them switches to the other's half-made view. `run` in"
-        " rebuild.py begins with `self._lock()`; `_load` and `_follow` keep the lock; and `SWITCH` compares the"
+        "Two rebuilds write into one database, and one of them switches to the other's half-made view."
+        " `run` in"
+        " rebuild.py begins with `self._lock()`; `_load` and `_follow` keep the lock; and `SWITCH`"
+        " compares the"
         " lock's owner in the same script as SWAPDB."
     )
     with redis() as live:

@@ -60,8 +60,12 @@ def judged(
 
 
 def test_a_wrong_answer_leads_to_the_functions_of_its_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = [f"`{name}`" for piece in LAB.pieces for name, step in piece.left_out.items() if step == STEP.number]
-    others = [f"`{name}`" for piece in LAB.pieces for name, step in piece.left_out.items() if step != STEP.number]
+    asked = [
+        f"`{name}`" for piece in LAB.pieces for name, step in piece.left_out.items() if step == STEP.number
+    ]
+    others = [
+        f"`{name}`" for piece in LAB.pieces for name, step in piece.left_out.items() if step != STEP.number
+    ]
     place = judged(monkeypatch, WRONG)[1]["look at"]
     assert asked
     assert place.startswith("labs/01-services/")
