@@ -5,7 +5,7 @@ import secrets
 from typing import Any
 
 import pytest
-from grading.databases import at_once, mongodb
+from grading.databases import mongodb
 from grading.learner_process import beside
 from grading.outcome import require
 from grading.people import Person
@@ -14,6 +14,7 @@ from grading.stack import ENDPOINTS
 from grading.system import paused
 
 from lab.course.exercise import Exercise
+from lab05_databases.meanwhile import answered, nobody_else_waited
 
 PROGRAM = """
 import asyncio, sys
@@ -40,45 +41,51 @@ def test_empty_collection(lab: Exercise) -> None:
             with beside(lab, "posts", PROGRAM, ENDPOINTS["mongodb"], name) as module:
                 for turn in ("in an empty database", "and then once more"):
                     module.hear(f"ensure_collection() {turn} to return", within=30)
-                    seen = _shape(client[name])
-                    require(
-                        seen == WANTED,
-                        f"called ensure_collection() {turn}, and looked at the collection `posts`",
-                        expected=json.dumps(WANTED),
-                        saw=json.dumps(seen),
-                        means="A new system begins with an empty MongoDB, and a service begins many"
-                        " times. Make"
-                        " the collection if it is not there, then its three indexes and the images of"
-                        " removed posts. Look at `ensure_collection` in posts.py.",
-                    )
+                    _compare(client[name], f"called ensure_collection() {turn}")
                     module.tell("go on")
         finally:
             client.drop_database(name)
 
 
-WANTED = {
-    "indexes": {
-        "expiry": {"key": {"expires_at": 1}, "after": 0, "only": {"settled": True}},
-        "outbox": {"key": {"updated_at": 1}, "after": None, "only": {"settled": False}},
-        "user_id": {"key": {"_id": -1, "user_id": 1}, "after": None, "only": None},
-    },
-    "images": True,
+WANTED: dict[str, tuple[dict[str, Any], str]] = {
+    "user_id": (
+        {"keys": "user_id 1, _id -1"},
+        "An author's page is found by `user_id` and sorted by `_id` downwards, in this order.",
+    ),
+    "expiry": (
+        {"keys": "expires_at 1", "expireAfterSeconds": 0, "partialFilterExpression": {"settled": True}},
+        "MongoDB deletes a post at `expires_at`, so 0 s after it, and settled posts only: of the others an"
+        " event still waits.",
+    ),
+    "outbox": (
+        {"keys": "updated_at 1", "partialFilterExpression": {"settled": False}},
+        "The relay asks for unsettled posts by `updated_at`; the index holds only these.",
+    ),
 }
 
 
-def _shape(database: Any) -> dict[str, Any]:
-    options = next(iter(database.list_collections(filter={"name": "posts"})), {}).get("options", {})
-    indexes = {
-        known["name"]: {
-            "key": dict(sorted(known["key"].items())),
-            "after": known.get("expireAfterSeconds"),
-            "only": known.get("partialFilterExpression"),
-        }
-        for known in database["posts"].list_indexes()
-        if known["name"] != "_id_"
-    }
-    images = options.get("changeStreamPreAndPostImages", {}).get("enabled", False)
-    return {"indexes": dict(sorted(indexes.items())), "images": images}
+def _compare(database: Any, did: str) -> None:
+    known = {index["name"]: index for index in database["posts"].list_indexes()}
+    for name, (wanted, means) in WANTED.items():
+        seen = {option: known[name].get(option) for option in wanted} if name in known else {}
+        if seen:
+            seen["keys"] = ", ".join(f"{field} {order:g}" for field, order in known[name]["key"].items())
+        require(
+            seen == wanted,
+            f"{did}, and looked at the index `{name}` of the collection `posts`",
+            expected=json.dumps(wanted),
+            saw=json.dumps(seen) if seen else f"no such index, only {sorted(known)}",
+            means=means,
+        )
+    found = next(iter(database.list_collections(filter={"name": "posts"})), {})
+    images = found.get("options", {}).get("changeStreamPreAndPostImages", {}).get("enabled", False)
+    require(
+        images,
+        f"{did}, and looked at the options of the collection `posts`",
+        expected="changeStreamPreAndPostImages enabled",
+        saw=images,
+        means="When MongoDB deletes an expired post, the relay learns whose it was from the image of it.",
+    )
 
 
 @check(points=1)
@@ -91,10 +98,12 @@ def test_posts_without_database(ada: Person) -> None:
         lambda: ada.http.put(post, json={"title": "changed"}),
     )
     with paused("mongodb"):
-        seen = [answer.status_code for answer in at_once(2, lambda n: calls[n]())]
+        seen, slowest = answered("posts", calls)
+    did = "froze MongoDB, read the author's page, and changed a post"
+    nobody_else_waited("posts", slowest, did, "posts.py")
     require(
         seen == [503, 503],
-        "froze MongoDB, read the author's page, and changed a post",
+        did,
         expected="503 for both",
         saw=seen,
         means="Your code takes a database that does not answer for an empty one. Let errors of pymongo pass"

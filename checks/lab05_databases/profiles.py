@@ -6,6 +6,7 @@ from grading.outcome import require
 from grading.people import Person, said
 from grading.plugin import check
 
+from lab05_databases.meanwhile import answered, nobody_else_waited
 from lab05_databases.words import HOSTILE, nul_is_refused
 
 
@@ -85,19 +86,18 @@ def test_profile_words(ada: Person) -> None:
 @check(points=2)
 def test_profile_deleted_once(ada: Person) -> None:
     """Of ten deletes of one profile at the same moment one succeeds, the others find nothing"""
-    for turn in range(3):
-        ada.http.post("/api/profile", json={})
-        answers = at_once(10, lambda _: ada.http.delete("/api/profile"))
-        seen = sorted(answer.status_code for answer in answers)
-        require(
-            seen == [200] + [404] * 9,
-            f"deleted one profile ten times at once (turn {turn + 1})",
-            expected="one 200 and nine 404",
-            saw={status: seen.count(status) for status in seen},
-            means="Another request removed the row between your read and your delete: SQLAlchemy raises"
-            " StaleDataError. Read again; then the profile is not there, which is 404. Look at `delete` in"
-            " profiles.py.",
-        )
+    ada.http.post("/api/profile", json={})
+    answers = inserts_at_once("profile", "user_profiles", 10, lambda _: ada.http.delete("/api/profile"))
+    seen = sorted(answer.status_code for answer in answers)
+    require(
+        seen == [200] + [404] * 9,
+        "deleted one profile ten times at once",
+        expected="one 200 and nine 404",
+        saw={status: seen.count(status) for status in seen},
+        means="Another request removed the row between your read and your delete: SQLAlchemy raises"
+        " StaleDataError. Read again; then the profile is not there, which is 404. Look at `delete` in"
+        " profiles.py.",
+    )
 
 
 @check(points=1)
@@ -135,13 +135,17 @@ def test_profile_without_database(ada: Person, bob: Person) -> None:
             "PUT": lambda: ada.http.put("/api/profile", json={"city": "Bern"}),
             "DELETE": lambda: ada.http.delete("/api/profile"),
         }
-        answers = at_once(len(calls), lambda n: [*calls.values()][n]().status_code)
+        answers, slowest = answered("profile", [*calls.values()])
     seen = dict(zip(calls, answers, strict=True))
-    require(
-        set(answers) == {503},
+    did = (
         "locked the table user_profiles, so that PostgreSQL ends each statement after 4 s, and sent one"
         " request"
-        " of each kind",
+        " of each kind"
+    )
+    nobody_else_waited("profile", slowest, did, "profiles.py")
+    require(
+        set(answers) == {503},
+        did,
         expected="503 for each",
         saw=seen,
         means="Your code takes every error for one particular error. Catch only IntegrityError in"

@@ -44,7 +44,7 @@ def test_relay_under_steady_writes(lab: Exercise) -> None:
             within=DRAIN_SECONDS + WITHIN,
             means="`drain` goes on as long as any event waits. Under steady writes it never returns: the"
             " relay"
-            " then tells no removals and hears no SIGTERM. It has to look at the time (DRAIN_SECONDS) in"
+            " then publishes no removals and ignores SIGTERM. It has to look at the time (DRAIN_SECONDS) in"
             " each round.",
         )
         left = len((module.left(post) or {"outbox": []})["outbox"])
