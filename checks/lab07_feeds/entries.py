@@ -132,8 +132,7 @@ def test_versions_are_numbers(rng: Random) -> None:
         seen = titles(user)
         require(
             seen == [f"version {wanted}"],
-            f"projected an event of version {version} of a post, after others up to version "
-            f"{wanted if wanted != version else 'before it'}",
+            f"projected version {version} of a post; its latest version is now {wanted}",
             expected=[f"version {wanted}"],
             saw=seen,
             means="Redis hands versions to the script as text, and as text '10' is smaller than '9'. In"
