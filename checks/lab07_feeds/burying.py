@@ -64,7 +64,8 @@ def test_poison_of_every_kind(rng: Random) -> None:
             did,
             expected="1 more in the counter `dead`",
             saw=dead,
-            means="Each record that cannot be read is counted once and buried, also an empty one. Look at `_apply`"
+            means="Each record that cannot be read is counted once and buried, also an empty one. Look"
+            " at `_apply`"
             " in projector.py.",
         )
     buried = [reason for value, reason in dead_letters() if mark in value]
