@@ -11,10 +11,22 @@ from lab05_databases.users import (
     test_hostile_words_at_login,
     test_roles_are_apart,
 )
+from lab05_databases.refusals import (
+    test_taken_field_is_named,
+    test_refusals_keep_no_connection,
+    test_accounts_without_database,
+)
 from lab05_databases.profiles import (
     test_first_profile_once,
     test_profile_changes_at_once,
     test_profile_words,
+    test_profile_deleted_once,
+    test_profile_refusals_keep_no_connection,
+    test_profile_without_database,
+)
+from lab05_databases.collection import (
+    test_empty_collection,
+    test_posts_without_database,
 )
 from lab05_databases.posts import test_post_words
 from lab05_databases.indexes import built_anew  # a fixture, which pytest looks for in this file

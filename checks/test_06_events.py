@@ -9,6 +9,20 @@ from lab06_events.changes import (
     test_trace_goes_on,
     test_refused_changes_say_nothing,
 )
+from lab06_events.outbox import (
+    test_outbox_keeps_every_change,
+    test_full_outbox,
+)
+from lab06_events.marking import (
+    test_one_head_per_post,
+    test_marking_while_the_post_changes,
+    test_parked_events_are_kept,
+)
+from lab06_events.draining import (
+    test_relay_under_steady_writes,
+    test_relay_while_kafka_refuses,
+    test_relay_without_its_lease,
+)
 from lab06_events.outages import (
     test_kafka_is_away,
     test_kafka_refuses_for_a_while,

@@ -11,10 +11,13 @@ from grading.events import take_back
 from lab07_feeds.entries import (
     test_entry_tells_everything,
     test_newest_first_by_event_time,
+    test_times_can_be_compared,
 )
 from lab07_feeds.lists import test_lengths
 from lab07_feeds.entries import (
     test_duplicate_and_late_events,
+    test_versions_are_numbers,
+    test_removal_comes_first,
     test_update_and_delete,
 )
 from lab07_feeds.lists import test_lists_expire
@@ -27,7 +30,14 @@ from lab07_feeds.dead_letters import (
     test_poison_and_unknown_events,
     test_redrive,
 )
+from lab07_feeds.burying import (
+    test_poison_of_every_kind,
+    test_dead_letter_before_the_offset,
+    test_one_letter_for_each_record,
+    test_offset_is_committed,
+)
 from lab07_feeds.catching_up import (
+    test_counters,
     test_backlog,
     test_killed_ten_times,
 )

@@ -9,9 +9,15 @@ from lab08_cqrs.reads import (
     test_pages_and_bounds,
 )
 from lab08_cqrs.lag import test_lag
+from lab08_cqrs.lag_edges import test_lag_at_the_edges
 from lab08_cqrs.rebuild import (
     test_rebuild_under_way,
     test_rebuild_and_what_happens_meanwhile,
     test_rebuild_without_old_records,
 )
+from lab08_cqrs.switching import (
+    test_switch_is_never_behind,
+    test_one_rebuild_at_a_time,
+)
+from lab08_cqrs.comparing import test_comparison_at_the_edges
 from lab08_cqrs.verify import test_verify_finds_what_is_planted

@@ -49,6 +49,29 @@ def inserts_at_once(service: str, table: LiteralString, count: int, act: Callabl
 
 
 @contextmanager
+def locked(service: str, table: LiteralString) -> Iterator[None]:
+    """Nobody else reads or writes `table`: PostgreSQL ends each statement that waits for too long."""
+    with postgresql(service) as holder:
+        lock = "LOCK TABLE {} IN ACCESS EXCLUSIVE MODE"
+        holder.execute(sql.SQL(lock).format(sql.Identifier(table)))
+        try:
+            yield
+        finally:
+            holder.rollback()
+
+
+def left_open(service: str) -> int:
+    """Connections of the service whose transaction is open although no statement runs."""
+    statement = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND pid <> pg_backend_pid() AND state LIKE 'idle in transaction%'"
+    )
+    with postgresql(service) as connection:
+        found = connection.execute(statement).fetchone()
+    return int(found[0]) if found else 0
+
+
+@contextmanager
 def mongodb() -> Iterator[MongoClient[Document]]:
     """Yield a client of the posts' MongoDB."""
     with databases.mongodb(ENDPOINTS["mongodb"]) as client:

@@ -85,18 +85,22 @@ def stranger(rng: Random) -> int:
     return user
 
 
-def publish(records: Iterable[tuple[str, bytes]]) -> int:
-    """Put (key, value) records on the topic, and return the offset after the last one."""
+def publish(records: Iterable[tuple[str | bytes | None, bytes | None]]) -> int:
+    """Put (key, value) records on the topic; returns the offset after the last one."""
     client: KafkaProducer = producer(ENDPOINTS["kafka"])
     following = 0
     try:
         # In parts: on a slow machine, many records at once would exceed the producer's time limit.
         for part in batches(records, PART):
-            futures = [client.send(POSTS_TOPIC, key=key.encode(), value=value) for key, value in part]
+            futures = [client.send(POSTS_TOPIC, key=_bytes(key), value=value) for key, value in part]
             following = max(int(future.get(20).offset) for future in futures) + 1
         return following
     finally:
         client.close(timeout=5)
+
+
+def _bytes(key: str | bytes | None) -> bytes | None:
+    return key.encode() if isinstance(key, str) else key
 
 
 def settled(offset: int, within: float = 15) -> None:

@@ -1,8 +1,9 @@
 """The running system as the checks see it: which units answer, and units stopped on purpose."""
 
+import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 import httpx
@@ -22,8 +23,8 @@ from lab.probes.readiness import slow, waiting_for
 T = TypeVar("T")
 
 __all__ = [
-    "ENDPOINTS", "backend", "eventually", "heal", "home", "http", "missing", "second_instance", "stopped",
-    "wait_until_well",
+    "ENDPOINTS", "backend", "eventually", "heal", "home", "http", "missing", "paused", "second_instance",
+    "stopped", "wait_until_well",
 ]  # fmt: skip
 HEAL_SECONDS = 60.0
 WELL_SECONDS = 15.0
@@ -99,6 +100,18 @@ def stopped(unit: str) -> Iterator[None]:
     finally:
         backend.start_unit(unit)
         heal()
+
+
+@contextmanager
+def paused(unit: str) -> Iterator[None]:
+    """Freeze the process of a unit (SIGSTOP), and let it go on afterwards. One that has ended stays so."""
+    with suppress(LabError):
+        backend.signal(unit, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        with suppress(LabError):
+            backend.signal(unit, signal.SIGCONT)
 
 
 def heal() -> None:

@@ -9,9 +9,7 @@ from typing import Any
 
 import psutil
 from kafka import KafkaConsumer, TopicPartition
-from kafka.admin import ConfigResource, ConfigResourceType
 
-from civildiy.chassis.clients.kafka import admin as admin_client
 from civildiy.chassis.clients.kafka import reader
 from civildiy.contracts.posts.envelope import POSTS_TOPIC
 from grading.answers import LONGEST, Source, held
@@ -225,22 +223,3 @@ def second_relay(lab: Exercise) -> Iterator[OwnRelays]:
         yield relays
     finally:
         relays.close()
-
-
-@contextmanager
-def refusing(size: int) -> Iterator[None]:
-    """Let Kafka refuse records of more than `size` bytes on the topic."""
-    _largest(str(size))
-    try:
-        yield
-    finally:
-        _largest("1048588")
-
-
-def _largest(value: str) -> None:
-    admin = admin_client(ENDPOINTS["kafka"], bootstrap_timeout_ms=5000)
-    try:
-        resource = ConfigResource(ConfigResourceType.TOPIC, POSTS_TOPIC, {"max.message.bytes": value})
-        admin.alter_configs([resource])
-    finally:
-        admin.close()

@@ -95,6 +95,7 @@ def test_gone_posts_are_hidden(ada: Person) -> None:
         ada.http.post("/api/posts", json={"title": title, "content": "c"}).json()["id"]
         for title in ("kept", "deleted", "expired")
     )
+    just_now = timedelta(milliseconds=100)
     with mongodb() as client:
         posts = client[POSTS][POSTS]
 
@@ -103,9 +104,11 @@ def test_gone_posts_are_hidden(ada: Person) -> None:
 
         until_settled(posts, ObjectId(deleted), ObjectId(expired))
         put(deleted, deleted=True)
-        put(expired, expires_at=datetime.now(UTC) - timedelta(hours=1), settled=False)
+        put(kept, expires_at=datetime.now(UTC) + timedelta(minutes=5))
+        put(expired, expires_at=datetime.now(UTC) - just_now, settled=False)
         try:
             page = ada.http.get("/api/posts", params={"user_id": ada.id}).json()
+            first = ada.http.get("/api/posts", params={"user_id": ada.id, "limit": 1}).json()
             front = ada.http.get("/api/posts", params={"limit": 100}).json()["items"]
             changed = [
                 ada.http.put(f"/api/posts/{post}", json={"title": "changed"}).status_code
@@ -114,7 +117,11 @@ def test_gone_posts_are_hidden(ada: Person) -> None:
         finally:
             put(deleted, deleted=False)
             put(expired, expires_at=None, settled=True)
-    did = "let one of three posts be deleted and one expired, both still in MongoDB"
+            put(kept, expires_at=None)
+    did = (
+        "let one of three posts be deleted, one expire 0.1 s ago, both still in MongoDB; the third one"
+        " expires in five minutes"
+    )
     seen = [post["title"] for post in page["items"]]
     everybodys = [post["title"] for post in front if post["user_id"] == ada.id]
     require(
@@ -122,14 +129,27 @@ def test_gone_posts_are_hidden(ada: Person) -> None:
         f"{did}; read the author's list and everybody's",
         expected="the third one in both, and a total of 1",
         saw=f"{seen} and {everybodys}, total {page['total']}",
-        means="A post that waits for its removal is gone for readers: visible() says which ones are left.",
+        means="A post that waits for its removal is gone for readers. `visible()` says which posts are"
+        " left at"
+        " the moment of the call, so `page` in posts.py has to call it for each request.",
+    )
+    titles = [post["title"] for post in first["items"]]
+    require(
+        (titles, first["next"]) == (["kept"], None),
+        f"{did}; read the author's list with limit=1",
+        expected="the third one, and `next` null",
+        saw=f"{titles}, next {first['next']}",
+        means="The query has to leave out hidden posts. A program that removes them afterwards shows"
+        " pages with"
+        " gaps, and a `next` that leads to nothing. Look at `page` in posts.py.",
     )
     require(
         changed == [404, 404],
         f"{did}; changed both",
         expected=[404, 404],
         saw=changed,
-        means="Who changes what is gone brings it back.",
+        means="A change of a hidden post would bring it back. `change` in posts.py has to look with"
+        " `visible()`, asked again for each change.",
     )
     for post in (kept, deleted, expired):
         ada.http.delete(f"/api/posts/{post}")

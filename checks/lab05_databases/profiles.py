@@ -1,10 +1,12 @@
 """Profiles that many write at the same moment, and their words."""
 
-from grading.databases import at_once, inserts_at_once
+import pytest
+from grading.databases import at_once, inserts_at_once, left_open, locked
 from grading.outcome import require
 from grading.people import Person, said
 from grading.plugin import check
 
+from lab05_databases.meanwhile import answered, nobody_else_waited
 from lab05_databases.words import HOSTILE, nul_is_refused
 
 
@@ -79,3 +81,74 @@ def test_profile_words(ada: Person) -> None:
             means="Text is data. No store may read it as anything else.",
         )
     nul_is_refused(ada, "PUT", "/api/profile", "bio")
+
+
+@check(points=2)
+def test_profile_deleted_once(ada: Person) -> None:
+    """Of ten deletes of one profile at the same moment one succeeds, the others find nothing"""
+    ada.http.post("/api/profile", json={})
+    answers = inserts_at_once("profile", "user_profiles", 10, lambda _: ada.http.delete("/api/profile"))
+    seen = sorted(answer.status_code for answer in answers)
+    require(
+        seen == [200] + [404] * 9,
+        "deleted one profile ten times at once",
+        expected="one 200 and nine 404",
+        saw={status: seen.count(status) for status in seen},
+        means="Another request removed the row between your read and your delete: SQLAlchemy raises"
+        " StaleDataError. Read again; then the profile is not there, which is 404. Look at `delete` in"
+        " profiles.py.",
+    )
+
+
+@check(points=1)
+def test_profile_refusals_keep_no_connection(ada: Person, bob: Person) -> None:
+    """Refused requests about profiles give their connection back"""
+    ada.http.post("/api/profile", json={})
+    for what, ask, wanted in (
+        ("a second profile", lambda: ada.http.post("/api/profile", json={}), 409),
+        ("a profile that is not there", lambda: bob.http.get("/api/profile"), 404),
+        ("a change of a profile that is not there", lambda: bob.http.put("/api/profile", json={}), 404),
+        ("the removal of a profile that is not there", lambda: bob.http.delete("/api/profile"), 404),
+    ):
+        seen = [ask().status_code for _ in range(10)]
+        still_open = left_open("profile")
+        require(
+            seen == [wanted] * 10 and still_open == 0,
+            f"asked ten times, one after the other, for {what}",
+            expected=f"ten times {wanted}, and no connection left in an open transaction",
+            saw=f"{seen}; {still_open} connections with an open transaction",
+            means="The session of a refused request stays open and keeps its connection. The pool has eight;"
+            " then all requests get 503. Use `async with self._session() as session` in each function of"
+            " profiles.py, so that errors close it as well.",
+        )
+
+
+@check(points=1)
+@pytest.mark.disturbs
+def test_profile_without_database(ada: Person, bob: Person) -> None:
+    """While PostgreSQL cannot answer, requests about profiles get 503, not 404 or 409"""
+    ada.http.post("/api/profile", json={})
+    with locked("profile", "user_profiles"):
+        calls = {
+            "POST": lambda: bob.http.post("/api/profile", json={}),
+            "GET": lambda: ada.http.get("/api/profile"),
+            "PUT": lambda: ada.http.put("/api/profile", json={"city": "Bern"}),
+            "DELETE": lambda: ada.http.delete("/api/profile"),
+        }
+        answers, slowest = answered("profile", [*calls.values()])
+    seen = dict(zip(calls, answers, strict=True))
+    did = (
+        "locked the table user_profiles, so that PostgreSQL ends each statement after 4 s, and sent one"
+        " request"
+        " of each kind"
+    )
+    nobody_else_waited("profile", slowest, did, "profiles.py")
+    require(
+        set(answers) == {503},
+        did,
+        expected="503 for each",
+        saw=seen,
+        means="Your code takes every error for one particular error. Catch only IntegrityError in"
+        " `create`, and"
+        " only StaleDataError in `update` and `delete` of profiles.py; all others become 503 by themselves.",
+    )

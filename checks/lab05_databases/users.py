@@ -41,7 +41,7 @@ def race(what: str, rng: Random, where: str) -> None:
         f"registered twenty people with one {what} (in different letter case) at once{where}",
         expected="one 201 and nineteen 409",
         saw={status: seen.count(status) for status in seen},
-        means="A look before the insert proves nothing: all twenty look before the first one writes.",
+        means=_of_race(seen),
     )
     refused = next(answer for answer in answers if answer.status_code == 409)
     named = [error["field"] for error in refused.json().get("errors") or []]
@@ -52,6 +52,28 @@ def race(what: str, rng: Random, where: str) -> None:
         saw=said(refused),
         means="The name of the index that refused says which field it was.",
     )
+
+
+def _of_race(seen: list[int]) -> str:
+    if seen.count(201) > 1:
+        return (
+            "Several accounts share one name. All twenty looked before the first one wrote, so a look"
+            " before the"
+            " insert proves nothing: a unique index on lower(…) has to refuse. Look at `ensure_table` in"
+            " users.py."
+        )
+    if 503 in seen:
+        return (
+            "Some requests got no connection from the pool: refused ones keep theirs, or each takes"
+            " long. Look"
+            " at how `Users.add` in users.py takes and gives back its connection."
+        )
+    if 500 in seen:
+        return (
+            "The database refused the insert, and your code did not expect that: all twenty looked before the"
+            " first one wrote. Turn UniqueViolation into `Taken` in `Users.add` in users.py."
+        )
+    return "One registration has to win, and the others have to be refused. Look at `Users.add` in users.py."
 
 
 @check(points=3)

@@ -3,8 +3,7 @@
 import signal
 import statistics
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 import pytest
 from bson import ObjectId
@@ -12,12 +11,10 @@ from grading.databases import POSTS, mongodb
 from grading.outcome import require
 from grading.people import Person
 from grading.plugin import check
-from grading.system import ENDPOINTS, backend, eventually, heal, home, missing
+from grading.refusing_kafka import refusing_as_too_old
+from grading.system import backend, eventually, heal, home, missing
 from grading.topic import RELAY, listening, nothing_lost_or_mixed_up
-from kafka.admin import ConfigResource, ConfigResourceType
 
-from civildiy.chassis.clients.kafka import admin as admin_client
-from civildiy.contracts.posts.envelope import POSTS_TOPIC
 from lab.course.running import is_waiting, wait_until_loaded
 from lab.errors import LabError
 from lab.probes.readiness import slow
@@ -87,7 +84,7 @@ def test_kafka_refuses_for_a_while(ada: Person) -> None:
         here = {"_id": ObjectId(settled_before)}
         eventually(lambda: document.count_documents({**here, "settled": True}), within=10, what="its event")
         began = wait_until_loaded(home, backend, RELAY)
-        with _refusing_now():
+        with refusing_as_too_old():
             post = write(ada)
             for _ in range(9):
                 change(ada, post)
@@ -118,23 +115,6 @@ def test_kafka_refuses_for_a_while(ada: Person) -> None:
         saw={name: left.get(name) for name in ("title", "content", "tags", "deleted")},
         means="Who deletes a post wants its words gone now, not when Kafka has time.",
     )
-
-
-@contextmanager
-def _refusing_now() -> Iterator[None]:
-    """Kafka refuses each record as too old, however young it is: nothing that is the event's fault."""
-    admin = admin_client(ENDPOINTS["kafka"], bootstrap_timeout_ms=5000)
-
-    def alter(change: object) -> None:
-        configs = {"message.timestamp.before.max.ms": change}
-        admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, POSTS_TOPIC, configs)])
-
-    alter("0")
-    try:
-        yield
-    finally:
-        alter(("DELETE", None))
-        admin.close()
 
 
 @check(points=2)

@@ -6,7 +6,8 @@ from grading.databases import POSTS, mongodb
 from grading.outcome import require
 from grading.people import Person
 from grading.plugin import check
-from grading.topic import listening, refusing
+from grading.refusing_kafka import refusing
+from grading.topic import listening
 
 from lab06_events.posts import change, write
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from random import Random
 
 import pytest
-from grading.events import START, Post, publish, redis, settled, stats, stranger, titles
+from grading.events import START, Post, project, publish, redis, settled, stats, stranger, titles
 from grading.outcome import require
 from grading.plugin import check
 from grading.system import backend, eventually
@@ -71,6 +71,26 @@ def test_backlog(rng: Random) -> None:
         expected="the last version in each list",
         saw=f"{len(wrong)} lists show something else",
         means="Fast and wrong is not faster.",
+    )
+
+
+@check(points=1)
+@pytest.mark.disturbs
+def test_counters(rng: Random) -> None:
+    """The view counts what it applied and what was stale"""
+    first = Post(stranger(rng), "first")
+    second = first.changed("second")
+    before = stats()["counters"]
+    project((first, first.body()), (second, second.body()), (first, first.body()), (second, second.body()))
+    now = stats()["counters"]
+    seen = {name: now[name] - before[name] for name in ("applied", "stale")}
+    require(
+        seen == {"applied": 2, "stale": 2},
+        "projected two versions of a post, each twice, and read the counters (stats)",
+        expected={"applied": 2, "stale": 2},
+        saw=seen,
+        means="`SCRIPT` returns 'applied' or 'stale', and `_send` in projection.py counts these answers."
+        " Operators see by them whether events arrive twice.",
     )
 
 

@@ -95,6 +95,71 @@ def test_duplicate_and_late_events(rng: Random) -> None:
         )
 
 
+@check(points=1)
+def test_times_can_be_compared(rng: Random) -> None:
+    """Times in entries have one form, so that the order of their text is the order of time"""
+    user = stranger(rng)
+    second = START + timedelta(seconds=rng.randrange(10**6))
+    wanted = {
+        "with 500 ms": second + timedelta(milliseconds=500),
+        "with 250 ms": second + timedelta(milliseconds=250),
+        "on the second": second,
+    }
+    for words, at in reversed(wanted.items()):
+        post = Post(user, words, at=at)
+        project((post, post.body()))
+    seen = titles(user)
+    require(
+        seen == [*wanted],
+        "projected three posts in the order of their times: on a full second, 250 ms and 500 ms later",
+        expected=f"newest first: {[*wanted]}",
+        saw=seen,
+        means="The script compares times as text. Without fractions '…00Z' comes after '…00.250000Z'. In"
+        " projection.py, `feed_entry` has to write each time with `timestamp()`: always 27 characters.",
+    )
+
+
+@check(points=2)
+def test_versions_are_numbers(rng: Random) -> None:
+    """Version 10 is later than version 9, and 9 is late after 10"""
+    user = stranger(rng)
+    post = Post(user, "version 8", version=8)
+    project((post, post.body()))
+    for version, wanted in ((9, 9), (10, 10), (9, 10), (11, 11), (100, 100), (12, 100), (1000, 1000)):
+        at = START + timedelta(seconds=version)
+        new = Post(user, f"version {version}", post.id, version, at)
+        project((new, new.body()))
+        seen = titles(user)
+        require(
+            seen == [f"version {wanted}"],
+            f"projected version {version} of a post; its latest version is now {wanted}",
+            expected=[f"version {wanted}"],
+            saw=seen,
+            means="Redis hands versions to the script as text, and as text '10' is smaller than '9'. In"
+            " projection.py, `SCRIPT` has to compare numbers: `tonumber(…)` on both sides.",
+        )
+
+
+@check(points=2)
+def test_removal_comes_first(rng: Random) -> None:
+    """An event that arrives after the removal of its post changes nothing, even if the view never had it"""
+    first = Post(stranger(rng), "removed long ago")
+    second = first.changed("removed long ago")
+    last = second.changed("")
+    for order in ((first,), (second,), (first, second)):
+        project((last, last.body(removed=True)), *((late, late.body()) for late in order))
+        seen = titles(first.user)
+        require(
+            seen == [],
+            "projected the removal (version 3) of a post that the view had never seen, then its versions"
+            f" {[late.version for late in order]}",
+            expected="no entry",
+            saw=seen,
+            means="A removal leaves the version in the post's hash, also when there was nothing to remove."
+            " Otherwise a late event brings the post back to life. Look at `SCRIPT` in projection.py.",
+        )
+
+
 @check(points=2)
 def test_update_and_delete(rng: Random) -> None:
     """An update shows the new words; a delete removes the words everywhere"""

@@ -59,6 +59,20 @@ def judged(
     return outcome, dict(lines)
 
 
+def test_a_wrong_answer_leads_to_the_functions_of_its_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = [
+        f"`{name}`" for piece in LAB.pieces for name, step in piece.left_out.items() if step == STEP.number
+    ]
+    others = [
+        f"`{name}`" for piece in LAB.pieces for name, step in piece.left_out.items() if step != STEP.number
+    ]
+    place = judged(monkeypatch, WRONG)[1]["look at"]
+    assert asked
+    assert place.startswith("labs/01-services/")
+    assert all(name in place for name in asked)
+    assert not any(name in place for name in others)
+
+
 @pytest.mark.parametrize(
     "error",
     [KeyError("id"), TypeError("NoneType"), ValueError("x"), AttributeError("get"), IndexError(),

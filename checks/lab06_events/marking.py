@@ -1,0 +1,166 @@
+"""What the relay takes out of the outbox: which events it offers, marks and parks."""
+
+import time
+
+from bson import ObjectId
+from grading.outcome import require
+from grading.plugin import check
+
+from lab.course.exercise import Exercise
+from lab06_events.probe import Probe, probe
+
+HELD_SECONDS = 0.4
+
+
+@check(points=3)
+def test_one_head_per_post(lab: Exercise) -> None:
+    """heads() offers the oldest waiting event of each post, longest untouched posts first"""
+    with probe(lab) as module:
+        younger = module.post("a1", "a2", "a3", minutes=3)
+        older = module.post("b1", minutes=5)
+        module.post(minutes=9)
+        removed = module.post("d2", "d3", minutes=1, deleted=True)
+        did = "stored posts with three, one, no and two (deleted) waiting events, and called heads(10)"
+        _same(
+            module.call("heads", 10),
+            [[older, "b1"], [younger, "a1"], [removed, "d2"]],
+            did,
+        )
+        _same(
+            module.call("heads", 2),
+            [[older, "b1"], [younger, "a1"]],
+            did.replace("heads(10)", "heads(2)"),
+        )
+        module.call("mark", [younger, "a1"])
+        _same(
+            module.call("heads", 10),
+            [[older, "b1"], [younger, "a2"], [removed, "d2"]],
+            f"{did}; then marked 'a1' as sent and called heads(10) again",
+        )
+
+
+def _same(seen: list[list[str]], wanted: list[list[str]], did: str) -> None:
+    posts = [post for post, _ in seen]
+    if len({*posts}) < len(posts):
+        means = (
+            "Several events of one post are on their way at once. When the first one fails and the"
+            " second does"
+            " not, they arrive in the wrong order, and readers see an old state of the post. Offer only the"
+            " oldest event of each post."
+        )
+    elif sorted(seen) == sorted(wanted):
+        means = (
+            "Posts that nobody touched for longest come first (by `updated_at`). In another order, posts that"
+            " change often keep the others waiting."
+        )
+    elif {*posts} == {post for post, _ in wanted}:
+        means = "It has to be the oldest waiting event of each post, which is the first one in its outbox."
+    else:
+        means = (
+            "`limit` is the number of posts, and each post with a waiting event counts, also a deleted"
+            " one. Posts"
+            " whose outbox is empty are not offered."
+        )
+    require(
+        seen == wanted,
+        did,
+        expected=f"the events {[event for _, event in wanted]}, each with its post",
+        saw=[event for _, event in seen],
+        means=means,
+    )
+
+
+@check(points=3)
+def test_marking_while_the_post_changes(lab: Exercise) -> None:
+    """Marking an event takes out this event only, whatever is added meanwhile"""
+    with probe(lab) as module:
+        for name, words, did in (
+            ("mark", (), "marked the only event of a post as sent"),
+            ("park", ("too large",), "parked the only event of a post"),
+        ):
+            post = module.post("e1")
+            _while_an_event_is_added(module, post, name, words)
+            _left(
+                module, post, ["e2"], f"{did}, while a change of the post added another event",
+                "The added event was lost: your code read the list and wrote it back, and a change came in"
+                " between. One update has to take the event out of the list as it is at that moment.",
+            )  # fmt: skip
+            module.call(name, *((post, "e1", *words) if words else ([post, "e1"],)))
+            _left(
+                module, post, ["e2"], f"{did}, another event was added, and did the same again",
+                "The first event was out already, so nothing may change. A relay that dies between sending"
+                " and marking does all of it twice. Take an event out by its id, not by its place.",
+            )  # fmt: skip
+        one, other, third = module.post("x1", "x2"), module.post("y1"), module.post("z1")
+        module.call("mark", [one, "x1"], [other, "y1"])
+        for post, wanted in ((one, ["x2"]), (other, []), (third, ["z1"])):
+            _left(
+                module, post, wanted,
+                "stored three posts, with two, one and one waiting events, and marked the first event of the"
+                " first two posts as sent",
+                "What was sent leaves the outbox, and nothing else. A post is `settled` when its outbox is"
+                " empty, and only then: MongoDB may delete settled posts.",
+            )  # fmt: skip
+        removed = module.post("d2", "d3", deleted=True)
+        module.call("mark", [removed, "d2"])
+        did = "marked the first of two waiting events of a deleted post as sent"
+        means = "A deleted post leaves MongoDB with its last event. Before that, the event would be lost."
+        _left(module, removed, ["d3"], did, means)
+        module.call("mark", [removed, "d3"])
+        require(
+            module.left(removed) is None,
+            f"{did}, then the second one",
+            expected="no document of it in MongoDB",
+            saw=module.left(removed),
+            means="What stays of deleted posts stays for ever.",
+        )
+
+
+def _while_an_event_is_added(module: Probe, post: str, name: str, words: tuple[str, ...]) -> None:
+    """Call `name` for 'e1' while a transaction adds 'e2': reads see the old list, writes have to wait."""
+    here, added = {"_id": ObjectId(post)}, {"$push": {"outbox": {"id": "e2", "body": b"e2"}}}
+    with module.database.client.start_session() as session, session.start_transaction():
+        module.posts.update_one(here, added, session=session)
+        module.ask(name, *((post, "e1", *words) if words else ([post, "e1"],)))
+        time.sleep(HELD_SECONDS)
+    module.answer(f"{name}() to return")
+
+
+def _left(module: Probe, post: str, wanted: list[str], did: str, means: str) -> None:
+    expected, seen = {"outbox": wanted, "settled": not wanted}, module.left(post)
+    if seen and seen["outbox"] == wanted and wanted:
+        means = (
+            "`settled` says that no event waits, but one does. heads() leaves settled posts out, so this"
+            " event is"
+            " never published, and MongoDB may delete the post before. Set it only when the outbox is empty."
+        )
+    require(
+        seen == expected,
+        did,
+        expected=f"in the post's document {expected}",
+        saw=seen or "no document",
+        means=means,
+    )
+
+
+@check(points=1)
+def test_parked_events_are_kept(lab: Exercise) -> None:
+    """Each parked event is kept with its id, its body and the reason"""
+    with probe(lab) as module:
+        post = module.post("p1", "p2", "p3")
+        module.call("park", post, "p1", "too large")
+        module.call("park", post, "p2", "$also too large")
+        found = module.posts.find_one({"_id": ObjectId(post)}) or {}
+        seen = [
+            (e.get("id"), bytes(e.get("body", b"")).decode(), e.get("reason"))
+            for e in found.get("parked", [])
+        ]
+        require(
+            seen == [("p1", "p1", "too large"), ("p2", "p2", "$also too large")],
+            "parked two of three waiting events of a post, one after the other",
+            expected="both in the list `parked`, each with id, body and reason",
+            saw=seen,
+            means="A parked event is not thrown away: an operator reads the reason and sends it again. The"
+            " second one is added to the list.",
+        )
+        _left(module, post, ["p3"], "parked two of three waiting events of a post", "The third one waits.")

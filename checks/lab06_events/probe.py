@@ -1,0 +1,148 @@
+"""The learner's outbox and relay in a program beside the system, with a database and a topic of their own."""
+
+import json
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bson import ObjectId
+from grading.databases import Document, mongodb
+from grading.learner_process import Beside, beside
+from grading.refusing_kafka import refusing_as_too_old
+from grading.stack import ENDPOINTS
+from kafka.admin import NewTopic
+from pymongo.collection import Collection
+
+from civildiy.chassis.clients.kafka import admin as admin_client
+from civildiy.contracts.posts.topic_reader import Topic
+from lab.course.exercise import Exercise
+
+PROGRAM = """
+import json, sys, threading, time
+from functools import partial
+from bson import ObjectId
+from pymongo import MongoClient
+from civildiy.chassis.clients.kafka import producer
+from civildiy.posts.relay import main as relay_module
+from civildiy.posts.relay.change_streams import Changes
+from civildiy.posts.relay.lease import Lease
+from civildiy.posts.relay.outbox import Outbox, Waiting
+
+mongodb, database_name, kafka, topic = sys.argv[1:]
+database = MongoClient(f"mongodb://{mongodb}", directConnection=True, tz_aware=True)[database_name]
+posts = database["posts"]
+outbox = Outbox(posts)
+relay_module.POSTS_TOPIC = topic
+lease = Lease(database["leases"], "relay", "relay-of-the-check")
+changes = Changes(posts, database["positions"], lambda: iter(()))
+relay = relay_module.Relay(outbox, changes, lease, partial(producer, kafka))
+stopped, running = threading.Event(), []
+
+def waiting(post, event):
+    return Waiting(ObjectId(post), event, event.encode())
+
+def heads(limit):
+    return [(str(head.post_id), head.event_id) for head in outbox.heads(limit)]
+
+def mark(*sent):
+    outbox.mark_sent([waiting(*one) for one in sent])
+
+def park(post, event, reason):
+    outbox.park(waiting(post, event), reason)
+
+def drain():
+    return relay.drain()
+
+def run():
+    running.append(threading.Thread(target=relay.run, args=(stopped,), daemon=True))
+    running[0].start()
+
+def threads():
+    return threading.active_count()
+
+def stop():
+    stopped.set()
+    running[0].join()
+
+say("ready")
+for line in sys.stdin:
+    name, *words = json.loads(line)
+    say(json.dumps(globals()[name](*words)))
+"""
+
+
+class Probe:
+    """The program, its collection of posts, and its topic."""
+
+    def __init__(self, module: Beside, database: Any, topic: Topic) -> None:
+        self.module, self.database, self.topic = module, database, topic
+        self.posts: Collection[Document] = database["posts"]
+
+    def ask(self, name: str, *words: Any) -> None:
+        """Let the program call one of its functions; `answer` gives what it returns."""
+        self.module.tell(json.dumps([name, *words]))
+
+    def answer(self, what: str, within: float = 10, **more: str) -> Any:
+        """What the function returned."""
+        return json.loads(self.module.hear(what, within, **more))
+
+    def call(self, name: str, *words: Any) -> Any:
+        """Both."""
+        self.ask(name, *words)
+        return self.answer(f"{name}() to return")
+
+    def post(self, *events: str, minutes: int = 0, **more: Any) -> str:
+        """Store a post whose outbox holds these events, changed so many minutes ago; returns its id."""
+        document = {
+            "_id": ObjectId(), "updated_at": datetime.now(UTC) - timedelta(minutes=minutes),
+            "deleted": False, "settled": not events, "version": len(events),
+            "outbox": [{"id": event, "body": event.encode()} for event in events], **more,
+        }  # fmt: skip
+        self.posts.insert_one(document)
+        return str(document["_id"])
+
+    @contextmanager
+    def refused(self) -> Iterator[None]:
+        """Kafka refuses each record of the topic as too old: nothing that is the event's fault."""
+        with refusing_as_too_old(self.topic.partition.topic):
+            yield
+
+    def records(self) -> list[tuple[str, str]]:
+        """Key and value of each record on the topic."""
+        self.topic.seek(0)
+        found = self.topic.until(self.topic.end())
+        return [((record.key or b"").decode(), (record.value or b"").decode()) for record in found]
+
+    def left(self, post: str) -> dict[str, Any] | None:
+        """What MongoDB holds of a post: the ids of its events, and whether it is settled."""
+        found = self.posts.find_one({"_id": ObjectId(post)})
+        if found is None:
+            return None
+        return {"outbox": [entry["id"] for entry in found["outbox"]], "settled": found["settled"]}
+
+
+@contextmanager
+def probe(lab: Exercise) -> Iterator[Probe]:
+    """Run the program; its database and its topic are removed afterwards."""
+    name = f"checks-{secrets.token_hex(6)}"
+    admin = admin_client(ENDPOINTS["kafka"], bootstrap_timeout_ms=5000)
+    try:
+        admin.create_topics([NewTopic(name, 1, 1)])
+        with mongodb() as client:
+            database = client[name]
+            database.create_collection("posts")
+            words = (ENDPOINTS["mongodb"], name, ENDPOINTS["kafka"], name)
+            try:
+                with (
+                    Topic(ENDPOINTS["kafka"], name) as topic,
+                    beside(lab, "posts-relay", PROGRAM, *words) as module,
+                ):
+                    module.hear("your module to be imported", within=20)
+                    yield Probe(module, database, topic)
+            finally:
+                client.drop_database(name)
+    finally:
+        admin.delete_topics([name])
+        admin.close()

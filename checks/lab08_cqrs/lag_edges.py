@@ -1,0 +1,127 @@
+"""Lag on a topic of the check's own, where the ages of all records are known."""
+
+import json
+import secrets
+import time
+
+from grading.learner_process import beside
+from grading.outcome import require
+from grading.plugin import check
+from grading.stack import ENDPOINTS
+from kafka import TopicPartition
+from kafka.admin import NewTopic
+
+from civildiy.chassis.clients.kafka import admin as admin_client
+from civildiy.chassis.clients.kafka import producer
+from lab.course.exercise import Exercise
+
+PROGRAM = """
+import json, os, sys
+import psutil
+from kafka import TopicPartition
+from civildiy.feed import lag
+
+kafka, lag.POSTS_TOPIC = sys.argv[1:]
+lag.PARTITION = TopicPartition(lag.POSTS_TOPIC, 0)
+meter = lag.LagMeter(kafka)
+
+def measure(offset):
+    found = meter.measure(offset)
+    return found and [found.events, found.seconds]
+
+def often(times):
+    meter.measure(0)
+    before = len(psutil.Process().net_connections("tcp"))
+    for number in range(times):
+        meter.measure(number + 1)
+    return len(psutil.Process().net_connections("tcp")) - before
+
+def unreachable(address):
+    return lag.LagMeter(address).measure(0)
+
+say("ready")
+for line in sys.stdin:
+    name, *words = json.loads(line)
+    say(json.dumps(globals()[name](*words)))
+"""
+RECORDS, FIRST = 10, 4
+STEP_SECONDS = 10
+MEASURES = 8
+
+
+@check(points=2)
+def test_lag_at_the_edges(lab: Exercise) -> None:
+    """Lag is right for an empty view, after records were deleted, and beyond the end"""
+    name = f"checks-{secrets.token_hex(6)}"
+    admin = admin_client(ENDPOINTS["kafka"], bootstrap_timeout_ms=5000)
+    client = producer(ENDPOINTS["kafka"])
+    try:
+        admin.create_topics([NewTopic(name, 1, 1)])
+        now = time.time()
+        for number in range(RECORDS):
+            age = (RECORDS - number) * STEP_SECONDS
+            client.send(name, value=b"{}", timestamp_ms=int((now - age) * 1000)).get(20)
+        admin.delete_records({TopicPartition(name, 0): FIRST})
+        with beside(lab, "feed", PROGRAM, ENDPOINTS["kafka"], name) as module:
+            module.hear("your module to be imported", within=20)
+
+            def ask(*words: object) -> object:
+                module.tell(json.dumps(words))
+                return json.loads(module.hear(f"{words[0]}() to return"))
+
+            for offset, what, behind, means in (
+                (
+                    None, "no offset yet (its Redis was emptied)", RECORDS - FIRST,
+                    "A view that has applied nothing is behind by all that the topic holds, from its first"
+                    " record on. 0 would call an empty view up to date.",
+                ),
+                (
+                    0, f"offset 0, while the topic begins at {FIRST}", RECORDS - FIRST,
+                    "Records that Kafka deleted cannot be read any more, so they do not count. The count"
+                    " begins"
+                    " at the topic's first offset.",
+                ),
+                (FIRST, "the offset of the first record", RECORDS - FIRST, "All records wait."),
+                (7, "offset 7", 3, "Lag is the end of the topic minus the next offset of the view."),
+                (RECORDS - 1, "the offset of the last record", 1, "One record waits."),
+                (RECORDS, "the end of the topic", 0, "Nothing waits: 0 events and 0 seconds."),
+                (
+                    RECORDS + 5, "an offset beyond the end (of a topic that was made again)", 0,
+                    "A negative number of events cannot wait.",
+                ),
+            ):  # fmt: skip
+                seen = ask("measure", offset)
+                events, seconds = seen if isinstance(seen, list) else (None, None)
+                age = behind * STEP_SECONDS + time.time() - now if behind else 0.0
+                require(
+                    events == behind and seconds is not None and abs(seconds - age) < STEP_SECONDS / 4,
+                    f"made a topic of {RECORDS} records, {STEP_SECONDS} s apart, deleted the first"
+                    f" {FIRST}, and"
+                    f" measured the lag of a view with {what}",
+                    expected=f"{behind} events, and in seconds the age of the oldest record that waits",
+                    saw=f"{events} events, {seconds} s; that age was {age:.1f} s" if seen else "None",
+                    means=f"{means} Look at `LagMeter._ask` in lag.py.",
+                )
+            more = ask("often", MEASURES)
+            require(
+                isinstance(more, int) and more < MEASURES / 2,
+                f"measured the lag {MEASURES} times, and counted the connections of the process",
+                expected="no more connections than before",
+                saw=f"{more} more",
+                means="Each measurement opens a connection to Kafka and keeps it. Use `self._consumer`"
+                " again in"
+                " `LagMeter._ask` in lag.py.",
+            )
+            unknown = ask("unreachable", "127.0.0.1:9")
+            require(
+                unknown is None,
+                "measured the lag while Kafka could not be reached",
+                expected="None: it is not known",
+                saw=unknown,
+                means="A lag that nobody could measure must not look like a lag of 0. Let Kafka's errors pass"
+                " through `LagMeter._ask` in lag.py.",
+            )
+    finally:
+        client.close(timeout=5)
+        admin.delete_topics([name])
+        admin.close()
