@@ -29,7 +29,7 @@ def test_checks_take_no_configuration_of_others(tmp_path: Path) -> None:
     """The same tests are collected, whatever the user's variables and the folders above say."""
 
     def collected(env: dict[str, str]) -> str:
-        command = [*environment.pytest_command(), "-q", "--collect-only", "tests/unit/test_queue.py"]
+        command = [*environment.pytest_command(), "-q", "--collect-only", "tests/unit/test_admission.py"]
         ran = subprocess.run(command, cwd=REPO, env=env, capture_output=True, text=True, check=False)
         assert ran.returncode == 0, ran.stdout + ran.stderr
         return ran.stdout.partition("\n\n")[0]
