@@ -1,13 +1,27 @@
-"""The stored post: its rules, and what the API shows of it."""
+"""The stored post: its rules, what the API shows of it, and the direction in which a write is read."""
 
+import ast
 from datetime import UTC, datetime, timedelta
 from typing import cast, get_type_hints
 
 from civildiy.posts import document
 from civildiy.posts.document import StoredPost, changed, events_held, new_post
 from civildiy.posts.schemas import Post, PostChange
+from lab.home import PLATFORM
 
 TIME = datetime(2026, 1, 1, tzinfo=UTC)
+WRITE_PATH = (
+    "civildiy.posts.app",
+    "civildiy.posts.api",
+    "civildiy.posts.schemas",
+    "civildiy.posts.state",
+    "civildiy.posts.commands",
+    "civildiy.posts.store",
+    "civildiy.posts.relay.outbox",
+    "civildiy.posts.document",
+    "civildiy.contracts.posts.envelope",
+)
+"""The modules of a write, in the order in which a reader meets them."""
 
 
 def post() -> StoredPost:
@@ -58,3 +72,11 @@ def test_a_change_holds_only_what_the_client_sent() -> None:
 
 def test_the_time_is_whole_milliseconds() -> None:
     assert document.now().microsecond % 1000 == 0
+
+
+def test_a_write_reads_from_top_to_bottom() -> None:
+    for place, name in enumerate(WRITE_PATH):
+        source = (PLATFORM / (name.replace(".", "/") + ".py")).read_text()
+        imports = {n.module for n in ast.walk(ast.parse(source)) if isinstance(n, ast.ImportFrom)}
+        back = imports.intersection(WRITE_PATH[:place])
+        assert not back, f"{name} imports {back}, which stands above it"

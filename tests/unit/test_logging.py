@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from pydantic import ValidationError
 from structlog.contextvars import clear_contextvars
 
+from civildiy.chassis.handlers import install_problem_handlers
 from civildiy.chassis.observability.context import RequestContext
 from civildiy.chassis.observability.logging import LogSettings, formatter
 from civildiy.chassis.observability.tracing import continued_trace, trace_id
@@ -92,6 +93,25 @@ def test_lines_and_answers_carry_the_ids_of_their_own_request() -> None:
     assert [line["request_id"] for _, line in found] == ["mine-0", "mine-1", "mine-2"]
     assert [answer.headers["X-Request-Id"] for answer, _ in found] == ["mine-0", "mine-1", "mine-2"]
     assert {line["trace_id"] for _, line in found} == {TRACE}
+
+
+def test_an_unexpected_error_is_answered_with_the_id_by_which_its_log_is_found() -> None:
+    async def answer() -> httpx.Response:
+        app = FastAPI()
+
+        @app.get("/")
+        async def endpoint() -> None:
+            raise ZeroDivisionError
+
+        install_problem_handlers(app, {})
+        app.add_middleware(RequestContext)
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+            return await client.get("/", headers={"X-Request-Id": "mine"})
+
+    answered = asyncio.run(answer())
+    assert answered.status_code == 500
+    assert answered.headers.get_list("X-Request-Id") == ["mine"]
 
 
 @pytest.mark.parametrize("unusable", ["", "a b", "x" * 65, "a;b"])

@@ -25,6 +25,7 @@ from civildiy.chassis.errors import (
     Unavailable,
 )
 from civildiy.chassis.http import not_allowed
+from civildiy.chassis.observability.context import request_id_header
 from civildiy.chassis.problems import MEDIA_TYPE, MOST_MESSAGE, problem_body
 from civildiy.chassis.resources import Resources
 from civildiy.chassis.text import shortened
@@ -118,7 +119,10 @@ async def _on_unexpected(request: Request, error: Exception) -> Response:
     return _answer(
         request,
         HTTPStatus.INTERNAL_SERVER_ERROR,
-        "An unexpected error happened in the service; its log has the details. Try again, or report it.",
+        "An unexpected error happened in the service; its log has the details. Try again, or report it with"
+        " the X-Request-Id of this answer.",
+        # The framework answers outside all middleware, so RequestContext cannot add the header here.
+        headers=request_id_header(),
     )
 
 

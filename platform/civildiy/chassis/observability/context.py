@@ -11,12 +11,18 @@ import re
 import secrets
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.contextvars import bind_contextvars
+from structlog.contextvars import bind_contextvars, get_contextvars
 
 from civildiy.chassis.observability.tracing import trace_id
 
 _USABLE = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 """An id of another shape is replaced: it would stand in our logs and in the answer's headers."""
+
+
+def request_id_header() -> dict[str, str]:
+    """Return the header with the id of the present request; empty outside a request."""
+    request_id = get_contextvars().get("request_id")
+    return {"X-Request-Id": request_id} if request_id else {}
 
 
 class RequestContext:
