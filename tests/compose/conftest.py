@@ -35,7 +35,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
 
 @pytest.fixture(scope="module")  # the native stack is needed again afterwards
 def on_compose() -> Iterator[Stack]:
-    """The system under Compose; without an engine this fails, unless somebody allowed it by hand."""
+    """Provide the system under Compose; without an engine this fails, unless somebody allowed it by hand."""
     try:
         with stack(home) as found:
             MEASURED.append(found)
@@ -47,7 +47,7 @@ def on_compose() -> Iterator[Stack]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What was measured, for whoever reads the log; before the end, pytest would keep it to itself."""
+    """Print what was measured at the end, because pytest hides earlier output."""
     for found in MEASURED:
         for what, seconds in found.seconds.items():
             terminalreporter.write_line(f"compose: {what}: {seconds:.0f} s")

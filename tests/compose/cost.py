@@ -18,7 +18,7 @@ MIB = 2**20
 
 
 def _files(identity: str, controller: str) -> Path:
-    """The folder in which the kernel counts for one container."""
+    """Return the folder in which the kernel counts for one container."""
     if V1.is_dir():
         return Path("/sys/fs/cgroup") / controller / "docker" / identity
     scope = V2 / "system.slice" / f"docker-{identity}.scope"
@@ -50,7 +50,7 @@ def engine_seconds(root: Path) -> float:
 
 
 def held(identity: str) -> int:
-    """Bytes that the kernel cannot take back from a container: all that it uses, without its file cache."""
+    """Return the bytes that the kernel cannot take back from a container: its memory without file cache."""
     folder = _files(identity, "memory")
     stat = _table(folder / "memory.stat")
     if V1.is_dir():
@@ -60,13 +60,13 @@ def held(identity: str) -> int:
 
 
 def kernel_kills(identity: str) -> int:
-    """How many processes the kernel has ended in a container, children of its main process included."""
+    """Return how many processes the kernel has killed in a container, child processes included."""
     name = "memory.oom_control" if V1.is_dir() else "memory.events"
     return _table(_files(identity, "memory") / name)["oom_kill"]
 
 
 def running(stack: Stack) -> dict[str, dict[str, Any]]:
-    """What the engine says of each running container, by the name of its service."""
+    """Return what the engine says of each running container, by the name of its service."""
     label = "com.docker.compose.service"
     return {
         each["Config"]["Labels"][label]: each for each in stack.all_containers() if each["State"]["Running"]

@@ -38,7 +38,7 @@ def wanted() -> dict[str, str]:
 
 
 def places(paths: ServerPaths) -> dict[str, Path]:
-    """Where the machine has what images.toml names in braces."""
+    """Return where the machine has what images.toml names in braces."""
     return {
         "python": Path(sys.base_prefix),
         "postgresql": paths.postgresql_bin.parent,
@@ -91,7 +91,7 @@ class StandIns:
             self._machine.run("mmdebstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}",
                               *exclude, "bookworm", tar)  # fmt: skip
             self._machine.run("docker", "import", tar, "standin-bare")
-            # What signs this machine's downloads anew signs those of an image's build as well.
+            # A proxy that replaces certificates on this machine also does so while an image is built.
             (Path(folder) / "own").mkdir()
             for certificate in CERTIFICATES.glob("*.crt"):
                 shutil.copy(certificate, Path(folder) / "own")

@@ -30,7 +30,7 @@ NOTEBOOK_SECONDS = 300
 
 
 def visitor(stack: Stack) -> httpx.Client:
-    """A client of JupyterLab without a token."""
+    """Return a client of JupyterLab without a token."""
     return local_http.client(base_url=f"http://127.0.0.1:{stack.environment['LAB_PORT_JUPYTER']}", timeout=30)
 
 
@@ -56,7 +56,7 @@ def pages(stack: Stack) -> dict[str, str]:
 
 
 def good_status(http: httpx.Client) -> str:
-    """The line in the status bar; '' while not all is well."""
+    """Return the line in the status bar; '' until all units run."""
     said = http.get("/civildiy/status").json()
     return str(said["line"]) if said["good"] else ""
 
@@ -78,7 +78,7 @@ def kernel_without_being_asked(stack: Stack) -> str:
 
 
 async def printed(address: str, code: str) -> str:
-    """What a cell prints first, by the messages that a browser sends and gets. Raises TimeoutError."""
+    """Return what a cell prints first, by the messages that a browser sends and gets. Raises TimeoutError."""
     header = {"msg_id": "1", "session": "1", "username": "", "msg_type": "execute_request", "version": "5.3"}
     content = {"code": code, "silent": False, "store_history": False, "user_expressions": {}}
     request = {"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell"}

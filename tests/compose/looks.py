@@ -16,13 +16,13 @@ GATEWAY = f"http://127.0.0.1:{OWN['LAB_PORT_HTTP']}"
 
 
 def routed() -> dict[str, int]:
-    """What the gateway answers for each service."""
+    """Return what the gateway answers for each service."""
     with local_http.client(base_url=GATEWAY, timeout=10) as http:
         return {name: http.get(f"/api/{path}/health").status_code for name, path in PATHS.items()}
 
 
 def answers(service: str) -> bool:
-    """Whether the gateway gets an answer from the service within a second."""
+    """Return whether the gateway gets an answer from the service within a second."""
     try:
         url = f"{GATEWAY}/api/{PATHS[service]}/health"
         return local_http.get(url, timeout=1).status_code == 200
@@ -31,7 +31,7 @@ def answers(service: str) -> bool:
 
 
 def healthy() -> bool:
-    """Whether everything, the path of an event included, works."""
+    """Return whether everything, the path of an event included, works."""
     with local_http.client(base_url=GATEWAY, timeout=5) as http:
         stats = http.get("/api/activity-stream/stats").json()
     return (

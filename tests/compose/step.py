@@ -44,7 +44,7 @@ def run(
 def started(
     words: list[str], environment: Mapping[str, str], cwd: object = None
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """A command whose words come through a pipe; it and what it started are gone afterwards."""
+    """Yield a command whose words come through a pipe; it and what it started are gone afterwards."""
     child = subprocess.Popen(
         words, env=dict(environment), cwd=None if cwd is None else str(cwd), start_new_session=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

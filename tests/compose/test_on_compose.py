@@ -171,7 +171,7 @@ def test_learners_way(on_compose: Stack, tmp_path: Path) -> None:
 
 
 def test_a_lab_in_jupyterlab(on_compose: Stack) -> None:
-    """Whoever has Docker and a browser only can work on a lab: start, check, hint, tools, stop."""
+    """A learner with only Docker and a browser can work on a lab: start, check, hint, tools, stop."""
     jupyterlab.worked_on_a_lab(on_compose)
 
 

@@ -33,7 +33,7 @@ def lab(*words: str, code: int = 0) -> str:
 
 @pytest.fixture(autouse=True, scope="module")
 def learners_files() -> Iterator[None]:
-    """The learner's own files and progress are there again afterwards."""
+    """Restore the learner's own files and progress afterwards."""
     kept = {file: file.read_bytes() for file in FILES}
     record = home.root / "progress.json"
     progress = record.read_bytes() if record.exists() else None
@@ -53,7 +53,7 @@ def test_a_learners_way(tmp_path: Path) -> None:
     assert "platform (started)" in lab("list")
     began = time.monotonic()
     seen = lab("check", "01", code=3)
-    assert time.monotonic() - began < 8 * slow(), "nobody waits for what is not written"
+    assert time.monotonic() - began < 8 * slow(), "the checks must not wait for a step without code"
     assert "NOT ATTEMPTED: 0 of 18 checks" in seen
     assert "Step 1 Say that you live: /health\n  OPEN, 0 of 1 points, the platform's code" in seen
     first, second = lab("hint", "01"), lab("hint", "01")

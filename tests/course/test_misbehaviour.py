@@ -127,7 +127,7 @@ def test_an_import_that_fails_is_shown_before_anything_is_written(stage: Stage) 
     for piece in LAB.pieces:
         text = starter(LAB, piece)
         (stage.folder / piece.file.name).write_text(text.replace("import datetime\n", "import datetim\n"))
-    eventually(lambda: unusable(backend, "profile"), within=20, what="profile to say so")
+    eventually(lambda: unusable(backend, "profile"), within=20, what="profile to report it")
     code, verdicts = stage.grade()
     assert code == 1
     assert {(v["step"], v["outcome"]) for v in verdicts} == {

@@ -39,7 +39,7 @@ def stages() -> Iterator[Stages]:
 
 @pytest.fixture(autouse=True)
 def ids_go_on() -> Iterator[None]:
-    """One wrong solution drops the table of accounts: without this, ids that have profiles come again."""
+    """Restore the sequence of ids: one wrong solution drops the table of accounts, and ids would repeat."""
     with postgresql("auth") as connection:
         found = connection.execute("SELECT coalesce(max(id), 1) FROM users").fetchone()
     yield
@@ -48,7 +48,7 @@ def ids_go_on() -> Iterator[None]:
 
 
 def cases() -> Sequence[object]:
-    """All mutants by lab; those that are not for every day are a campaign."""
+    """Return all mutants by lab; those that are not for every day are a campaign."""
     assert {name.partition("/")[0] for name in DAILY} == {lab.folder.name for lab in exercises()}
     return [pytest.param(m, marks=[] if m.name in DAILY else [pytest.mark.campaign], id=m.name) for m in ALL]
 
@@ -97,7 +97,7 @@ DAILY_STEPS = {("01", 4), ("02", 4), ("04", 3), ("08", 2)}
 
 @pytest.fixture
 def merged(stages: Stages, request: pytest.FixtureRequest) -> Iterator[Stage]:
-    """A stage on which files are merged with the platform's, as a learner's are."""
+    """Provide a stage that merges files with the platform's, as it does a learner's."""
     stages.close()
     lab: Exercise = request.node.callspec.params["lab"]
     found = Stage(home, backend, lab, merged=True)

@@ -57,7 +57,7 @@ def test_a_frozen_server_is_named(unit: str, tmp_path: Path) -> None:
     finally:
         backend.thaw(unit)
     until_healthy()
-    # Whoever asks the frozen one may be silent as well.
+    # A unit that waits for the paused one may not answer either.
     assert all(unit in dict(verdict["lines"])["why"] for verdict in verdicts), verdicts
 
 
@@ -87,7 +87,7 @@ def test_a_server_that_dies_during_a_check_is_named() -> None:
 
 
 def not_gradable(file: Path, checks: str) -> list[dict[str, Any]]:
-    """The verdicts of a run in which nothing could be graded."""
+    """Return the verdicts of a run in which no check could be graded."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     env |= NO_PLUGINS
     command = [sys.executable, "-m", "pytest", "-q", f"--verdicts={file}", checks]

@@ -29,7 +29,7 @@ def healed() -> Iterator[None]:
 
 
 def silent(unit: str) -> bool:
-    """Whether a service does not answer at its own address."""
+    """Return whether a service does not answer at its own address."""
     try:
         local_http.get(f"{ENDPOINTS[unit]}/health", timeout=0.5)
     except httpx.TransportError:

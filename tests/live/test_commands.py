@@ -37,7 +37,7 @@ def test_up_starts_what_was_stopped() -> None:
 
 
 def refused(*arguments: str, **environment: str) -> str:
-    """What a command says that does not do its work."""
+    """Return the error message of a command that fails."""
     ran = subprocess.run(
         [REPO / "lab", *arguments], capture_output=True, text=True, check=False, timeout=120 * slow(),
         env={**os.environ, **environment},

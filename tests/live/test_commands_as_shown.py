@@ -14,10 +14,10 @@ from support import ENDPOINTS, backend
 from lab.home import REPO
 
 ENDLESS = re.compile(r"^(while|watch) |\./lab logs .* -f")
-MENDED_BY = {"redis-cli -h 127.0.0.23 LTRIM": "./lab rebuild"}
-"""What puts right again what a command has spoilt on purpose."""
+REPAIRED_BY = {"redis-cli -h 127.0.0.23 LTRIM": "./lab rebuild"}
+"""The command that repairs what another command has broken on purpose."""
 NATIVE = re.compile(r"127\.0\.0\.|localhost/")
-"""Addresses of the native backend; with another one these commands speak to whoever is there."""
+"""Addresses of the native backend; with another backend, other programs may listen there."""
 
 
 ENV = {**os.environ, "COLUMNS": "80"}
@@ -59,6 +59,6 @@ def test_runs(command: Shown) -> None:
     try:
         run_until_it_speaks(line) if ENDLESS.search(line) else run(line)
     finally:
-        for start, mending in MENDED_BY.items():
+        for start, mending in REPAIRED_BY.items():
             if line.startswith(start):
                 run(mending)

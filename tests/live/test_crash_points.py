@@ -29,7 +29,7 @@ class Crashing:
         self._armed = self._over = False
 
     def look(self, storm: Storm) -> None:
-        """A turn of the storm."""
+        """Act once; the storm calls this several times a second."""
         if not self._armed and storm.history.writes:
             self._armed = storm.held = True
             crash.arm(home, backend, self._name)

@@ -1,4 +1,4 @@
-"""Killed processes: nothing that was accepted is lost, and nobody has to lend a hand."""
+"""Killed processes: nothing that was accepted is lost, and the system recovers without help."""
 
 import time
 from threading import Event, Thread

@@ -57,7 +57,7 @@ def test_a_broker_that_stands_still_for_longer_than_a_delivery() -> None:
     ],
 )
 def test_a_store_that_ends_in_order_is_no_500(unit: str, method: str, path: str, body: Any) -> None:
-    """Requests that are under way when it says goodbye get errors of another kind than later ones."""
+    """Requests that run while the server shuts down get other errors than later requests."""
     people = [Person() for _ in range(16)]
     for person in people:
         person.http.post("/api/profile", json={})

@@ -29,7 +29,7 @@ FROM_THE_GATEWAY = 429
 
 
 def document_of(service: str) -> dict[str, Any]:
-    """What the service says of itself; what is not below /api is reached at its own address only."""
+    """Return what the service says of itself; what is not below /api is reached at its own address only."""
     document: dict[str, Any] = local_http.get(f"{ENDPOINTS[service]}/openapi.json", timeout=10).json()
     document["paths"] = {p: item for p, item in document["paths"].items() if p.startswith("/api/")}
     return document

@@ -1,4 +1,4 @@
-"""A projector that the group has lost joins anew; kafka-python alone would go on polling without a record."""
+"""A projector that the group has lost joins it again; kafka-python alone would poll without a record."""
 
 import secrets
 import time
@@ -22,7 +22,7 @@ SESSION_SECONDS = 6
 
 @contextmanager
 def joined(group: str, member: str) -> Iterator[KafkaConsumer]:
-    """A member of `group` that has been given its place."""
+    """Yield a member of `group` that has been given its place."""
     consumer = group_consumer(ENDPOINTS["kafka"], group, member)
     consumer.subscribe([POSTS_TOPIC])
     give_up = time.monotonic() + 15

@@ -19,7 +19,7 @@ LONG = 900_000
 
 @pytest.fixture(scope="module")
 def path(ada: Person) -> str:
-    """A post of Ada."""
+    """Provide a post of Ada."""
     return f"/api/posts/{ada.post()['id']}"
 
 

@@ -56,13 +56,13 @@ FORGERIES: dict[str, list[tuple[str, str]]] = {
 
 @pytest.fixture(params=FORGERIES)
 def claim(request: pytest.FixtureRequest, bob: Person) -> list[tuple[str, str]]:
-    """One way to claim to be Bob."""
+    """One way for a client to claim that it is Bob."""
     return [(name, value.replace("{}", str(bob.id))) for name, value in FORGERIES[request.param]]
 
 
 @pytest.fixture(scope="module")
 def bobs(bob: Person) -> dict[str, Any]:
-    """What Bob has, and nobody else may change."""
+    """Provide Bob's data, which no other user may change."""
     bob.http.post("/api/profile", json={"city": "Bremen"})
     post = bob.post("Bob's")
     eventually(bob.feed, within=10, what="Bob's post in his stream")
@@ -70,13 +70,13 @@ def bobs(bob: Person) -> dict[str, Any]:
 
 
 def of_bob(bob: Person) -> list[Any]:
-    """All that an operation could have changed."""
+    """Return everything that an operation could have changed."""
     pages = (bob.http.get("/api/profile"), bob.http.get("/api/posts", params={"user_id": bob.id}))
     return [page.json() for page in pages]
 
 
 def operations() -> set[tuple[str, str]]:
-    """The operations which can answer 401, by the documents of the running services."""
+    """Return the operations which can answer 401, by the documents of the running services."""
     found = set()
     for service in SERVICES:
         document = local_http.get(f"{ENDPOINTS[service]}/openapi.json", timeout=10).json()
@@ -86,13 +86,13 @@ def operations() -> set[tuple[str, str]]:
 
 
 def asks_who(route: APIRoute) -> bool:
-    """Whether its code asks for the current user: as a dependency, or by hand."""
+    """Return whether its code asks for the current user: as a dependency, or by hand."""
     asked = any(need.call is current_user for need in route.dependant.dependencies)
     return asked or "current_user" in route.endpoint.__code__.co_names
 
 
 def acting_for_somebody() -> set[tuple[str, str]]:
-    """The operations which ask for the current user, by their code."""
+    """Return the operations which ask for the current user, by their code."""
     routers = (auth.router, profile.router, posts.router, feed.router)
     routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
     return {(method, route.path) for route in routes if asks_who(route) for method in route.methods or ()}

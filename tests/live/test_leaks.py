@@ -34,7 +34,7 @@ class Level:
     connections: int
 
     def above(self, before: "Level") -> str:
-        """What has grown since `before`; empty when nothing has, or when this is another process."""
+        """Return what has grown since `before`; empty when nothing has, or when this is another process."""
         grown = {
             "threads": self.threads - before.threads - SLACK_THREADS,
             "file descriptors": self.files - before.files - SLACK_FILES,
@@ -44,9 +44,9 @@ class Level:
 
 
 def level(unit: str) -> Level:
-    """The size of the Python process of a unit."""
+    """Return the size of the Python process of a unit."""
     pid = backend.pid_of(unit)
-    assert pid is not None, f"{unit} does not run"
+    assert pid is not None, f"{unit} is not running"
     process = psutil.Process(pid)
     family = [process, *process.children(recursive=True)]
     return Level(
@@ -62,7 +62,7 @@ def levels() -> dict[str, Level]:
 
 
 def grown(before: dict[str, Level]) -> dict[str, str]:
-    """The units that hold more than before."""
+    """Return the units that hold more than before."""
     try:
         now = levels()
     except (AssertionError, psutil.Error) as error:
@@ -71,7 +71,7 @@ def grown(before: dict[str, Level]) -> dict[str, str]:
 
 
 def use(person: Person) -> None:
-    """A little of everything, so that pools are filled; a refusal is no matter."""
+    """Send some requests of each kind, so that pools are filled; refused ones do not matter."""
     with client() as http:
         for _ in range(5):
             for path in ("/api/activity-stream", "/api/activity-stream/stats", "/api/posts"):

@@ -30,7 +30,7 @@ async def connected(answer_seconds: float = 5) -> AsyncIterator[Redis]:
 
 
 async def described(redis: Redis) -> dict[str, str]:
-    """What Redis knows of the connection that the client uses."""
+    """Return what Redis knows of the connection that the client uses."""
     return {name: str(value) for name, value in (await redis.client_info()).items()}
 
 

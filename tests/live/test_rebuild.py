@@ -1,4 +1,4 @@
-"""The view made anew, under load, after records are gone, and when something fails."""
+"""The rebuild of the view: under load, after records were deleted, and when something fails."""
 
 import threading
 from collections.abc import Iterator

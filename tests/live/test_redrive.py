@@ -40,10 +40,10 @@ def test_an_old_letter_does_not_bring_back_what_is_gone(redis: Redis) -> None:
 
 
 def test_redrive_after_the_fix() -> None:
-    """A projector that refuses updates buries them; the mended one takes them when they are redriven."""
+    """A projector that refuses updates dead-letters them; the fixed one applies them after a redrive."""
 
     def mine(letters: list[dict[str, Any]]) -> bool:
-        """Whether the one that this test makes is there, once; others leave poison of their own."""
+        """Return whether the one that this test makes is there, once; others leave poison of their own."""
         return [one["reason"] for one in letters].count("nobody expected an update") == 1
 
     folder = LABS / WORK

@@ -117,7 +117,7 @@ def test_a_collection_that_is_gone_is_compared_with_the_topic(database: Database
 
 
 def until_found(changes: Changes) -> list[PostRemoved]:
-    """What `removals` gives, with what the relay does in between; fails after 5 s."""
+    """Return what `removals` gives, with what the relay does in between; fails after 5 s."""
     give_up = time.monotonic() + 5
     while not (found := changes.removals()):
         assert time.monotonic() < give_up, "no removal came"

@@ -1,4 +1,4 @@
-"""Who died is found out by Consul and left out by the gateway; whoever was forgotten comes back."""
+"""Consul notices a dead instance, the gateway leaves it out, and a lost registration is repaired."""
 
 import time
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ KV = f"{ENDPOINTS['consul']}/v1/kv/traefik/http"
 
 @contextmanager
 def nothing_restarted() -> Iterator[None]:
-    """The supervisor stands still: what dies meanwhile stays dead."""
+    """Pause the supervisor, so that a killed unit stays dead."""
     (supervisor,) = (
         process
         for process in psutil.process_iter(["name", "cwd"])
@@ -42,7 +42,7 @@ def nothing_restarted() -> Iterator[None]:
 
 
 def states() -> dict[str, str]:
-    """Consul's word on each service that it knows."""
+    """Return Consul's status of each service that it knows."""
     checks = local_http.get(f"{ENDPOINTS['consul']}/v1/health/state/any", timeout=5).json()
     return {check["ServiceName"]: check["Status"] for check in checks if check["ServiceName"]}
 
@@ -51,7 +51,7 @@ def through_the_gateway(service: str) -> int:
     return local_http.get(f"{ENDPOINTS['gateway']}/api/{PATHS[service]}/health", timeout=5).status_code
 
 
-# In pairs: while a service is dead another one says so for it, auth for the three and posts for auth.
+# In pairs: while a service is dead, another one reports it: auth for the other three, posts for auth.
 @pytest.mark.parametrize("dead", [("auth", "profile"), ("posts", "feed")])
 def test_killed_instances_are_critical_and_out_of_rotation(dead: tuple[str, ...]) -> None:
     answers_for = {"auth": "posts"}

@@ -29,7 +29,7 @@ SECONDS = 8
 class Wrong:
     """What brings a mistake to light, and how one of the violations begins.
 
-    `point`: the unit dies there once, in the middle of the load. `rebuild`: the view is made anew then.
+    `point`: the unit dies there once, in the middle of the load. `rebuild`: the view is rebuilt then.
     `kills`: these are killed one after the other, each before the one before can be back.
     """
 
@@ -81,7 +81,7 @@ class InTheMiddle:
         self._rebuild = Thread(target=run_tool, args=(backend, "feed-rebuild"))
 
     def look(self, storm: Storm) -> None:
-        """A turn of the storm."""
+        """Act once; the storm calls this several times a second."""
         if self._to_kill and len(storm.history.writes) > 20 and time.monotonic() > self._next_kill:
             backend.signal(self._to_kill.pop(0), signal.SIGKILL)
             self._next_kill = time.monotonic() + 1.5

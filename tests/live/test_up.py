@@ -77,8 +77,8 @@ def test_a_taken_port_is_named_and_nothing_is_started() -> None:
 
 
 def test_a_start_ordered_before_a_stop_has_ended_is_not_lost() -> None:
-    """Who cuts a check off that is just stopping a server starts it again while the stop is under way."""
-    backend.freeze("redis")  # it does not hear that it shall end
+    """After a check is interrupted while it stops a server, a new start begins before the stop has ended."""
+    backend.freeze("redis")  # it cannot react to the order to end
     with ThreadPoolExecutor(2) as threads:
         try:
             stop = threads.submit(backend.stop_unit, "redis")

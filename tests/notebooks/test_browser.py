@@ -62,7 +62,7 @@ class Lab:
     pictures: Path
 
     def page(self, scheme: str = "light") -> Page:
-        """A page that has loaded JupyterLab."""
+        """Return a page that has loaded JupyterLab."""
         page = self.browser.new_page(
             viewport={"width": 1280, "height": 900},
             color_scheme=scheme,  # type: ignore[arg-type]
@@ -73,7 +73,7 @@ class Lab:
         return page
 
     def keep(self, page: Page, name: str) -> None:
-        """A screenshot."""
+        """Save a screenshot."""
         page.screenshot(path=self.pictures / f"{name}.png")
 
 
@@ -108,7 +108,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 def answers(url: str) -> bool:
-    """Whether JupyterLab serves its page."""
+    """Return whether JupyterLab serves its page."""
     return local_http.get(url, timeout=30).status_code == 200
 
 
@@ -143,13 +143,13 @@ def until(page: Page, condition: str, what: str, patience: float = PATIENCE_MS) 
 
 
 def all_units_run(page: Page) -> None:
-    """Wait until the status line says that nothing is missing: it looks now and then only."""
+    """Wait until the status line reports that all units run; it is updated periodically."""
     line = "document.querySelector('.civildiy-status')?.innerText"
     until(page, f"{line}.includes('12 of 12 units run')", "the status line")
 
 
 def errors(page: Page) -> list[str]:
-    """What cells printed as errors."""
+    """Return what cells printed as errors."""
     return page.locator(ERROR).all_inner_texts()
 
 

@@ -32,7 +32,7 @@ def test_a_command_that_hangs_is_ended_with_what_it_started() -> None:
 
 
 def gone(pid: int) -> bool:
-    """Whether a process has ended; who its parent now is may not have noticed."""
+    """Return whether a process has ended; who its parent now is may not have noticed."""
     try:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

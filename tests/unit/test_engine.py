@@ -62,7 +62,7 @@ WITHOUT_BUILDER = {
 
 @pytest.fixture(autouse=True)
 def like_most_machines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """A kernel with its default, and an engine that is asked again by each test."""
+    """Provide a kernel with its default, and an engine that is asked again by each test."""
     (tmp_path / "first").write_text("1024\n")
     monkeypatch.setattr(privileged, "FIRST_FREE", tmp_path / "first")
     monkeypatch.setattr("platform.system", lambda: "Linux")

@@ -32,7 +32,7 @@ def index(monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
 
 
 def installer(home: Home, **wheels: Wheel) -> Installer:
-    """One for which only `wheels` are missing."""
+    """Return an installer for which only `wheels` are missing."""
     found = Installer(home, Pins(debian={}, wheels=pins().wheels | wheels, go=pins().go, kafka=pins().kafka))
     for name in ("mongod", "traefik", "kafka", "kafka-archive", "consul", "process-compose"):
         if name not in wheels:

@@ -146,7 +146,7 @@ def test_a_step_that_is_written_in_part_does_not_pass() -> None:
 
 
 def test_a_file_that_cannot_be_imported_fails_its_step_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The process says so late, when the platform's module may have passed the check in its place."""
+    """The report may come late, after the platform's module has passed the check in its place."""
     late = Incident("profile", 1.0, "unusable", "01-services/schemas.py", 3, "x", "KeyError")
     monkeypatch.setattr(running, "unusable", lambda *_: [late])
     monkeypatch.setattr(running, "running_files", lambda *_: {p.module: p.file for p in LAB.pieces})

@@ -10,7 +10,7 @@ from civildiy.chassis.app import failing
 
 
 async def answers() -> None:
-    """A dependency that is there."""
+    """Do nothing, like a dependency that answers."""
 
 
 async def refuses() -> None:
