@@ -22,7 +22,7 @@ BASE = "debian:bookworm-slim"
 PACKAGES = ("ca-certificates", "busybox", "dumb-init", "locales")
 BASE_LABEL = "-".join(("base", *PACKAGES))
 CERTIFICATES = Path("/usr/local/share/ca-certificates")
-# What Python and Java can do without in an image.
+# Parts of Python and Java that an image does not need.
 LEFT_OUT = ("test", "tests", "idlelib", "tkinter", "turtledemo", "site-packages", "jmods", "legal", "man",
             "include", "docs", "*.a", "src.zip")  # fmt: skip
 OF_THE_BASE = ("libc.so", "libm.so", "ld-linux", "libpthread.so", "libdl.so", "librt.so", "linux-vdso")
@@ -53,7 +53,7 @@ def places(paths: ServerPaths) -> dict[str, Path]:
 
 
 class StandIns:
-    """Makes those images that the engine does not have yet."""
+    """Builds the images that the engine does not have yet."""
 
     def __init__(self, machine: Machine, paths: ServerPaths) -> None:
         self._machine = machine
@@ -62,7 +62,7 @@ class StandIns:
         self._tags = wanted()
 
     def make(self) -> list[str]:
-        """Make what is missing; returns the names of what was made. Raises LabError."""
+        """Build missing images, and return their names. Raises LabError."""
         made = [] if self._is_there(BASE, BASE_LABEL) else [self._make_base()]
         # Python first: another one is built on it.
         for name in sorted(self._recipes, key=lambda name: name != "python"):

@@ -1,4 +1,4 @@
-"""How the system is under Compose, seen from this machine, and what the project's own tests say of it."""
+"""The state of the system under Compose, seen from this machine, and the results of its own tests."""
 
 import sys
 import time
@@ -16,7 +16,7 @@ GATEWAY = f"http://127.0.0.1:{OWN['LAB_PORT_HTTP']}"
 
 
 def routed() -> dict[str, int]:
-    """Return what the gateway answers for each service."""
+    """Return the gateway's answer for each service."""
     with local_http.client(base_url=GATEWAY, timeout=10) as http:
         return {name: http.get(f"/api/{path}/health").status_code for name, path in PATHS.items()}
 
@@ -43,7 +43,7 @@ def healthy() -> bool:
 
 
 def suite(on_compose: Stack, name: str, file: Path, *arguments: str) -> list[str]:
-    """Run the project's own tests against Compose; returns the names of those that passed."""
+    """Run the project's own tests against Compose, and return the names of those that passed."""
     # Against a system that is down each of them would wait for its minute.
     eventually(healthy, within=60, what="a healthy system to try it on")
     began = time.monotonic()

@@ -104,7 +104,7 @@ def test_watch_answers_each_save(tmp_path: Path) -> None:
     assert line in good
     heard = tmp_path / "heard"
     with heard.open("w") as out:
-        # A run in the background ignores Ctrl-C, and would hand that down.
+        # A background process ignores Ctrl-C, and its children inherit that.
         command = ["env", "--default-signal=INT", "./lab", "check", "01", "--watch"]
         watching = subprocess.Popen(command, cwd=REPO, stdout=out, stderr=out)
     try:
@@ -192,7 +192,7 @@ def test_words_for_a_garbled_record() -> None:
 
 
 def test_the_starter_replaces_whatever_is_in_its_place(tmp_path: Path) -> None:
-    """A link is not followed, or the starter would be written over what it leads to."""
+    """A symbolic link is not followed: the starter would overwrite the file behind it."""
     api, schemas = FILES[:2]
     (tmp_path / "mine.py").write_text("mine")
     api.unlink()

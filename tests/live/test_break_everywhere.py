@@ -59,7 +59,7 @@ def cut_off(unit: str) -> bool:
 
 
 def full(unit: str) -> bool:
-    """Return whether its files have a limit, as /proc says: to ask the kernel takes the unit's own group."""
+    """Return whether /proc reports a limit for its files: prlimit would need the unit's own group."""
     limits = Path(f"/proc/{backend.pid_of(unit)}/limits").read_text()
     (soft,) = (line.split()[3] for line in limits.splitlines() if line.startswith("Max file size"))
     return soft != "unlimited"
@@ -106,6 +106,6 @@ def test_fault(name: str, unit: str) -> None:
 
 
 def test_every_fault_is_looked_for() -> None:
-    others = {"duplicate", "reorder", "poison"}  # nothing of them stays; the storm judges what they did
+    others = {"duplicate", "reorder", "poison"}  # these leave no state behind; the storm judges their effects
     assert {found.name for found in FAULTS} == {*SIGNS, *NEW_PROCESS, *others}
     assert all(found.units == UNITS for found in FAULTS if found.name in ("kill", "pause", "restart", "slow"))

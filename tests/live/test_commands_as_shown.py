@@ -1,4 +1,4 @@
-"""Shown commands that look or are not one of ./lab are run as they stand."""
+"""Run every shown command that changes nothing, or is not a command of ./lab, unchanged."""
 
 import os
 import re
@@ -32,12 +32,12 @@ def run(line: str) -> None:
         ["bash", "-c", line], cwd=REPO, env=ENV, capture_output=True, text=True, timeout=180, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    if " logs " not in line:  # a unit's log may hold a traceback, of the unit
+    if " logs " not in line:  # a unit's log may contain a traceback, which is the unit's
         assert "Traceback" not in done.stdout + done.stderr
 
 
 def run_until_it_speaks(line: str) -> None:
-    """For what goes on until somebody ends it."""
+    """Run a command that only ends when it is stopped."""
     with subprocess.Popen(
         ["bash", "-c", line], cwd=REPO, env=ENV, stdout=subprocess.PIPE, start_new_session=True
     ) as command:

@@ -1,4 +1,4 @@
-"""Commands that inspect the system report what it does not do, and print what is on the topic literally."""
+"""Commands that inspect the system report its faults, and print the contents of the topic literally."""
 
 import subprocess
 from collections.abc import Iterator

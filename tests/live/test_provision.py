@@ -1,4 +1,4 @@
-"""Setting up the servers does not wait for ever for one that says nothing."""
+"""Setting up the servers does not wait for ever for one that does not answer."""
 
 import asyncio
 import time

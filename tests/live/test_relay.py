@@ -1,4 +1,4 @@
-"""The parts of the relay on a real MongoDB, in a database of their own: outbox, changes, lease."""
+"""The parts of the relay on a real MongoDB, in a separate database: outbox, change streams, lease."""
 
 import secrets
 import time
@@ -48,7 +48,7 @@ def post(version: int = 1) -> dict[str, Any]:
 
 
 def stored(database: Database[dict[str, Any]], count: int = 1) -> list[ObjectId]:
-    """New posts with nothing to publish; returns their ids."""
+    """Create posts with an empty outbox, and return their ids."""
     made = [post() for _ in range(count)]
     documents = [new_with_event(one, put_event("post.created", one, TIME, TRACE)) for one in made]
     settled = [document | {"outbox": [], "settled": True} for document in documents]
@@ -117,7 +117,7 @@ def test_a_collection_that_is_gone_is_compared_with_the_topic(database: Database
 
 
 def until_found(changes: Changes) -> list[PostRemoved]:
-    """Return what `removals` gives, with what the relay does in between; fails after 5 s."""
+    """Return the results of `removals`, called as the relay does; fail after 5 s."""
     give_up = time.monotonic() + 5
     while not (found := changes.removals()):
         assert time.monotonic() < give_up, "no removal came"

@@ -19,10 +19,10 @@ pytestmark = [
     pytest.mark.skipif(backend.kind != "native", reason="holds the native backend's supervisor"),
 ]
 CRITICAL_SECONDS = 15
-"""Promised, so it is not stretched on a slow machine."""
+"""The documented limit, so LAB_SLOW does not stretch it."""
 WRITERS = 8
 MOST_POSTS = 90
-"""Of each writer: a stream holds the last 100."""
+"""Posts of each writer: a feed holds the last 100."""
 KV = f"{ENDPOINTS['consul']}/v1/kv/traefik/http"
 
 
@@ -77,7 +77,7 @@ def test_killed_instances_are_critical_and_out_of_rotation(dead: tuple[str, ...]
     "unit", ["posts", *(pytest.param(unit, marks=pytest.mark.campaign) for unit in ("auth", "traefik"))]
 )
 def test_eight_writers_lose_nothing(unit: str) -> None:
-    """Each counts what was answered 201; all of it, and nothing twice, is in the streams afterwards."""
+    """Every post that was answered 201 is in the feeds afterwards, exactly once."""
     people = [Person() for _ in range(WRITERS)]
     accepted: dict[int, set[str]] = {person.id: set() for person in people}
     over = Event()
@@ -96,13 +96,13 @@ def test_eight_writers_lose_nothing(unit: str) -> None:
             time.sleep(0.03)
 
     def each_has(more: int) -> None:
-        """Before the fault and after it; how long the system takes to be back is asked by other tests."""
+        """Measured before the fault and after it; other tests measure how long the recovery takes."""
         goals = {name: min(len(mine) + more, MOST_POSTS) for name, mine in accepted.items()}
 
         def all_have() -> bool:
             for writer in writers:
                 if writer.done():
-                    writer.result()  # one that failed says why
+                    writer.result()  # a failed one reports why
             return all(len(accepted[name]) >= goal for name, goal in goals.items())
 
         eventually(all_have, within=30, what=f"{more} more posts of each writer")

@@ -1,4 +1,4 @@
-"""All notebooks on the live reference system: they run, and what is checked comes out the same."""
+"""All notebooks on the running system: every cell runs, and checked outputs are the same as stored."""
 
 import re
 from contextlib import nullcontext

@@ -1,4 +1,4 @@
-"""Who finds the queue full is told so at once; places are given back, also after an error."""
+"""A request beyond the limit is refused at once; places are given back, also after an error."""
 
 from contextlib import ExitStack, suppress
 

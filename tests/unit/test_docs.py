@@ -1,4 +1,4 @@
-"""Documents lead where they say, pictures are described, and every term is in the glossary."""
+"""Links in documents work, pictures are described, and every term is in the glossary."""
 
 import subprocess
 import xml.etree.ElementTree as ElementTree

@@ -165,7 +165,7 @@ def test_a_proxy_of_the_shell_alone_is_pointed_out(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("name", ["desktop-wsl", "rancher-wsl", "desktop-mac-arm64"])
 def test_process_ids_of_a_virtual_machine_are_not_ours(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In WSL they would be the ids of other programs, which then got the signal."""
+    """In WSL these could be the ids of other programs, which would then get the signal."""
     sent: list[tuple[str, ...]] = []
     monkeypatch.setattr(engine, "current", lambda: recorded(name))
     monkeypatch.setattr(engine, "must", lambda *words: sent.append(words))

@@ -1,4 +1,4 @@
-"""A worker shows that it goes round; the health check of its container sees when it does not."""
+"""A worker updates its heartbeat file; the health check of its container notices when it stops."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""Consul comes from its released archive where that can be had, and is built where it cannot."""
+"""Consul is installed from its released archive, or built if the archive cannot be used."""
 
 import hashlib
 import io

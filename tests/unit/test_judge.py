@@ -1,4 +1,4 @@
-"""Which of the four outcomes an error becomes, all servers being well or not."""
+"""The outcome for each kind of error, with healthy and with unhealthy servers."""
 
 from collections.abc import Iterator
 
@@ -130,7 +130,7 @@ def test_code_that_cannot_run_fails_its_step(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_the_line_of_the_step_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What another step's code met meanwhile tells less."""
+    """An error in another step's code explains less."""
     mine, other = (
         Incident("profile", 1.0, "raised", "01-services/api.py", n, "x", "KeyError") for n in (12, 99)
     )

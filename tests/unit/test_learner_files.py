@@ -1,4 +1,4 @@
-"""Whatever lies in the place of the learner's file: the process names it, and waits for the next save."""
+"""Whatever is in place of the learner's file, the process reports it and waits for the next save."""
 
 import json
 import os
@@ -73,7 +73,7 @@ def begun(folder: Path) -> subprocess.Popen[str]:
 
 
 def waiting(folder: Path) -> list[dict[str, Any]]:
-    """Return what the process said until it began to wait."""
+    """Return what the process printed until it began to wait."""
     deadline = time.monotonic() + 20 * slow()
     while True:
         report = folder / "posts.log"

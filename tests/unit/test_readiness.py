@@ -1,4 +1,4 @@
-"""Readiness answers in time, whatever a driver does."""
+"""/ready answers in time, whatever a driver does."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""The storm's verdict on what was read meanwhile."""
+"""The storm's verdict on the reads during the storm."""
 
 from dataclasses import replace
 

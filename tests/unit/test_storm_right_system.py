@@ -1,4 +1,4 @@
-"""The storm's verdict on a right system under way: nothing is wrong, whatever happens."""
+"""The storm finds no violation in a correct system, however its events are delayed."""
 
 from dataclasses import dataclass, field, replace
 from random import Random
@@ -13,7 +13,7 @@ from lab.storm.reads import judge_reads
 
 @dataclass
 class Lagging(World):
-    """A right system under way: events wait in outboxes, come more than once, and the view is behind."""
+    """A correct system at work: events wait in outboxes, are repeated, and the view lags behind."""
 
     rng: Random = field(default_factory=Random)
     outbox: dict[str, list[Event]] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class Lagging(World):
                 self.view[event.post] = event
 
     def shown(self, user: int) -> list[Entry]:
-        """Return what the view holds now."""
+        """Return the present contents of the view."""
         entries = [
             Entry(e.post, e.version, e.user, e.words, e.order)
             for e in self.view.values()

@@ -1,4 +1,4 @@
-"""The storm's verdict on the last view and on the topic: small histories with one thing that is wrong."""
+"""The storm's verdict on the final view and the topic: small histories with one violation each."""
 
 from dataclasses import replace
 
