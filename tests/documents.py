@@ -82,8 +82,11 @@ def anchors(text: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def broken_links(file: Path, root: Path) -> Iterator[str]:
-    """Describe each wrong link of `file` to a place inside the repository at `root`."""
+def broken_links(file: Path, root: Path, beside: Path | None = None) -> Iterator[str]:
+    """Describe each wrong link of `file` to a place inside the repository at `root`.
+
+    `beside` is a file that is generated from `file` and has the same links, if that is elsewhere.
+    """
     for link in links(file.read_text(encoding="utf-8")):
         where = f"{file.relative_to(root)}:{link.line}"
         if link.is_picture and not link.text.strip():
@@ -91,7 +94,7 @@ def broken_links(file: Path, root: Path) -> Iterator[str]:
         if OUTSIDE.match(link.target):
             continue
         path, _, anchor = link.target.partition("#")
-        target = (file.parent / unquote(path)).resolve() if path else file.resolve()
+        target = ((beside or file).parent / unquote(path)).resolve() if path else file.resolve()
         if not target.is_relative_to(root.resolve()):
             yield f"{where}: {link.target} leads out of the repository"
         elif not target.exists():

@@ -1,13 +1,14 @@
 """Shared by the state machines that drive the platform's modules on real servers."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 from bson import ObjectId
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Flaky
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
+
+from civildiy.posts.document import PostContent
 
 TRACE = "00-" + "1" * 32 + "-" + "2" * 16 + "-01"
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -22,7 +23,7 @@ FOUND = (AssertionError, Flaky)
 """Hypothesis repeats a failure; if it then appears at another step, Hypothesis raises Flaky."""
 
 
-def document(post: str, user: int, version: int, time: datetime) -> dict[str, Any]:
+def document(post: str, user: int, version: int, time: datetime) -> PostContent:
     return {
         "_id": ObjectId(post), "user_id": user, "title": f"{post[-2:]} version {version}", "content": "c",
         "tags": [], "created_at": START, "updated_at": time, "expires_at": None, "version": version,

@@ -14,6 +14,7 @@ from civildiy.chassis.clients.kafka import producer, reader
 from civildiy.contracts.posts.envelope import DEAD_LETTER_TOPIC, POSTS_TOPIC, encode
 from civildiy.feed import keys
 from civildiy.operations.rebuild import batches
+from civildiy.posts.document import PostContent
 from civildiy.posts.relay.outbox import deleted_event, put_event
 from grading import checked_http
 from grading.answers import parsed
@@ -42,9 +43,10 @@ class Post:
     def body(self, removed: bool = False) -> bytes:
         """Return the event as bytes: created, updated, or deleted."""
         _made[self.id] = self.user
-        document = {
-            "_id": self.id, "user_id": self.user, "title": self.words, "content": f"about {self.words}",
-            "tags": [], "created_at": START, "updated_at": self.at, "expires_at": None,
+        document: PostContent = {
+            "_id": ObjectId(self.id), "user_id": self.user, "tags": [],
+            "title": self.words, "content": f"about {self.words}",
+            "created_at": START, "updated_at": self.at, "expires_at": None,
             "version": self.version,
         }  # fmt: skip
         if removed:

@@ -1,4 +1,4 @@
-"""What profile takes and answers."""
+"""The fields that profile accepts and returns."""
 
 import datetime
 import json
@@ -47,8 +47,10 @@ Preferences = Annotated[
 
 
 class ProfileInput(BaseModel):
-    """The fields of a profile as its owner sends them; what is not sent stays empty or as it is."""
+    """The fields of a profile as its owner sends them; a field that is not sent stays as it is."""
 
+    # ConfigDict(extra="forbid") refuses fields that the model does not have, strict=True values of another
+    # type, such as a number for a name.
     # Lab 01, step 5: model_config
 
     first_name: Line = None
@@ -66,11 +68,20 @@ class ProfileInput(BaseModel):
     @field_validator("dob", mode="before")
     @classmethod
     def _iso_date(cls, value: object) -> object:
+        """Return `value` if it is None, or text that ISO_DATE matches from end to end.
+
+        Pydantic calls this with `dob` as it was sent, before it makes a date of it, and makes a 422 of a
+        ValueError. Examples: "1990-12-31" is returned; 0, "631152000" and "31.12.1990" are refused.
+        """
         raise NotImplementedError("Lab 01, step 5: write ProfileInput._iso_date")
 
     @field_validator("dob", mode="after")
     @classmethod
     def _plausible(cls, value: datetime.date | None) -> datetime.date | None:
+        """Return `value` if it is None or lies between 1900-01-01 and `_tomorrow()`, both included.
+
+        Pydantic calls this with the date, stores what it returns, and makes a 422 of a ValueError.
+        """
         raise NotImplementedError("Lab 01, step 5: write ProfileInput._plausible")
 
 

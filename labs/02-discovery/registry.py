@@ -1,8 +1,12 @@
 """Service discovery: tell Consul where this instance is, and ask it where others are.
 
 An instance registers itself with an HTTP check that Consul runs every second, deregisters on
-SIGTERM, and registers again when Consul has forgotten it. py-consul is a blocking client, so all
-of this runs in threads, never on the event loop.
+SIGTERM, and registers again when Consul has lost its entry. py-consul is a blocking client: a call
+returns only when the answer is there. So the service calls all of this in a thread of its own,
+never on the event loop.
+
+Calls of py-consul raise consul.ConsulException when Consul answers with an error, and
+requests.RequestException when it cannot be reached.
 
 Source: https://developer.hashicorp.com/consul/api-docs/agent/service
 """
@@ -16,7 +20,7 @@ import consul
 CHECK_INTERVAL = "1s"
 CHECK_TIMEOUT = "2s"
 DEREGISTER_AFTER = "1m"
-"""Consul removes an instance that stayed critical this long; one minute is its minimum."""
+"""Consul removes an entry that has been critical for this long; it accepts one minute or more."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class Instance:
 
     @property
     def health_url(self) -> str:
-        """Asked by Consul; it must lead to this very instance, never to the gateway."""
+        """The URL that Consul calls; it leads to this very instance, never to the gateway."""
         return f"http://{self.host}:{self.port}/health"
 
 
@@ -41,29 +45,53 @@ class Registry:
         self._client = client
 
     def register(self, instance: Instance) -> None:
-        """Enter `instance` with its health check. Doing it twice changes nothing.
+        """Register `instance` with its health check. Doing it twice changes nothing.
 
-        The id is the same after each restart, so a killed instance leaves no ghost behind.
+        The id is the same after each restart, so the entry of a killed instance is replaced. Uses
+        `self._client.agent.service.register(name, service_id=…, address=…, port=…, tags=[…],
+        check={…})`, which returns True and raises py-consul's errors; let them pass to the caller.
+
+        Example: after `register(Instance("profile", "profile-127.0.0.12", "127.0.0.12", 5000))` the
+        catalog has the entry, and Consul calls http://127.0.0.12:5000/health each second.
         """
         raise NotImplementedError("Lab 02, step 1: write Registry.register")
 
     def deregister(self, instance_id: str) -> None:
-        """Take the instance out of the catalog at once."""
+        """Remove the entry with this id from the catalog at once.
+
+        Uses `self._client.agent.service.deregister(instance_id)`. For an id that Consul does not know,
+        nothing happens. Errors pass to the caller, which logs them.
+        Example: `deregister("profile-127.0.0.12")`.
+        """
         raise NotImplementedError("Lab 02, step 2: write Registry.deregister")
 
     def knows(self, instance: Instance) -> bool:
-        """Whether the agent still has this instance, at this address."""
+        """Return whether the agent still has the entry, with the same address and port.
+
+        Uses `self._client.agent.services()`: a dict of all entries by id, such as
+        `{"profile-127.0.0.12": {"ID": …, "Service": "profile", "Address": "127.0.0.12", "Port": 5000}}`.
+        Errors pass to the caller. Example: False for an instance after Consul has lost its data.
+        """
         raise NotImplementedError("Lab 02, step 3: write Registry.knows")
 
     def healthy(self, service: str) -> list[Instance]:
-        """The instances of `service` whose checks pass, in order of their ids."""
+        """Return the instances of `service` whose checks pass, in order of their ids.
+
+        Uses `self._client.health.service(service, passing=True)`: a tuple of the index, which you do
+        not need here, and a list of entries. `_instances(entries)` below turns entries into sorted
+        Instance objects. Example: `healthy("profile")` is [] while its only instance is critical.
+        """
         raise NotImplementedError("Lab 02, step 4: write Registry.healthy")
 
     def watch(self, service: str, *, wait: str = "30s") -> Iterator[list[Instance]]:
-        """Yield the healthy instances now, and again each time they change.
+        """Yield the healthy instances now, and again each time that they change; never end.
 
-        A blocking query: Consul holds the answer back until its index moves, so a change is
-        seen at once and costs no polling. The iterator does not end by itself.
+        Uses blocking queries: `self._client.health.service(service, index=index, wait=wait,
+        passing=True)`. With `index=None` Consul answers at once. With the index of the last answer
+        (a str of digits) it answers when something has changed, or after `wait` (such as "30s").
+        An answer may hold the same instances as before; then yield nothing. An index that is smaller
+        than the last one means that Consul has lost its data: continue with None.
+        Errors pass to the caller. Example: `for found in registry.watch("posts"): use(found)`.
         """
         raise NotImplementedError("Lab 02, step 5: write Registry.watch")
 
@@ -86,10 +114,14 @@ def stay_registered(
     on_missing: Callable[[], None],
     on_error: Callable[[Exception], None],
 ) -> None:
-    """Keep `instance` in the catalog until `left` is set; look every `every` seconds.
+    """Keep `instance` in the catalog until `left` is set; check it every `every` seconds.
 
-    Calls `on_look` at each look while Consul answers, `on_missing` before each (new) registration,
-    and `on_error` with whatever goes wrong: Consul is away, or its answer makes no sense.
-    Nothing is given up: a Consul that lost everything gets the registration back.
+    The chassis calls this in a thread when the service listens, and sets `left` when it stops.
+    One turn: if this call has not registered the instance yet, or `registry.knows(instance)` is
+    False, call `on_missing()` and then `registry.register(instance)`. In each turn that came this
+    far without an error, call `on_look()`, also after a registration. Any Exception of these calls
+    goes to `on_error(error)`, and the loop goes on. Then `left.wait(every)` ends the turn; it
+    returns early when `left` is set. Example: Consul is restarted without its data; within `every`
+    seconds the entry is back.
     """
     raise NotImplementedError("Lab 02, step 3: write stay_registered")

@@ -14,7 +14,7 @@ from psycopg_pool import PoolTimeout
 from civildiy.auth.keys import KeyRing
 from civildiy.auth.tokens import Claims, Issuer, TokenRefused, UnknownKey, verify
 from civildiy.auth.users import Pool
-from civildiy.chassis.problems import Unavailable
+from civildiy.chassis.errors import Unavailable
 
 log = logging.getLogger(__name__)
 

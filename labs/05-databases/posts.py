@@ -1,61 +1,40 @@
 """Posts as documents in MongoDB.
 
-A document holds a post and the events it still owes (`outbox`), so each change is one write to
-one document. Two fields steer what happens next: `settled` is true when no event waits, and only
-then may MongoDB remove an expired post; `deleted` marks a post that is gone for readers while
-its last event waits.
+`civildiy.posts.document` describes the document. It holds a post together with its pending events, so each
+change is one write to one document.
 """
 
-import asyncio
-import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from bson import ObjectId
-from pymongo import ReturnDocument, timeout
+from pymongo import ReturnDocument
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import ConnectionFailure, OperationFailure
+from pymongo.errors import OperationFailure
 
-from civildiy.chassis.problems import Conflict, NotFound
+from civildiy.chassis.errors import Conflict, NotFound
 from civildiy.contracts.posts.envelope import PostEvent
-from civildiy.posts.relay.outbox import Document, change_with_event, new_with_event
-from civildiy.posts.schemas import PageQuery, Post, PostPage
-
-log = logging.getLogger(__name__)
+from civildiy.posts.document import CHANGING, SHOWN, ChangedFields, Query, StoredPost, now, visible
+from civildiy.posts.relay.outbox import change_with_event, new_with_event
 
 COLLECTION = "posts"
 ATTEMPTS = 20
-"""How often a change is tried again when somebody else changed the post in between."""
-
-
-_FIELDS = tuple(name for name in Post.model_fields if name != "id")
-SHOWN = dict.fromkeys(_FIELDS, 1)
-"""The fields that a reader gets. A document can be much larger: its outbox holds up to a hundred states."""
-CHANGING = SHOWN | {"outbox.id": 1, "parked.id": 1}
-"""The fields that a change is decided by: of the events that wait only how many they are."""
+"""How often a change is tried again when another request changed the post in between."""
 
 Keys = list[tuple[str, int]]
-BUILD_SECONDS = 120
-"""An index over many posts takes longer than a request may."""
 INDEX_CONFLICTS = (85, 86)
 """MongoDB's codes for an index that is there already, but not the same."""
 
 
-def now() -> datetime:
-    """The time in UTC, in whole milliseconds as MongoDB keeps it."""
-    time = datetime.now(UTC)
-    return time.replace(microsecond=time.microsecond // 1000 * 1000)
-
-
-async def ensure_collection(database: AsyncDatabase[Document]) -> None:
+async def ensure_collection(database: AsyncDatabase[Any]) -> None:
     """Create the collection and its indexes; doing it twice changes nothing."""
     raise NotImplementedError("Lab 05, step 3: write ensure_collection")
 
 
-async def ensure_index(posts: AsyncCollection[Document], name: str, keys: Keys, **options: Any) -> None:
+async def ensure_index(posts: AsyncCollection[StoredPost], name: str, keys: Keys, **options: Any) -> None:
     """Create an index; another one of the same name or the same keys gives way."""
     try:
         await posts.create_index(keys, name=name, **options)
@@ -68,80 +47,72 @@ async def ensure_index(posts: AsyncCollection[Document], name: str, keys: Keys, 
         await posts.create_index(keys, name=name, **options)
 
 
-async def ensure_collection_until_done(database: AsyncDatabase[Document]) -> None:
-    """Try until it works: a service may start before its database."""
-    said = False
-    while True:
-        try:
-            with timeout(BUILD_SECONDS):
-                await ensure_collection(database)
-        except Exception as error:  # whatever it is, the service goes on and the log says what
-            if not said:
-                away = isinstance(error, ConnectionFailure)
-                log.warning("no collection yet, trying until it works: %s", error, exc_info=not away)
-            said = True
-            await asyncio.sleep(0.5)
-        else:
-            return
-
-
 @dataclass(frozen=True)
 class Change:
-    """What a change writes: fields with their new values, and the event that says so."""
+    """What a change writes: fields with their new values, and the event about it."""
 
-    fields: Document
+    fields: ChangedFields
     event: PostEvent
 
 
-Decide = Callable[[Document, datetime], Change]
-"""From a post as it is and the time to what shall change. Raises Problem to refuse."""
+Decide = Callable[[StoredPost, datetime], Change]
+"""Takes the post as it is and the time; returns what changes. Raises a DomainError to refuse."""
+
+
+@dataclass(frozen=True)
+class PageRequest:
+    """Which posts to read: of one author, or of all when `user_id` is None.
+
+    `before` is the id of the last post that the client has seen. A page by `before` does not shift while
+    posts are added; a page by `skip` does.
+    """
+
+    user_id: int | None = None
+    before: str | None = None
+    limit: int = 20
+    skip: int = 0
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some posts, newest first. `next` is the `before` of the page after this one, None at the end."""
+
+    posts: list[StoredPost]
+    total: int
+    next: str | None
 
 
 class PostStore:
-    """All reads and writes of posts. Driver errors mean that MongoDB does not answer: 503."""
+    """All reads and writes of posts. Raises the driver's errors while MongoDB does not answer."""
 
-    def __init__(self, database: AsyncDatabase[Document]) -> None:
-        self._posts: AsyncCollection[Document] = database[COLLECTION]
+    def __init__(self, database: AsyncDatabase[Any]) -> None:
+        self._posts: AsyncCollection[StoredPost] = database[COLLECTION]
 
-    async def add(self, post: Document, event: PostEvent) -> Post:
+    async def add(self, post: StoredPost, event: PostEvent) -> StoredPost:
         """Store a new post and its first event, in one document."""
         await self._posts.insert_one(new_with_event(post, event))
-        return _as_post(post)
+        return post
 
-    async def get(self, post_id: str) -> Post:
-        """One post. Raises NotFound."""
+    async def get(self, post_id: str) -> StoredPost:
+        """Return one post. Raises NotFound."""
         document = await self._posts.find_one({"_id": ObjectId(post_id), **visible()}, SHOWN)
         if document is None:
             raise NotFound(f"There is no post {post_id}.")
-        return _as_post(document)
+        return document
 
-    async def page(self, query: PageQuery) -> PostPage:
-        """Posts of one author or of everybody, newest first (ids rise with time).
+    async def page(self, query: PageRequest) -> Page:
+        """Return posts of one author or of all authors, newest first (ids rise with time).
 
-        `query.before` is the id of the last post seen: older ones follow. So a page stays the same
-        while posts are added in front of it.
+        The page holds up to `query.limit` posts that are older than the post `query.before`. So it stays the
+        same while posts are added in front of it.
         """
         raise NotImplementedError("Lab 05, step 3: write PostStore.page")
 
-    async def change(self, post_id: str, decide: Decide) -> Post:
-        """Read the post, ask `decide`, and write if nobody else wrote in between; else begin anew.
+    async def change(self, post_id: str, decide: Decide) -> StoredPost:
+        """Read the post, call `decide`, and write what it returns.
+
+        When another request wrote in between, start again with the new state of the post.
 
         Raises NotFound, Conflict after ATTEMPTS, and what `decide` raises.
         """
         raise NotImplementedError("Lab 05, step 3: write PostStore.change")
-
-
-def visible() -> Document:
-    """Part of a query: not deleted, and not expired, even if MongoDB has not removed it yet.
-
-    Documents that are no posts are nobody's to see: only ours tell of a last event.
-    """
-    return {
-        "deleted": False,
-        "last_event": {"$exists": True},
-        "$or": [{"expires_at": None}, {"expires_at": {"$gt": datetime.now(UTC)}}],
-    }
-
-
-def _as_post(document: Mapping[str, Any]) -> Post:
-    return Post(id=str(document["_id"]), **{f: document[f] for f in _FIELDS})

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.orm.exc import StaleDataError
 
-from civildiy.chassis.problems import Conflict, NotFound
+from civildiy.chassis.errors import Conflict, NotFound
 from civildiy.profile.schemas import Profile
 
 ATTEMPTS = 20

@@ -13,6 +13,7 @@ from psycopg.rows import class_row
 from psycopg_pool import AsyncConnectionPool
 
 from civildiy.auth.schemas import User
+from civildiy.chassis.errors import Conflict, FieldError
 
 Pool = AsyncConnectionPool[AsyncConnection[Any]]
 
@@ -26,12 +27,12 @@ async def ensure_table(connection: AsyncConnection[Any]) -> None:
     raise NotImplementedError("Lab 05, step 1: write ensure_table")
 
 
-class Taken(Exception):
-    """Somebody has this already; `field` is 'email' or 'username'."""
+class Taken(Conflict):
+    """Another account has this value already; `field` is 'email' or 'username'."""
 
     def __init__(self, field: str) -> None:
-        super().__init__(field)
-        self.field = field
+        message = f"this {field} is taken; choose another or log in"
+        super().__init__(f"{field}: {message}", errors=[FieldError(field=field, message=message)])
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ moment in which one is stored and the other is not. The relay publishes from her
 Source of the idea: https://microservices.io/patterns/data/transactional-outbox.html
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
 from bson import ObjectId
@@ -27,19 +27,27 @@ from civildiy.contracts.posts.envelope import (
     Put,
     encode,
 )
-
-Document = dict[str, Any]
+from civildiy.posts.document import (
+    ChangedFields,
+    LastEvent,
+    ParkedEvent,
+    PendingEvent,
+    PostContent,
+    Query,
+    StoredPost,
+    Update,
+)
 
 MAX_WAITING = 100
 """Events one post may hold while Kafka is away; far below MongoDB's 16 MB for a document."""
 
 
-def put_event(kind: Put, post: Mapping[str, Any], time: datetime, traceparent: str) -> PostPut:
+def put_event(kind: Put, post: PostContent, time: datetime, traceparent: str) -> PostPut:
     """The event that says what `post` (a document, already in its new state) looks like now."""
     raise NotImplementedError("Lab 06, step 1: write put_event")
 
 
-def deleted_event(post: Mapping[str, Any], time: datetime, traceparent: str) -> PostRemoved:
+def deleted_event(post: PostContent, time: datetime, traceparent: str) -> PostRemoved:
     """The event that says that the owner removed `post`."""
     post_id = str(post["_id"])
     return PostRemoved(
@@ -50,7 +58,7 @@ def deleted_event(post: Mapping[str, Any], time: datetime, traceparent: str) -> 
     )
 
 
-def expired_event(post: Mapping[str, Any], traceparent: str) -> PostRemoved:
+def expired_event(post: PostContent, traceparent: str) -> PostRemoved:
     """The event for a post that MongoDB removed at its expiry; `post` is its last state.
 
     Its id follows from the post's, so noticing the same expiry twice gives the same event.
@@ -74,23 +82,30 @@ def _attributes(
     raise NotImplementedError("Lab 06, step 1: write _attributes")
 
 
-def entry(event: PostEvent) -> Document:
+def entry(event: PostEvent) -> PendingEvent:
     """How an event waits in its post's document: encoded once, sent as it stands."""
     return {"id": event.id, "body": encode(event)}
 
 
-def new_with_event(post: Document, event: PostEvent) -> Document:
+def new_with_event(post: StoredPost, event: PostEvent) -> StoredPost:
     """The document to insert: a new post together with its first event."""
     raise NotImplementedError("Lab 06, step 2: write new_with_event")
 
 
-def change_with_event(fields: Document, event: PostEvent) -> Document:
+def change_with_event(fields: ChangedFields, event: PostEvent) -> Update:
     """The update to apply: new values of some fields together with the event that says so."""
     raise NotImplementedError("Lab 06, step 2: write change_with_event")
 
 
-def _owing(event: PostEvent) -> Document:
-    last = {"id": event.id, "type": event.type, "time": event.time}
+class _Steering(TypedDict):
+    """The fields of a document that change with each event."""
+
+    settled: bool
+    last_event: LastEvent
+
+
+def _owing(event: PostEvent) -> _Steering:
+    last: LastEvent = {"id": event.id, "type": event.type, "time": event.time}
     return {"settled": False, "last_event": last}
 
 
@@ -103,7 +118,7 @@ class Waiting:
     body: bytes
 
 
-_OWING: Document = {
+_OWING: Query = {
     "settled": False,
     # Somebody else's document is nothing to publish, and must not stop the relay.
     "_id": {"$type": "objectId"},
@@ -112,14 +127,14 @@ _OWING: Document = {
     "outbox.0.body": {"$type": "binData"},
 }
 """The posts with events to publish."""
-_HEAD: Document = {"settled": 1, "outbox": {"$slice": 1}}
+_HEAD: Query = {"settled": 1, "outbox": {"$slice": 1}}
 """Of these the first event, and little else."""
 
 
 class Outbox:
     """The relay's view of the posts collection (blocking client: for the relay's process only)."""
 
-    def __init__(self, posts: Collection[Document]) -> None:
+    def __init__(self, posts: Collection[StoredPost]) -> None:
         self._posts = posts
 
     def heads(self, limit: int) -> list[Waiting]:
@@ -142,7 +157,7 @@ class Outbox:
         raise NotImplementedError("Lab 06, step 3: write Outbox.park")
 
 
-def _taken_out(waiting: Waiting, also: Sequence[Document] = ()) -> UpdateOne:
+def _taken_out(waiting: Waiting, also: Sequence[Update] = ()) -> UpdateOne:
     others = {"$filter": {"input": "$outbox", "cond": {"$ne": ["$$this.id", waiting.event_id]}}}
     return UpdateOne(
         {"_id": waiting.post_id, "outbox.id": waiting.event_id},
@@ -150,5 +165,5 @@ def _taken_out(waiting: Waiting, also: Sequence[Document] = ()) -> UpdateOne:
     )
 
 
-def _appended(parked: Document) -> Document:
+def _appended(parked: ParkedEvent) -> Update:
     return {"$concatArrays": [{"$ifNull": ["$parked", []]}, [{"$literal": parked}]]}

@@ -27,6 +27,7 @@ from civildiy.chassis.clients.kafka import group_consumer, is_member, until_conn
 from civildiy.chassis.clients.kafka import producer as kafka_producer
 from civildiy.chassis.clients.redis import blocking
 from civildiy.chassis.observability.logging import configure_logging
+from civildiy.chassis.retry import FailureLog
 from civildiy.chassis.settings import load_settings
 from civildiy.chassis.worker import stop_on_signals
 from civildiy.contracts.posts.envelope import (
@@ -98,19 +99,15 @@ class Projector(ConsumerRebalanceListener):  # type: ignore[misc]
         Raises NotAMember when this consumer will never be given a partition again.
         """
         self._consumer.subscribe([POSTS_TOPIC], listener=self)
-        trouble = ""
+        failures = FailureLog(log, (KafkaError, RedisError))
         while not stopped.is_set():
             try:
                 self._turn()
-                if trouble:
-                    log.info("working again")
-                trouble = ""
+                failures.succeeded()
             except FencedInstanceIdError as error:
                 raise NotAMember from error
             except (KafkaError, RedisError) as error:
-                if type(error).__name__ != trouble:
-                    log.warning("trying again until it works: %s: %s", type(error).__name__, error)
-                trouble = type(error).__name__
+                failures.failed("events are not applied", error)
                 # What was read but not applied must be read again.
                 self._must_seek = True
                 stopped.wait(RETRY_SECONDS)
@@ -190,7 +187,7 @@ def fitting(record: ConsumerRecord, reason: str) -> tuple[bytes | None, bytes, s
 def main() -> None:
     """Run until SIGTERM or SIGINT."""
     settings = load_settings(ProjectorSettings)
-    configure_logging(settings.log_level)
+    configure_logging(settings, "feed-projector")
     stopped = stop_on_signals()
     bootstrap, member = settings.kafka_bootstrap, settings.projector_id
     redis = blocking(settings.redis_host, settings.redis_port)

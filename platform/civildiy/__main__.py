@@ -1,6 +1,6 @@
 """Run one process of the system: `python -m civildiy profile`, `python -m civildiy posts-relay`.
 
-This is the one place where a learner's code comes in: before anything else is imported.
+Only this module puts a learner's code in place, before anything else is imported.
 """
 
 import importlib
@@ -18,12 +18,12 @@ WORKERS = {
     "feed-projector": "civildiy.feed.projector.main",
 }
 TOOLS = ("feed-verify", "feed-rebuild", "feed-redrive", "feed-costs")
-"""Short-lived, started by hand; `./lab verify` and its like run them with `feed-tool.env`."""
+"""Short-lived and started by hand: `./lab verify`, `rebuild` and `redrive` run them with `feed-tool.env`."""
 
 
 def main(unit: str) -> None:
     """Serve or work until SIGTERM; a tool ends by itself."""
-    # The first process of a container ignores a signal that nobody handles; ours come with the imports.
+    # The first process of a container ignores a signal without a handler; ours are set after the imports.
     leave = os._exit
     signal.signal(signal.SIGTERM, lambda *_: leave(128 + signal.SIGTERM))
     tool = unit in TOOLS

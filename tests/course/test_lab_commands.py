@@ -55,14 +55,16 @@ def test_a_learners_way(tmp_path: Path) -> None:
     seen = lab("check", "01", code=3)
     assert time.monotonic() - began < 8 * slow(), "the checks must not wait for a step without code"
     assert "NOT ATTEMPTED: 0 of 18 checks" in seen
-    assert "Step 1 Say that you live: /health\n  OPEN, 0 of 1 points, the platform's code" in seen
+    assert "Step 1 Say that you are alive: /health\n  OPEN, 0 of 1 points, the platform's code" in seen
     first, second = lab("hint", "01"), lab("hint", "01")
-    assert "Hint 1 of 2 for step 1 (Say that you live: /health):" in first
-    assert "Hint 2 of 2 for step 1" in second
+    assert "Hint 1 of 4 for step 1 (Say that you are alive: /health):" in first
+    assert "Hint 2 of 4 for step 1" in second
     assert "The first check that does not pass: Without its database the service" in first
     assert "Not written yet: step 1, step 2, step 3, step 4, step 5." in first
-    assert "Hint 1 of 3 for step 5" in lab("hint", "01", "--step", "5")
-    assert "You have seen all 2 hints for step 1" in lab("hint", "01")
+    assert "Hint 1 of 4 for step 5" in lab("hint", "01", "--step", "5")
+    assert "Hint 3 of 4 for step 1" in lab("hint", "01")
+    assert "Hint 4 of 4 for step 1" in lab("hint", "01")
+    assert "You have seen all 4 hints for step 1" in lab("hint", "01")
     assert "--give-up" in lab("solution", "01", code=1)
     assert "+    return Health" in lab("solution", "01", "--give-up")
     for piece in LAB.pieces:
@@ -73,7 +75,7 @@ def test_a_learners_way(tmp_path: Path) -> None:
     assert "Step 5 Refuse what you do not know: the model\n  PASS, 17 of 17 points, your code" in seen
     assert seen.count("(test_delete)") == 1, "a verdict is shown once"
     assert "your step 1, 2, 3, 4, 5" in " ".join(lab("list").split())
-    assert "1 Say that you live: /health" in lab("status")
+    assert "1 Say that you are alive: /health" in lab("status")
     assert max(len(line) for line in seen.splitlines()) <= 80
     assert "no difference" in lab("solution", "01")
     files = {kind: tmp_path / f"report.{kind}" for kind in ("json", "junit", "html")}
@@ -205,7 +207,7 @@ def test_the_starter_replaces_whatever_is_in_its_place(tmp_path: Path) -> None:
 
 
 def test_words_for_wrong_input() -> None:
-    assert "1 Say that you live" in lab("hint", "01", "--step", "9", code=1)
+    assert "1 Say that you are alive" in lab("hint", "01", "--step", "9", code=1)
     assert "There is no lab 99" in lab("check", "99", code=1)
     assert "There is no lab x" in lab("start", "x", code=1)
     assert "Lab 01" in lab("task", "01")

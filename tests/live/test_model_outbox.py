@@ -22,7 +22,7 @@ class OutboxMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         host, _, port = ENDPOINTS["mongodb"].rpartition(":")
-        self.client: MongoClient[dict[str, Any]] = MongoClient(host, int(port), directConnection=True)
+        self.client: MongoClient[Any] = MongoClient(host, int(port), directConnection=True)
         self.name = f"model_{secrets.token_hex(6)}"
         self.posts = self.client[self.name]["posts"]
         self.outbox = Outbox(self.posts)

@@ -12,6 +12,7 @@ from support import ENDPOINTS, Person, backend, eventually, home
 from civildiy.chassis.clients.kafka import producer
 from civildiy.contracts.posts.envelope import DEAD_LETTER_TOPIC, encode
 from civildiy.feed import keys
+from civildiy.posts.document import PostContent
 from civildiy.posts.relay.outbox import put_event
 from lab.backends import overrides
 from lab.course.exercise import LABS
@@ -23,7 +24,7 @@ def test_an_old_letter_does_not_bring_back_what_is_gone(redis: Redis) -> None:
     """The view no longer knows that the post was removed, so MongoDB is queried."""
     user, old = 10**15 + secrets.randbelow(10**9), ObjectId.from_datetime(datetime(2024, 1, 1, tzinfo=UTC))
     time = datetime(2024, 1, 1, tzinfo=UTC)
-    post = {
+    post: PostContent = {
         "_id": old, "user_id": user, "title": "gone", "content": "words", "tags": [], "created_at": time,
         "updated_at": time, "expires_at": None, "version": 1,
     }  # fmt: skip

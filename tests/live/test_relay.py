@@ -13,6 +13,7 @@ from pymongo.database import Database
 from support import ENDPOINTS
 
 from civildiy.contracts.posts.envelope import PostEvent, PostRemoved
+from civildiy.posts.document import StoredPost, changed
 from civildiy.posts.relay import lease
 from civildiy.posts.relay.change_streams import Changes
 from civildiy.posts.relay.lease import Lease
@@ -30,8 +31,8 @@ TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
-def database() -> Iterator[Database[dict[str, Any]]]:
-    with MongoClient[dict[str, Any]](
+def database() -> Iterator[Database[Any]]:
+    with MongoClient[Any](
         f"mongodb://{ENDPOINTS['mongodb']}", directConnection=True, tz_aware=True
     ) as client:
         made = client[f"relay_{secrets.token_hex(6)}"]
@@ -40,14 +41,14 @@ def database() -> Iterator[Database[dict[str, Any]]]:
         client.drop_database(made.name)
 
 
-def post(version: int = 1) -> dict[str, Any]:
+def post(version: int = 1) -> StoredPost:
     return {
         "_id": ObjectId(), "user_id": 7, "title": "t", "content": "c", "tags": [], "created_at": TIME,
         "updated_at": TIME, "expires_at": None, "version": version, "deleted": False,
     }  # fmt: skip
 
 
-def stored(database: Database[dict[str, Any]], count: int = 1) -> list[ObjectId]:
+def stored(database: Database[Any], count: int = 1) -> list[ObjectId]:
     """Create posts with an empty outbox, and return their ids."""
     made = [post() for _ in range(count)]
     documents = [new_with_event(one, put_event("post.created", one, TIME, TRACE)) for one in made]
@@ -55,8 +56,8 @@ def stored(database: Database[dict[str, Any]], count: int = 1) -> list[ObjectId]
     return list(database["posts"].insert_many(settled).inserted_ids)
 
 
-def test_a_deleted_post_goes_in_one_step_with_its_last_event(database: Database[dict[str, Any]]) -> None:
-    posts, gone = database["posts"], post(2) | {"deleted": True}
+def test_a_deleted_post_goes_in_one_step_with_its_last_event(database: Database[Any]) -> None:
+    posts, gone = database["posts"], changed(post(2), {"deleted": True})
     events: list[PostEvent] = [put_event("post.created", gone, TIME, TRACE), deleted_event(gone, TIME, TRACE)]
     outbox = Outbox(posts)
     with posts.watch() as stream:
@@ -68,7 +69,7 @@ def test_a_deleted_post_goes_in_one_step_with_its_last_event(database: Database[
     assert posts.count_documents({}) == 0
 
 
-def test_removals_wait_behind_no_writes(database: Database[dict[str, Any]]) -> None:
+def test_removals_wait_behind_no_writes(database: Database[Any]) -> None:
     posts = database["posts"]
     changes = Changes(posts, database["positions"], lambda: iter(()))
     changes.wait(1)
@@ -84,7 +85,7 @@ def test_removals_wait_behind_no_writes(database: Database[dict[str, Any]]) -> N
     changes.close()
 
 
-def test_removals_come_again_until_they_are_told(database: Database[dict[str, Any]]) -> None:
+def test_removals_come_again_until_they_are_told(database: Database[Any]) -> None:
     first, second = stored(database, 2)
     changes = Changes(database["posts"], database["positions"], lambda: iter(()))
     changes.removals()
@@ -98,7 +99,7 @@ def test_removals_come_again_until_they_are_told(database: Database[dict[str, An
     changes.close()
 
 
-def test_a_collection_that_is_gone_is_compared_with_the_topic(database: Database[dict[str, Any]]) -> None:
+def test_a_collection_that_is_gone_is_compared_with_the_topic(database: Database[Any]) -> None:
     searches: list[str] = []
 
     def search() -> Iterator[Sequence[PostRemoved]]:
@@ -125,9 +126,7 @@ def until_found(changes: Changes) -> list[PostRemoved]:
     return list(found)
 
 
-def test_one_process_has_the_lease(
-    database: Database[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_process_has_the_lease(database: Database[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lease, "RENEW_SECONDS", 0)
     frozen, other = (Lease(database["leases"], "relay", name) for name in ("first", "second"))
     assert frozen.held()

@@ -8,6 +8,7 @@ from pymongo import MongoClient
 from support import ENDPOINTS, Person, backend
 
 from civildiy.contracts.posts.envelope import encode
+from civildiy.posts.document import PostContent
 from civildiy.posts.relay.outbox import put_event
 from civildiy.posts.store import COLLECTION
 from lab.commands.operations import run_tool
@@ -35,7 +36,7 @@ def test_what_is_wrong_on_the_topic() -> None:
 
     def event(post: str, version: int) -> tuple[bytes, bytes]:
         now = datetime.now(UTC)
-        document = {
+        document: PostContent = {
             "_id": ObjectId(post), "user_id": person.id, "title": "t", "content": "c", "tags": [],
             "created_at": now, "updated_at": now, "expires_at": None, "version": version,
         }  # fmt: skip

@@ -1,16 +1,16 @@
 """The events that the outbox creates."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 from bson import ObjectId
 
 from civildiy.contracts.posts.envelope import decode, encode
+from civildiy.posts.document import StoredPost, changed
 from civildiy.posts.relay.outbox import change_with_event, expired_event, new_with_event, put_event
 
 TRACE = "00-" + "1" * 32 + "-" + "2" * 16 + "-01"
 TIME = datetime(2026, 1, 1, tzinfo=UTC)
-POST: dict[str, Any] = {
+POST: StoredPost = {
     "_id": ObjectId(), "user_id": 7, "title": "t", "content": "c", "tags": [], "created_at": TIME,
     "updated_at": TIME, "expires_at": None, "version": 1, "deleted": False,
 }  # fmt: skip
@@ -25,7 +25,7 @@ def test_a_new_post_owes_its_first_event() -> None:
 
 
 def test_a_change_adds_its_event_in_the_same_update() -> None:
-    event = put_event("post.updated", POST | {"version": 2}, TIME, TRACE)
+    event = put_event("post.updated", changed(POST, {"version": 2}), TIME, TRACE)
     update = change_with_event({"version": 2}, event)
     assert update["$set"]["version"] == 2
     assert update["$set"]["settled"] is False
@@ -33,7 +33,7 @@ def test_a_change_adds_its_event_in_the_same_update() -> None:
 
 
 def test_the_same_removal_noticed_twice_is_one_event() -> None:
-    expiring = POST | {"expires_at": TIME}
+    expiring = changed(POST, {"expires_at": TIME})
     assert expired_event(expiring, TRACE) == expired_event(expiring, TRACE)
 
 

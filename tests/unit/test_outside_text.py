@@ -8,9 +8,10 @@ from http import HTTPStatus
 import pytest
 
 from civildiy.chassis import strings, text
+from civildiy.chassis.errors import FieldError
 from civildiy.chassis.media import Ambiguous, Unsupported, require_json, require_one_meaning
-from civildiy.chassis.observability.logging import OneLine
-from civildiy.chassis.problems import FieldError, problem_body
+from civildiy.chassis.observability.logging import formatter
+from civildiy.chassis.problems import problem_body
 from civildiy.chassis.strings import spellings
 from civildiy.chassis.text import SHOWN, shortened, storable_json
 
@@ -41,7 +42,9 @@ def test_a_problem_does_not_grow() -> None:
 
 def test_a_log_line_is_one_line() -> None:
     def line(message: str, *values: object) -> str:
-        return OneLine().format(logging.LogRecord("a", logging.INFO, "f", 1, message, values, None))
+        return formatter("console", "unit").format(
+            logging.LogRecord("a", logging.INFO, "f", 1, message, values, None)
+        )
 
     assert "\n" not in line("failed: %s", "one\n2026-01-01 INFO two\r\x1b[2J")
     assert len(line("failed: %s", MEGABYTE)) < 1200
@@ -54,7 +57,7 @@ def test_a_traceback_keeps_its_lines() -> None:
         made = logging.LogRecord(
             "a", logging.ERROR, "f", 1, "m", (), (type(error), error, error.__traceback__)
         )
-        shown = OneLine().format(made)
+        shown = formatter("console", "unit").format(made)
     assert len(shown.splitlines()) >= 4
     assert len(shown) < 3000
 

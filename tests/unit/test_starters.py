@@ -1,6 +1,8 @@
-"""The committed starters equal those that the generator creates from the platform."""
+"""The committed starters are generated from the platform, and the mutants still apply to it."""
 
+import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -37,3 +39,15 @@ def test_enough_mutants(lab: Exercise) -> None:
     mine = [mutant for mutant in mutants() if mutant.lab.number == lab.number]
     assert sum(bool(mutant.check) for mutant in mine) >= 6
     assert sum(not mutant.check for mutant in mine) >= 2
+
+
+@pytest.mark.parametrize("lab", exercises(), ids=lambda lab: lab.number)
+def test_each_mutant_applies_to_the_platform(lab: Exercise, tmp_path: Path) -> None:
+    for piece in lab.pieces:
+        (tmp_path / piece.file.name).write_bytes(piece.source.read_bytes())
+    # As `lab.course.mutants` applies it: git must not look for a repository above this folder.
+    env = {**os.environ, "GIT_CEILING_DIRECTORIES": str(tmp_path.parent)}
+    for mutant in (mutant for mutant in mutants() if mutant.lab.number == lab.number):
+        command = ["git", "apply", "--check", "-p1", str(mutant.patch)]
+        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{mutant.name}: {done.stderr}"

@@ -1,43 +1,40 @@
-"""How many people may wait for a password's hash.
+"""Admission control for password hashing: a bounded number of requests may wait for it.
 
-A hash takes some 20 ms of one processor, by design. Many clients together can ask for more than there is:
-then all would wait, each longer than the one before, and the gateway would give up on answers that are still
-being worked on. Who finds the queue full is told so at once. Registering and logging in have a queue each,
-so a flood of new accounts does not lock out the people who have one.
+A hash takes about 20 ms of one processor, by design. Many clients together can ask for more hashes than the
+machine can compute. Without a limit every request would wait longer than the one before, until the gateway
+gives up on answers that the service is still computing. So a request above the limit is refused at once.
+
+Registration and login have separate limits, so a flood of new accounts does not lock out existing users.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http import HTTPStatus
 
-from civildiy.chassis.problems import Problem
+from civildiy.chassis.errors import Overloaded
 
 MOST_WAITING = 64
-"""Two at a time take about a second for so many."""
+"""With two hashes at a time, this many requests take about a second."""
 
 
-class Busy(Problem):
-    """More people want this at once than can be served."""
+class Busy(Overloaded):
+    """All places are taken; the client may try again a second later."""
 
-    status = HTTPStatus.SERVICE_UNAVAILABLE
-
-    def __init__(self, what: str) -> None:
-        detail = f"Too many people are {what} right now; try again in a moment."
-        super().__init__(detail, headers={"Retry-After": "1"})
+    def __init__(self, activity: str) -> None:
+        super().__init__(f"Too many people are {activity} right now; try again in a moment.")
 
 
-class Queue:
-    """Places to wait in; `what` is what people do there, in words."""
+class Admission:
+    """A limit on simultaneous requests; `activity` names what they do in an error, such as 'registering'."""
 
-    def __init__(self, what: str, most: int = MOST_WAITING) -> None:
-        self._what = what
+    def __init__(self, activity: str, most: int = MOST_WAITING) -> None:
+        self._activity = activity
         self._free = most
 
     @contextmanager
     def place(self) -> Iterator[None]:
-        """Take a place for as long as the block lasts. Raises Busy when all are taken."""
+        """Take a place while the block runs. Raises Busy when all places are taken."""
         if self._free == 0:
-            raise Busy(self._what)
+            raise Busy(self._activity)
         self._free -= 1
         try:
             yield

@@ -1,20 +1,16 @@
 """The HTTP side of auth."""
 
 import logging
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response, status
+from fastapi import APIRouter, Request, Response, status
 
-from civildiy.auth.admission import Queue
-from civildiy.auth.keys import KeyRing
-from civildiy.auth.passwords import Passwords
 from civildiy.auth.schemas import Credentials, KeySet, NewUser, Token, User, Validation
-from civildiy.auth.tokens import Issuer, TokenRefused, issue
-from civildiy.auth.users import Taken, Users
-from civildiy.auth.validation import Validator
+from civildiy.auth.state import Accounts, Service, TokenValidator
+from civildiy.auth.tokens import TokenRefused, issue
+from civildiy.chassis.errors import NotFound, Unauthorized
 from civildiy.chassis.http import UNROUTED
 from civildiy.chassis.identity.caller import USER_HEADER
-from civildiy.chassis.problems import Conflict, FieldError, NotFound, Unauthorized, documented
+from civildiy.chassis.problems import documented
 from civildiy.chassis.strings import spellings
 from civildiy.chassis.text import shortened
 
@@ -25,35 +21,7 @@ router = APIRouter(prefix=PREFIX, tags=["auth"])
 gateway_router = APIRouter(include_in_schema=False)
 
 
-class Accounts:
-    """What the endpoints work with; made once per process."""
-
-    def __init__(
-        self,
-        users: Users,
-        passwords: Passwords,
-        ring: KeyRing,
-        issuer: Issuer,
-        validator: Validator,
-    ) -> None:
-        self.users = users
-        self.passwords = passwords
-        self.ring = ring
-        self.issuer = issuer
-        self.validator = validator
-        self.registering = Queue("registering")
-        self.logging_in = Queue("logging in")
-
-
-async def _accounts(request: Request) -> Accounts:
-    accounts: Accounts = request.app.state.accounts
-    return accounts
-
-
-Service = Annotated[Accounts, Depends(_accounts)]
-
-
-TOO_MANY = {"description": "Too many tries: said by the gateway, in plain text, with Retry-After"}
+TOO_MANY = {"description": "Too many attempts. The gateway answers this, in plain text, with Retry-After."}
 
 
 @router.post(
@@ -62,20 +30,15 @@ TOO_MANY = {"description": "Too many tries: said by the gateway, in plain text, 
     responses=documented(400, 409, 413, 422, 503) | {429: TOO_MANY},
 )
 async def register(new: NewUser, service: Service) -> User:
-    """Make an account."""
+    """Create an account."""
     with service.registering.place():
         hashed = await service.passwords.hash(new.password)
-    try:
-        return await service.users.add(new.email, new.username, hashed)
-    except Taken as taken:
-        message = f"this {taken.field} is taken; choose another or log in"
-        errors = [FieldError(field=taken.field, message=message)]
-        raise Conflict(f"{taken.field}: {message}", errors=errors) from taken
+    return await service.users.add(new.email, new.username, hashed)
 
 
 @router.post("/login", responses=documented(400, 401, 413, 422, 503) | {429: TOO_MANY})
 async def login(given: Credentials, service: Service) -> Token:
-    """Exchange email and password for a token. Both mistakes get the same answer."""
+    """Exchange email and password for a token. A wrong email and a wrong password get the same answer."""
     known = "\x00" not in given.email and given.email.isprintable()
     account = await service.users.by_email(given.email) if known else None
     with service.logging_in.place():
@@ -88,7 +51,7 @@ async def login(given: Credentials, service: Service) -> Token:
 
 
 async def _matches(service: Accounts, password: str, stored: str | None) -> bool:
-    """Whether one spelling of `password` belongs to the hash."""
+    """Return whether one spelling of `password` belongs to the hash."""
     for spelling in spellings(password):
         if await service.passwords.verify(spelling, stored):
             return True
@@ -96,21 +59,18 @@ async def _matches(service: Accounts, password: str, stored: str | None) -> bool
 
 
 @router.get("/validate", responses=documented(401, 503), response_model=Validation)
-async def validate(request: Request) -> Response:
-    """Tell the gateway who a token stands for, in the X-User-ID header."""
+async def validate(request: Request, validator: TokenValidator) -> Response:
+    """Answer the gateway: the X-User-ID header names the user of the token."""
     given = request.headers.getlist("authorization")
     try:
         if len(given) > 1:
             raise TokenRefused("there are two Authorization headers")
-        # Straight from the state: this is asked for every protected request of the whole system.
-        accounts: Accounts = request.app.state.accounts
-        user_id = await accounts.validator.user_id(given[0] if given else None)
+        user_id = await validator.user_id(given[0] if given else None)
     except TokenRefused as refused:
         log.debug("token refused: %s", shortened(refused))
-        challenge = 'Bearer realm="civildiy"' + (', error="invalid_token"' if given else "")
         raise Unauthorized(
             f"Log in and send the token as Authorization: Bearer <access_token> ({shortened(refused)}).",
-            challenge=challenge,
+            invalid_token=bool(given),
         ) from refused
     return Response(
         b'{"user_id":%d}' % user_id,
@@ -121,7 +81,7 @@ async def validate(request: Request) -> Response:
 
 @router.get("/.well-known/jwks.json")
 async def jwks(service: Service) -> KeySet:
-    """Public keys: with them anybody can check a token without asking."""
+    """List the public keys, with which any service can check a token by itself."""
     return KeySet(keys=service.ring.published())
 
 

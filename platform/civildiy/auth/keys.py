@@ -20,7 +20,7 @@ from psycopg import AsyncConnection
 from civildiy.auth.schemas import PublicKey
 from civildiy.auth.settings import AuthSettings
 from civildiy.auth.users import Pool
-from civildiy.chassis.problems import Unavailable
+from civildiy.chassis.errors import Unavailable
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS signing_keys (

@@ -1,4 +1,4 @@
-"""What auth takes and answers."""
+"""The requests and answers of auth's API."""
 
 from typing import Annotated, Literal
 
@@ -9,7 +9,7 @@ from civildiy.chassis.text import storable_text
 
 Username = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{2,29}$")]
 LONGEST_TYPED = 512
-"""Characters of a password as it is typed: decomposed, each of the 128 may take several."""
+"""In characters as typed: decomposed, each of the 128 characters of a password may take several."""
 Email = Annotated[
     str, Field(max_length=254, json_schema_extra={"format": "email"}), AfterValidator(email_address)
 ]
@@ -28,7 +28,7 @@ class _Input(BaseModel):
 
 
 def _as_registered(email: str) -> str:
-    """The form in which an account keeps this address, if it is one: without blanks, for instance."""
+    """Return the address in the form that an account keeps, for example without spaces around it."""
     try:
         return email_address(email)
     except ValueError:
@@ -36,7 +36,7 @@ def _as_registered(email: str) -> str:
 
 
 class NewUser(_Input):
-    """An account to be made. Email and username are unique whatever their letter case.
+    """A new account. Email and username are unique whatever their letter case.
 
     A password may hold any character that can be typed. How it is encoded does not matter (RFC 8265).
     """
@@ -47,7 +47,7 @@ class NewUser(_Input):
 
 
 class Credentials(_Input):
-    """What a person logs in with. Wrong shapes of either are simply wrong credentials."""
+    """Email and password of a login. A value of a wrong shape is treated as wrong credentials."""
 
     email: Annotated[str, StringConstraints(min_length=1, max_length=254), AfterValidator(_as_registered)]
     password: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_TYPED)]
@@ -62,7 +62,7 @@ class User(BaseModel):
 
 
 class Token(BaseModel):
-    """An access token and the seconds for which it is good."""
+    """An access token, and for how many seconds it is valid."""
 
     access_token: str
     token_type: Literal["bearer"] = "bearer"  # noqa: S105 - a kind, not a secret
@@ -70,7 +70,7 @@ class Token(BaseModel):
 
 
 class Validation(BaseModel):
-    """The token is good; the gateway takes the id from the X-User-ID header."""
+    """The token is valid; the gateway reads the user's id from the X-User-ID header."""
 
     user_id: int
 

@@ -1,1 +1,1 @@
-"""What every service shares: settings, errors, identity, discovery, routes, start-up."""
+"""The code that every service shares: settings, errors, identity, discovery, HTTP rules and start-up."""

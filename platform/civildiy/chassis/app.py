@@ -1,4 +1,4 @@
-"""Assembly of a service: what all four have in common around their own endpoints."""
+"""Assembly of a service: the parts that all four services have around their own endpoints."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -12,11 +12,13 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from civildiy.chassis.discovery.gateway_rules import AWAY
+from civildiy.chassis.errors import Unavailable
 from civildiy.chassis.handlers import install_problem_handlers
 from civildiy.chassis.http import HttpRules
 from civildiy.chassis.limits import MAX_BODY_BYTES, BodyLimit
+from civildiy.chassis.observability.context import RequestContext
 from civildiy.chassis.observability.metrics import RequestMetrics, metrics_answer
-from civildiy.chassis.problems import Unavailable, documented
+from civildiy.chassis.problems import documented
 from civildiy.chassis.resources import Resources
 from civildiy.chassis.settings import ServiceSettings
 from civildiy.chassis.text import shortened
@@ -25,20 +27,20 @@ Lifespan = (
     Callable[[FastAPI], AbstractAsyncContextManager[None]]
     | Callable[[FastAPI], AbstractAsyncContextManager[Mapping[str, Any]]]
 )
-"""What a service creates at its start and closes at its end; a mapping is the state of its requests."""
+"""Creates what a service needs at its start and closes it at the end; a mapping is the requests' state."""
 
 ReadinessCheck = Callable[[], Awaitable[None]]
-"""Asks one dependency something small; raises when it does not answer."""
+"""Sends one dependency a small request; raises when there is no answer."""
 
 READINESS_SECONDS = 2.0
 
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
-"""Nobody collects OpenTelemetry here, and FastAPI would look for a collector with each request. Metrics
-are Prometheus', and the trace goes on in the events (`civildiy.chassis.observability.tracing`)."""
+"""No OpenTelemetry collector runs here, and FastAPI would look for one with each request. Prometheus collects
+the metrics, and the trace continues in the events (`civildiy.chassis.observability.tracing`)."""
 
 
 class Health(BaseModel):
-    """The process runs and answers. It says nothing about what it depends on."""
+    """The process runs and answers. This says nothing about its dependencies."""
 
     status: Literal["ok"] = "ok"
     service: str
@@ -64,21 +66,21 @@ def create_service(
     description: str,
     most_body: int = MAX_BODY_BYTES,
 ) -> FastAPI:
-    """The FastAPI application of service `name`.
+    """Return the FastAPI application of service `name`.
 
-    `prefix` is the service's path at the gateway, such as '/api/posts'; `dependencies` maps a
-    unit's name to the check that /ready runs (None: `router` has /health and /ready of its own),
-    `drivers` a driver's root error to the
-    unit that is away when it is raised. `most_body` is the longest request body in bytes.
+    `prefix` is the service's path at the gateway, such as '/api/posts'. `dependencies` maps the name of a
+    unit to the check that /ready runs; with None, `router` has its own /health and /ready. `drivers` maps the
+    root error of a driver to the unit that is down when it is raised. `most_body` is the longest request body
+    in bytes.
     """
     app = FastAPI(
         title=f"CivilDIY {name}",
         description=description,
         version="1.0.0",
         lifespan=lifespan,
-        # /api/posts/ is not /api/posts: a redirect would be an answer that the document does not have.
+        # /api/posts/ is not /api/posts. A redirect would be an answer that the API's document does not list.
         redirect_slashes=False,
-        # One shape of errors, so the framework's own schema for 422 is left out.
+        # All errors have one shape, so this replaces the framework's own schema for 422.
         responses=documented(422),
         telemetry=NO_TELEMETRY,
     )
@@ -92,15 +94,16 @@ def create_service(
         _document_media_types(one)
         app.include_router(one)
         app.state.resources.add(one.routes)
-    # The last one is the outermost.
+    # The last one is the outermost, so it runs first.
     app.add_middleware(HttpRules, resources=app.state.resources)
     app.add_middleware(BodyLimit, limit=most_body)
     app.add_middleware(RequestMetrics)
+    app.add_middleware(RequestContext)
     return app
 
 
 def _document_media_types(router: APIRouter) -> None:
-    """Add 415, which civildiy.chassis.http answers, to each operation that reads a body."""
+    """Document the 415 of civildiy.chassis.http for each operation that reads a body."""
     for route in router.routes:
         if isinstance(route, APIRoute) and route.body_field:
             route.responses = documented(415) | route.responses
@@ -112,12 +115,12 @@ def _health(name: str, prefix: str, dependencies: Mapping[str, ReadinessCheck]) 
     @router.get(f"{prefix}/health", summary="Liveness, through the gateway")
     @router.get("/health", summary="Liveness")
     async def health() -> Health:
-        """Never asks a dependency: a restart does not cure a database that is away."""
+        """Calls no dependency, because a restart of this process does not repair a database that is down."""
         return Health(service=name)
 
     @router.get("/ready", summary="Readiness", responses=documented(503))
     async def ready() -> Readiness:
-        """503 names every dependency that does not answer."""
+        """Answers 503, with the name of every dependency that does not answer."""
         failed = await failing(dependencies)
         if failed:
             raise Unavailable(", ".join(failed))
@@ -131,7 +134,7 @@ def _operations() -> APIRouter:
 
     @router.get(AWAY + "/{service}{path:path}", include_in_schema=False)
     async def away(service: str, path: str) -> None:
-        """Answer for a service without a healthy instance: the gateway sends its requests here."""
+        """Answer for a service that has no healthy instance: the gateway sends its requests here."""
         raise Unavailable(shortened(service))
 
     @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
@@ -142,7 +145,7 @@ def _operations() -> APIRouter:
 
 
 async def failing(dependencies: Mapping[str, ReadinessCheck]) -> Sequence[str]:
-    """Names of the dependencies whose check fails or takes longer than two seconds."""
+    """Return the names of the dependencies whose check fails or takes longer than two seconds."""
 
     async def fails(check: ReadinessCheck) -> bool:
         asking = asyncio.ensure_future(check())
@@ -150,9 +153,9 @@ async def failing(dependencies: Mapping[str, ReadinessCheck]) -> Sequence[str]:
         try:
             await asyncio.wait({asking}, timeout=READINESS_SECONDS)
         finally:
-            # A driver may need seconds more to give up on a server that is silent: nobody waits for that.
+            # A driver may need more seconds to give up on a silent server; the answer does not wait for it.
             asking.cancel()
-        # Whatever a driver raises means the same here: not ready.
+        # Any error of a driver means the same here: not ready.
         return not asking.done() or asking.cancelled() or asking.exception() is not None
 
     results = await asyncio.gather(*(fails(check) for check in dependencies.values()))
@@ -160,6 +163,6 @@ async def failing(dependencies: Mapping[str, ReadinessCheck]) -> Sequence[str]:
 
 
 def _heard(asking: "asyncio.Future[None]") -> None:
-    """Take note of how it ended, so that asyncio does not call an error that nobody read a mistake."""
+    """Read the task's error; otherwise asyncio would log that it was never retrieved."""
     if not asking.cancelled():
         asking.exception()

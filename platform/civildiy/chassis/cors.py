@@ -1,8 +1,8 @@
-"""Pages of other origins that may call the API (CORS): the gateway answers, before it asks auth.
+"""CORS: pages of other origins that may call the API. The gateway answers, before it calls auth.
 
 A browser sends a preflight (OPTIONS with `Origin` and `Access-Control-Request-Method`) before a request
 with a token, and the preflight itself never carries one. Behind forwardAuth it would always be refused. So
-the middleware is the first of each router: Traefik answers a preflight by itself, without a service, and
+the middleware is the first of each router: Traefik answers a preflight by itself, without a service, and it
 adds `Access-Control-Allow-Origin` to every other answer, also to auth's 401. Every other request goes on to
 forwardAuth as before.
 
@@ -20,15 +20,15 @@ ALLOWED_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE")
 ALLOWED_HEADERS = ("Authorization", "Content-Type", "traceparent")
 READABLE_HEADERS = ("Location", "Retry-After", "Allow", "WWW-Authenticate")
 PREFLIGHT_SECONDS = 600
-"""So long a browser may remember the answer to a preflight."""
+"""For this time a browser may reuse the answer to a preflight."""
 
 _ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?")
 
 
 def origins(listed: str) -> tuple[str, ...]:
-    """The origins of a list such as 'https://app.example.org, http://localhost:3000'.
+    """Return the origins of a list such as 'https://app.example.org, http://localhost:3000'.
 
-    Raises ValueError for anything else: `*` and `null` too, since they would allow every page.
+    Raises ValueError for anything else, also for `*` and `null`, which would allow every page.
     """
     found = tuple(filter(None, (origin.strip() for origin in listed.split(","))))
     for origin in found:
@@ -41,7 +41,7 @@ def origins(listed: str) -> tuple[str, ...]:
 
 
 def with_cors(rules: Mapping[str, str], service: str, allowed: Sequence[str]) -> dict[str, str]:
-    """The gateway's rules of `service` with a CORS middleware in front of each router's others."""
+    """Return the rules of `service`, with a CORS middleware as the first one of each router."""
     if not allowed:
         return dict(rules)
     name = f"{service}-cors"

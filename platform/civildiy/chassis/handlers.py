@@ -1,4 +1,7 @@
-"""What turns each error that a service raises into a problem+json answer."""
+"""Exception handlers: each error that a service raises becomes a problem+json answer.
+
+This is the only module that knows which HTTP status belongs to which domain error.
+"""
 
 import logging
 import re
@@ -11,39 +14,75 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from civildiy.chassis.errors import (
+    Conflict,
+    DomainError,
+    FieldError,
+    Forbidden,
+    NotFound,
+    Overloaded,
+    Unauthorized,
+    Unavailable,
+)
 from civildiy.chassis.http import not_allowed
-from civildiy.chassis.problems import MEDIA_TYPE, MOST_MESSAGE, FieldError, Problem, Unavailable, problem_body
+from civildiy.chassis.problems import MEDIA_TYPE, MOST_MESSAGE, problem_body
 from civildiy.chassis.resources import Resources
 from civildiy.chassis.text import shortened
 
 log = logging.getLogger(__name__)
 
 MOST_ERRORS = 20
-"""So many are named; a body of a megabyte can hold a hundred thousand."""
+"""An answer names at most this many errors; a body of a megabyte can hold a hundred thousand."""
+
+STATUS: dict[type[DomainError], HTTPStatus] = {
+    Unauthorized: HTTPStatus.UNAUTHORIZED,
+    Forbidden: HTTPStatus.FORBIDDEN,
+    NotFound: HTTPStatus.NOT_FOUND,
+    Conflict: HTTPStatus.CONFLICT,
+    Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,
+    Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+"""The HTTP status of each kind of domain error. A service's own subclass gets the status of its parent."""
+
+
+def status_of(error: DomainError) -> HTTPStatus:
+    """Return the status for `error`: its own class decides, or else the nearest parent in the table."""
+    kinds = (STATUS.get(kind) for kind in type(error).__mro__)
+    return next(filter(None, kinds), HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def _answer(
     request: Request,
     status: HTTPStatus,
     detail: str,
-    errors: Sequence[FieldError] | None = None,
+    errors: Sequence[FieldError] = (),
     headers: dict[str, str] | None = None,
 ) -> Response:
-    # The gateway puts these in front of a path that no service takes.
+    # The gateway adds one of these prefixes to a path that no service serves.
     path = re.sub(r"^/(unrouted|away/[a-z]+)(?=/)", "", request.scope["path"])
     body = problem_body(status, detail, path, errors)
     return Response(body, status.value, headers, MEDIA_TYPE)
 
 
-async def _on_problem(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Problem)
-    return _answer(request, error.status, error.detail, error.errors, error.headers)
+async def _on_domain_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, DomainError)
+    return _answer(request, status_of(error), error.detail, error.errors, _headers(error))
+
+
+def _headers(error: DomainError) -> dict[str, str]:
+    headers = {}
+    if error.retry_after_seconds is not None:
+        headers["Retry-After"] = str(error.retry_after_seconds)
+    if isinstance(error, Unauthorized):  # RFC 6750, section 3: no error code without a token
+        problem = ', error="invalid_token"' if error.invalid_token else ""
+        headers["WWW-Authenticate"] = f'Bearer realm="civildiy"{problem}'
+    return headers
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     status = HTTPStatus(error.status_code)
-    headers = dict(error.headers) if error.headers else None
+    headers = dict(error.headers or {})
     detail, path = error.detail, request.scope["path"]
     if status is HTTPStatus.NOT_FOUND and detail == status.phrase:
         detail = f"There is nothing at {shortened(path)}."
@@ -55,7 +94,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 
 
 def _name(location: Sequence[Any]) -> str:
-    """'body', 'preferences', 'a' -> 'preferences.a'; a body as a whole is 'body'.
+    """Return the name of a field: ('body', 'preferences', 'a') is 'preferences.a', the whole body is 'body'.
 
     A JSON syntax error carries the character's position instead of a name.
     """
@@ -79,27 +118,27 @@ async def _on_unexpected(request: Request, error: Exception) -> Response:
     return _answer(
         request,
         HTTPStatus.INTERNAL_SERVER_ERROR,
-        "The service met an error it does not know; its log has the details.",
+        "An unexpected error happened in the service; its log has the details. Try again, or report it.",
     )
 
 
 def _on_driver_error(unit: str) -> Callable[[Request, Exception], Awaitable[Response]]:
     async def answer(request: Request, error: Exception) -> Response:
         log.warning("%s: %s", unit, shortened(error, 300))
-        return await _on_problem(request, Unavailable(unit))
+        return await _on_domain_error(request, Unavailable(unit))
 
     return answer
 
 
 def install_problem_handlers(app: FastAPI, drivers: Mapping[type[Exception], str]) -> None:
-    """Make every error of `app` a problem+json answer.
+    """Register a handler for every kind of error, so that `app` answers each with problem+json.
 
-    `drivers` maps the root error of a database driver to the unit that it speaks to: such an
-    error is answered 503 and names the unit.
+    `drivers` maps the root error of a database driver to the unit that the driver talks to. The answer to
+    such an error has status 503 and names the unit.
     """
     for root, unit in drivers.items():
         app.add_exception_handler(root, _on_driver_error(unit))
-    app.add_exception_handler(Problem, _on_problem)
+    app.add_exception_handler(DomainError, _on_domain_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(Exception, _on_unexpected)

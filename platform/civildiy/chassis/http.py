@@ -1,9 +1,9 @@
-"""What every service promises about HTTP, whatever its routes: docs/http.md says it for clients.
+"""The rules of HTTP that hold for every route of every service; docs/http.md describes them for clients.
 
-- HEAD is GET without the body, OPTIONS names the methods, a method that a path lacks is answered 405
-  and an unknown one 501, each with all methods of that path in `Allow`.
-- A body is JSON (415), and a target or header section beyond all reason is refused (414, 431).
-- A query names each parameter once, and a JSON object each member (422).
+- HEAD is GET without the body, and OPTIONS names the methods of a path. A method that the path does not have
+  gets 405 and an unknown method gets 501, both with all methods of that path in `Allow`.
+- A body must be JSON (415). A target or a header section that is far too long is refused (414, 431).
+- A query names each parameter once, and a JSON object names each member once (422).
 
 Source: RFC 9110, https://www.rfc-editor.org/rfc/rfc9110
 """
@@ -15,8 +15,9 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from civildiy.chassis.discovery.gateway_rules import AWAY
+from civildiy.chassis.errors import FieldError
 from civildiy.chassis.media import Ambiguous, Unsupported, require_json, require_one_meaning
-from civildiy.chassis.problems import MEDIA_TYPE, FieldError, problem_body
+from civildiy.chassis.problems import MEDIA_TYPE, problem_body
 from civildiy.chassis.resources import METHODS, Resources
 from civildiy.chassis.text import shortened
 
@@ -24,21 +25,21 @@ MAX_TARGET_BYTES = 8 * 1024
 """RFC 9110 asks for at least 8,000 bytes of path and query."""
 MAX_HEADER_BYTES = 32 * 1024
 UNROUTED = "/unrouted"
-"""The gateway puts this in front of a path that no rule matches."""
+"""The gateway adds this prefix to a path that no rule matches."""
 
 _GATEWAYS_OWN = (UNROUTED, AWAY + "/")
 _WITH_BODY = ("POST", "PUT", "PATCH")
 
 
 class HttpRules:
-    """ASGI middleware: the rules above, in front of the routes of `resources`."""
+    """ASGI middleware that applies the rules above before the routes of `resources`."""
 
     def __init__(self, app: ASGIApp, resources: Resources) -> None:
         self.app = app
         self._resources = resources
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer what is the same for all services, and pass on the rest."""
+        """Answer the requests that the rules decide, and pass on all others."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -46,7 +47,7 @@ class HttpRules:
         answer = _too_long(scope) or _twice(scope)
         if answer is None and method not in ("GET", "HEAD"):
             if scope["path"].startswith(_GATEWAYS_OWN):
-                scope = {**scope, "method": "GET"}  # the answer is the same for each method, also for TRACE
+                scope = {**scope, "method": "GET"}  # the answer is the same for every method
             else:
                 answer = self._by_method(scope)
         if answer is None and method in _WITH_BODY:
@@ -59,9 +60,9 @@ class HttpRules:
             await self.app(scope, receive, send)
 
     def _by_method(self, scope: Scope) -> Response | None:
-        """OPTIONS, 405 and 501; None when the router shall decide."""
+        """Return the answer to OPTIONS, 405 or 501; None when the router decides."""
         path, method = scope["path"], scope["method"]
-        if path == "*" and method == "OPTIONS":  # about the server as a whole
+        if path == "*" and method == "OPTIONS":  # `OPTIONS *` asks about the whole server
             return Response(status_code=HTTPStatus.NO_CONTENT)
         methods = self._resources.methods(path)
         if methods is None or (method in methods and method != "OPTIONS"):
@@ -74,13 +75,13 @@ class HttpRules:
         return refusal(scope, status, not_allowed(method, path, allow["Allow"]), headers=allow)
 
     async def _body(self, scope: Scope, receive: Receive) -> tuple[Response | None, Receive]:
-        """An answer for a body that no service reads; else a `receive` that brings the body that was read."""
+        """Return an answer for a body that no service accepts, else a `receive` that gives the body again."""
         if self._resources.methods(scope["path"]) is None:
             return None, receive
         try:
             require_json(scope["headers"])
         except Unsupported as error:
-            await _read(receive)  # a gateway that cannot send the rest of a body reports 502 instead
+            await _read(receive)  # otherwise the gateway, which still sends, reports 502
             status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
             return refusal(scope, status, str(error), headers=error.headers), receive
         messages, body = await _read(receive)
@@ -95,7 +96,7 @@ class HttpRules:
         return None, again
 
     async def _head(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """GET, with its status and headers and without its body."""
+        """Answer as GET does, with the same status and headers and without the body."""
 
         async def without_body(message: Message) -> None:
             if message["type"] == "http.response.body":
@@ -110,7 +111,7 @@ class HttpRules:
 
 
 def not_allowed(method: str, path: str, allow: str) -> str:
-    """The sentence of a 405 or 501."""
+    """Return the sentence of a 405 or 501."""
     return f"{shortened(path)} does not answer {shortened(method, 20)}; it answers {allow}."
 
 
@@ -121,18 +122,18 @@ def refusal(
     errors: list[FieldError] | None = None,
     headers: dict[str, str] | None = None,
 ) -> Response:
-    """A problem+json answer that needs no route."""
+    """Return a problem+json answer, without any route."""
     return Response(problem_body(status, detail, scope["path"], errors), status, headers, MEDIA_TYPE)
 
 
 def unprocessable(scope: Scope, field: str, message: str) -> Response:
-    """422 for one field."""
+    """Return 422 for one field."""
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     return refusal(scope, status, f"{field}: {message}", [FieldError(field=field, message=message)])
 
 
 def _too_long(scope: Scope) -> Response | None:
-    """414 and 431: nothing that a service takes is so long."""
+    """Return 414 or 431 for a request that is longer than any that a service accepts."""
     if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_TARGET_BYTES:
         detail = f"Path and query may have {MAX_TARGET_BYTES} bytes together. Send long values in a body."
         return refusal(scope, HTTPStatus.REQUEST_URI_TOO_LONG, detail)
@@ -143,7 +144,7 @@ def _too_long(scope: Scope) -> Response | None:
 
 
 def _twice(scope: Scope) -> Response | None:
-    """422 for a query that names one parameter twice: nobody can say which of them counts."""
+    """Return 422 for a query that names one parameter twice: it does not tell which of the two counts."""
     query: bytes = scope["query_string"]
     if b"&" not in query:
         return None
@@ -157,7 +158,7 @@ def _twice(scope: Scope) -> Response | None:
 
 
 async def _read(receive: Receive) -> tuple[list[Message], bytes]:
-    """The messages of a whole body, and the body. civildiy.chassis.limits bounds its length."""
+    """Return the messages of a whole body, and the body. civildiy.chassis.limits bounds its length."""
     messages = []
     more = True
     while more:

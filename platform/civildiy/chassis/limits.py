@@ -1,4 +1,4 @@
-"""Refuse request bodies over a limit before they fill the memory."""
+"""Refuse a request body over a limit before it fills the memory."""
 
 from http import HTTPStatus
 
@@ -9,7 +9,7 @@ from civildiy.chassis.problems import MEDIA_TYPE, problem_body
 
 MAX_BODY_BYTES = 1024 * 1024
 DRAINED_BYTES = 32 * MAX_BODY_BYTES
-"""So much is read and forgotten; a client that sends more is cut off."""
+"""This much of a refused body is read and discarded; then the connection is closed."""
 
 
 class TooLarge(HTTPException):
@@ -17,7 +17,7 @@ class TooLarge(HTTPException):
 
 
 class BodyLimit:
-    """ASGI middleware: 413 for a body of more than `limit` bytes, declared or counted."""
+    """ASGI middleware that answers 413 to a body of more than `limit` bytes, declared or counted."""
 
     def __init__(self, app: ASGIApp, limit: int = MAX_BODY_BYTES) -> None:
         self.app = app
@@ -25,7 +25,7 @@ class BodyLimit:
         self.detail = f"body: at most {limit} bytes are accepted."
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Count what arrives, and refuse early."""
+        """Count the bytes that arrive, and refuse as early as possible."""
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
             await self.app(scope, receive, send)
             return
@@ -47,11 +47,11 @@ class BodyLimit:
 
         try:
             await self.app(scope, counted, send)
-        except TooLarge:  # counted before any route was asked
+        except TooLarge:  # raised while a middleware read the body, before any route
             await self._refuse(scope, send)
 
     async def _drain(self, receive: Receive) -> None:
-        """Read on and forget: a gateway that cannot get rid of a body reports 502, not our answer."""
+        """Read and discard the rest of the body; a gateway that cannot send it all would report 502."""
         thrown_away = 0
         more = True
         while more and thrown_away < DRAINED_BYTES:
@@ -62,7 +62,7 @@ class BodyLimit:
     async def _refuse(self, scope: Scope, send: Send) -> None:
         status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
         body = problem_body(status, self.detail, scope["path"])
-        # What is left of a very long body is not read, so the connection cannot be used again.
+        # The rest of a very long body stays unread, so the connection cannot be used again.
         headers = [
             (b"content-type", MEDIA_TYPE.encode()),
             (b"content-length", str(len(body)).encode()),

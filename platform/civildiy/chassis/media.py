@@ -1,7 +1,7 @@
-"""Which request bodies the services read: JSON, in UTF-8, not compressed, and without two meanings.
+"""The request bodies that the services accept: JSON in UTF-8, not compressed, and with one meaning.
 
 Sources: RFC 9110, section 15.5.16 (415); RFC 6839 (the suffix +json); RFC 8259 (JSON) and RFC 7493
-(I-JSON), which forbids two members of one name: readers disagree about which of them counts.
+(I-JSON), which forbids two members with one name, because parsers disagree about which of them counts.
 """
 
 import json
@@ -18,7 +18,7 @@ EXPECTED = "Send the body as JSON, with the header `Content-Type: application/js
 
 
 class Unsupported(Exception):
-    """The body is of a kind that no service reads: 415. `headers` name what is read instead."""
+    """No service accepts this kind of body (415). `headers` name the kind that is accepted."""
 
     def __init__(self, detail: str, header: str, value: str) -> None:
         super().__init__(detail)
@@ -26,7 +26,7 @@ class Unsupported(Exception):
 
 
 class Ambiguous(ValueError):
-    """The body is not I-JSON: it has no single meaning, or none that JSON knows."""
+    """The body is not I-JSON: it has two meanings, or it holds a value that JSON does not have."""
 
 
 def require_json(headers: Headers) -> None:
@@ -54,9 +54,9 @@ def require_json(headers: Headers) -> None:
 
 
 def require_one_meaning(body: bytes) -> None:
-    """Raise Ambiguous for JSON with a name that stands twice in one object, or with NaN or Infinity.
+    """Raise Ambiguous for JSON in which an object has a name twice, and for NaN and Infinity.
 
-    A body that is not JSON at all passes: the framework reads it next and answers with the position.
+    A body that is not JSON at all passes: the framework parses it next, and its error names the position.
     """
     try:
         json.loads(body, object_pairs_hook=_members, parse_constant=_constant)

@@ -1,7 +1,7 @@
-"""The HTTP/1.1 parser of a service, with errors in the shape of all others.
+"""The HTTP/1.1 parser of a service, whose errors have the same shape as all others.
 
-uvicorn answers a request that it cannot parse before any application is asked, in plain text. Through
-the gateway this is seen for an invented method: `curl -X BREW`.
+uvicorn answers a request that it cannot parse by itself, in plain text, and does not call the application.
+A client of the gateway sees this for an unknown method, such as `curl -X BREW`.
 """
 
 import sys
@@ -18,10 +18,10 @@ INVENTED = f"No service knows this method. Use one of {', '.join(METHODS[:7])}."
 
 
 class ProblemProtocol(HttpToolsProtocol):
-    """uvicorn's protocol on httptools; a refusal is problem+json."""
+    """uvicorn's protocol on httptools, with refusals in problem+json."""
 
     def send_400_response(self, msg: str) -> None:
-        """Answer 501 for a method that the parser does not know, 400 for everything else, and hang up."""
+        """Answer 501 to a method that the parser does not know, 400 to all else, and close the connection."""
         invented = isinstance(sys.exc_info()[1], HttpParserInvalidMethodError)
         status = HTTPStatus.NOT_IMPLEMENTED if invented else HTTPStatus.BAD_REQUEST
         body = problem_body(status, INVENTED if invented else UNREADABLE, "")

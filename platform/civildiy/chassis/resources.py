@@ -1,4 +1,4 @@
-"""Which methods each path of a service answers: for `Allow`, OPTIONS and 405.
+"""The methods that each path of a service answers: for `Allow`, OPTIONS and 405.
 
 Source: RFC 9110, sections 9.3.7 and 15.5.6.
 
@@ -12,7 +12,7 @@ from re import Pattern
 from starlette.routing import BaseRoute, Route
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
-"""The methods that RFC 9110 and RFC 5789 define: every other one is answered 501."""
+"""The methods that RFC 9110 and RFC 5789 define; a service answers 501 to every other one."""
 
 
 class Resources:
@@ -24,7 +24,7 @@ class Resources:
         self.add(routes)
 
     def add(self, routes: Iterable[BaseRoute]) -> None:
-        """Learn more routes; routes with the same path are one resource."""
+        """Add routes; routes with the same path are one resource."""
         for route in routes:
             if isinstance(route, Route):
                 if route.path not in self._methods:
@@ -32,7 +32,7 @@ class Resources:
                 self._methods.setdefault(route.path, {"OPTIONS"}).update(route.methods or ())
 
     def methods(self, path: str) -> set[str] | None:
-        """What `path` answers; None when there is nothing at `path`.
+        """Return the methods that `path` answers; None when there is nothing at `path`.
 
         The first path that matches decides, as in the router: /api/posts/health is not a post.
         """
@@ -43,5 +43,5 @@ class Resources:
         return None
 
     def allow(self, path: str) -> dict[str, str]:
-        """The header `Allow` for `path`."""
+        """Return the header `Allow` for `path`."""
         return {"Allow": ", ".join(sorted(self.methods(path) or ()))}

@@ -1,7 +1,8 @@
 """Run one service: `python -m civildiy profile`.
 
-The order matters on both ends. Start: listen, then register, so nobody is sent to a closed port.
-Stop: deregister, let the gateway notice, then finish what is in flight.
+The order matters at the start and at the end. A service first listens and then registers; in the other order,
+the gateway would send requests to a closed port. On SIGTERM it first deregisters, then gives the gateway time
+to notice, and only then finishes its last requests and closes the port.
 """
 
 import asyncio
@@ -24,13 +25,13 @@ DRAIN_SECONDS = 0.5
 """Time for the gateway to see the deregistration (measured: 0.3 s) before the port closes."""
 
 KEEP_ALIVE_SECONDS = 120
-"""Longer than the gateway's 90: who closes an idle connection first must be the one who sends on it.
-Else a request that meets the closing is lost, and its client reads 502."""
+"""Longer than the gateway's 90 s, so that the gateway closes an idle connection first. If the service did,
+the gateway might send a request at that moment; it would be lost, and its client would get 502."""
 
 
 @dataclass(frozen=True)
 class Service:
-    """What `civildiy.<name>.app:service()` returns."""
+    """The parts of a service, as `civildiy.<name>.app:service()` returns them."""
 
     name: str
     app: FastAPI
@@ -39,20 +40,20 @@ class Service:
 
 
 class RegisteredServer(uvicorn.Server):
-    """A uvicorn server that is a member of the system while it listens."""
+    """A uvicorn server that is registered in Consul while it listens."""
 
     def __init__(self, config: uvicorn.Config, membership: Membership) -> None:
         super().__init__(config)
         self._membership = membership
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
-        """Listen, then join."""
+        """Listen, then register."""
         await super().startup(sockets)
         if self.started:
             self._membership.join()
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
-        """Leave, wait until the gateway knows, then stop."""
+        """Deregister, wait until the gateway has noticed, then stop."""
         await asyncio.to_thread(self._membership.leave)
         await asyncio.sleep(DRAIN_SECONDS)
         await super().shutdown(sockets)
@@ -62,7 +63,7 @@ def main(name: str) -> None:
     """Serve until SIGTERM or SIGINT."""
     service: Service = importlib.import_module(f"civildiy.{name}.app").service()
     settings = service.settings
-    configure_logging(settings.log_level)
+    configure_logging(settings, service.name)
     config = uvicorn.Config(
         service.app,
         http=ProblemProtocol,
@@ -71,7 +72,7 @@ def main(name: str) -> None:
         access_log=False,
         log_config=None,
         server_header=False,
-        proxy_headers=False,  # nothing here asks for the client's address; the gateway limits by it
+        proxy_headers=False,  # no service uses the client's address; the gateway's rate limits do
         timeout_graceful_shutdown=5,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )

@@ -1,15 +1,16 @@
-"""Settings that every service reads from its environment.
+"""The settings that every service reads from its environment.
 
 A service refuses to start when a required variable is missing: there are no defaults for
-addresses or secrets. The table of all variables is docs/settings.md.
+addresses or secrets. docs/settings.md lists all variables.
 """
 
 from typing import Annotated, TypeVar
 
 from pydantic import BeforeValidator, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode
 
 from civildiy.chassis.cors import origins
+from civildiy.chassis.observability.logging import LogSettings
 
 
 def _refuse_short(value: str) -> str:
@@ -26,10 +27,8 @@ S = TypeVar("S", bound=BaseSettings)
 Secret = Annotated[SecretStr, BeforeValidator(_refuse_short)]
 
 
-class ServiceSettings(BaseSettings):
-    """What the chassis needs; each service adds its own fields in a subclass."""
-
-    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+class ServiceSettings(LogSettings):
+    """The settings of the chassis; each service adds its own in a subclass."""
 
     service_host: str
     """Host name or address under which the other services reach this instance."""
@@ -41,16 +40,15 @@ class ServiceSettings(BaseSettings):
     consul_host: str
     consul_port: int = 8500
     gateway_secret: Secret
-    """Shared with the gateway, which proves with it that X-User-ID comes from it."""
+    """The gateway sends it with each request, which proves that X-User-ID comes from the gateway."""
     auth_check_url: str
-    """Where the gateway asks whether a token is good (forwardAuth)."""
+    """The URL at which the gateway validates a token (forwardAuth)."""
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = ()
-    """Origins whose pages may call the API, with commas between them; see civildiy.chassis.cors."""
-    log_level: str = "INFO"
+    """Origins whose pages may call the API, separated by commas; see civildiy.chassis.cors."""
 
 
 class SettingsRefused(SystemExit):
-    """The environment does not hold what the service needs; the text names each variable."""
+    """A variable is missing or not usable; the text names each one."""
 
 
 def load_settings(kind: type[S]) -> S:

@@ -1,7 +1,7 @@
 """Strings that are compared: two spellings that a reader cannot tell apart must be one string.
 
 Unicode writes "é" as one character (composed, NFC) or as "e" and an accent (decomposed, NFD); macOS and
-Linux keyboards differ in that. `docs/http.md` lists which string is treated how.
+Linux keyboards differ in that. `docs/http.md` lists the rule for each string.
 Sources: RFC 8264 and RFC 8265 (PRECIS: usernames and passwords), NIST SP 800-63B, section 5.1.1.2.
 """
 
@@ -15,7 +15,7 @@ _KEPT = "\u200c\u200d"
 
 
 def opaque(password: str) -> str:
-    """The password in the form that is hashed: profile OpaqueString of RFC 8265, section 4.2.2.
+    """Return the password in the form that is hashed: profile OpaqueString of RFC 8265, section 4.2.2.
 
     Every kind of space becomes U+0020, and the text is composed (NFC). Letter case is kept.
 
@@ -26,7 +26,7 @@ def opaque(password: str) -> str:
 
 
 def spellings(password: str) -> Sequence[str]:
-    """What to try at a login, best first: accounts from before this rule were hashed as they were typed.
+    """Return the spellings to try at a login, best first: old accounts have a hash of the password as typed.
 
     For a password in ASCII this is one string, so a login costs one hash.
     """
@@ -35,14 +35,14 @@ def spellings(password: str) -> Sequence[str]:
 
 
 def refuse_controls(value: str) -> str:
-    """The text as it came. Raises ValueError for control characters, which no keyboard types by intention."""
+    """Return the text. Raises ValueError for control characters, which nobody types on purpose."""
     if any(unicodedata.category(character) in ("Cc", "Cs") for character in value):
         raise ValueError("must not hold control characters, such as a tab or a line end")
     return value
 
 
 def of_length(least: int, most: int) -> Callable[[str], str]:
-    """A validator for a string that was normalised before: its length counts, not that of what was typed."""
+    """Return a validator for the length of a string that was normalised before."""
 
     def checked(value: str) -> str:
         if not least <= len(value) <= most:
@@ -53,10 +53,10 @@ def of_length(least: int, most: int) -> Callable[[str], str]:
 
 
 def email_address(value: str) -> str:
-    """The address alone, as accounts keep it: local part composed, domain in lower case and in Unicode.
+    """Return the address as accounts keep it: local part composed, domain in lower case and in Unicode.
 
-    Blanks around it are left out. Raises ValueError for anything else, also for a mailbox with a display
-    name (`Ana <ana@example.org>`), which is how a mail header writes an address and not an address.
+    Spaces around it are removed. Raises ValueError for anything else, also for an address with a display name
+    (`Ana <ana@example.org>`), which is the form of a mail header.
     """
     try:
         return validate_email(value.strip(), check_deliverability=False, strict=True).normalized
@@ -65,7 +65,7 @@ def email_address(value: str) -> str:
 
 
 def tag(value: str) -> str:
-    """The tag in the form that is kept: composed, without invisible characters, with single plain spaces.
+    """Return the tag as it is stored: composed, without invisible characters, with single plain spaces.
 
     >>> tag(" new\\u200b\\u3000  york\\u202e ")
     'new york'

@@ -1,7 +1,7 @@
-"""Values from outside: which of them every store here can keep, and how to repeat one in a message.
+"""Values from clients: which of them every database here can store, and how to show one in a message.
 
-PostgreSQL and JSON refuse some of what Python allows. What a message repeats is shortened and made
-visible, so that an answer, a log line or a header does not grow with what somebody sent.
+PostgreSQL and JSON refuse some values that Python allows. A value is shortened and made visible before a
+message shows it, so that an answer, a log line or a header does not grow with the request.
 """
 
 import math
@@ -14,11 +14,11 @@ from pydantic import AfterValidator
 MAX_DEPTH = 20
 MAX_INTEGER = 2**63 - 1
 SHOWN = 80
-"""So many characters of a value from outside are repeated."""
+"""A message shows at most this many characters of a client's value."""
 
 
 def shortened(value: object, most: int = SHOWN) -> str:
-    """The value as text for a message: at most `most` characters of it, and no control characters.
+    """Return the value as text for a message: at most `most` characters, and no control characters.
 
     >>> shortened("a" * 1000, 10)
     'aaaaaaaaaa… (1000 characters)'
@@ -26,20 +26,20 @@ def shortened(value: object, most: int = SHOWN) -> str:
     'one\\\\ntwo?'
     """
     text = str(value)
-    # A megabyte is cut before it is worked on.
+    # A megabyte is cut before it is processed.
     shown = "".join(map(_visible, text[:most].encode(errors="replace").decode()))
     return shown if len(text) <= most else f"{shown}… ({len(text)} characters)"
 
 
 def _visible(character: str) -> str:
-    # Not printable are line ends, which would begin a new log line, and marks that reorder text.
+    # Line ends would begin a new log line, and bidirectional marks would reorder the text.
     return character if character.isprintable() else ascii(character)[1:-1]
 
 
 def without(value: Any, names: Iterable[str]) -> Any:
-    """A JSON object without the members `names`; any other value as it came.
+    """Return a JSON object without the members `names`, and any other value unchanged.
 
-    For a PUT: a client may send back what it read, also the fields that only the service sets.
+    For a PUT: a client may send back what GET answered, with the fields that only the service sets.
     """
     if not isinstance(value, dict):
         return value
@@ -47,7 +47,7 @@ def without(value: Any, names: Iterable[str]) -> Any:
 
 
 def storable_text(value: str) -> str:
-    """The text as it came. Raises ValueError for NUL and for half a surrogate pair."""
+    """Return the text. Raises ValueError for NUL and for half a surrogate pair."""
     if "\x00" in value:
         raise ValueError("must not hold the character NUL (U+0000)")
     try:

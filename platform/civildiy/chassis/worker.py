@@ -1,4 +1,4 @@
-"""What the worker processes share: they run until they are told to stop, and show that they go round."""
+"""The worker processes' common part: they run until a signal stops them, and write a heartbeat."""
 
 import os
 import signal
@@ -12,10 +12,11 @@ BEAT_SECONDS = 1.0
 
 
 class Stopped(Event):
-    """Set when the worker shall end. A worker asks for that once a turn, so each question is a sign of life.
+    """An event that is set when the worker must end. Each call also writes the worker's **heartbeat**.
 
-    The sign is the time of change of the file `heartbeat` (None: no file); `observability.healthcheck`
-    reads it. It is written once a second at most.
+    A worker calls it once in each turn of its loop, so a heartbeat that stops means a loop that hangs. The
+    heartbeat is the modification time of the file `heartbeat` (None: no file), which
+    `observability.healthcheck` reads. It is written once a second at most.
     """
 
     def __init__(self, heartbeat: Path | None) -> None:
@@ -24,24 +25,24 @@ class Stopped(Event):
         self._next = 0.0
 
     def is_set(self) -> bool:
-        """Whether to end."""
+        """Return whether the worker must end."""
         self._beat()
         return super().is_set()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Whether to end, asked for up to `timeout` seconds."""
+        """Wait for up to `timeout` seconds; return whether the worker must end."""
         self._beat()
         return super().wait(timeout)
 
     def _beat(self) -> None:
         if self._heartbeat is not None and time.monotonic() >= self._next:
             self._next = time.monotonic() + BEAT_SECONDS
-            with suppress(OSError):  # a sign that cannot be written is missed by whoever looks for it
+            with suppress(OSError):  # the health check then reports the missing heartbeat
                 self._heartbeat.touch()
 
 
 def stop_on_signals() -> Event:
-    """An event that SIGTERM and SIGINT set, so that a worker can finish its step and leave."""
+    """Return an event that SIGTERM and SIGINT set, so that a worker can finish its step before it ends."""
     heartbeat = os.environ.get("HEARTBEAT_FILE")
     stopped = Stopped(Path(heartbeat) if heartbeat else None)
 

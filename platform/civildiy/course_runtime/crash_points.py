@@ -1,8 +1,13 @@
-"""Named places in the code at which a process can be told to kill itself, to prove that it may.
+"""Crash points: named places in the code at which a process kills itself, to prove that a crash does no harm.
 
-Off (the normal case) nothing of this is in the way: the functions are wrapped only when
-`CRASH_POINTS` names a point when the process starts. `relay.after-publish` kills at the first time
-that the point is reached, `relay.after-publish@3` at the third. After a restart it counts anew.
+Normally they cost nothing: a method is wrapped only when `CRASH_POINTS` names its point at the start of the
+process. `relay.after-publish` kills the process when it reaches the point for the first time, and
+`relay.after-publish@3` at the third time. A restarted process counts from one again.
+
+This module is part of the course and not of the chassis, because it names the users of the chassis: methods
+of the relay, the projector and the rebuild, some of them private. Those modules know nothing of crash points
+and stay as readable as in production. The price is that a method is named by a string: a renamed method would
+silently lose its point. So tests/unit/test_crash_points.py looks up each method by its name.
 """
 
 import importlib
@@ -16,12 +21,12 @@ from functools import wraps
 from typing import Any, Literal
 
 MARK = "CRASH-POINT "
-"""Stands in the log in front of the name of the point at which the process died."""
+"""The log shows this in front of the name of the point at which the process died."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """A seam of the code: before or after one method. `unit` is the process that passes there."""
+    """A place before or after a method. `unit` is the process that runs it, `seam` what is done by then."""
 
     unit: str
     when: Literal["before", "after"]
@@ -37,7 +42,7 @@ POINTS: dict[str, Point] = {
     ),
     "posts.after-document": Point(
         "posts", "after", "pymongo.asynchronous.collection", "AsyncCollection.insert_one",
-        "stored, nobody was told"
+        "stored, the client has no answer"
     ),
     "relay.before-publish": Point(
         "posts-relay", "before", "civildiy.posts.relay.main", "Relay._publish", "read, not on the topic"
@@ -59,15 +64,15 @@ POINTS: dict[str, Point] = {
     ),
     "projector.in-rebalance": Point(
         "feed-projector", "before", "civildiy.feed.projector.main", "Projector.on_partitions_assigned",
-        "it has the partition and has not looked where to go on",
+        "it has the partition and has not read its offset",
     ),
     "rebuild.before-switch": Point(
         "feed-tool", "before", "civildiy.operations.rebuild", "Rebuild._follow",
-        "half of a new view beside the live one"
+        "the new view is half built in a second database"
     ),
     "rebuild.after-switch": Point(
         "feed-tool", "after", "civildiy.operations.rebuild", "Rebuild._switch",
-        "switched over, nobody was told",
+        "switched over, not reported",
     ),
 }  # fmt: skip
 
@@ -110,6 +115,6 @@ def _wrapped(function: Callable[..., Any], name: str, when: str, times: int) -> 
 
 
 def die(name: str) -> None:
-    """Say where, and end as kill -9 ends a process: nothing is flushed, closed or handed over."""
+    """Write the name of the point, and end the process as `kill -9` does: nothing is flushed or closed."""
     os.write(sys.stderr.fileno(), f"\n{MARK}{name}\n".encode())
     os.kill(os.getpid(), signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""The import finder: some modules come from the learner's files."""
+"""The import finder that loads some modules from the learner's files."""
 
 import hashlib
 import os
@@ -15,7 +15,7 @@ from civildiy.course_runtime.starter import task_beside
 
 
 def learner_code(unit: str, environment: Mapping[str, str] = os.environ) -> str:
-    """What `unit` is told to run: LAB_CODE, or where LAB_CODE_SETTINGS is set that line of its file there."""
+    """Return what `unit` must run: LAB_CODE, or that line of its file in the folder LAB_CODE_SETTINGS."""
     folder = environment.get("LAB_CODE_SETTINGS", "")
     if not folder:
         return environment.get("LAB_CODE", "")
@@ -23,19 +23,19 @@ def learner_code(unit: str, environment: Mapping[str, str] = os.environ) -> str:
         lines = (Path(folder) / f"{unit}.env").read_text().splitlines()
         told = [line.partition("=")[2] for line in lines if line.startswith("LAB_CODE=")]
         return "".join(shlex.split(told[-1])) if told else ""
-    except (OSError, ValueError):  # not there, or nobody here wrote it
+    except (OSError, ValueError):  # the file is missing, or the lab did not write it
         return ""
 
 
 def learner_files(code: str, environment: Mapping[str, str] = os.environ) -> dict[str, Path]:
-    """Module name to file, as `code` (see `learner_code`) and LAB_CODE_FOLDER say."""
+    """Return module name to file, from `code` (see `learner_code`) and LAB_CODE_FOLDER."""
     folder = Path(environment.get("LAB_CODE_FOLDER", "."))
     pairs = [pair for pair in code.split(",") if pair]
     return {module: folder / name for module, _, name in (pair.partition("=") for pair in pairs)}
 
 
 def fingerprint(file: Path) -> str:
-    """Short hash of a file's bytes; 'missing' when it cannot be read."""
+    """Return a short hash of a file's bytes; 'missing' when it cannot be read."""
     try:
         return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
     except OSError:
@@ -56,7 +56,7 @@ class LearnerFinder(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """The spec of a learner's module, None for every other."""
+        """Return the spec of a learner's module, None for every other."""
         if (file := self._files.get(fullname)) is None:
             return None
         loader = FreshLoader(fullname, str(file))

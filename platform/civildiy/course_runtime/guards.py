@@ -1,4 +1,4 @@
-"""Limits and watches around a learner's code, so that the rest of the system stays up."""
+"""Limits and watches for a learner's code, so that the rest of the system keeps running."""
 
 import ctypes
 import logging
@@ -32,14 +32,14 @@ _outputs = {number: os.dup(number) for number in (1, 2)}  # … or close them
 
 
 def begin_anew() -> NoReturn:
-    """Replace this process by a new one of the same command; it reads all files again."""
+    """Replace this process with a new one of the same command, which reads all files again."""
     for number, kept in _outputs.items():
         os.dup2(kept, number)
     execve(sys.executable, sys.orig_argv, _environment)  # noqa: S606
 
 
 def container_memory() -> int:
-    """Bytes that the container around this process may use; a very large number outside of one."""
+    """Return how many bytes this container may use; a very large number outside a container."""
     for file in CONTAINER_LIMITS:
         with suppress(OSError, ValueError):
             return int(file.read_text())
@@ -47,13 +47,14 @@ def container_memory() -> int:
 
 
 def limit_resources() -> None:
-    """Bound memory and files, the log above all: a leak or a print in a loop ends here."""
+    """Limit memory and file sizes, the log above all: a leak or a `print` in a loop then fails here."""
     import resource  # there is none on Windows; services run on Linux
 
     most = MOST_MEMORY
     if (container := container_memory()) < MOST_MEMORY:
-        # The kernel ends a container that takes too much, without a word. This error names the line.
-        # Stacks of threads count although they are hardly used, so they are made smaller.
+        # The kernel kills a container that takes too much memory, without a message. With this lower limit,
+        # Python raises MemoryError, which names the line. Stacks of threads count although they are hardly
+        # used, so they are made smaller.
         most = container * 95 // 100
         threading.stack_size(1024**2)
     resource.setrlimit(resource.RLIMIT_DATA, (most, resource.getrlimit(resource.RLIMIT_DATA)[1]))
@@ -64,13 +65,13 @@ def limit_resources() -> None:
 
 
 def tie_children() -> None:
-    """From now on processes that this one forks end with it: they would keep its port for ever."""
+    """Make processes that this one forks end with it; otherwise they would keep its port for ever."""
     control = ctypes.CDLL(None).prctl
     os.register_at_fork(after_in_child=lambda: control(PR_SET_PDEATHSIG, int(signal.SIGKILL)))
 
 
 def lift_limits() -> None:
-    """Lift what `limit_resources` bounded in the process that this one has replaced."""
+    """Remove the limits that `limit_resources` set in the process that this one has replaced."""
     import resource
 
     for limit in (resource.RLIMIT_DATA, resource.RLIMIT_FSIZE):
@@ -79,7 +80,7 @@ def lift_limits() -> None:
 
 
 def report_errors(incidents: Incidents) -> None:
-    """Note every exception that reaches a log, an excepthook or the end of a thread."""
+    """Report every exception that reaches a log, an excepthook or the end of a thread."""
     make = logging.getLogRecordFactory()
 
     def factory(*args: Any, **kwargs: Any) -> logging.LogRecord:
@@ -107,9 +108,10 @@ def report_errors(incidents: Incidents) -> None:
 
 
 class Watch(threading.Thread):
-    """Begins anew when a file changes, and notes (or ends) code that holds up the main thread.
+    """Restarts the process when a file changes, and reports (or ends) code that blocks the main thread.
 
-    `told`: what `files` came from, and how to ask for it again: a change of it counts, too.
+    `told` is the setting from which `files` were read, and a function that reads it again. A change of the
+    setting restarts the process, too.
     """
 
     def __init__(
@@ -124,7 +126,7 @@ class Watch(threading.Thread):
         self.loaded = {module: fingerprint(file) for module, file in files.items()}
 
     def run(self) -> None:
-        """Look again and again."""
+        """Check periodically, every LOOK_SECONDS."""
         frame, since, noted = None, monotonic(), False
         while True:
             self._begin_anew_when_changed()
@@ -140,7 +142,7 @@ class Watch(threading.Thread):
             sleep(LOOK_SECONDS)
 
     def wait_for_change(self) -> NoReturn:
-        """Do nothing until a file changes, then begin anew."""
+        """Do nothing until a file changes, then restart the process."""
         self._incidents.waiting()
         while True:
             self._begin_anew_when_changed()

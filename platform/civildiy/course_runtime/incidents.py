@@ -1,4 +1,4 @@
-"""What the learner's code did, as lines in the unit's log that the checks can read.
+"""Incidents of the learner's code, as lines in the unit's log that the checks can read.
 
 One line of JSON behind a mark. Kinds: `started` (which files run, by fingerprint), `raised`,
 `blocked` (held up the process), `ended` (ended it), `unusable` (cannot be imported: the platform's module
@@ -21,7 +21,7 @@ MARK = "LAB-CODE "
 NOTED = "_lab_incident_noted"
 LONGEST_REPORT = 1024**2
 REPEAT = 10
-"""After so many incidents `started` is said again, or their tracebacks would push it out of sight."""
+"""After this many incidents the `started` line is written again, since tracebacks push it out of view."""
 
 
 class Incidents:
@@ -35,12 +35,12 @@ class Incidents:
         self._names = {str(file): _short(file) for file in files.values()}
 
     def started(self, fingerprints: Mapping[str, str]) -> None:
-        """This process begins with these files: module name to fingerprint."""
+        """Report the files with which this process starts: module name to fingerprint."""
         self._started = _line(kind="started", files=dict(fingerprints))
         self._write(self._started)
 
     def waiting(self) -> None:
-        """The process does nothing more until a file changes."""
+        """Report that the process does nothing more until a file changes."""
         self._write(_line(kind="waiting"))
 
     def unusable(self, file: str, error: BaseException) -> None:
@@ -75,7 +75,7 @@ class Incidents:
         return False
 
     def beside(self, error: BaseException) -> bool:
-        """Note an error that ended the process in the platform's code, which calls the learner's."""
+        """Report an error that ended the process in the platform's code, which calls the learner's."""
         if not self._names or error.__traceback__ is None:
             return False
         where = traceback.extract_tb(error.__traceback__)[-1]
@@ -84,19 +84,19 @@ class Incidents:
         return True
 
     def at(self, kind: str, frame: FrameType | None, text: str) -> bool:
-        """Note `text` if the learner's code is on the stack of `frame`; says whether it is."""
+        """Report `text` if the learner's code is on the stack of `frame`; return whether it is."""
         if found := self.frame(frame):
             self._say(kind, found.f_code.co_filename, found.f_lineno, text)
         return found is not None
 
     def frame(self, frame: FrameType | None) -> FrameType | None:
-        """The innermost frame of the learner's code on a stack."""
+        """Return the innermost frame of the learner's code on a stack."""
         while frame is not None and frame.f_code.co_filename not in self._names:
             frame = frame.f_back
         return frame
 
     def _lacking(self, error: BaseException) -> str:
-        """The learner's file that cannot be read, or lacks a name that is imported from it; else ''."""
+        """Return the learner's file that cannot be read or that lacks an imported name; else ''."""
         path = error.path if isinstance(error, ImportError) else None
         return path if path in self._names and path else ""
 
@@ -123,7 +123,7 @@ class Incidents:
 
 
 def _line_of_nul(file: str) -> int:
-    """Where a file has its first NUL; Python refuses such a file without saying the line. 0: nowhere."""
+    """Return the line of a file's first NUL, which Python's own error does not name; 0 if there is none."""
     with suppress(OSError):
         before, nul, _ = Path(file).read_bytes().partition(b"\0")
         return before.count(b"\n") + 1 if nul else 0
@@ -131,7 +131,7 @@ def _line_of_nul(file: str) -> int:
 
 
 def open_report(folder: str, unit: str) -> int | None:
-    """The file in `folder` to which the unit's lines go besides its log; None without one to write to."""
+    """Open the file in `folder` that gets the unit's lines besides its log; None if that is not possible."""
     if not folder:
         return None
     try:

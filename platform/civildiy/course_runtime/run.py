@@ -10,19 +10,20 @@ from civildiy.course_runtime.finder import LearnerFinder, learner_code, learner_
 from civildiy.course_runtime.incidents import Incidents, open_report
 
 MISTAKES = (TypeError, AttributeError, NameError, ImportError)
-"""What the platform's code raises when the learner's module does not hold what it calls; a server that is
-away raises something else, and a process that ends for that is started again."""
+"""The errors of the platform's code when the learner's module lacks what it calls. A server that is down
+causes other errors; a process that ends because of them is started again."""
 
 _watch: guards.Watch | None = None
 _incidents: Incidents | None = None
 
 
 def prepare(unit: str, *, blocked_ends: bool, stays: bool = True) -> None:
-    """Install finder, limits and watches if `unit` is told to run files; else only say that none run.
+    """Install the finder, limits and watches if `unit` must run learner's files; else only report that none
+    run.
 
-    `blocked_ends`: code that holds up the main thread makes the process begin anew as soon as the
-    file changes (a service cannot answer meanwhile); else it is only noted (a worker may wait).
-    `stays`: false for a tool, which ends by itself and neither reloads nor waits.
+    `blocked_ends`: code that blocks the main thread makes the process start again as soon as the file
+    changes, because a service cannot answer meanwhile. Otherwise it is only reported, because a worker may
+    wait. `stays` is false for a tool, which ends by itself and neither reloads nor waits.
     """
     global _watch, _incidents  # one process, one learner
     code = learner_code(unit)
@@ -41,7 +42,7 @@ def prepare(unit: str, *, blocked_ends: bool, stays: bool = True) -> None:
     elif "LAB_CODE_SETTINGS" in os.environ:
         guards.lift_limits()
     else:
-        return  # nobody can tell this process to run other files
+        return  # this process cannot be told to run other files
     if stays:
         _watch = watch
         watch.start()
@@ -49,9 +50,9 @@ def prepare(unit: str, *, blocked_ends: bool, stays: bool = True) -> None:
 
 @contextmanager
 def reported() -> Iterator[None]:
-    """Around the program: what ends it is noted, and learner's code that failed waits for a change.
+    """Report the error that ends the program. When it came from the learner's code, wait for a change of it.
 
-    Waiting instead of ending: a supervisor would start the same failing code again and again.
+    The process waits and does not end, since a supervisor would start the same failing code again and again.
     """
     try:
         yield

@@ -1,1 +1,1 @@
-"""The activity stream, read from Redis and kept current from Kafka."""
+"""The activity stream: read from Redis, kept up to date by events from Kafka."""

@@ -21,7 +21,7 @@ _PAGE: dict[int | str, dict[str, Any]] = {200: {"model": ActivityPage}}
 
 @router.get("", response_class=Response, responses=_PAGE | documented(422, 503))
 async def everybody(redis: FeedRedis, query: Annotated[PageQuery, Query()]) -> Response:
-    """What all users did, newest first."""
+    """List the activity of all users, newest first."""
     if query.before is not None:
         return Response(await page_before(redis, keys.GLOBAL, query), media_type=_JSON)
     page = await queries.everybody(redis, query)
@@ -30,7 +30,7 @@ async def everybody(redis: FeedRedis, query: Annotated[PageQuery, Query()]) -> R
 
 @router.get("/user", response_class=Response, responses=_PAGE | documented(401, 422, 503))
 async def own(user: CurrentUser, redis: FeedRedis, query: Annotated[PageQuery, Query()]) -> Response:
-    """What the user of the token did, newest first."""
+    """List the activity of the user of the token, newest first."""
     if query.before is not None:
         return Response(await page_before(redis, keys.of_user(user), query), media_type=_JSON)
     page = await queries.of_user(redis, user, query)
@@ -39,7 +39,7 @@ async def own(user: CurrentUser, redis: FeedRedis, query: Annotated[PageQuery, Q
 
 @router.get("/stats", responses=documented(503))
 async def stats(progress: FeedProgress, meter: FeedLag) -> Stats:
-    """State of the view and how far it is behind."""
+    """Report the state of the view and its lag."""
     view = await progress.read()
     lag = await meter.measure(view.next_offset)
     return Stats(

@@ -2,9 +2,10 @@
 
 With `skip`, an entry that is added between two requests moves all others by one place, so the client reads
 one of them twice. A cursor names a place in the order instead: time and event id of an entry, by which the
-list is sorted. The place stays what it is when that entry moves, leaves the list or is deleted.
+list is sorted. The cursor stays valid when that entry moves, leaves the list or is deleted.
 
-A first page costs nothing more than before: its cursor is read from the bytes that are sent anyway.
+The cursor of the next page is read from the bytes that are sent anyway, so a first page costs no extra
+command.
 """
 
 from redis.asyncio import Redis
@@ -32,11 +33,11 @@ return {length, start, table.concat(redis.call('LRANGE', list, start, start + AR
 _ENTRY = b'{"timestamp":"'
 _EVENT = b'","event_id":"'
 _TOTAL = b'],"total":'
-"""How an entry begins and how a page ends. Inside a text quotes are escaped: these stand nowhere else."""
+"""The begin of an entry and the end of a page. A text cannot hold them, since its quotes are escaped."""
 
 
 async def page_before(redis: Redis, key: str, query: PageQuery) -> bytes:
-    """The page of the list at `key` behind `query.before`, as JSON. Raises RedisError."""
+    """Return the page of the list at `key` after `query.before`, as JSON. Raises RedisError."""
     place = (query.before or "").replace("_", "", 1)
     total, start, items = await redis.eval_ro(PAGE_BEFORE, 1, key, place, query.skip, query.limit)
     page = b'{"items":[%b],"total":%d,"limit":%d,"skip":%d}' % (items, total, query.limit, query.skip)
@@ -44,14 +45,14 @@ async def page_before(redis: Redis, key: str, query: PageQuery) -> bytes:
 
 
 def with_next(page: bytes, end: int) -> bytes:
-    """The page with `next`: the cursor of the page after it, or null.
+    """Return the page with `next`: the cursor of the page after it, or null.
 
     `end` is the index, in the whole list, of the first entry after this page.
     """
-    # By searching bytes from the end: a regular expression took longer than the rest of the read path.
+    # This searches the bytes from the end: a regular expression took longer than the rest of the read path.
     ending = page.rfind(_TOTAL)
     if ending < 0:
-        return page  # not a page as civildiy.feed.queries makes it
+        return page  # not in the form that civildiy.feed.queries makes
     number = ending + len(_TOTAL)
     following = b"null"
     if end < int(page[number : page.index(b",", number)]):

@@ -1,4 +1,4 @@
-"""The view's keys in Redis and their limits, named once."""
+"""The keys of the view in Redis, and their limits."""
 
 GLOBAL = "feed:activity:global"
 GLOBAL_MAX = 1000
@@ -6,31 +6,31 @@ USER_MAX = 100
 
 DAY_SECONDS = 24 * 60 * 60
 LIST_SECONDS = 7 * DAY_SECONDS
-"""A list that nobody adds to is forgotten after a week."""
+"""Redis removes a list to which nothing was added for a week."""
 POST_SECONDS = 9 * DAY_SECONDS
-"""A post's version is known for longer than Kafka can send an event again: 7 days, and a segment's day."""
+"""The view keeps a post's version longer than Kafka keeps its events: 7 days, and the day of a segment."""
 
 OFFSET = "feed:offset"
-"""Next offset to apply: written in the same step as the effects before it."""
+"""The next offset to apply, written in the same step as the effects of the events before it."""
 GENERATION = "feed:generation"
-"""Names the view as a whole: a rebuilt view has another one, so that writers notice the switch."""
+"""An id of the whole view: a rebuilt view has another one, by which writers notice the switch."""
 MADE_AT = "feed:made-at"
-"""End of the topic when the view was last made anew: from there on the topic is what it depends on."""
+"""End of the topic at the last rebuild: the view depends on the records from this offset on."""
 REBUILD = "feed:rebuild"
-"""Who makes the view anew right now; expires when that process dies."""
+"""The process that rebuilds the view now; the key expires when that process dies."""
 BESIDE = 1
-"""Number of the Redis database in which a view is made anew; readers are in 0."""
+"""Number of the Redis database in which a rebuild builds the new view; readers use database 0."""
 COUNTERS = "feed:counters"
 """Hash: applied, stale, skipped, dead."""
 PROJECTOR = "feed:projector"
-"""The projector's own word that it lives; expires when it stops saying so."""
+"""The projector's heartbeat; the key expires when the projector stops renewing it."""
 
 
 def of_user(user_id: int | str) -> str:
-    """List of one user's entries."""
+    """Return the key of the list of one user's entries."""
     return f"feed:activity:user:{user_id}"
 
 
 def of_post(post_id: str) -> str:
-    """Hash of what the view knows of one post: its version and its entry."""
+    """Return the key of the hash with the version and the entry of one post."""
     return f"feed:post:{post_id}"

@@ -1,8 +1,8 @@
 """The lag for /stats, without making its reader wait for a broker that is down.
 
-The meter blocks, for two seconds and more when Kafka does not answer. So it measures in a thread, one at a
-time, and a request waits for it briefly. After a failure nobody asks again for a moment: the failure itself
-is the answer (a small circuit breaker).
+The meter blocks, for two seconds and more when Kafka does not answer. So it measures in a thread, one
+measurement at a time, and a request waits for it briefly. For a moment after a failure, no measurement is
+started and the lag counts as unknown. This is a small **circuit breaker**.
 """
 
 import asyncio
@@ -12,13 +12,13 @@ from civildiy.feed.lag import LagMeter
 from civildiy.feed.schemas import Lag
 
 WAIT_SECONDS = 0.6
-"""So long a request waits for a measurement; a healthy broker takes some milliseconds."""
+"""A request waits this long for a measurement; with a healthy broker it takes a few milliseconds."""
 CLOSED_SECONDS = 1.0
-"""So long after a failed measurement the lag counts as unknown."""
+"""For this time after a failed measurement the lag counts as unknown."""
 
 
 class PatientMeter:
-    """Measures for many requests at once, with one thread at most."""
+    """Measures for many requests at the same time, with at most one thread."""
 
     def __init__(self, meter: LagMeter) -> None:
         self._meter = meter
@@ -27,19 +27,19 @@ class PatientMeter:
         self._failed = float("-inf")
 
     async def measure(self, next_offset: int | None) -> Lag | None:
-        """Lag of a view whose next offset is `next_offset`; None while Kafka does not answer in time."""
+        """Return the lag of a view with this next offset; None if Kafka does not answer in time."""
         deadline = time.monotonic() + WAIT_SECONDS
         while time.monotonic() < deadline and time.monotonic() - self._failed > CLOSED_SECONDS:
             running, offset = self._measurement(next_offset)
             await asyncio.wait({running}, timeout=deadline - time.monotonic())
             if not running.done():
                 return None
-            if offset == next_offset:  # else it was begun for another state of the view
+            if offset == next_offset:  # otherwise it was started for another state of the view
                 return running.result()
         return None
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection."""
         self._meter.close()
 
     def _measurement(self, next_offset: int | None) -> tuple["asyncio.Future[Lag | None]", int | None]:

@@ -1,4 +1,4 @@
-"""How far the view has come, as the projector records it in Redis beside the entries."""
+"""The progress of the view, which the projector records in Redis together with the entries."""
 
 from dataclasses import dataclass
 

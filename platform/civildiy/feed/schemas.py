@@ -1,4 +1,4 @@
-"""What the feed takes and answers."""
+"""The requests and answers of the feed's API."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -10,11 +10,11 @@ Cursor = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z_
 
 
 class PageQuery(BaseModel):
-    """Which part of a stream.
+    """The part of a stream to return.
 
-    `before` is the `next` of the page before this one: pages by it neither repeat nor leave out an entry
-    while others are added. `skip` counts from the newest entry at the moment of the request, so pages by
-    it shift when one is added. A post that changes gets a new entry at the front, and loses its old one.
+    `before` is the `next` of the page before this one. Pages by `before` neither repeat nor leave out an
+    entry while others are added. `skip` counts from the newest entry at the moment of the request, so pages
+    by it shift when one is added. A post that changes gets a new entry at the front, and loses its old one.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -40,9 +40,9 @@ class Activity(BaseModel):
 
 
 class ActivityPage(BaseModel):
-    """Part of a stream, newest first; `total` counts all that the stream holds now, whatever the page.
+    """Part of a stream, newest first; `total` is the number of all entries that the stream holds now.
 
-    `next` is what to send as `before` for the page after this one; null when there is none.
+    Send `next` as `before` to get the page after this one; it is null at the end.
     """
 
     items: list[Activity]
@@ -53,7 +53,7 @@ class ActivityPage(BaseModel):
 
 
 class Counters(BaseModel):
-    """Events by what became of them, since the view was made."""
+    """Number of events by their result, since the view was built."""
 
     applied: int = 0
     stale: int = 0

@@ -1,7 +1,6 @@
 """Settings of the feed API and its projector."""
 
-from pydantic_settings import BaseSettings, SettingsConfigDict
-
+from civildiy.chassis.observability.logging import LogSettings
 from civildiy.chassis.settings import ServiceSettings
 
 
@@ -13,26 +12,20 @@ class FeedSettings(ServiceSettings):
     kafka_bootstrap: str
 
 
-class ProjectorSettings(BaseSettings):
+class ProjectorSettings(LogSettings):
     """For the projector process, which serves no HTTP."""
-
-    model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
     redis_host: str
     redis_port: int = 6379
     kafka_bootstrap: str
     projector_id: str
-    log_level: str = "INFO"
 
 
-class ToolSettings(BaseSettings):
-    """For the tools that check, repair and feed the view: short-lived processes, started by hand."""
-
-    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+class ToolSettings(LogSettings):
+    """For the tools that check and repair the view: short-lived processes, started by hand."""
 
     redis_host: str
     redis_port: int = 6379
     kafka_bootstrap: str
     mongodb_url: str
     mongodb_database: str = "posts"
-    log_level: str = "INFO"

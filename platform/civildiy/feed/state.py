@@ -1,4 +1,4 @@
-"""What the feed service creates when it starts, and how an endpoint gets at it."""
+"""The objects that feed creates at its start, and the dependencies with which an endpoint gets them."""
 
 from typing import Annotated, TypedDict
 

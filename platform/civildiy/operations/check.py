@@ -1,4 +1,4 @@
-"""One check-up of the whole view: look, look again, and explain what both looks show.
+"""A check of the whole view: compare several times, and explain the differences that stay.
 
 The comparison itself is civildiy.operations.view_diff. Blocking clients: a tool of its own.
 """
@@ -24,23 +24,23 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.05
 LOOKS = 6
-"""At most; usually one when all is well, and three when it is not."""
+"""The most comparisons of one check; usually one when all is well, and three when it is not."""
 EXPLAINED = 50_000
-"""So many records from the end of the topic are searched for what it says of a finding."""
+"""This many records at the end of the topic are searched to explain a finding."""
 
 
 @dataclass
 class Report:
-    """What a check-up found. `behind`: events that the view has yet to apply."""
+    """The result of a check. `behind` is the number of events that the view has not applied yet."""
 
     findings: list[Finding] = field(default_factory=list)
     posts: int = 0
     entries: int = 0
     records: int = 0
-    """Of the topic, that were compared."""
+    """Number of the topic's records that were compared."""
     behind: int = 0
     not_judged: int = 0
-    """Posts whose last event is still on its way."""
+    """Number of posts whose last event is not applied yet."""
     seconds: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
@@ -57,7 +57,7 @@ class _Said:
 
 
 class CheckUp:
-    """Looks at all posts, the topic and the view. `posts` reads them anew at each call."""
+    """Compares all posts, the topic and the view. `posts` reads the posts again at each call."""
 
     def __init__(
         self, posts: Callable[[], Iterable[PostState]], topic: Topic, redis: Redis, patience: float
@@ -69,14 +69,14 @@ class CheckUp:
         self._published = Published()
 
     def run(self) -> Report:
-        """Compare until no look takes a difference away. Raises what MongoDB, Kafka and Redis raise."""
+        """Compare until the differences stay the same. Raises the errors of MongoDB, Kafka and Redis."""
         began = time.monotonic()
         report = Report()
         removed: Counter[int | None] = Counter()
         found, _ = self._look(report, removed)
         log.info("look 1: %s differences", len(found))
         if found:
-            # Only now, and once: how many removals the lists have seen takes reading the topic.
+            # Only now, and only once: counting the removals of each list means reading the topic.
             removed = self._search(set()).removed
         for number in range(2, LOOKS + 1):
             if not found:
@@ -106,17 +106,17 @@ class CheckUp:
         return found | self._published.compare(true), true
 
     def _passed(self, offset: int) -> int:
-        """Wait until the view is past `offset`, within the patience; returns where it is."""
+        """Wait until the view has passed `offset`, but not longer than the patience; return its offset."""
         deadline = time.monotonic() + self._patience
         while (noted := int(self._redis.get(keys.OFFSET) or 0)) < offset:
             if time.monotonic() > deadline:
-                self._patience = LOOK_SECONDS  # it stands still: one wait is enough for all looks
+                self._patience = LOOK_SECONDS  # the view makes no progress: one long wait is enough
                 break
             time.sleep(LOOK_SECONDS)
         return noted
 
     def _not_applied(self, noted: int, published: int) -> set[str]:
-        """Posts with events that the view has yet to apply: it cannot know better."""
+        """Return the posts with events that the view has not applied yet: their old state is no fault."""
         if noted >= published:
             return set()
         self._topic.seek(max(noted, self._topic.first()))
@@ -135,7 +135,7 @@ class CheckUp:
         return said
 
     def _explained(self, findings: set[Finding]) -> list[Finding]:
-        """The findings in order, each with what the topic says of its post last."""
+        """Return the findings in order, each with the last event of its post on the topic."""
         if not findings:
             return []
         said = self._search({finding.post_id for finding in findings})
@@ -147,7 +147,7 @@ class CheckUp:
 
 
 def _read(raw: bytes | None) -> tuple[str, int | None, str, int | None]:
-    """Post id, user, type and version of an event, as far as it can be read; quick, for long topics."""
+    """Return post id, user, type and version of an event, without full validation: topics are long."""
     try:
         event = orjson.loads(raw or b"")
         data = event["data"]

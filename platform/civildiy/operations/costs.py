@@ -1,7 +1,7 @@
-"""Measures what a page costs: read from the view, and worked out by MongoDB on demand.
+"""Measures the cost of a page: read from the view, and computed by MongoDB on demand.
 
-Both have a place of their own for this, which is deleted at the end: database `costs` in MongoDB and
-database 2 in Redis. The page from Redis is read by civildiy.feed.queries, as the service does.
+The measurement uses databases of its own, which it deletes at the end: `costs` in MongoDB and number 2 in
+Redis. The page from Redis is read by civildiy.feed.queries, as the service does.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ REDIS_DATABASE = 2
 PAGE = PageQuery(limit=20)
 READS = 300
 SECONDS = 1.5
-"""A way of reading is measured that often, or that long, whichever comes first; at least three times."""
+"""Each way of reading is measured READS times or for this long, whichever ends first; at least 3 times."""
 BATCH = 5_000
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -40,7 +40,7 @@ class Cost:
 
 
 def measure(mongo: MongoClient[dict[str, Any]], redis: Redis, sizes: Sequence[int] = SIZES) -> list[Cost]:
-    """The costs at each size, smallest first; `redis` is a client of REDIS_DATABASE, which is emptied.
+    """Return the costs at each size, smallest first; `redis` is a client of REDIS_DATABASE, which is emptied.
 
     Raises PyMongoError and RedisError.
     """

@@ -1,7 +1,11 @@
 """The feed's tools: `python -m civildiy feed-verify`, `feed-rebuild`, `feed-redrive`, `feed-costs`.
 
-Each writes one JSON document to stdout and what it is doing to stderr. Exit code 0: all is well.
-1: it is not, and the document says what. 2: it could not be found out; the last line says why.
+Each tool writes one JSON document to stdout and its log to stderr. Exit code 0 means that all is well, and 1
+that it is not: the document has the details. Code 2 means that the tool could not do its work; the last line
+of the log has the reason.
+
+A tool reads the stores of several services, which no service may do. This is why the tools have a package of
+their own: they are run by an operator, and they compare or repair what the services keep.
 """
 
 import argparse
@@ -22,22 +26,23 @@ from pymongo.errors import PyMongoError
 from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
+from civildiy.chassis.clients import mongodb
 from civildiy.chassis.clients.kafka import group_consumer, producer
 from civildiy.chassis.clients.redis import asynchronous, blocking
-from civildiy.chassis.observability.logging import configure_logging
+from civildiy.chassis.observability.logging import LogSettings, configure_logging
 from civildiy.chassis.settings import load_settings
 from civildiy.contracts.posts.envelope import DEAD_LETTER_TOPIC
 from civildiy.contracts.posts.topic_reader import RecordsGone, Topic
 from civildiy.feed import keys
 from civildiy.feed.settings import ToolSettings
-from civildiy.posts.relay.outbox import Document
+from civildiy.posts.document import StoredPost
 from civildiy.posts.snapshot import post_states
 from civildiy.posts.store import COLLECTION
 
 log = logging.getLogger(__name__)
 
 Answer = tuple[int, dict[str, Any]]
-AWAY_MS = 5_000
+WAIT_MS = 5_000
 ANSWER_SECONDS = 10.0
 """Redis may be busy with a whole list, or with a switch of databases."""
 COSTS_SECONDS = 30.0
@@ -45,7 +50,7 @@ COSTS_SECONDS = 30.0
 
 
 class Tools:
-    """The connections that the tools share; each is made when a tool asks for it."""
+    """The connections that the tools share; each one is opened when a tool needs it."""
 
     def __init__(self, settings: ToolSettings, patience: float, stack: ExitStack) -> None:
         self._settings = settings
@@ -54,7 +59,7 @@ class Tools:
 
     def verify(self, options: argparse.Namespace) -> Answer:
         """Compare MongoDB, the topic and Redis."""
-        from civildiy.operations.check import CheckUp  # after the others: it may be a learner's
+        from civildiy.operations.check import CheckUp  # imported here, because it may be a learner's module
 
         posts = self._posts()
         checkup = CheckUp(lambda: post_states(posts), self._topic(), self._redis(), self._patience)
@@ -62,7 +67,7 @@ class Tools:
         return (1 if report.findings else 0), report.as_dict()
 
     def rebuild(self, options: argparse.Namespace) -> Answer:
-        """Make the view anew and switch to it."""
+        """Rebuild the view and switch to it."""
         from civildiy.feed.projector.projection import ViewSwitched
         from civildiy.operations.rebuild import Rebuild, RebuildFailed
 
@@ -77,7 +82,7 @@ class Tools:
         except ViewSwitched:
             return 1, {"switched": False, "why": "Somebody emptied the new view meanwhile. Run it again."}
         finally:
-            with suppress(RedisError):  # then the lock expires, and the next rebuild begins with nothing
+            with suppress(RedisError):  # then the lock expires, and the next rebuild starts from scratch
                 rebuild.leave()
         return 0, {"switched": True, **asdict(summary)}
 
@@ -108,7 +113,7 @@ class Tools:
         }
 
     def costs(self, options: argparse.Namespace) -> Answer:
-        """Measure a page from the view beside one worked out on demand."""
+        """Measure a page from the view and a page that MongoDB computes on demand."""
         from civildiy.operations.costs import REDIS_DATABASE, SIZES, measure
 
         settings = self._settings
@@ -126,14 +131,12 @@ class Tools:
     def _topic(self, *name: str) -> Topic:
         return self._stack.enter_context(Topic(self._settings.kafka_bootstrap, *name))
 
-    def _mongodb(self) -> MongoClient[Document]:
-        client: MongoClient[Document] = MongoClient(
-            self._settings.mongodb_url, tz_aware=True, serverSelectionTimeoutMS=AWAY_MS
-        )
+    def _mongodb(self) -> MongoClient[Any]:
+        client = mongodb.blocking(self._settings.mongodb_url, wait_ms=WAIT_MS)
         self._stack.callback(client.close)
         return client
 
-    def _posts(self) -> Collection[Document]:
+    def _posts(self) -> Collection[StoredPost]:
         return self._mongodb()[self._settings.mongodb_database][COLLECTION]
 
 
@@ -152,14 +155,14 @@ def main(name: str, arguments: Sequence[str]) -> int:
     if name == "feed-costs":
         parser.add_argument("sizes", type=int, nargs="*", help="numbers of posts")
     options = parser.parse_args(arguments)
-    configure_logging("INFO")
+    configure_logging(load_settings(LogSettings), name)
     run: Callable[[Tools, argparse.Namespace], Answer] = {
         "feed-verify": Tools.verify,
         "feed-rebuild": Tools.rebuild,
         "feed-redrive": Tools.redrive,
         "feed-costs": Tools.costs,
     }[name]
-    # So that what is begun is ended in order; the one before this was for the time of the imports.
+    # From here on SIGTERM ends a tool in order; the earlier handler was for the time of the imports.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         with _tools(options.patience) as tools:

@@ -1,9 +1,8 @@
-"""Dead letters: what is wrong with them, and back on the topic after the fix.
+"""Dead letters: list them with their reasons, and send them back to the topic once the fault is fixed.
 
-Each letter is sent back once: the place up to which they were is kept as an offset committed to
-Kafka. What cannot be applied then is buried again by the projector, with its new reason. Letters stay
-for longer than the view remembers what was removed: of an older post only its present version is sent.
-Blocking clients: a tool of its own.
+Each letter is sent back once: an offset committed to Kafka tells up to which letter. The projector moves an
+event that it still cannot apply to the dead letters again, with the new reason. Letters stay longer than the
+view remembers removed posts, so of an old post only the present version is sent. Blocking clients.
 """
 
 import time
@@ -38,7 +37,7 @@ Posts = Callable[[Many[str]], Iterable[PostState]]
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """An event that could not be applied. `offset` is its place among the dead letters."""
+    """An event that could not be applied. `offset` is its offset on the topic of dead letters."""
 
     offset: int
     reason: str
@@ -47,24 +46,24 @@ class DeadLetter:
 
     @property
     def shown(self) -> str:
-        """The beginning of its value, for people."""
+        """The first 200 characters of its value."""
         return (self.value or b"").decode(errors="replace")[:200]
 
 
 @dataclass
 class Redriven:
-    """What became of the letters that waited."""
+    """The result for each letter that waited."""
 
     sent: list[DeadLetter]
     dead_again: list[DeadLetter]
     outdated: list[DeadLetter]
-    """Left out: their posts have changed or are gone, and the view may not know it any more."""
+    """Not sent: their posts have changed or are removed, and the view may have forgotten that."""
     applied: bool
-    """Whether the projector got past all of them in time."""
+    """Whether the projector has processed all of them in time."""
 
 
 class Redrive:
-    """Sends dead letters back. `committed` is a consumer of GROUP that keeps the place."""
+    """Sends dead letters back. `committed` is a consumer of GROUP; its offset tells what is sent."""
 
     def __init__(
         self, letters: Topic, committed: KafkaConsumer, producer: KafkaProducer, redis: Redis, posts: Posts
@@ -76,13 +75,13 @@ class Redrive:
         self._posts = posts
 
     def waiting(self) -> list[DeadLetter]:
-        """The letters that were not sent back yet, oldest first."""
+        """Return the letters that were not sent back yet, oldest first."""
         noted = self._committed.committed(self._letters.partition)
         self._letters.seek(max(noted or 0, self._letters.first()))
         return list(self._read(self._letters.end()))
 
     def run(self, patience: float) -> Redriven:
-        """Send back all that wait now, and see what becomes of them within `patience` seconds."""
+        """Send back all letters that wait now, and wait up to `patience` seconds for the results."""
         waiting = self.waiting()
         end = self._letters.position
         outdated = self._outdated(waiting)
@@ -94,7 +93,7 @@ class Redrive:
                     POSTS_TOPIC, key=letter.key, value=letter.value, headers=[CONTENT_TYPE]
                 )
                 following = done.get(PUBLISH_SECONDS).offset + 1
-            # One by one: a tool that is killed here sends at most one letter twice.
+            # Committed one by one: if the tool is killed here, it sends at most one letter twice.
             self._committed.commit({self._letters.partition: OffsetAndMetadata(letter.offset + 1, "", -1)})
         applied = self._applied(following, patience)
         sent = [letter for letter in waiting if letter.offset not in left_out]
@@ -104,7 +103,7 @@ class Redrive:
         return Redriven(sent, dead, outdated, applied)
 
     def _outdated(self, letters: Sequence[DeadLetter]) -> list[DeadLetter]:
-        """Those that could bring back words which are gone: only MongoDB remembers for so long."""
+        """Return letters that could bring back a removed text: only MongoDB still knows of the removal."""
         forgotten = datetime.now(UTC) - timedelta(seconds=keys.POST_SECONDS)
         old = {
             letter.offset: event
@@ -135,7 +134,7 @@ class Redrive:
 
 
 def _put(letter: DeadLetter) -> PostPut | None:
-    """The state of a post that the letter holds, if it can be read by now."""
+    """Return the post's state in the letter, if the event can be read by now."""
     try:
         event = decode(letter.value)
     except (UnknownType, PoisonEvent):

@@ -1,8 +1,8 @@
-"""Compares the topic with the posts: each change has its event, in order, under one id.
+"""Compares the topic with the posts: each change must have one event, in order, with one id.
 
-An event may stand on the topic several times (at least once), so the first record of each version counts.
-What stands before the last rebuild is read, for it may come again, but not judged: the view was made
-from the posts then, and nothing depends on those records any more.
+An event may be on the topic several times (at-least-once delivery), so the first record of each version
+counts. Records before the last rebuild are read, because they may come again, but not judged: the rebuild
+took the view from the posts, so nothing depends on those records any more.
 """
 
 from collections import defaultdict
@@ -17,7 +17,7 @@ from civildiy.contracts.posts.topic_reader import Topic
 from civildiy.operations.view_diff import Expected, Finding, Truth
 
 COMPARED = 50_000
-"""So many records from the end of the topic are read."""
+"""This many records at the end of the topic are read."""
 PLACE = "the topic"
 REMOVALS = ("post.deleted", "post.expired")
 
@@ -32,41 +32,41 @@ class Said:
 
 
 Versions = Mapping[int, Said]
-"""Of one post, in the order in which they came."""
+"""The versions of one post, in the order of their records."""
 
 
 class Published:
-    """What the topic says of each post, read on at each look."""
+    """The topic's records about each post. Each comparison reads the new ones."""
 
     def __init__(self) -> None:
         self.records = 0
         self.since = 0
-        """Offset from which on records are judged."""
+        """Records from this offset on are judged."""
         self.whole_after: datetime | None = None
-        """What changed later than this must be there; None: whatever there is."""
+        """Changes after this time must be on the topic; None means all changes."""
         self.posts: dict[str, dict[int, Said]] = defaultdict(dict)
         self.doubles: dict[tuple[str, int], int] = {}
-        """Offset of a record that says a version again under another id, by post and version."""
+        """Offset of a record that repeats a version with another id, by post and version."""
         self._next: int | None = None
 
     def read(self, topic: Topic, end: int, since: int) -> None:
-        """Take in what stands before offset `end`; judge from `since` on. Raises KafkaError."""
+        """Read the records before offset `end`; judge those from `since` on. Raises KafkaError."""
         if self._next is None:
             self._next = max(topic.first(), end - COMPARED)
-            # An offset beyond the end belongs to a topic that was made anew.
+            # An offset beyond the end belongs to a topic that was deleted and created again.
             self.since = max(self._next, since if since <= end else 0)
             self.whole_after = None if self.since == 0 else datetime.now(UTC)
         topic.seek(max(topic.first(), self._next))
         begins_at = topic.position
         for record in topic.until(end):
             if record.offset < self.since or 0 < record.offset == self.since == begins_at:
-                # What changed after this record was written was published after it, too.
+                # A change that is newer than this record was published after it, too.
                 self.whole_after = datetime.fromtimestamp(record.timestamp / 1000, UTC)
             self.take_in(record.offset, record.value)
         self._next = max(self._next, end)
 
     def take_in(self, offset: int, value: bytes | None) -> None:
-        """One record; what is no event of a post is none of this module's business."""
+        """Add one record. A record that is not an event of a post is ignored."""
         self.records += 1
         try:
             event = orjson.loads(value or b"")
@@ -78,7 +78,7 @@ class Published:
             self.doubles[post, version] = offset
 
     def compare(self, true: Truth) -> set[Finding]:
-        """All differences between the topic and the posts."""
+        """Return all differences between the topic and the posts."""
         found = {
             Finding("surplus", post, PLACE, f"version {version} stands there again under another id")
             for (post, version), offset in self.doubles.items()
@@ -101,7 +101,7 @@ class Published:
                 yield Finding("misplaced", post, PLACE, says)
         for before, version in pairwise(sorted(versions)):
             if versions[version].offset >= self.since and version > before + 1:
-                # One finding for a gap: who writes to the topic may claim any number.
+                # One finding for a whole gap: a record may claim any version number.
                 last = version - 1
                 said = (
                     f"version {last} was" if last == before + 1 else f"versions {before + 1} to {last} were"

@@ -1,4 +1,4 @@
-"""The view as Redis holds it, read as a whole: for checking it, never for serving it."""
+"""Reads the whole view from Redis, to check it; the service never reads it like this."""
 
 import re
 from collections.abc import Iterator
@@ -27,14 +27,14 @@ class Entry:
 
 @dataclass(frozen=True)
 class Known:
-    """What the view knows of one post besides the lists."""
+    """What the view stores about one post, apart from the lists."""
 
     version: int
     has_entry: bool
 
 
 def parse(raw: bytes) -> Entry:
-    """The item of a list as an entry."""
+    """Parse an item of a list as an entry."""
     try:
         read = orjson.loads(raw)
         return Entry(
@@ -49,7 +49,7 @@ def parse(raw: bytes) -> Entry:
 
 
 def lists(redis: Redis) -> Iterator[tuple[int | None, list[Entry]]]:
-    """Each list that exists, first to last: everybody's (None) and each user's."""
+    """Yield each list that exists: the global feed (None) and the feed of each user."""
     yield None, _list(redis, keys.GLOBAL)
     for name in redis.scan_iter(keys.of_user("*"), count=BATCH):
         if found := _USER_LIST.fullmatch(name):
@@ -61,7 +61,7 @@ def _list(redis: Redis, key: str) -> list[Entry]:
 
 
 def known_posts(redis: Redis) -> dict[str, Known]:
-    """What the view knows of each post, by post id."""
+    """Return what the view stores about each post, by post id."""
     prefix = len(keys.of_post(""))
     found: dict[str, Known] = {}
     names = list(redis.scan_iter(keys.of_post("*"), count=BATCH))

@@ -2,56 +2,54 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response, status
+from fastapi import APIRouter, Depends, Header, Query, Response, status
+from structlog.contextvars import bind_contextvars
 
 from civildiy.chassis.identity.caller import CurrentUser
-from civildiy.chassis.observability.tracing import continued_trace
+from civildiy.chassis.observability.tracing import continued_trace, trace_id
 from civildiy.chassis.problems import documented
-from civildiy.posts.commands import Commands
 from civildiy.posts.schemas import Deleted, NewPost, PageQuery, Post, PostChange, PostId, PostPage
-from civildiy.posts.store import PostStore
+from civildiy.posts.state import Store, Writes
+from civildiy.posts.store import PageRequest
 
 PREFIX = "/api/posts"
 router = APIRouter(prefix=PREFIX, tags=["posts"])
 
 
-async def _store(request: Request) -> PostStore:
-    store: PostStore = request.app.state.store
-    return store
-
-
-async def _commands(request: Request) -> Commands:
-    commands: Commands = request.app.state.commands
-    return commands
-
-
 async def _trace(traceparent: Annotated[str | None, Header()] = None) -> str:
-    return continued_trace(traceparent)
+    continued = continued_trace(traceparent)
+    bind_contextvars(trace_id=trace_id(continued))  # for the log, also when the trace begins here
+    return continued
 
 
-Store = Annotated[PostStore, Depends(_store)]
-Writes = Annotated[Commands, Depends(_commands)]
 Trace = Annotated[str, Depends(_trace)]
 
 
 @router.post("", status_code=status.HTTP_201_CREATED, responses=documented(400, 401, 413, 422, 503))
 async def create(new: NewPost, user: CurrentUser, commands: Writes, trace: Trace, response: Response) -> Post:
     """Write a post."""
-    post = await commands.create(user, new, trace)
+    post = Post.of(await commands.create(user, **new.model_dump(), traceparent=trace))
     response.headers["Location"] = f"{PREFIX}/{post.id}"
     return post
 
 
 @router.get("", responses=documented(422, 503))
 async def page(query: Annotated[PageQuery, Query()], store: Store) -> PostPage:
-    """List posts, newest first, of one author or of everybody."""
-    return await store.page(query)
+    """List posts, newest first, of one author or of all authors."""
+    found = await store.page(PageRequest(**query.model_dump()))
+    return PostPage(
+        items=[Post.of(post) for post in found.posts],
+        total=found.total,
+        limit=query.limit,
+        skip=query.skip,
+        next=found.next,
+    )
 
 
 @router.get("/{post_id}", responses=documented(404, 422, 503))
 async def read(post_id: PostId, store: Store) -> Post:
     """Read one post."""
-    return await store.get(post_id)
+    return Post.of(await store.get(post_id))
 
 
 @router.put("/{post_id}", responses=documented(400, 401, 403, 404, 409, 413, 422, 503))
@@ -59,7 +57,7 @@ async def update(
     post_id: PostId, change: PostChange, user: CurrentUser, commands: Writes, trace: Trace
 ) -> Post:
     """Change the fields that are sent; the author only."""
-    return await commands.update(post_id, user, change.model_dump(exclude_unset=True), trace)
+    return Post.of(await commands.update(post_id, user, change.fields(), trace))
 
 
 @router.delete("/{post_id}", responses=documented(401, 403, 404, 409, 422, 503))

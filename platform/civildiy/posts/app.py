@@ -1,55 +1,62 @@
 """Assembly of the posts service."""
 
-import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
 
 from fastapi import FastAPI
-from pymongo import AsyncMongoClient
-from pymongo.errors import ConnectionFailure, ExecutionTimeout, WriteConcernError
+from pymongo import timeout
+from pymongo.asynchronous.database import AsyncDatabase
 
 from civildiy.chassis.app import create_service
+from civildiy.chassis.background import in_background
+from civildiy.chassis.clients import mongodb
 from civildiy.chassis.discovery.gateway_rules import READ_ONLY, Route, away, under
+from civildiy.chassis.retry import FailureLog, until_done
 from civildiy.chassis.serve import Service
 from civildiy.chassis.settings import load_settings
 from civildiy.posts.api import PREFIX, router
 from civildiy.posts.commands import Commands
-from civildiy.posts.relay.outbox import Document
 from civildiy.posts.settings import PostsSettings
-from civildiy.posts.store import PostStore, ensure_collection_until_done
+from civildiy.posts.state import PostsState
+from civildiy.posts.store import PostStore, ensure_collection
+
+log = logging.getLogger(__name__)
 
 ROUTES = (
     Route("read", f"{under(PREFIX)} && {READ_ONLY}", priority=200, needs_user=False),
-    # Whatever is not a read needs a user: a new method is protected before anybody thinks of it.
+    # Every request that is not a read needs a user, so a method that is added later is protected, too.
     Route("write", under(PREFIX), priority=100),
     away("posts", PREFIX, by="auth"),
 )
 
-TIMEOUT_MS = 2000
+BUILD_SECONDS = 120
+"""An index over many posts takes longer than a request may."""
+RETRY_SECONDS = 0.5
 
-AWAY = (ConnectionFailure, ExecutionTimeout, WriteConcernError)
-"""MongoDB cannot serve now, or not promise that a write lasts. Other errors are our own mistakes."""
+
+async def prepare(database: AsyncDatabase[Any]) -> None:
+    """Create the collection and its indexes, with more time than a request has. Raises PyMongoError."""
+    with timeout(BUILD_SECONDS):
+        await ensure_collection(database)
 
 
 def service() -> Service:
     """The posts service, ready to serve."""
     settings = load_settings(PostsSettings)
-    client: AsyncMongoClient[Document] = AsyncMongoClient(
-        settings.mongodb_url,
-        tz_aware=True,
-        serverSelectionTimeoutMS=TIMEOUT_MS,
-        connectTimeoutMS=TIMEOUT_MS,
-        timeoutMS=2 * TIMEOUT_MS,
-    )
+    client = mongodb.asynchronous(settings.mongodb_url)
     database = client[settings.mongodb_database]
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.store = PostStore(database)
-        app.state.commands = Commands(app.state.store)
-        preparing = asyncio.create_task(ensure_collection_until_done(database))
-        yield
-        preparing.cancel()
+    async def lifespan(app: FastAPI) -> AsyncIterator[PostsState]:
+        store = PostStore(database)
+        failures = FailureLog(log, mongodb.UNAVAILABLE)
+        # The service may start before its database.
+        preparing = until_done(partial(prepare, database), failures, "no collection yet", RETRY_SECONDS)
+        async with in_background(preparing):
+            yield {"store": store, "commands": Commands(store)}
         await client.close()
 
     async def mongodb_answers() -> None:
@@ -61,7 +68,7 @@ def service() -> Service:
         settings,
         router=router,
         dependencies={"mongodb": mongodb_answers},
-        drivers=dict.fromkeys(AWAY, "mongodb"),
+        drivers=dict.fromkeys(mongodb.UNAVAILABLE, "mongodb"),
         lifespan=lifespan,
         description="Posts, and the events that each change of a post causes.",
     )

@@ -1,8 +1,8 @@
-"""What the posts API takes and answers."""
+"""The requests and answers of the posts API."""
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, cast
 
 from pydantic import (
     AfterValidator,
@@ -18,6 +18,7 @@ from pydantic import (
 
 from civildiy.chassis.strings import of_length, tag
 from civildiy.chassis.text import Text, without
+from civildiy.posts.document import ChangedFields, StoredPost
 
 Title = Annotated[Text, StringConstraints(min_length=1, max_length=200)]
 Content = Annotated[Text, StringConstraints(min_length=1, max_length=20_000)]
@@ -53,7 +54,7 @@ class _Input(BaseModel):
             return None
         try:
             in_utc = value.astimezone(UTC)
-        except OverflowError:  # the last or first day of all years, in another time zone
+        except OverflowError:  # the first or last day of Python's calendar, in another time zone
             raise ValueError("must be a time between the years 1 and 9999 in UTC") from None
         if in_utc <= datetime.now(UTC):
             raise ValueError("must be in the future")
@@ -73,7 +74,7 @@ class NewPost(_Input):
 class PostChange(_Input):
     """The fields to change; what is not sent stays as it is, and null removes `expires_at`.
 
-    A whole post, as GET answers it, is accepted too: the fields that only the service sets are ignored.
+    A whole post, as GET answers it, is accepted too: the fields that only the service can set are ignored.
     """
 
     title: Title | None = None
@@ -93,9 +94,13 @@ class PostChange(_Input):
             raise ValueError("cannot be null; leave it out to keep it")
         return value
 
+    def fields(self) -> ChangedFields:
+        """Return the fields that the client sent, with their new values."""
+        return cast(ChangedFields, self.model_dump(exclude_unset=True))
+
 
 class Post(BaseModel):
-    """A post as everybody sees it."""
+    """A post as every reader sees it."""
 
     id: str
     user_id: int
@@ -107,12 +112,27 @@ class Post(BaseModel):
     expires_at: datetime | None
     version: int
 
+    @classmethod
+    def of(cls, post: StoredPost) -> "Post":
+        """Return what the API shows of a stored post."""
+        return cls(
+            id=str(post["_id"]),
+            user_id=post["user_id"],
+            title=post["title"],
+            content=post["content"],
+            tags=post["tags"],
+            created_at=post["created_at"],
+            updated_at=post["updated_at"],
+            expires_at=post["expires_at"],
+            version=post["version"],
+        )
+
 
 class PostPage(BaseModel):
-    """Some posts, newest first; `total` counts all of the author, whatever the page.
+    """Some posts, newest first; `total` is the number of all posts of the author.
 
-    Of everybody's posts it says about how many there are: some may be about to be removed.
-    `next` is what to send as `before` for the page after this one; null when there is none.
+    For the posts of all authors `total` is an estimate: some of them may be about to be removed. Send `next`
+    as `before` to get the page after this one; it is null at the end.
     """
 
     items: list[Post]
@@ -123,17 +143,17 @@ class PostPage(BaseModel):
 
 
 class Deleted(BaseModel):
-    """The post is gone for readers; its feed entries follow within moments."""
+    """The post is deleted for readers; its feed entries disappear within moments."""
 
     deleted: bool = True
     id: str
 
 
 class PageQuery(BaseModel):
-    """Which posts to list.
+    """The posts to list.
 
-    `before` is the id of the last post that was seen: pages by it stay in step while posts are
-    added, which pages by `skip` do not.
+    `before` is the id of the last post that the client has seen. Pages by `before` do not shift while posts
+    are added; pages by `skip` do.
     """
 
     model_config = ConfigDict(extra="forbid")

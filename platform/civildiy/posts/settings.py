@@ -1,7 +1,6 @@
 """Settings of the posts API and its relay."""
 
-from pydantic_settings import BaseSettings, SettingsConfigDict
-
+from civildiy.chassis.observability.logging import LogSettings
 from civildiy.chassis.settings import ServiceSettings
 
 
@@ -12,13 +11,10 @@ class PostsSettings(ServiceSettings):
     mongodb_database: str = "posts"
 
 
-class RelaySettings(BaseSettings):
+class RelaySettings(LogSettings):
     """For the relay process, which serves no HTTP."""
-
-    model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
     mongodb_url: str
     mongodb_database: str = "posts"
     kafka_bootstrap: str
     relay_id: str
-    log_level: str = "INFO"

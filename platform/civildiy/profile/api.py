@@ -1,42 +1,46 @@
-"""The HTTP side of profile. There is one profile for each user: the token says whose."""
+"""The HTTP side of profile. There is one profile for each user: the token says whose.
 
-from typing import Annotated
+FastAPI publishes each function's docstring in the OpenAPI document, up to the form feed `\\f`; the rest
+of the docstring is for you.
+"""
 
-from fastapi import APIRouter, Depends, Request, Response, status
+from fastapi import APIRouter, Response, status
 
 from civildiy.chassis.app import Health, Readiness, failing
+from civildiy.chassis.errors import Unavailable
 from civildiy.chassis.identity.caller import CurrentUser
-from civildiy.chassis.problems import Unavailable, documented
+from civildiy.chassis.problems import documented
 from civildiy.profile.schemas import Deleted, Profile, ProfileChange, ProfileInput
-from civildiy.profile.store import ProfileStore
+from civildiy.profile.state import PostgresqlAnswers, Store
 
 PREFIX = "/api/profile"
 router = APIRouter()
 
 
-async def _store(request: Request) -> ProfileStore:
-    store: ProfileStore = request.app.state.store
-    return store
-
-
-Store = Annotated[ProfileStore, Depends(_store)]
-
-
 @router.get(f"{PREFIX}/health", tags=["operations"], summary="Liveness, through the gateway")
 @router.get("/health", tags=["operations"], summary="Liveness")
 async def health() -> Health:
-    """The process runs and answers. It asks nobody: a restart does not cure a database that is away."""
+    """Liveness: answer at once, without asking any other server.
+
+    \f
+    A restart of this process does not cure a database that is down, so the database must not decide
+    here. Returns `Health(service="profile")`, which becomes 200 `{"status": "ok", "service": "profile"}`.
+    """
     return Health(service="profile")
 
 
 @router.get("/ready", tags=["operations"], summary="Readiness", responses=documented(503))
-async def ready(request: Request) -> Readiness:
-    """Whether requests can be served now; 503 names every dependency that does not answer.
+async def ready(postgresql_answers: PostgresqlAnswers) -> Readiness:
+    """Readiness: can requests be served now? 503 names each dependency that does not answer.
 
-    `request.app.state.postgresql_answers()` asks the database something small and raises when it
-    does not answer.
+    \f
+    `postgresql_answers` is an async function without arguments: it sends the database a small query and
+    raises an exception if it fails. `await failing({"postgresql": check})` runs all checks of a dict at
+    once, gives each two seconds, and returns the names that failed, as a sequence of str. Returns
+    `Readiness(service="profile", dependencies=["postgresql"])`; raises `Unavailable("postgresql")`, which
+    becomes a 503 that names it.
     """
-    dependencies = {"postgresql": request.app.state.postgresql_answers}
+    dependencies = {"postgresql": postgresql_answers}
     if failed := await failing(dependencies):
         raise Unavailable(", ".join(failed))
     return Readiness(service="profile", dependencies=list(dependencies))
@@ -49,25 +53,46 @@ async def ready(request: Request) -> Readiness:
     responses=documented(400, 401, 409, 413, 422, 503),
 )
 async def create(new: ProfileInput, user: CurrentUser, store: Store, response: Response) -> Profile:
-    """Make one's own profile; `Location` says where it is."""
+    """Create the caller's profile; `Location` gives its address.
+
+    \f
+    `user` is the caller's id (int), as the gateway has found it out. `new.model_dump()` is a dict of
+    all fields. `await store.create(user, fields)` returns the stored Profile and raises Conflict,
+    which becomes a 409. `response.headers` is a dict of the answer's headers; the address is PREFIX.
+    Example: POST {"city": "Paris"} is answered 201 with `Location: /api/profile`.
+    """
     response.headers["Location"] = PREFIX
     return await store.create(user, new.model_dump())
 
 
 @router.get(PREFIX, tags=["profile"], responses=documented(401, 404, 503))
 async def read(user: CurrentUser, store: Store) -> Profile:
-    """Read one's own profile."""
+    """Return the caller's profile.
+
+    \f
+    `await store.get(user)` returns it and raises NotFound, which becomes a 404; let it pass.
+    """
     return await store.get(user)
 
 
 @router.put(PREFIX, tags=["profile"], responses=documented(400, 401, 404, 409, 413, 422, 503))
 async def update(change: ProfileChange, user: CurrentUser, store: Store) -> Profile:
-    """Change the fields that are sent; null empties a field."""
+    """Change the fields that were sent; null empties a field.
+
+    \f
+    `await store.update(user, changes)` takes a dict of only the fields to change, returns the Profile
+    after the change, and raises NotFound. `change.model_dump(exclude_unset=True)` leaves out what
+    the client did not send. Example: PUT {"city": null} empties the city and nothing else.
+    """
     return await store.update(user, change.model_dump(exclude_unset=True))
 
 
 @router.delete(PREFIX, tags=["profile"], responses=documented(401, 404, 409, 503))
 async def delete(user: CurrentUser, store: Store) -> Deleted:
-    """Remove one's own profile."""
+    """Remove the caller's profile.
+
+    \f
+    `await store.delete(user)` returns None and raises NotFound. Returns `Deleted(user_id=user)`.
+    """
     await store.delete(user)
     return Deleted(user_id=user)

@@ -1,4 +1,4 @@
-"""What profile takes and answers."""
+"""The fields that profile accepts and returns."""
 
 import datetime
 import json
@@ -47,8 +47,10 @@ Preferences = Annotated[
 
 
 class ProfileInput(BaseModel):
-    """The fields of a profile as its owner sends them; what is not sent stays empty or as it is."""
+    """The fields of a profile as its owner sends them; a field that is not sent stays as it is."""
 
+    # ConfigDict(extra="forbid") refuses fields that the model does not have, strict=True values of another
+    # type, such as a number for a name.
     model_config = ConfigDict(extra="forbid", strict=True)
 
     first_name: Line = None
@@ -66,6 +68,11 @@ class ProfileInput(BaseModel):
     @field_validator("dob", mode="before")
     @classmethod
     def _iso_date(cls, value: object) -> object:
+        """Return `value` if it is None, or text that ISO_DATE matches from end to end.
+
+        Pydantic calls this with `dob` as it was sent, before it makes a date of it, and makes a 422 of a
+        ValueError. Examples: "1990-12-31" is returned; 0, "631152000" and "31.12.1990" are refused.
+        """
         # Without this a number, also one in quotes, would be read as a Unix time.
         if value is not None and not (isinstance(value, str) and ISO_DATE.fullmatch(value)):
             raise ValueError("must be text such as 1990-12-31")
@@ -74,6 +81,10 @@ class ProfileInput(BaseModel):
     @field_validator("dob", mode="after")
     @classmethod
     def _plausible(cls, value: datetime.date | None) -> datetime.date | None:
+        """Return `value` if it is None or lies between 1900-01-01 and `_tomorrow()`, both included.
+
+        Pydantic calls this with the date, stores what it returns, and makes a 422 of a ValueError.
+        """
         if value is not None and not datetime.date(1900, 1, 1) <= value <= _tomorrow():
             raise ValueError("must lie between 1900-01-01 and today")
         return value

@@ -1,1 +1,1 @@
-"""One-shot set-up of the servers: replica set, roles and databases, topics. Idempotent."""
+"""Set-up of the servers, run once at each start: replica set, roles, databases, topics. Idempotent."""

@@ -1,22 +1,23 @@
-"""Make MongoDB a replica set of one node: change streams need one."""
+"""Make MongoDB a replica set of one node, because change streams need a replica set."""
+
+from typing import Any
 
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
+from civildiy.chassis.clients import mongodb
+
 ALREADY_INITIALIZED = 23
-CONNECT_MS, ANSWER_MS = 1000, 15_000
-"""A frozen server takes connections and says nothing."""
+"""MongoDB's code for a replica set that exists already."""
 
 
 def initiate_replica_set(host: str, port: int) -> None:
     """Initiate the set under the address that clients use. Raises PyMongoError.
 
-    The member's host is given explicitly: left to itself, MongoDB enters the machine's name.
+    The member's host is given explicitly. Otherwise MongoDB uses the machine's name, which clients cannot
+    resolve.
     """
-    with MongoClient[dict[str, object]](
-        host, port, directConnection=True, serverSelectionTimeoutMS=CONNECT_MS, connectTimeoutMS=CONNECT_MS,
-        timeoutMS=ANSWER_MS,
-    ) as client:  # fmt: skip
+    with mongodb.for_set_up(host, port) as client:
         members = [{"_id": 0, "host": f"{host}:{port}"}]
         try:
             client.admin.command("replSetInitiate", {"_id": "rs0", "members": members})
@@ -26,8 +27,8 @@ def initiate_replica_set(host: str, port: int) -> None:
             _move(client, host, port)
 
 
-def _move(client: MongoClient[dict[str, object]], host: str, port: int) -> None:
-    """Enter the present address when the data was made under another one."""
+def _move(client: MongoClient[Any], host: str, port: int) -> None:
+    """Set the member's address to the present one, when the data was created under another."""
     config = client.admin.command("replSetGetConfig")["config"]
     if config["members"][0]["host"] == f"{host}:{port}":
         return

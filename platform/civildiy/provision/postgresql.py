@@ -1,4 +1,4 @@
-"""Roles and databases in PostgreSQL: one of each per service, closed to the other."""
+"""Roles and databases in PostgreSQL: one of each per service, which no other service can open."""
 
 from typing import LiteralString
 
@@ -10,13 +10,13 @@ SERVICES = ("auth", "profile")
 
 
 class Connection(postgres.Connection):
-    """Making a database copies another one, which takes longer than a request may."""
+    """A connection with more patience: creating a database copies another one, which takes some time."""
 
     silence_seconds = 20.0
 
 
 async def ensure_databases(connection_info: str, passwords: dict[str, str]) -> None:
-    """Create role and database of each service, or set the role's password anew.
+    """Create the role and the database of each service, or set the password of an existing role.
 
     `connection_info` is the superuser's. Raises psycopg.Error, also when the server is silent.
     """
@@ -29,7 +29,7 @@ async def ensure_databases(connection_info: str, passwords: dict[str, str]) -> N
             await connection.execute(sql.SQL("{} ROLE {} LOGIN PASSWORD {}").format(verb, name, password))
             if not await _one(connection, "SELECT 1 FROM pg_database WHERE datname = %s", service):
                 await connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, name))
-            # Everybody may connect to a new database unless told otherwise.
+            # By default every role may connect to a new database.
             await connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
 
 

@@ -1,4 +1,4 @@
-"""Set up all three servers at once, each as soon as it answers: `python -m civildiy provision`."""
+"""Set up all three servers in parallel, each as soon as it answers: `python -m civildiy provision`."""
 
 import asyncio
 import logging
@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 from kafka.errors import KafkaError
 from psycopg.conninfo import make_conninfo
-from pydantic_settings import BaseSettings, SettingsConfigDict
 from pymongo.errors import PyMongoError
 
 from civildiy.chassis.clients import postgres
 from civildiy.chassis.clients.kafka import admin
-from civildiy.chassis.observability.logging import configure_logging
+from civildiy.chassis.observability.logging import LogSettings, configure_logging
+from civildiy.chassis.retry import FailureLog
 from civildiy.chassis.settings import Secret, load_settings
 from civildiy.contracts.posts.topics import ensure_topics
 from civildiy.provision.mongodb import initiate_replica_set
@@ -26,10 +26,8 @@ log = logging.getLogger("civildiy.provision")
 NOT_YET = (psycopg.Error, PyMongoError, KafkaError, OSError)
 
 
-class ProvisionSettings(BaseSettings):
+class ProvisionSettings(LogSettings):
     """Addresses and the secrets of roles."""
-
-    model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
     postgres_host: str
     postgres_port: int = 5432
@@ -43,9 +41,9 @@ class ProvisionSettings(BaseSettings):
 
 
 def main() -> None:
-    """Exit 0 when all is set up, 1 when a server did not answer in time; the log names it."""
+    """Exit with 0 when all servers are set up, with 1 when one did not answer in time; the log names it."""
     settings = load_settings(ProvisionSettings)
-    configure_logging("INFO")
+    configure_logging(settings, "provision")
 
     def postgresql() -> None:
         info = make_conninfo(
@@ -80,7 +78,8 @@ def main() -> None:
 
 
 def _until(deadline: float, task: Callable[[], None]) -> bool:
-    said = False
+    """Run `task` until it succeeds; False when the deadline has passed."""
+    failures = FailureLog(log, NOT_YET, level=logging.INFO)
     while True:
         try:
             task()
@@ -88,9 +87,7 @@ def _until(deadline: float, task: Callable[[], None]) -> bool:
             if time.monotonic() > deadline:
                 log.error("%s does not answer, or refuses; gave up: %s", task.__name__, error)
                 return False
-            if not said:
-                log.info("%s is not ready yet: %s", task.__name__, error)
-            said = True
+            failures.failed(f"{task.__name__} is not ready yet", error)
             time.sleep(0.1)
         else:
             log.info("%s is set up", task.__name__)

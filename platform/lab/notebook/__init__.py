@@ -12,10 +12,12 @@ from lab.notebook import claim, databases, events, feed, gateway, outages, regis
 from lab.notebook.people import Person, somebody  # noqa: E402
 from lab.notebook.picture import Picture, Table  # noqa: E402
 from lab.notebook.prediction import predict  # noqa: E402
+from lab.notebook.start import Addresses, account, addresses  # noqa: E402
 from lab.notebook.traffic import traffic  # noqa: E402
 from lab.notebook.watching import watching  # noqa: E402
 
 __all__ = [
-    "Person", "Picture", "Table", "claim", "databases", "events", "feed", "gateway", "outages", "predict",
-    "registry", "somebody", "system", "tokens", "traffic", "watching",
+    "Addresses", "Person", "Picture", "Table", "account", "addresses", "claim", "databases", "events",
+    "feed", "gateway", "outages", "predict", "registry", "somebody", "system", "tokens", "traffic",
+    "watching",
 ]  # fmt: skip

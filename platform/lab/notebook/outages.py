@@ -10,8 +10,8 @@ from typing import Any
 from lab import topology
 from lab.notebook import events, feed, registry
 from lab.notebook.people import Person
-from lab.notebook.stack import address, ask, backend, milliseconds
-from lab.notebook.system import back, kill, stopped, unit
+from lab.notebook.stack import address, ask, backend, eventually, milliseconds
+from lab.notebook.system import back, stopped
 from lab.notebook.watching import Seen, watching
 
 BEFORE_SECONDS = 0.5
@@ -40,35 +40,41 @@ def health_while_away(store: str, service: str, seconds: float = 2) -> Seen:
 
 def killed(service: str) -> Seen:
     """Consul's view and the gateway's answers around a kill -9."""
-    return _watched(service, lambda: kill(service), "kill -9")
+    return _watched(
+        service, lambda mark: _signalled(service, signal.SIGKILL, mark), "kill -9", "started again"
+    )
 
 
 def asked_to_stop(service: str) -> Seen:
-    """The same around a SIGTERM: the service may say goodbye first."""
-
-    def terminate() -> None:
-        before = unit(service).pid
-        backend.signal(service, signal.SIGTERM)
-        while unit(service).pid in (None, before):
-            time.sleep(0.05)
-
-    return _watched(service, terminate, "SIGTERM")
+    """The same around a SIGTERM: the service can deregister first."""
+    return _watched(
+        service, lambda mark: _signalled(service, signal.SIGTERM, mark), "SIGTERM", "started again"
+    )
 
 
 def frozen(service: str, seconds: float = 4) -> Seen:
-    """The same while the process stands still: it is there, and answers nothing."""
+    """The same while the process is frozen: it holds its port, and answers nothing."""
 
-    def freeze() -> None:
+    def freeze(mark: Callable[[], None]) -> None:
+        mark()
         backend.signal(service, signal.SIGSTOP)
         try:
             time.sleep(seconds)
         finally:
             backend.signal(service, signal.SIGCONT)
 
-    return _watched(service, freeze, "stands still")
+    return _watched(service, freeze, "SIGSTOP", "continues")
 
 
-def _watched(service: str, act: Callable[[], None], word: str) -> Seen:
+def _signalled(service: str, number: signal.Signals, mark: Callable[[], None]) -> None:
+    before = backend.pid_of(service)
+    mark()
+    backend.signal(service, number)
+    eventually(lambda: backend.pid_of(service) not in (None, before), what=f"{service} to be started again")
+
+
+def _watched(service: str, act: Callable[[Callable[[], None]], None], word: str, after: str) -> Seen:
+    """What is seen around `act`, which calls its argument at the moment that gets the name `word`."""
     url = f"{address('gateway')}/api/{WEB[service]}/health"
     looks: dict[str, Callable[[], Any]] = {
         "Consul says": lambda: registry.state_of(service),
@@ -76,9 +82,8 @@ def _watched(service: str, act: Callable[[], None], word: str) -> Seen:
     }
     with watching(looks) as seen:
         time.sleep(BEFORE_SECONDS)
-        seen.mark(word)
-        act()
-        seen.mark("started again")
+        act(lambda: seen.mark(word))
+        seen.mark(after)
         back(service)
         time.sleep(BEFORE_SECONDS)
     return seen

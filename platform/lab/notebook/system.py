@@ -107,12 +107,13 @@ def stopped(name: str) -> Iterator[None]:
 
 @contextmanager
 def frozen(name: str) -> Iterator[None]:
-    """A unit's process stands still during the block: it is there and does not answer."""
-    backend.signal(name, signal.SIGSTOP)
+    """All processes of a unit are frozen during the block: they hold their ports and do not answer."""
+    by_hand = backend.kind == "inside"
+    backend.signal(name, signal.SIGSTOP) if by_hand else backend.freeze(name)
     try:
         yield
     finally:
-        backend.signal(name, signal.SIGCONT)
+        backend.signal(name, signal.SIGCONT) if by_hand else backend.thaw(name)
         back(name)
 
 

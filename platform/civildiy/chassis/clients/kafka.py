@@ -1,8 +1,8 @@
-"""Kafka clients with the settings of this system. All of them block: never on an event loop.
+"""kafka-python's clients with the settings of this system. They block: never use them on an event loop.
 
-Make every client of Kafka here. In kafka-python (3.0.12) a client that cannot reach the broker raises from
-its constructor and leaves its I/O thread, a selector and two sockets behind, and nobody has the object that
-could close them: a retry loop then leaks five threads per second.
+Every client of Kafka must be made here. In kafka-python (3.0.12) a client that cannot reach the broker raises
+from its constructor and leaves its I/O thread, a selector and two sockets behind, and the caller has no
+object that could close them. A retry loop then leaks five threads per second.
 """
 
 import gc
@@ -16,16 +16,19 @@ from kafka.admin import MemberToRemove
 from kafka.errors import KafkaError
 from kafka.net.compat import KafkaNetClient
 
+from civildiy.chassis.retry import FailureLog, until_stopped
+
 log = logging.getLogger(__name__)
 
 Client = TypeVar("Client")
 
 DELIVERY_MS = 8_000
 """After this a record counts as not published; the relay then sends it again."""
+RETRY_SECONDS = 0.2
 
 
 def made(kind: Callable[..., Client], **settings: Any) -> Client:
-    """A client of `kind` with `settings`; a failed one leaves nothing behind. Raises KafkaError."""
+    """Return a client of `kind` with `settings`; a failed one leaves nothing behind. Raises KafkaError."""
     networks: list[KafkaNetClient] = []
 
     def network(*arguments: Any, **options: Any) -> KafkaNetClient:
@@ -37,17 +40,18 @@ def made(kind: Callable[..., Client], **settings: Any) -> Client:
     except BaseException:
         for begun in networks:
             begun.close()
-        # Sockets of attempts that failed hang in cycles of references; without this they wait for chance.
+        # The sockets of failed attempts are in reference cycles; without this they stay open for a while.
         networks.clear()
         gc.collect()
         raise
 
 
 def producer(bootstrap: str) -> KafkaProducer:
-    """A producer whose records are acknowledged by the log, in order. Raises KafkaError.
+    """Return a producer whose records the broker acknowledges in their order. Raises KafkaError.
 
-    Not the idempotent one: in kafka-python it sends nothing more once a record has timed out, also when
-    the broker is back. A record sent twice is one event for a consumer that goes by versions.
+    It is not the idempotent producer: in kafka-python that one sends nothing more once a record has timed
+    out, even when the broker is back. A consumer recognises a record that was sent twice by the post's
+    version.
     """
     return made(
         KafkaProducer,
@@ -68,10 +72,10 @@ def producer(bootstrap: str) -> KafkaProducer:
 
 
 def group_consumer(bootstrap: str, group: str, member: str) -> KafkaConsumer:
-    """A member of a consumer group that commits by hand. Raises KafkaError.
+    """Return a member of a consumer group that commits its offsets explicitly. Raises KafkaError.
 
-    `member` is the same after a restart (static membership), so a killed consumer goes on as soon
-    as it is back, without waiting for its old session to end.
+    `member` is the same after a restart (static membership). So a killed consumer continues as soon as it is
+    back, and does not wait until its old session ends.
     """
     return made(
         KafkaConsumer,
@@ -91,18 +95,18 @@ def group_consumer(bootstrap: str, group: str, member: str) -> KafkaConsumer:
 
 
 def admin(bootstrap: str, **settings: Any) -> KafkaAdminClient:
-    """A client that changes topics and groups. Raises KafkaError."""
+    """Return a client that changes topics and groups. Raises KafkaError."""
     return made(
         KafkaAdminClient, **{"bootstrap_servers": bootstrap, "bootstrap_timeout_ms": 2_000} | settings
     )
 
 
 def is_member(bootstrap: str, group: str, member: str) -> bool:
-    """Whether `member` (its static id) is in `group` and need only wait for its share. Raises KafkaError.
+    """Return whether `member` (a static id) is in `group` and only waits for partitions. Raises KafkaError.
 
-    A leader that joined before it knew the topic shares out nothing, and the broker hands that same nothing
-    to every process that comes back under its name: in such a group nobody works, for good. Its members
-    are then taken out of it, so that the next one to join makes a new plan.
+    A group leader that joins before it knows the topic assigns no partition to any member. The broker keeps
+    that empty assignment for every process that returns under the same static id, so no member ever gets a
+    partition. This function then removes all members, and the next one that joins makes a new assignment.
     """
     broker = admin(bootstrap, request_timeout_ms=2_000)
     try:
@@ -118,12 +122,12 @@ def is_member(bootstrap: str, group: str, member: str) -> bool:
 
 
 def _share(member: Mapping[str, Any]) -> Sequence[object]:
-    """The partitions that a member of a group was given, by topic."""
+    """Return the partitions that are assigned to a member of a group, by topic."""
     return (member["member_assignment"] or {}).get("assigned_partitions") or ()
 
 
 def reader(bootstrap: str) -> KafkaConsumer:
-    """A consumer outside any group, to look at the topic. Raises KafkaError."""
+    """Return a consumer outside any group, which reads a topic. Raises KafkaError."""
     return made(
         KafkaConsumer,
         bootstrap_servers=bootstrap,
@@ -138,14 +142,6 @@ def reader(bootstrap: str) -> KafkaConsumer:
 
 
 def until_connected(connect: Callable[[], Client], stopped: Event) -> Client | None:
-    """Call `connect` until Kafka answers; None when `stopped` is set first."""
-    said = False
-    while not stopped.is_set():
-        try:
-            return connect()
-        except KafkaError as error:
-            if not said:
-                log.warning("Kafka does not answer, trying until it does: %s", error)
-            said = True
-            stopped.wait(0.2)
-    return None
+    """Call `connect` until Kafka answers, and return its client; None when `stopped` is set first."""
+    failures = FailureLog(log, (KafkaError,))
+    return until_stopped(connect, failures, "Kafka does not answer", RETRY_SECONDS, (KafkaError,), stopped)

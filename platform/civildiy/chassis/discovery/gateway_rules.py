@@ -1,8 +1,8 @@
 """The gateway's rules of one service, kept in Consul KV for Traefik.
 
-A service brings its own rules: routers, and the middlewares they use, all named after it. They are
-checked first, then written in one transaction that also removes what is no longer wanted, for
-Traefik reads the whole tree and one key that it cannot decode stops every later change.
+A service brings its own rules: routers, and the middlewares that they use, all named after it. They
+are checked first, then written in one transaction that also removes keys that are no longer wanted.
+Traefik reads the whole tree, and one key that it cannot decode stops every later change.
 
 Sources: https://doc.traefik.io/traefik/reference/routing-configuration/other-providers/kv/ and
 https://developer.hashicorp.com/consul/api-docs/txn
@@ -32,8 +32,9 @@ class RulesRefused(ValueError):
 class Route:
     """One router: requests that match `rule` go to the service.
 
-    `needs_user` puts forwardAuth in front. A higher `priority` is asked first.
-    `limit` is (average per second, burst) for each client address.
+    `needs_user` puts forwardAuth in front. If several rules match, the highest `priority` wins.
+    `limit` is (average per second, burst) for each client address. `add_prefix` is put in front of
+    the path before the request reaches the service.
     """
 
     name: str
@@ -44,11 +45,14 @@ class Route:
     add_prefix: str | None = None
     entry_point: str = "web"
     served_by: str = ""
-    """Another service, for requests that its own instances cannot take."""
+    """The name of another service that answers in place of the own one; "" for none."""
 
 
 def under(*prefixes: str) -> str:
-    """The rule for each path itself and everything below it, but not for a longer name.
+    """Return a rule that matches each path itself and everything below it, but no longer name.
+
+    Each of `prefixes` is a path such as "/api/posts", without a slash at its end. The rule stands in
+    brackets, so that `&&` can follow it. `/api/posts` and `/api/posts/7` match; `/api/postscript` does not.
 
     >>> under("/api/posts")
     '(Path(`/api/posts`) || PathPrefix(`/api/posts/`))'
@@ -64,10 +68,10 @@ AWAY = "/away"
 
 
 def away(service: str, prefix: str, *, by: str, entry_point: str = "web") -> Route:
-    """Answers for `service` while it has no healthy instance: 503, by another service.
+    """Return a route by which another service answers 503 while `service` has no healthy instance.
 
-    Traefik drops a router whose service is empty; without this one the request would fall
-    through to the 404 of paths that do not exist.
+    Traefik drops a router whose service has no instance. Without this route, a request would then get
+    the 404 of paths that do not exist.
     """
     return Route(
         f"away-{entry_point}", under(prefix), priority=2, needs_user=False,
@@ -79,9 +83,25 @@ READ_ONLY = "(Method(`GET`) || Method(`HEAD`))"
 
 
 def rule_set(service: str, routes: Sequence[Route], *, secret: str, auth_check_url: str) -> dict[str, str]:
-    """All KV keys (below `traefik/http/`) and their values for the routes of `service`.
+    """Return all keys (below `traefik/http/`) and their values for the routes of `service`.
 
-    Raises RulesRefused when a route is not usable.
+    `secret` is the value that the gateway sends in PROOF_HEADER; `auth_check_url` is the address that
+    forwardAuth asks. Calls `_validate(service, routes)` first, which raises RulesRefused. All names
+    of routers and middlewares begin with the service's name and "-". All values are text.
+
+    Middlewares, as `middlewares/<name>/<option>`: `<service>-clean` sets
+    `headers/customRequestHeaders/<USER_HEADER>` to "" and `…/<PROOF_HEADER>` to the secret.
+    `<service>-again` sets `retry/attempts` to RETRIES. `<service>-auth` exists only if a route needs a
+    user, and sets below `forwardAuth/`: `address`, `authRequestHeaders/0` = "Authorization",
+    `authResponseHeaders/0` = USER_HEADER, `trustForwardHeader` = "false", `maxResponseBodySize`.
+    `<router>-limit` sets `rateLimit/average` and `rateLimit/burst`; `<router>-prefix` sets
+    `addPrefix/prefix`. Both exist only for a route with that field.
+
+    Router `<service>-<route.name>`, as `routers/<router>/<option>`: `rule`, `priority`,
+    `entryPoints/0`, `service` (the name and "@consulcatalog"), and `middlewares/0`, `…/1` and so on
+    in this order: limit, clean, auth, again, prefix, each only if the route has it.
+
+    Example: `routers/posts-read/service` is "posts@consulcatalog".
     """
     _validate(service, routes)
     clean, auth, again = f"{service}-clean", f"{service}-auth", f"{service}-again"
@@ -129,6 +149,12 @@ def rule_set(service: str, routes: Sequence[Route], *, secret: str, auth_check_u
 
 
 def _validate(service: str, routes: Sequence[Route]) -> None:
+    """Raise RulesRefused, with the router's name and the reason, for routes that Traefik cannot use.
+
+    Refused are: no routes, two of one name, a router's name (`<service>-<route.name>`) that is not a
+    letter a-z followed by a-z, 0-9 and "-", a priority outside 1..9999, a number below 1 in a limit,
+    and a rule that `_validate_rule(router, rule)` refuses.
+    """
     if not routes:
         raise RulesRefused(f"{service}: a service without routes cannot be reached")
     names = [route.name for route in routes]
@@ -155,7 +181,12 @@ _MATCHER = re.compile(
 
 
 def _validate_rule(where: str, rule: str) -> None:
-    """Accept matchers joined by &&, || and !, with brackets in pairs; nothing else."""
+    """Raise RulesRefused unless `rule` is made of matchers joined by &&, || and !, with pairs of brackets.
+
+    `where` is the router's name, for the message. `_MATCHER` finds each complete matcher, such as
+    "Path(`/a`)". Example: "Path(`/a`) && !(Method(`GET`) || Method(`HEAD`))" is accepted, and
+    "Path(`/a`) Method(`GET`)", "(Path(`/a`)" and "Paht(`/a`)" are refused.
+    """
     between = _MATCHER.sub("", rule)
     rest = re.sub(r"\s*(&&|\|\||[()!M])\s*", r"\1", _MATCHER.sub("M", rule))
     previous = ""
@@ -174,22 +205,25 @@ class RouteStore:
         self._service = service
 
     def current(self) -> dict[str, str]:
-        """The keys and values of this service that stand in KV now."""
+        """Return the keys (below `traefik/http/`) and values of this service that are in KV now."""
         found: dict[str, str] = {}
         for kind in ("routers", "middlewares"):
             _, entries = self._client.kv.get(f"{ROOT}/{kind}/{self._service}-", recurse=True)
             for entry in entries or []:
                 value: bytes | None = entry["Value"]
-                # What is no text is nothing that we wrote: it reads as something else and is written anew.
+                # A value that is not text was not written here: it differs, so it is written again.
                 found[entry["Key"].removeprefix(f"{ROOT}/")] = (value or b"").decode(errors="replace")
         return found
 
     def publish(self, wanted: Mapping[str, str]) -> bool:
         """Make KV hold exactly `wanted` for this service, in one transaction.
 
-        Returns whether anything had to change. Raises RulesRefused when the change is too large
-        for one transaction, and consul.ConsulException when Consul refuses it: then nothing
-        has changed.
+        `self.current()` returns the keys and values of now. `_operation("delete", key)` and
+        `_operation("set", key, value)` make one operation each, and
+        `self._client.txn.put([operation, …])` carries out all or none. Returns whether anything had
+        to change; with nothing to change it sends nothing. Raises RulesRefused for more than
+        MAX_OPERATIONS operations, and consul.ConsulException when Consul refuses; then nothing has
+        changed. Example: a key that is in KV and not in `wanted` is deleted.
         """
         current = self.current()
         stale = current.keys() - wanted.keys()

@@ -1,4 +1,4 @@
-"""A service's membership in the system: its place in the catalog and its rules at the gateway."""
+"""A service's membership in the system: its entry in the catalog and its rules at the gateway."""
 
 import logging
 from collections.abc import Sequence
@@ -10,17 +10,18 @@ import requests
 from civildiy.chassis.cors import with_cors
 from civildiy.chassis.discovery.gateway_rules import Route, RouteStore, rule_set
 from civildiy.chassis.discovery.registry import Instance, Registry, stay_registered
+from civildiy.chassis.retry import FailureLog
 from civildiy.chassis.settings import ServiceSettings
 
 log = logging.getLogger(__name__)
 
 CONSUL_SECONDS = 2.0
-"""So long one answer of Consul may take; the agent is near, and the next look comes two seconds later."""
-AWAY = (consul.ConsulException, requests.RequestException, OSError)
+"""The longest time for one answer of Consul: the agent is near, and the next check comes 2 s later."""
+UNREACHABLE = (consul.ConsulException, requests.RequestException, OSError)
 
 
 def consul_client(host: str, port: int) -> consul.Consul:
-    """A client of the agent that neither waits for ever nor goes through a proxy.
+    """Return a client of the agent that neither waits for ever nor uses a proxy.
 
     Its calls raise consul.ConsulException and requests.RequestException.
     """
@@ -30,7 +31,7 @@ def consul_client(host: str, port: int) -> consul.Consul:
 
 
 class Membership:
-    """Joins when the service listens, leaves before it stops, and heals in between."""
+    """Registers the service when it listens, again when Consul has lost it, and deregisters it at the end."""
 
     def __init__(self, name: str, routes: Sequence[Route], settings: ServiceSettings) -> None:
         client = consul_client(settings.consul_host, settings.consul_port)
@@ -51,10 +52,10 @@ class Membership:
         )
         self._left = Event()
         self._thread = Thread(target=self._keep, name="membership", daemon=True)
-        self._complained = ""
+        self._failures = FailureLog(log, UNREACHABLE)
 
     def join(self) -> None:
-        """Start keeping this instance registered, in a thread of its own."""
+        """Start a thread that keeps this instance registered."""
         self._thread.start()
 
     def leave(self) -> None:
@@ -81,14 +82,12 @@ class Membership:
     def _reconcile_rules(self) -> None:
         if self._store.publish(self._rules):
             log.info("published the gateway's rules of %s", self.instance.service)
-        self._complained = ""
+        self._failures.succeeded()
 
     def _on_missing(self) -> None:
         log.info("registering %s", self.instance)
 
     def _on_error(self, error: Exception) -> None:
-        away = isinstance(error, AWAY)
-        kind = "Consul does not answer" if away else "the catalog or the rules cannot be kept"
-        if self._complained != kind:
-            log.warning("%s, trying again until it works: %s", kind, error, exc_info=not away)
-        self._complained = kind
+        unreachable = isinstance(error, UNREACHABLE)
+        what = "Consul does not answer" if unreachable else "the catalog or the rules cannot be kept"
+        self._failures.failed(what, error)

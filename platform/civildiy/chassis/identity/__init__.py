@@ -1,1 +1,1 @@
-"""Who sends a request, as the gateway reports it."""
+"""The user who sends a request, as the gateway reports it."""

@@ -1,8 +1,8 @@
-"""Who a request acts for.
+"""The user for whom a request acts.
 
-The gateway asks auth (forwardAuth), removes any X-User-ID that came from outside and sets the
-true one. A service is also reachable without the gateway, so it believes the header only together
-with a secret that only the gateway knows.
+The gateway calls auth (forwardAuth), removes any X-User-ID that the client sent, and sets the true one. A
+service can also be reached without the gateway, so it trusts the header only together with a secret that only
+the gateway knows.
 """
 
 import hmac
@@ -10,14 +10,14 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from civildiy.chassis.problems import Unauthorized
+from civildiy.chassis.errors import Unauthorized
 
 USER_HEADER = "X-User-ID"
 PROOF_HEADER = "X-Gateway-Secret"
 
 
 async def current_user(request: Request) -> int:
-    """Id of the user that the gateway vouches for (async, so that no thread is needed for it).
+    """Return the id of the user that the gateway confirms (async, so that it needs no worker thread).
 
     Raises Unauthorized when the proof is missing or wrong, or when there is not exactly one id.
     """

@@ -1,1 +1,1 @@
-"""What a process tells about itself: logs, metrics, traces, health."""
+"""The signals by which a process is observed: logs, metrics, traces, health."""

@@ -1,4 +1,4 @@
-"""Request counts and durations for Prometheus, by route template and never by raw path."""
+"""Request counts and durations for Prometheus, labelled by route template and never by the path itself."""
 
 from time import perf_counter
 
@@ -36,12 +36,12 @@ class RequestMetrics:
             await self.app(scope, receive, watched)
         finally:
             route = getattr(scope.get("route"), "path", "none")
-            # A client may invent methods, and each would be a new series for ever.
+            # A client may send any method, and each new label would be a new time series for ever.
             method = scope["method"] if scope["method"] in METHODS else "other"
             REQUESTS.labels(method, route, status).inc()
             SECONDS.labels(method, route).observe(perf_counter() - started)
 
 
 def metrics_answer() -> Response:
-    """Everything counted so far, in Prometheus' text format."""
+    """Return all metrics of this process in Prometheus' text format."""
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

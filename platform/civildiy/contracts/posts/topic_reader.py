@@ -1,4 +1,4 @@
-"""The topic of posts, read outside any group: from an offset on, without missing a record."""
+"""Reader of the topic of posts outside any consumer group: from an offset on, without missing a record."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ from civildiy.contracts.posts.envelope import POSTS_TOPIC
 
 POLL_MS = 1_000
 SILENT_SECONDS = 15.0
-"""After so long without a record that must be there, Kafka is taken to be away."""
+"""After this time without a record that must be there, the reader treats Kafka as unavailable."""
 
 
 class RecordsGone(Exception):
@@ -39,22 +39,22 @@ class Topic:
         self._consumer.close()
 
     def first(self) -> int:
-        """Offset of the oldest record that is still there."""
+        """Return the offset of the oldest record that still exists."""
         return int(self._consumer.beginning_offsets([self.partition])[self.partition])
 
     def end(self) -> int:
-        """Offset that the next record will get."""
+        """Return the offset that the next record will get."""
         return int(self._consumer.end_offsets([self.partition])[self.partition])
 
     def seek(self, offset: int) -> None:
-        """Read on from `offset`. Raises RecordsGone."""
+        """Continue at `offset`. Raises RecordsGone."""
         if offset < (first := self.first()):
             raise RecordsGone(f"offset {offset} of {self.partition.topic} is gone; it begins at {first}")
         self._consumer.seek(self.partition, offset)
         self.position = offset
 
     def read(self, milliseconds: int) -> Sequence[ConsumerRecord]:
-        """The next records; waits at most `milliseconds` for one. Raises RecordsGone."""
+        """Return the next records; wait at most `milliseconds` for one. Raises RecordsGone."""
         records: Sequence[ConsumerRecord] = self._consumer.poll(milliseconds).get(self.partition, ())
         following = records[-1].offset + 1 if records else self._passed()
         found = records[0].offset if records else following
@@ -70,7 +70,7 @@ class Topic:
         return int(self._consumer.position(self.partition, timeout_ms=POLL_MS) or 0)
 
     def until(self, end: int) -> Iterator[ConsumerRecord]:
-        """All records from the present position up to, and without, offset `end`.
+        """Yield all records from the present position up to, but not including, offset `end`.
 
         Raises RecordsGone, and KafkaTimeoutError when none comes for SILENT_SECONDS.
         """

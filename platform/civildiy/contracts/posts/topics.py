@@ -1,4 +1,4 @@
-"""The topics, and how they are made. Kafka makes none by itself here."""
+"""The topics and their settings. Kafka is configured not to create topics by itself."""
 
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import TopicAlreadyExistsError
@@ -10,20 +10,20 @@ DAY_MS = 24 * 60 * 60 * 1000
 TOPICS = {
     # One partition: the order of the whole topic is the order of the feed.
     POSTS_TOPIC: 7 * DAY_MS,
-    # Dead letters wait for a person, so they stay longer than what they came from.
+    # Dead letters wait until a person looks at them, so they stay longer than the events themselves.
     DEAD_LETTER_TOPIC: 30 * DAY_MS,
 }
 """Retention of each topic, in milliseconds; records may stay for up to a day longer."""
 
 
 def ensure_topics(admin: KafkaAdminClient) -> None:
-    """Create what is missing, and set what is there; doing it twice changes nothing. Raises KafkaError."""
+    """Create missing topics and correct the settings of others; idempotent. Raises KafkaError."""
     for topic, retention in TOPICS.items():
-        # Kafka deletes whole segments only, when their last record is old enough. Left to itself a quiet
-        # topic has one segment for ever.
+        # Kafka deletes only whole segments, when their last record is old enough. By default a quiet topic
+        # would keep one segment for ever.
         configs = {"retention.ms": str(retention), "segment.ms": str(DAY_MS)}
         try:
             admin.create_topics({topic: {"num_partitions": 1, "replication_factor": 1, "configs": configs}})
         except TopicAlreadyExistsError:
-            # An earlier version may have made it; what else is set on it stays.
+            # An earlier version may have created it; its other settings stay.
             admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs)], incremental=True)

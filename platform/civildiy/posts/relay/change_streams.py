@@ -1,9 +1,10 @@
-"""Changes of posts as MongoDB reports them, in two streams: writes wake the relay, removals are told.
+"""MongoDB's change streams of posts, two of them: writes wake the relay, removals become events.
 
-Writes are many, and a wake-up that is missed costs time and not data: their stream begins at the present,
-always. Removals that MongoDB makes by itself (expiry) are told by nobody else: their stream has nothing else
-to carry, so they wait behind no writes, and it goes on where it was left, across restarts. Where there is no
-way back, what the topic shows is compared with what is there (docs/decisions/0026-a-stream-of-removals.md).
+There are many writes, and a missed wake-up costs time but no data. So the stream of writes always begins at
+the present. Only the stream of removals reports that MongoDB removed an expired post. It carries nothing
+else, so a removal never waits behind writes, and it continues at its stored position after a restart. When
+MongoDB no longer has that position, the relay compares the topic with the collection
+(docs/decisions/0026-a-stream-of-removals.md).
 """
 
 import logging
@@ -18,28 +19,29 @@ from pymongo.errors import OperationFailure
 from civildiy.chassis.observability.tracing import continued_trace
 from civildiy.contracts.posts.envelope import PostRemoved
 from civildiy.contracts.posts.topic_reader import RecordsGone
-from civildiy.posts.relay.outbox import Document, expired_event
+from civildiy.posts.document import Query, StoredPost
+from civildiy.posts.relay.outbox import expired_event
 
 log = logging.getLogger(__name__)
 
-Stream = CollectionChangeStream[Document]
+Stream = CollectionChangeStream[Any]
 Search = Callable[[], Iterator[Sequence[PostRemoved]]]
-"""Begins to look for posts that vanished unnoticed; gives their removals in parts. Raises KafkaError."""
+"""Starts a search for missed removals, and returns them in parts. Raises KafkaError."""
 
 READ_SECONDS = 0.2
-"""Then the writes have their turn, however many removals there are."""
+"""After this time the relay turns to the outbox again, even if there are more removals."""
 LOOK_SECONDS = 1.0
-"""Under steady writes removals are looked for that often; otherwise when one wakes us, or nothing does."""
+"""Under steady writes the relay reads removals this often; otherwise when one wakes it, or nothing does."""
 LOOK_MS = 10
 KEEP_SECONDS = 10.0
-"""While nothing is removed the position moves on in such steps, so that it never grows too old."""
+"""While nothing is removed, the position is stored this often, so that it never becomes too old."""
 
-_WAKING: list[Document] = [
+_WAKING: list[Query] = [
     {
         "$match": {
             "$or": [
                 {"operationType": {"$in": ["insert", "replace", "delete"]}},
-                # Each change by the API sets a version; the relay's own marking does not.
+                # Each change by the API sets the version; the relay's own updates do not.
                 {"updateDescription.updatedFields.version": {"$exists": True}},
             ]
         }
@@ -49,13 +51,13 @@ _WAKING: list[Document] = [
 _REMOVING = [{"$match": {"operationType": "delete"}}]
 
 _NO_WAY_BACK = (260, 286)
-"""MongoDB's codes for a position that cannot be gone on from, or that its log no longer reaches."""
+"""MongoDB's error codes for a position at which a stream cannot continue, or which its log no longer has."""
 
 
 class Changes:
-    """Both streams. `positions` keeps where the removals go on; `search` is for when that is lost."""
+    """Both streams. `positions` stores where the removals continue; `search` is used when that is lost."""
 
-    def __init__(self, posts: Collection[Document], positions: Collection[Document], search: Search) -> None:
+    def __init__(self, posts: Collection[Any], positions: Collection[Any], search: Search) -> None:
         self._posts = posts
         self._positions = positions
         self._search = search
@@ -63,11 +65,11 @@ class Changes:
         self._removals: Stream | None = None
         self._searching: Iterator[Sequence[PostRemoved]] | None = None
         self._more = True
-        """Whether there may be removals to tell."""
+        """Whether there may be removals that are not published yet."""
         self._looked = self._kept = float("-inf")
 
     def wait(self, milliseconds: int) -> None:
-        """Block until the next change, at most `milliseconds`; not while there is more to tell.
+        """Block until the next change, for `milliseconds` at most; return at once while there are removals.
 
         Raises PyMongoError.
         """
@@ -77,7 +79,7 @@ class Changes:
             self._writes = self._posts.watch(_WAKING, max_await_time_ms=milliseconds)
         change = self._writes.try_next()
         self._more = change is None or change["operationType"] == "delete"
-        if not self._writes.alive:  # the collection is gone, and the stream with it
+        if not self._writes.alive:  # the collection was dropped, and its stream has ended
             self._writes.close()
             self._writes = None
 
@@ -99,7 +101,7 @@ class Changes:
         return self._removed(self._removals)
 
     def told(self) -> None:
-        """What `removals` gave is on the topic: go on after it. Raises PyMongoError."""
+        """Continue after the last result of `removals`, which is on the topic now. Raises PyMongoError."""
         if self._removals is None or self._searching is not None:
             return
         if time.monotonic() - self._kept >= KEEP_SECONDS:
@@ -108,7 +110,7 @@ class Changes:
             self._kept = time.monotonic()
 
     def close(self) -> None:
-        """Close the streams; the next call opens them again, the removals where they were told last."""
+        """Close the streams. The next call opens them again, the removals after the last published one."""
         for stream in (self._writes, self._removals):
             if stream is not None:
                 stream.close()
@@ -120,7 +122,7 @@ class Changes:
         ending = time.monotonic() + READ_SECONDS
         while time.monotonic() < ending and (change := stream.try_next()) is not None:
             self._kept = float("-inf")
-            if change["operationType"] != "delete":  # the stream's own end
+            if change["operationType"] != "delete":  # the end of the stream itself
                 continue
             image = change.get("fullDocumentBeforeChange")
             if image is None:
@@ -139,11 +141,11 @@ class Changes:
         self._searching = self._search()
 
     def _vanished(self) -> Sequence[PostRemoved]:
-        """The next part of what vanished unnoticed; the search is over when there is none."""
+        """Return the next part of the missed removals; the search ends when there is none."""
         assert self._searching is not None
         try:
             found = next(self._searching, None)
-        except RecordsGone:  # the topic forgets while it is read: begin anew
+        except RecordsGone:  # Kafka deleted records while they were read: start again
             self._begin_to_search()
             return ()
         self._more = True
@@ -162,7 +164,7 @@ class Changes:
                 if error.code not in _NO_WAY_BACK:
                     raise
         log.warning("MongoDB's log does not reach back to the removals told last: comparing with the topic")
-        stream = self._watch(None)  # first, for what is removed during the search
+        stream = self._watch(None)  # opened first, so that it reports removals during the search
         self._begin_to_search()
         return stream
 
@@ -175,9 +177,9 @@ class Changes:
         )
 
 
-def _event(image: Document) -> PostRemoved | None:
-    """The event for a post that is gone; None when there is nothing to tell."""
-    # A post that its owner deleted has said so with an event of its own.
+def _event(image: StoredPost) -> PostRemoved | None:
+    """Return the event about a removed post; None when it needs no event."""
+    # A post that its author deleted has an event of its own already.
     if image.get("deleted", True):
         return None
     try:

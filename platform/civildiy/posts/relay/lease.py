@@ -1,4 +1,4 @@
-"""One relay at a time: a lease in MongoDB, by MongoDB's own clock."""
+"""The lease: it makes sure that one relay works at a time. MongoDB keeps it, and MongoDB's clock decides."""
 
 import time
 from typing import Any
@@ -8,16 +8,16 @@ from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
 LEASE_SECONDS = 15.0
-"""Longer than a record may wait in the producer (clients.DELIVERY_MS): what a relay sent while it had the
-lease is on the topic, or given up, before another one begins."""
+"""Longer than a record may wait in the producer (`DELIVERY_MS`). So every record that a relay sent while it
+had the lease is on the topic, or has failed, before another relay begins."""
 RENEW_SECONDS = 1.0
 
 
 class Lease:
-    """The right to do `purpose`, held by one process until it stops renewing.
+    """The right to do `purpose`, which one process has until it stops renewing it.
 
-    A restarted process has the same owner name and goes on at once; another one waits until the lease has
-    run out. So does a process that stood still while its successor of the same name took over.
+    A restarted process has the same owner name and continues at once. Any other process waits until the lease
+    has expired. A process that was paused waits too, if a new process of the same name took over meanwhile.
     """
 
     def __init__(self, leases: Collection[dict[str, Any]], purpose: str, owner: str) -> None:
@@ -28,17 +28,17 @@ class Lease:
         self._renewed: float | None = None
 
     def held(self) -> bool:
-        """Take or renew the lease; False while somebody else has it. Raises PyMongoError."""
+        """Take or renew the lease; return False while another process has it. Raises PyMongoError."""
         if self._renewed is not None and time.monotonic() - self._renewed < RENEW_SECONDS:
             return True
-        # Only the first time the name is enough.
+        # The owner's name is enough for the first time only.
         mine = {"owner": self._owner} if self._renewed is None else {"process": self._process}
         free = {"$or": [mine, {"$expr": {"$lt": ["$until", "$$NOW"]}}]}
         until = {"$add": ["$$NOW", int(LEASE_SECONDS * 1000)]}
         taken = [{"$set": {"owner": self._owner, "process": self._process, "until": until}}]
         asked = time.monotonic()
         if not self._leases.update_one({"_id": self._purpose, **free}, taken).matched_count:
-            # There is no lease yet, or somebody else has it; then the insert hits their id.
+            # Either there is no lease yet, or another process has it and the insert finds the same id.
             nobodys = {"_id": self._purpose, "owner": {"$exists": False}}
             try:
                 self._leases.update_one(nobodys, taken, upsert=True)
@@ -49,6 +49,6 @@ class Lease:
         return True
 
     def release(self) -> None:
-        """Let the next owner begin at once."""
+        """Release the lease, so that the next owner can begin at once."""
         self._leases.delete_one({"_id": self._purpose, "process": self._process})
         self._renewed = None

@@ -16,18 +16,19 @@ from threading import Event
 from kafka import KafkaProducer
 from kafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 from kafka.producer.future import FutureRecordMetadata
-from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
+from civildiy.chassis.clients import mongodb
 from civildiy.chassis.clients.kafka import producer
 from civildiy.chassis.observability.logging import configure_logging
+from civildiy.chassis.retry import FailureLog
 from civildiy.chassis.settings import load_settings
 from civildiy.chassis.worker import stop_on_signals
 from civildiy.contracts.posts.envelope import CONTENT_TYPE, POSTS_TOPIC, encode
 from civildiy.posts.relay.change_streams import Changes
 from civildiy.posts.relay.lease import Lease
 from civildiy.posts.relay.missed_removals import vanished
-from civildiy.posts.relay.outbox import Document, Outbox, Waiting
+from civildiy.posts.relay.outbox import Outbox, Waiting
 from civildiy.posts.settings import RelaySettings
 from civildiy.posts.store import COLLECTION
 
@@ -59,20 +60,16 @@ class Relay:
     def run(self, stopped: Event) -> None:
         """Work until `stopped`; trouble with a server is logged once and tried again."""
         self._stopped = stopped
-        trouble = ""
+        failures = FailureLog(log, (KafkaError, PyMongoError))
         while not stopped.is_set():
             try:
                 if self._lease.held():
                     self._turn()
                 else:
                     stopped.wait(SWEEP_MS / 1000)
-                if trouble:
-                    log.info("working again")
-                trouble = ""
+                failures.succeeded()
             except (KafkaError, PyMongoError) as error:
-                if type(error).__name__ != trouble:
-                    log.warning("trying again until it works: %s: %s", type(error).__name__, error)
-                trouble = type(error).__name__
+                failures.failed("events are not published", error)
                 self._changes.close()
                 stopped.wait(RETRY_SECONDS)
         self._changes.close()
@@ -142,15 +139,9 @@ class Relay:
 def main() -> None:
     """Run until SIGTERM or SIGINT."""
     settings = load_settings(RelaySettings)
-    configure_logging(settings.log_level)
+    configure_logging(settings, "posts-relay")
     stopped = stop_on_signals()
-    client: MongoClient[Document] = MongoClient(
-        settings.mongodb_url,
-        tz_aware=True,
-        serverSelectionTimeoutMS=2000,
-        connectTimeoutMS=2000,
-        datetime_conversion="DATETIME_CLAMP",  # a time beyond all years in somebody else's document
-    )
+    client = mongodb.blocking(settings.mongodb_url)
     database = client[settings.mongodb_database]
     posts = database[COLLECTION]
     lease = Lease(database["leases"], "relay", settings.relay_id)

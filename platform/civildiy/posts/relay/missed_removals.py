@@ -1,7 +1,7 @@
-"""Finds posts that vanished from MongoDB without anybody noticing: the topic still shows them.
+"""Finds removals that the relay missed: posts that the topic still shows and MongoDB no longer has.
 
-MongoDB keeps no list of what it removed. Who was away for longer than its log reaches back can only compare.
-Blocking clients: for the relay's process.
+MongoDB keeps no list of the documents that it removed. A relay that was down for longer than MongoDB's log
+reaches back can only compare the topic with the collection. Blocking clients: for the relay's process.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,17 +19,19 @@ from civildiy.contracts.posts.envelope import (
     decode,
 )
 from civildiy.contracts.posts.topic_reader import Topic
-from civildiy.posts.relay.outbox import Document, expired_event
+from civildiy.posts.document import PostContent, StoredPost
+from civildiy.posts.relay.outbox import expired_event
 
 PART = 500
-"""Records that are compared at a time: new events need not wait for more, and they fit into memory."""
+"""Number of records in one comparison: they fit into memory, and new events do not wait for more."""
 
 
-def vanished(bootstrap: str, posts: Collection[Document]) -> Iterator[Sequence[PostRemoved]]:
-    """Removals of posts that are on the topic and not in MongoDB, one list for each part of the topic.
+def vanished(bootstrap: str, posts: Collection[StoredPost]) -> Iterator[Sequence[PostRemoved]]:
+    """Yield the removals of posts that are on the topic and not in MongoDB, a list for each part of the
+    topic.
 
-    A removal may have been told already, in a later part; readers go by the post's version and know it
-    then. Raises KafkaError, PyMongoError, and RecordsGone when the topic forgets what is to be read next.
+    A later part of the topic may hold the same removal already; consumers then recognise it by the post's
+    version. Raises KafkaError, PyMongoError, and RecordsGone when Kafka deletes the next record to read.
     """
     with Topic(bootstrap) as topic:
         end, first = topic.end(), topic.first()
@@ -49,5 +51,16 @@ def vanished(bootstrap: str, posts: Collection[Document]) -> Iterator[Sequence[P
 
 
 def _removal(last: PostPut) -> PostRemoved:
-    state = last.data.model_dump() | {"_id": last.data.post_id, "version": last.postversion}
+    data = last.data
+    state: PostContent = {
+        "_id": ObjectId(data.post_id),
+        "user_id": data.user_id,
+        "title": data.title,
+        "content": data.content,
+        "tags": data.tags,
+        "created_at": data.created_at,
+        "updated_at": data.updated_at,
+        "expires_at": data.expires_at,
+        "version": last.postversion,
+    }
     return expired_event(state, continued_trace(None))
