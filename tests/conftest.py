@@ -17,13 +17,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def healthy() -> None:
-    """Each live test finds a healthy system; a fault test heals before the next one begins."""
+    """Wait for a healthy system before each live test, because a fault test may have disturbed it."""
     until_healthy()
 
 
 @pytest.fixture
 def anybody() -> Iterator[httpx.Client]:
-    """A client without an account."""
+    """Provide a client without an account."""
     with client() as http:
         yield http
 

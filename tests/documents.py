@@ -54,7 +54,7 @@ def line_of(text: str, position: int) -> int:
 
 
 def links(text: str) -> Iterator[Link]:
-    """All links and pictures outside code. The picture inside a link is found as well."""
+    """Yield all links and pictures outside code. The picture inside a link is found as well."""
     prose = without_code(text)
     for found in LINK.finditer(prose):
         where = line_of(prose, found.start())
@@ -64,14 +64,14 @@ def links(text: str) -> Iterator[Link]:
 
 
 def slug(heading: str) -> str:
-    """The anchor that GitHub gives to a heading."""
+    """Return the anchor that GitHub gives to a heading."""
     shown = LINK.sub(lambda link: link[2], heading).replace("`", "").replace("*", "")
     return re.sub(r"[^\w\- ]", "", shown.strip().lower()).replace(" ", "-")
 
 
 @cache
 def anchors(text: str) -> frozenset[str]:
-    """All anchors of a document: its headings, numbered when they repeat, and its `<a id>`."""
+    """Return all anchors of a document: its headings, numbered when they repeat, and its `<a id>`."""
     bare = FENCE.sub("", text)
     found = set(re.findall(r"<a (?:id|name)=\"([^\"]+)\"", bare))
     seen: dict[str, int] = {}
@@ -83,9 +83,9 @@ def anchors(text: str) -> frozenset[str]:
 
 
 def broken_links(file: Path, root: Path, beside: Path | None = None) -> Iterator[str]:
-    """What is wrong with the links of `file` to places inside the repository at `root`, in words.
+    """Describe each wrong link of `file` to a place inside the repository at `root`.
 
-    `beside` is the file that is made from it and holds the same links, if that lies elsewhere.
+    `beside` is a file that is generated from `file` and has the same links, if that is elsewhere.
     """
     for link in links(file.read_text(encoding="utf-8")):
         where = f"{file.relative_to(root)}:{link.line}"
@@ -104,7 +104,7 @@ def broken_links(file: Path, root: Path, beside: Path | None = None) -> Iterator
 
 
 def glossary(text: str) -> Sequence[Entry]:
-    """The entries of the glossary: a `###` heading each; 'Also: x, y.' lists further names."""
+    """Return the entries of the glossary: a `###` heading each; 'Also: x, y.' lists further names."""
     parts = re.split(r"^### +(.+)$", text, flags=re.MULTILINE)[1:]
     found = []
     for term, body in zip(parts[::2], parts[1::2], strict=True):
@@ -128,12 +128,12 @@ def glossary_faults(entries: Sequence[Entry]) -> Iterator[str]:
 
 
 def normal(term: str) -> str:
-    """A term as it is compared: small letters, single spaces, no full stop."""
+    """Return a term as it is compared: small letters, single spaces, no full stop."""
     return " ".join(term.casefold().split()).rstrip(".:")
 
 
 def entry_of(term: str, entries: Mapping[str, Entry]) -> Entry | None:
-    """The entry of a term, which may stand in the plural. `entries` has each by all its names."""
+    """Return the entry of a term, which may stand in the plural. `entries` has each by all its names."""
     name = normal(term)
     return entries.get(name) or (entries.get(name.removesuffix("s")) if name.endswith("s") else None)
 

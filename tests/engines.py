@@ -1,4 +1,4 @@
-"""Answers of container engines: recorded, or made from recordings and public reports (see `source`)."""
+"""Answers of container engines: recordings, or derived from recordings and public reports (`source`)."""
 
 import json
 from dataclasses import replace
@@ -11,7 +11,7 @@ NAMES = sorted(file.stem for file in FOLDER.glob("*.json"))
 
 
 def recorded(name: str) -> Engine:
-    """The engine of a recording, as `engine.look()` would see it on the machine of the recording."""
+    """Return the engine of a recording, as `engine.look()` would return it on that machine."""
     found = json.loads((FOLDER / f"{name}.json").read_text())
     seen = recognise(found["info"], found["version"], Host(**found["host"]), found["endpoint"])
     return replace(seen, compose=found["compose"], buildx=found["buildx"])

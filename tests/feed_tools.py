@@ -1,4 +1,4 @@
-"""The tools of the feed, run on the running system, and its view as Redis holds it."""
+"""Run the feed's tools on the running system, and read its view from Redis."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A package index of our own on this machine, for what installs from one."""
+"""A local package index for tests that install packages."""
 
 import hashlib
 import io
@@ -13,7 +13,7 @@ from lab.install.pins import Wheel
 
 
 class Index:
-    """Serves wheels the way that pip asks for them; `cut` names packages of which half arrives."""
+    """Serves wheels to pip; for the packages in `cut` it sends only half of the file."""
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
@@ -22,7 +22,7 @@ class Index:
         self.url = ""
 
     def offer(self, package: str, version: str, content: bytes) -> Wheel:
-        """Put a wheel with one program into the index; returns its pin."""
+        """Put a wheel with one program into the index, and return its pin."""
         package = package.replace("-", "_")
         file = f"{package}-{version}-py3-none-any.whl"
         told = f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n"
@@ -41,7 +41,7 @@ class Index:
 
 @contextmanager
 def package_index() -> Iterator[Index]:
-    """An index that answers at `url` while the block lasts."""
+    """Yield an index that answers at `url` while the block lasts."""
     index = Index()
 
     class Handler(BaseHTTPRequestHandler):
@@ -60,7 +60,7 @@ def package_index() -> Iterator[Index]:
             self.wfile.write(body[: len(body) // 2] if name.split("-")[0] in index.cut else body)
 
         def log_message(self, format: str, *args: object) -> None:
-            """Nobody reads it."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         index.url = f"http://127.0.0.1:{server.server_address[1]}/simple"

@@ -43,7 +43,7 @@ class Word:
 
 @dataclass(frozen=True)
 class Rules:
-    """What language.toml says."""
+    """The rules of language.toml."""
 
     paths: tuple[str, ...]
     words: tuple[Word, ...]
@@ -55,7 +55,7 @@ class Rules:
 
 @dataclass(frozen=True)
 class Reading:
-    """How hard a text is: words a sentence, and Flesch's reading ease (60 and more is plain English)."""
+    """How hard a text is: words per sentence, and Flesch's reading ease (60 and more is plain English)."""
 
     sentences: int
     mean: float
@@ -65,7 +65,7 @@ class Reading:
 
 
 def load(file: Path = RULES) -> Rules:
-    """The rules. Raises KeyError when a word lacks its replacement or its reason."""
+    """Return the rules. Raises KeyError when a word lacks its replacement or its reason."""
     table = tomllib.loads(file.read_text(encoding="utf-8"))
     words = tuple(
         Word(w["pattern"], w["instead"], w["why"], tuple(w["bad"]), tuple(w["good"])) for w in table["word"]
@@ -78,7 +78,7 @@ def load(file: Path = RULES) -> Rules:
 
 
 def files_in(root: Path, paths: Sequence[str]) -> Iterator[Path]:
-    """The readable files under `paths`. Raises FileNotFoundError for a path that does not exist."""
+    """Yield the readable files under `paths`. Raises FileNotFoundError for a path that does not exist."""
     for path in paths:
         place = root / path
         if not place.exists():
@@ -88,7 +88,7 @@ def files_in(root: Path, paths: Sequence[str]) -> Iterator[Path]:
 
 
 def text_of(file: Path) -> str:
-    """What a person reads in `file`; everything else is blank, so that lines keep their numbers."""
+    """Return what a person reads in `file`; everything else is blank, so that lines keep their numbers."""
     text = file.read_text(encoding="utf-8")
     if file.suffix == ".py":
         return python_text(text)
@@ -117,7 +117,7 @@ def _join(lines: Sequence[Sequence[str]]) -> str:
 
 
 def faults(text: str, name: str, rules: Rules) -> Iterator[str]:
-    """Each word to avoid in `text`, as 'file:line', the word, and what to write."""
+    """Yield each word to avoid in `text`, as 'file:line', the word, and what to write."""
     lines = text.splitlines() or [""]
     for word in rules.words:
         for found in word.expression.finditer(text):
@@ -130,7 +130,7 @@ def faults(text: str, name: str, rules: Rules) -> Iterator[str]:
 
 
 def prose(text: str) -> Iterator[tuple[int, str]]:
-    """The paragraphs and list items of a Markdown text, each with the number of its first line."""
+    """Yield the paragraphs and list items of a Markdown text, each with the number of its first line."""
     shown = FENCE.sub(lambda block: re.sub(r"[^\n]", " ", block[0]), text)
     shown = HEADING.sub("", shown)
     shown = re.sub(r"^\|.*$", "", shown, flags=re.MULTILINE)
@@ -145,7 +145,7 @@ def prose(text: str) -> Iterator[tuple[int, str]]:
 
 
 def sentences(text: str) -> Iterator[tuple[int, str]]:
-    """The sentences of a Markdown text. An item of a list ends one, with or without a full stop."""
+    """Yield the sentences of a Markdown text. An item of a list ends one, with or without a full stop."""
     for line, block in prose(text):
         for sentence in END.sub(r"\1\n", block).split("\n"):
             if re.search(r"\w", sentence):
@@ -153,12 +153,12 @@ def sentences(text: str) -> Iterator[tuple[int, str]]:
 
 
 def words_in(sentence: str) -> list[str]:
-    """The words of a sentence; a hyphen joins, a dash divides."""
+    """Return the words of a sentence; a hyphen joins, a dash divides."""
     return re.findall(r"[\w']+(?:[-./][\w']+)*", sentence)
 
 
 def syllables(word: str) -> int:
-    """About how many syllables an English word has: groups of vowels, without a silent e."""
+    """Return about how many syllables an English word has: groups of vowels, without a silent e."""
     bare = re.sub(r"(?<=[^aeiouyl])e$|e(?=d$)(?<![td]e)", "", word.casefold())
     return max(1, len(re.findall(r"[aeiouy]+", bare)))
 

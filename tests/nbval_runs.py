@@ -18,7 +18,7 @@ HERE = Path(__file__).parent / "notebooks"
 
 @dataclass(frozen=True)
 class Run:
-    """What nbval said: its exit code, cells by outcome, and all of its words."""
+    """The result of nbval: its exit code, the cells by outcome, and its output."""
 
     code: int
     passed: int

@@ -1,4 +1,4 @@
-"""Which test shows that a command works that is shown to people, or why none does.
+"""The test that proves each shown command, or the reason why there is none.
 
 The longest beginning that fits a command counts. A test that is named here runs the command, or what the
 command does. All others are run as they stand by tests/live/test_commands_as_shown.py, whatever their
@@ -60,27 +60,29 @@ EXEMPT = {
 }
 
 LOOKING = ("status", "endpoints", "list", "doctor", "demo", "task", "report", "logs")
-"""Commands of ./lab that change nothing: these are run as they stand."""
+"""Commands of ./lab that change nothing; a test runs them unchanged."""
 CHECKS = re.compile(r"\.venv/bin/pytest (checks/test_\w+\.py) -k (\w+)")
 """Some of the checks, all of which ./lab test and .ci/run run: there must be such a file, and such checks."""
 
 
 class Unknown(Exception):
-    """A command about which nothing is said here."""
+    """Raised for a shown command that this file does not mention."""
 
 
 def proof(command: Shown) -> str:
-    """The test that shows that the command works, or the reason why none does. Raises Unknown."""
+    """Return the test that proves the command, or the reason why there is none. Raises Unknown."""
     text = " ".join(command.text.split())
     said = PROVEN | EXEMPT
     fitting = [start for start in said if text.startswith(start) and (start != "./lab" or text == start)]
     if not fitting:
-        raise Unknown(f"{command.file} shows `{text}`: run it, name its test, or say why there is none")
+        raise Unknown(
+            f"{command.file} shows `{text}`: let a test run it, name its test, or give a reason for none"
+        )
     return said[max(fitting, key=len)]
 
 
 def is_run(command: Shown) -> bool:
-    """Whether tests/live/test_commands_as_shown.py runs it, as it stands."""
+    """Return whether tests/live/test_commands_as_shown.py runs the command unchanged."""
     if CHECKS.fullmatch(command.text):
         return False
     if command.text.startswith("./lab"):

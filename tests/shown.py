@@ -1,4 +1,4 @@
-"""The commands that the README files, the documents, the labs and the notebooks show to people."""
+"""Find the commands that the README files, the documents, the labs and the notebooks show."""
 
 import re
 import subprocess
@@ -21,19 +21,19 @@ SHELLS = ("", "sh", "bash", "shell", "console")
 PICTURE = re.compile(r"[\u2190-\u21ff\u2500-\u25ff]")
 PLACES = {"NN": "01", "UNIT": "posts", "FAULT": "kill", "S": "1", "F": "/dev/null", "M": "1", "NUMBER": "01",
           "SIZES": "100"}  # fmt: skip
-"""What stands for something of the reader's own, and what a test takes instead."""
+"""Placeholders in shown commands, and the values that a test uses for them."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A command as it is shown, and where first."""
+    """A shown command, and the first place that shows it."""
 
     text: str
     file: str
 
     @property
     def words(self) -> list[str]:
-        """The words of a ./lab command, without brackets, with placeholders filled in."""
+        """The words of a ./lab command, without brackets and with its placeholders replaced."""
         bare = re.sub(r"[\[\]]", " ", self.text)
         return [PLACES.get(word, word) for word in bare.split()][1:]
 
@@ -44,7 +44,7 @@ class Shown:
 
 
 def shown() -> list[Shown]:
-    """Each different command, by its text."""
+    """Return each different command, by its text."""
     listed = subprocess.check_output(["git", "ls-files", "*.md"], cwd=REPO, text=True).split()
     found: dict[str, Shown] = {}
     for file in listed:
@@ -54,7 +54,7 @@ def shown() -> list[Shown]:
 
 
 def commands_in(text: str) -> Iterator[str]:
-    """Every command of one document, in its blocks first."""
+    """Yield every command of one document, in its blocks first."""
     for _, language, block in FENCE.findall(text):
         if language.startswith("python"):
             cells = re.findall(r"^\s*(?:\w+ = )?(%lab .*|!.*)$", block, re.MULTILINE)
@@ -68,7 +68,7 @@ def commands_in(text: str) -> Iterator[str]:
 
 
 def _lines(block: str) -> Iterator[str]:
-    """The commands of a block: a line each, or as many lines as the shell needs to make sense of one."""
+    """Yield the commands of a block: each line is one, unless the shell needs the following lines, too."""
     command = ""
     for line in block.splitlines():
         bare = re.sub(r"(^|\s+)#.*$", "", line).removeprefix("$ ").rstrip()

@@ -1,4 +1,4 @@
-"""Machines that play with the platform's modules on the real servers: what all of them share."""
+"""Shared by the state machines that drive the platform's modules on real servers."""
 
 from datetime import UTC, datetime
 
@@ -18,9 +18,9 @@ BOUNDS = settings(
 )  # fmt: skip
 POSTS = st.integers(0, 7)
 UNSHRUNK = settings(BOUNDS, phases=[Phase.generate])
-"""For what must fail: the first failure will do."""
+"""Settings for tests that must fail: the first failure is enough."""
 FOUND = (AssertionError, Flaky)
-"""Hypothesis plays a failure again, and what is wrong may show at another step then: that is Flaky."""
+"""Hypothesis repeats a failure; if it then appears at another step, Hypothesis raises Flaky."""
 
 
 def document(post: str, user: int, version: int, time: datetime) -> PostContent:

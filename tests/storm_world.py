@@ -1,4 +1,4 @@
-"""A system that makes no mistakes, as a storm's history has it; tests of the verdict add some."""
+"""The history of a correct system in a storm; the tests of the verdict add mistakes to it."""
 
 from dataclasses import dataclass, field
 
@@ -13,17 +13,17 @@ def words_of(post: str, version: int) -> str:
 
 @dataclass
 class World:
-    """A system that makes no mistakes: one change each second, in the view as soon as it is answered."""
+    """A correct system: one change each second, which is in the view as soon as it is answered."""
 
     history: History = field(default_factory=lambda: History(users=[ANN, BOB], limit=100))
     live: dict[str, Entry] = field(default_factory=dict)
 
     def write(self, user: int, post: str, kind: Kind = "create", outcome: Outcome = "done") -> None:
-        """One change; what is refused or unknown happens not."""
+        """Record one change; it takes effect only if its outcome is `done`."""
         now, known = float(len(self.history.writes)), self.live.get(post)
         version = known.version + 1 if known else 1
         words = "" if kind == "delete" else words_of(post, version)
-        words += f" (change {now})" if words and outcome == "refused" else ""  # nobody says the same twice
+        words += f" (change {now})" if words and outcome == "refused" else ""  # no text occurs twice
         done, time = outcome == "done", f"2026-01-01T00:00:{int(now):02d}.000000Z"
         status = {"done": 200, "refused": 403, "unknown": 0}[outcome]
         write = Write(now, now + 0.5, user, kind, post, words, outcome, status)
@@ -41,7 +41,7 @@ class World:
             self.live[post] = Entry(post, version, user, words, order)
 
     def stream(self, user: int = 0) -> list[Entry]:
-        """As the view shows it now."""
+        """Return the feed as the view shows it now."""
         found = [entry for entry in self.live.values() if user in (0, entry.user)]
         return sorted(found, key=lambda entry: entry.order, reverse=True)
 
@@ -49,7 +49,7 @@ class World:
         return {user: self.stream(user) for user in (0, ANN, BOB)}
 
     def read(self, user: int, page: list[Entry], floor: int | None = None) -> None:
-        """Somebody gets this page, now."""
+        """Record that a reader gets this page now."""
         now = float(len(self.history.writes))
         floor = len(self.history.events) if floor is None else floor
         self.history.reads.append(Read(now, now + 0.1, user, 200, floor, page))

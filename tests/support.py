@@ -1,4 +1,4 @@
-"""What the tests share: people who use the system, and waiting without sleeping blindly."""
+"""Shared by the tests: users of the system, and waiting for a condition instead of a fixed time."""
 
 import json
 import secrets
@@ -28,12 +28,12 @@ GATEWAY = ENDPOINTS["gateway"]
 
 
 def client(**options: Any) -> httpx.Client:
-    """A client of the gateway that ignores proxies."""
+    """Return a client of the gateway that ignores proxies."""
     return local_http.client(base_url=GATEWAY, timeout=10, **options)
 
 
 def eventually(look: Callable[[], T], *, within: float, what: str) -> T:
-    """The first truthy answer of `look`; fails with the last one when time runs out."""
+    """Call `look` repeatedly and return its first truthy result; fail with the last one after `within`."""
     deadline = time.monotonic() + within * slow()
     last: object = None
     while time.monotonic() < deadline:
@@ -50,7 +50,7 @@ def eventually(look: Callable[[], T], *, within: float, what: str) -> T:
 
 @contextmanager
 def stopped(unit: str) -> Iterator[None]:
-    """A unit that was asked to stop, and is started again afterwards."""
+    """Stop a unit, and start it again at the end of the block."""
     backend.stop_unit(unit)
     try:
         yield
@@ -59,13 +59,13 @@ def stopped(unit: str) -> Iterator[None]:
 
 
 def until_healthy() -> None:
-    """Wait until all services are reached and ready."""
+    """Wait until all services are reachable and ready."""
     with local_http.client(timeout=3) as http:
         eventually(lambda: not waiting_for(ENDPOINTS, http), within=60, what="a healthy system")
 
 
 class Person:
-    """Somebody with an account of their own and a token."""
+    """A user with an account and a token."""
 
     def __init__(self) -> None:
         self.name = f"p{secrets.token_hex(6)}"
@@ -83,14 +83,14 @@ class Person:
         self.http.headers["Authorization"] = f"Bearer {self.token}"
 
     def post(self, title: str = "title", content: str = "content", **more: Any) -> dict[str, Any]:
-        """Write a post that must be accepted."""
+        """Create a post; fail if it is not accepted."""
         answer = self.http.post("/api/posts", json={"title": title, "content": content, **more})
         assert answer.status_code == 201, answer.text
         post: dict[str, Any] = answer.json()
         return post
 
     def feed(self, limit: int = 100) -> list[dict[str, Any]]:
-        """The person's own stream. Raises HTTPStatusError, which `eventually` waits out."""
+        """Return the user's own feed. Raises HTTPStatusError, after which `eventually` tries again."""
         answer = self.http.get("/api/activity-stream/user", params={"limit": limit})
         if answer.status_code != 200:
             raise httpx.HTTPStatusError(answer.text, request=answer.request, response=answer)
@@ -99,12 +99,12 @@ class Person:
 
 
 def events_of(post_id: str) -> list[dict[str, Any]]:
-    """All events of one post as they stand on the topic, in order."""
+    """Return all events of one post from the topic, in order."""
     return [json.loads(value) for key, value in topic() if key == post_id]
 
 
 def topic(start: int = 0) -> Iterator[tuple[str, bytes]]:
-    """Key and value of each record from offset `start` to the present end; poison as it stands."""
+    """Return key and value of each record from offset `start` to the end, also of poison messages."""
     partition = TopicPartition(POSTS_TOPIC, 0)
     consumer: KafkaConsumer = reader(ENDPOINTS["kafka"])
     try:
@@ -122,13 +122,13 @@ def topic(start: int = 0) -> Iterator[tuple[str, bytes]]:
 
 
 def pid_of(unit: str) -> int:
-    """Process id of a running unit."""
+    """Return the pid of a running unit."""
     found = backend.pid_of(unit)
-    assert found, f"{unit} does not run"
+    assert found, f"{unit} is not running"
     return found
 
 
 def kill(unit: str) -> None:
-    """kill -9 of one unit of the system under test."""
+    """Send SIGKILL to one unit of the system under test."""
     assert pid_of(unit)
     backend.signal(unit, signal.SIGKILL)

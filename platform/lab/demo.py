@@ -28,7 +28,7 @@ def _answered(answer: httpx.Response, status: int) -> dict[str, Any]:
     if answer.status_code != status:
         raise LabError(
             f"{answer.request.method} {answer.request.url} answered {answer.status_code}: "
-            f"{shortened(answer.text, 300)}\nLook: ./lab status, ./lab doctor"
+            f"{shortened(answer.text, 300)}\nFind the cause: ./lab status, ./lab doctor"
         )
     body: dict[str, Any] = answer.json()
     return body

@@ -11,7 +11,7 @@ from lab.errors import LabError
 WITHOUT = "LAB_CI_WITHOUT_DOCKER"
 MEASURED: list[Stack] = []
 ENGINE_SECONDS, TEST_SECONDS, END_SECONDS = 1500.0, 1200.0, 300.0
-"""What each test may take: before it (an engine and images, where there are none), itself, after it."""
+"""Time limits of each test: before it (for an engine and images, if missing), itself, after it."""
 
 
 @pytest.hookimpl(wrapper=True)
@@ -28,14 +28,14 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
-    # Also when the time of all tests is up: what runs has to be removed.
+    # Also after the time limit of all tests: the running system must be removed.
     with step.limited(f"the end of {item.name}", END_SECONDS, whatever=True):
         return (yield)
 
 
 @pytest.fixture(scope="module")  # the native stack is needed again afterwards
 def on_compose() -> Iterator[Stack]:
-    """The system under Compose; without an engine this fails, unless somebody allowed it by hand."""
+    """Provide the system under Compose; fail without an engine, unless a user has allowed that."""
     try:
         with stack(home) as found:
             MEASURED.append(found)
@@ -47,7 +47,7 @@ def on_compose() -> Iterator[Stack]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What was measured, for whoever reads the log; before the end, pytest would keep it to itself."""
+    """Print what was measured at the end, because pytest hides earlier output."""
     for found in MEASURED:
         for what, seconds in found.seconds.items():
             terminalreporter.write_line(f"compose: {what}: {seconds:.0f} s")

@@ -1,4 +1,4 @@
-"""What the containers cost: processor time, memory, and whether the kernel ended something in one of them."""
+"""Measure what the containers cost: processor time, memory, and processes that the kernel killed."""
 
 import threading
 import time
@@ -18,7 +18,7 @@ MIB = 2**20
 
 
 def _files(identity: str, controller: str) -> Path:
-    """The folder in which the kernel counts for one container."""
+    """Return the folder with the kernel's counters for one container."""
     if V1.is_dir():
         return Path("/sys/fs/cgroup") / controller / "docker" / identity
     scope = V2 / "system.slice" / f"docker-{identity}.scope"
@@ -30,7 +30,7 @@ def _table(file: Path) -> dict[str, int]:
 
 
 def cpu_seconds(identity: str) -> float:
-    """Processor seconds that a container has used, its health checks included."""
+    """Return the processor seconds of a container, its health checks included."""
     folder = _files(identity, "cpuacct")
     if V1.is_dir():
         return int((folder / "cpuacct.usage").read_text()) / 1e9
@@ -38,7 +38,7 @@ def cpu_seconds(identity: str) -> float:
 
 
 def engine_seconds(root: Path) -> float:
-    """Processor seconds of the engine below `root`: what it runs to start health checks is part of it."""
+    """Return the processor seconds of the engine below `root`, with what it needs to start health checks."""
     total = 0.0
     for process in psutil.process_iter():
         with suppress(psutil.Error):
@@ -50,7 +50,7 @@ def engine_seconds(root: Path) -> float:
 
 
 def held(identity: str) -> int:
-    """Bytes that the kernel cannot take back from a container: all that it uses, without its file cache."""
+    """Return the bytes that the kernel cannot take back from a container: its memory without file cache."""
     folder = _files(identity, "memory")
     stat = _table(folder / "memory.stat")
     if V1.is_dir():
@@ -60,13 +60,13 @@ def held(identity: str) -> int:
 
 
 def kernel_kills(identity: str) -> int:
-    """How many processes the kernel has ended in a container, children of its main process included."""
+    """Return how many processes the kernel has killed in a container, child processes included."""
     name = "memory.oom_control" if V1.is_dir() else "memory.events"
     return _table(_files(identity, "memory") / name)["oom_kill"]
 
 
 def running(stack: Stack) -> dict[str, dict[str, Any]]:
-    """What the engine says of each running container, by the name of its service."""
+    """Return the engine's description of each running container, by the name of its service."""
     label = "com.docker.compose.service"
     return {
         each["Config"]["Labels"][label]: each for each in stack.all_containers() if each["State"]["Running"]
@@ -75,13 +75,13 @@ def running(stack: Stack) -> dict[str, dict[str, Any]]:
 
 @dataclass
 class Peaks:
-    """The most that each service has held, in bytes; `look` is called again and again."""
+    """The peak memory of each service in bytes; `look` must be called repeatedly."""
 
     bytes: dict[str, int] = field(default_factory=dict)
 
     def look(self, identities: dict[str, str]) -> None:
         for service, identity in identities.items():
-            with suppress(OSError, KeyError):  # it is being replaced
+            with suppress(OSError, KeyError):  # the container is being replaced
                 self.bytes[service] = max(self.bytes.get(service, 0), held(identity))
 
 
@@ -114,7 +114,7 @@ class Idle:
 
 
 def idle(stack: Stack, root: Path, seconds: float = 60.0) -> Idle:
-    """Measure for a minute what all running containers use, and what the engine uses beside them."""
+    """Measure for a minute the processor use of all running containers and of the engine."""
     identities = {service: each["Id"] for service, each in running(stack).items()}
     began, engine = time.monotonic(), engine_seconds(root)
     before = {service: cpu_seconds(identity) for service, identity in identities.items()}

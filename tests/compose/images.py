@@ -22,7 +22,7 @@ BASE = "debian:bookworm-slim"
 PACKAGES = ("ca-certificates", "busybox", "dumb-init", "locales")
 BASE_LABEL = "-".join(("base", *PACKAGES))
 CERTIFICATES = Path("/usr/local/share/ca-certificates")
-# What Python and Java can do without in an image.
+# Parts of Python and Java that an image does not need.
 LEFT_OUT = ("test", "tests", "idlelib", "tkinter", "turtledemo", "site-packages", "jmods", "legal", "man",
             "include", "docs", "*.a", "src.zip")  # fmt: skip
 OF_THE_BASE = ("libc.so", "libm.so", "ld-linux", "libpthread.so", "libdl.so", "librt.so", "linux-vdso")
@@ -38,7 +38,7 @@ def wanted() -> dict[str, str]:
 
 
 def places(paths: ServerPaths) -> dict[str, Path]:
-    """Where the machine has what images.toml names in braces."""
+    """Return where the machine has what images.toml names in braces."""
     return {
         "python": Path(sys.base_prefix),
         "postgresql": paths.postgresql_bin.parent,
@@ -53,7 +53,7 @@ def places(paths: ServerPaths) -> dict[str, Path]:
 
 
 class StandIns:
-    """Makes those images that the engine does not have yet."""
+    """Builds the images that the engine does not have yet."""
 
     def __init__(self, machine: Machine, paths: ServerPaths) -> None:
         self._machine = machine
@@ -62,7 +62,7 @@ class StandIns:
         self._tags = wanted()
 
     def make(self) -> list[str]:
-        """Make what is missing; returns the names of what was made. Raises LabError."""
+        """Build missing images, and return their names. Raises LabError."""
         made = [] if self._is_there(BASE, BASE_LABEL) else [self._make_base()]
         # Python first: another one is built on it.
         for name in sorted(self._recipes, key=lambda name: name != "python"):
@@ -91,7 +91,7 @@ class StandIns:
             self._machine.run("mmdebstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}",
                               *exclude, "bookworm", tar)  # fmt: skip
             self._machine.run("docker", "import", tar, "standin-bare")
-            # What signs this machine's downloads anew signs those of an image's build as well.
+            # A proxy that replaces certificates on this machine also does so while an image is built.
             (Path(folder) / "own").mkdir()
             for certificate in CERTIFICATES.glob("*.crt"):
                 shutil.copy(certificate, Path(folder) / "own")

@@ -1,4 +1,4 @@
-"""What a person does who has Docker and a browser only: JupyterLab's pages, a lab in it, a notebook."""
+"""The actions of a learner with only Docker and a browser: JupyterLab's pages, a lab, a notebook."""
 
 import asyncio
 import json
@@ -25,17 +25,17 @@ for cell in nbformat.read(sys.argv[1], as_version=4).cells:
         sys.exit("this cell failed: " + cell.source)
 """
 ASKED = "type:  "
-"""Stands before what a person is asked to type in a terminal."""
+"""The text before a command that the user must type in a terminal."""
 NOTEBOOK_SECONDS = 300
 
 
 def visitor(stack: Stack) -> httpx.Client:
-    """A client of JupyterLab without a token."""
+    """Return a client of JupyterLab without a token."""
     return local_http.client(base_url=f"http://127.0.0.1:{stack.environment['LAB_PORT_JUPYTER']}", timeout=30)
 
 
 def pages(stack: Stack) -> dict[str, str]:
-    """Open what the launcher shows; the titles and addresses of its cards. Fails when one does not answer."""
+    """Open every card of the launcher, and return titles and addresses. Fail if one does not answer."""
     url = stack.lab("notebook", "--no-browser").partition("JupyterLab: ")[2].split()[0]
     with visitor(stack) as http:
         # As a browser does it: the address with the token first, then by its cookie.
@@ -56,13 +56,13 @@ def pages(stack: Stack) -> dict[str, str]:
 
 
 def good_status(http: httpx.Client) -> str:
-    """The line in the status bar; '' while not all is well."""
+    """Return the line in the status bar; '' until all units run."""
     said = http.get("/civildiy/status").json()
     return str(said["line"]) if said["good"] else ""
 
 
 def kernel_without_being_asked(stack: Stack) -> str:
-    """Start a kernel as an opened notebook does, and run a cell in it; the name of the one that was taken."""
+    """Start a kernel as an opened notebook does, run a cell in it, and return the kernel's name."""
     token = stack.secrets()["JUPYTER_TOKEN"]
     with visitor(stack) as http:
         http.headers["Authorization"] = f"token {token}"
@@ -78,7 +78,7 @@ def kernel_without_being_asked(stack: Stack) -> str:
 
 
 async def printed(address: str, code: str) -> str:
-    """What a cell prints first, by the messages that a browser sends and gets. Raises TimeoutError."""
+    """Return a cell's first output, using the same messages as a browser. Raises TimeoutError."""
     header = {"msg_id": "1", "session": "1", "username": "", "msg_type": "execute_request", "version": "5.3"}
     content = {"code": code, "silent": False, "store_history": False, "user_expressions": {}}
     request = {"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell"}
@@ -120,7 +120,7 @@ def worked_on_a_lab(stack: Stack) -> None:
         eventually(hinted, within=20, what="the hint to show what stops the code")
         for piece in lab.pieces:
             piece.file.write_text(piece.source.read_text())
-        seen = inside("check", "01", code=2)  # what needs a say over the containers is left
+        seen = inside("check", "01", code=2)  # only the checks that must control containers are left
         assert "FAIL" not in seen
         assert "on your own machine, in this folder: ./lab check 01" in seen
         assert seen.count("NOT GRADABLE: ") == 2
@@ -135,7 +135,7 @@ def worked_on_a_lab(stack: Stack) -> None:
 
 
 def played(stack: Stack, name: str) -> int:
-    """Run all cells of a notebook, and type what is asked for; how often that was. Fails when a cell does."""
+    """Run all cells of a notebook, type the requested commands, and return their number. Fail with a cell."""
     command = ["docker", "compose", "exec", "-T", "jupyterlab", "python", "-u", "-c", RUN_IT]
     said: list[str] = []
     began = time.monotonic()

@@ -1,4 +1,4 @@
-"""What the engine says when the kernel has ended a process in a container for lack of memory."""
+"""The engine's events about processes that the kernel has killed in a container for lack of memory."""
 
 import json
 import threading
@@ -16,7 +16,7 @@ class MemoryKills:
 
     @contextmanager
     def watched(self, environment: Mapping[str, str], project: str) -> Iterator[None]:
-        """Listen until the end: a container that is made again forgets what happened in it."""
+        """Listen until the end, because a container that is created again has no record of it."""
         words = ["docker", "events", "--filter", "event=oom", "--format", "{{json .Actor.Attributes}}",
                  "--filter", f"label=com.docker.compose.project={project}"]  # fmt: skip
         with step.started(words, environment) as child:

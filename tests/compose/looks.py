@@ -1,4 +1,4 @@
-"""How the system is under Compose, seen from this machine, and what the project's own tests say of it."""
+"""The state of the system under Compose, seen from this machine, and the results of its own tests."""
 
 import sys
 import time
@@ -16,13 +16,13 @@ GATEWAY = f"http://127.0.0.1:{OWN['LAB_PORT_HTTP']}"
 
 
 def routed() -> dict[str, int]:
-    """What the gateway answers for each service."""
+    """Return the gateway's answer for each service."""
     with local_http.client(base_url=GATEWAY, timeout=10) as http:
         return {name: http.get(f"/api/{path}/health").status_code for name, path in PATHS.items()}
 
 
 def answers(service: str) -> bool:
-    """Whether the gateway gets an answer from the service within a second."""
+    """Return whether the gateway gets an answer from the service within a second."""
     try:
         url = f"{GATEWAY}/api/{PATHS[service]}/health"
         return local_http.get(url, timeout=1).status_code == 200
@@ -31,7 +31,7 @@ def answers(service: str) -> bool:
 
 
 def healthy() -> bool:
-    """Whether everything, the path of an event included, works."""
+    """Return whether everything, the path of an event included, works."""
     with local_http.client(base_url=GATEWAY, timeout=5) as http:
         stats = http.get("/api/activity-stream/stats").json()
     return (
@@ -43,7 +43,7 @@ def healthy() -> bool:
 
 
 def suite(on_compose: Stack, name: str, file: Path, *arguments: str) -> list[str]:
-    """Run the project's own tests against Compose; returns the names of those that passed."""
+    """Run the project's own tests against Compose, and return the names of those that passed."""
     # Against a system that is down each of them would wait for its minute.
     eventually(healthy, within=60, what="a healthy system to try it on")
     began = time.monotonic()

@@ -35,7 +35,7 @@ class HostNetwork:
         self._file.unlink(missing_ok=True)
 
     def _noted(self) -> dict[str, Any]:
-        """What was noted since this machine started; empty when nothing was."""
+        """Return what was noted since this machine started; empty when nothing was."""
         try:
             found: dict[str, Any] = json.loads(self._file.read_text())
         except (OSError, ValueError):

@@ -73,7 +73,7 @@ class Stack:
         return said
 
     def secrets(self) -> dict[str, str]:
-        """What .env holds."""
+        """Return what .env holds."""
         return read_pairs(REPO / ".env")
 
     def tell_of_a_proxy(self, told: bool) -> None:
@@ -88,7 +88,7 @@ class Stack:
             self._client.unlink(missing_ok=True)
 
     def all_containers(self) -> list[dict[str, Any]]:
-        """What `docker inspect` says of each container of the project."""
+        """Return what `docker inspect` says of each container of the project."""
         label = "label=com.docker.compose.project=civildiy-test"
         ids = self.run("docker", "ps", "--all", "--quiet", "--filter", label).split()
         found: list[dict[str, Any]] = json.loads(self.run("docker", "inspect", *ids)) if ids else []
@@ -110,7 +110,7 @@ class Stack:
         return self.run(*self.lab_words(*arguments), code=code)
 
     def lab_words(self, *arguments: object) -> list[object]:
-        """The words of `./lab …`."""
+        """Return the words of `./lab …`."""
         return [sys.executable, "-P", "-m", "lab", *arguments]
 
     def kill(self, unit: str) -> None:
@@ -120,21 +120,21 @@ class Stack:
         self.run("env", f"PYTHONPATH={paths}", sys.executable, "-c", program, unit)
 
     def state(self, unit: str) -> dict[str, Any]:
-        """The engine's view of a unit: Pid, Paused, Running, OOMKilled."""
+        """Return the engine's view of a unit: Pid, Paused, Running, OOMKilled."""
         found: dict[str, Any] = self.container(unit)["State"]
         return found
 
     def container(self, unit: str) -> dict[str, Any]:
-        """What `docker inspect` says of a unit."""
+        """Return what `docker inspect` says of a unit."""
         found: dict[str, Any] = json.loads(self.run("docker", "inspect", f"civildiy-test-{unit}-1"))[0]
         return found
 
 
 @contextmanager
 def stack(home: Home) -> Iterator[Stack]:
-    """The machine's engine, or one made for the purpose; the native stack rests meanwhile.
+    """Yield the machine's engine, or one made for the purpose; the native stack rests meanwhile.
 
-    Raises LabError when no engine can be had.
+    Raises LabError when no engine can be started.
     """
     native = NativeBackend(home)
     was_up = native.running()

@@ -22,13 +22,13 @@ _began: list[float] = []
 
 
 class TimeIsUp(LabError):
-    """A step took too long; the text says which, and what it said last."""
+    """Raised when a step took too long; the text contains the step and its last output."""
 
 
 def run(
     command: Sequence[object], environment: Mapping[str, str], seconds: float, cwd: object = None
 ) -> tuple[int, str]:
-    """Exit code of a command and what it printed. Raises TimeIsUp."""
+    """Return the exit code of a command and its output. Raises TimeIsUp."""
     words = [str(part) for part in command]
     with started(words, environment, cwd) as child:
         try:
@@ -44,7 +44,7 @@ def run(
 def started(
     words: list[str], environment: Mapping[str, str], cwd: object = None
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """A command whose words come through a pipe; it and what it started are gone afterwards."""
+    """Yield a command whose output comes through a pipe; at the end, kill it and its children."""
     child = subprocess.Popen(
         words, env=dict(environment), cwd=None if cwd is None else str(cwd), start_new_session=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -60,7 +60,7 @@ def started(
 
 
 def end_group(child: "subprocess.Popen[bytes]") -> None:
-    """End a child and all that it started: first with SIGINT, which lets pytest put things back."""
+    """End a child and all its children: first with SIGINT, so that pytest can clean up."""
     os.killpg(child.pid, signal.SIGINT)
     with suppress(subprocess.TimeoutExpired):
         child.wait(PATIENCE_SECONDS)

@@ -1,4 +1,4 @@
-"""A company's network: all downloads pass a proxy, which signs them anew.
+"""A company's network: all downloads pass a proxy, which replaces their certificates.
 
 The proxy here hands on what it gets, encrypted as it is. The signing is this machine's own, where it has
 one (its certificates then lie in /usr/local/share/ca-certificates): a base image that does not know them is
@@ -88,7 +88,7 @@ def strangers_base(on_compose: Stack, tmp_path: Path) -> Iterator[None]:
 
 @pytest.fixture
 def certificates() -> Iterator[list[Path]]:
-    """This machine's own certificates, in the project's folder for as long as the test runs."""
+    """Put this machine's own certificates into the project's folder while the test runs."""
     copies = [OURS / f"test-{found.name}" for found in sorted(CERTIFICATES.glob("*.crt"))]
     yield copies
     for copy in copies:

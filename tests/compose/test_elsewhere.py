@@ -1,4 +1,4 @@
-"""What other machines need: a classroom without a network, an engine whose containers are not reached."""
+"""Other machines: a classroom without a network, and an engine whose containers cannot be reached."""
 
 import json
 import sys
@@ -20,7 +20,7 @@ def image_id(on_compose: Stack, name: str) -> str:
 
 
 def test_classroom_needs_the_network_once(on_compose: Stack, tmp_path: Path) -> None:
-    on_compose.lab("up")  # makes the images, if nothing else has
+    on_compose.lab("up")  # builds the images, if no earlier test has
     archive = tmp_path / "classroom.tar"
     on_compose.timed("bundle", sys.executable, "-P", "-m", "lab", "bundle", archive)
     on_compose.figures.append(f"bundle: {archive.stat().st_size / 1e6:.0f} MB")

@@ -22,7 +22,7 @@ PAGES = ("HTTP", "DASHBOARD", "CONSUL", "JUPYTER")
 OWN = ("auth", "profile", "posts", "posts-relay", "feed", "feed-projector")
 EVERYWHERE = "break_everywhere"
 NATIVE_ONLY = {"break_native", "crash_points", "rotation", "storm_finds", "up"}
-"""They need a process that can kill itself (a container's first cannot), or the native supervisor."""
+"""These need a process that can kill itself (a container's first one cannot), or the native supervisor."""
 LIVE = sorted(
     {file.stem.removeprefix("test_") for file in (REPO / "tests/live").glob("test_*.py")}
     - NATIVE_ONLY
@@ -156,7 +156,7 @@ def test_live_tests(on_compose: Stack, tmp_path: Path, name: str) -> None:
 
 
 def test_faults_everywhere(on_compose: Stack, tmp_path: Path) -> None:
-    """Each fault at each unit, as far as an engine can do it. It takes five minutes: by hand."""
+    """Each fault at each unit, if an engine can inject it. Run by hand, because it takes five minutes."""
     assert suite(on_compose, EVERYWHERE, tmp_path / "live.xml", f"tests/live/test_{EVERYWHERE}.py")
 
 
@@ -171,13 +171,13 @@ def test_learners_way(on_compose: Stack, tmp_path: Path) -> None:
 
 
 def test_a_lab_in_jupyterlab(on_compose: Stack) -> None:
-    """Whoever has Docker and a browser only can work on a lab: start, check, hint, tools, stop."""
+    """A learner with only Docker and a browser can work on a lab: start, check, hint, tools, stop."""
     jupyterlab.worked_on_a_lab(on_compose)
 
 
 @pytest.mark.parametrize("name", ["00-tour", "02-discovery"])
 def test_a_notebook_in_jupyterlab(on_compose: Stack, name: str) -> None:
-    """A person outside does what JupyterLab cannot, and the notebook sees it."""
+    """A user outside does what JupyterLab cannot do, and the notebook sees the effect."""
     assert jupyterlab.played(on_compose, name) > 0
 
 
@@ -235,12 +235,12 @@ def test_warm_start_and_figures(on_compose: Stack) -> None:
 
 
 def test_the_kernel_ended_nothing_for_lack_of_memory(on_compose: Stack) -> None:
-    """In no container, also not in those that were made again since."""
+    """No container may contain one, also not those that were created again."""
     assert on_compose.memory_kills.seen == []
 
 
 def test_reset_deletes_the_volumes(on_compose: Stack) -> None:
-    """The last test: nothing is left to look at."""
+    """The last test, because it removes the system."""
 
     def volumes() -> list[str]:
         label = "label=com.docker.compose.project=civildiy-test"

@@ -115,7 +115,7 @@ def test_no_process_is_ended_under_load(on_compose: Stack, tmp_path: Path) -> No
 
 @contextmanager
 def alone(stack: Stack, unit: str) -> Iterator[tuple[str, str]]:
-    """A server of its own, as the file starts it and with its limit; gives its id and address."""
+    """Yield a server of its own, as the file starts it and with its limit; gives its id and address."""
     service = SERVICES[unit]
     words = ["docker", "run", "--detach", "--memory", service["mem_limit"], service["image"]]
     identity = stack.run(*words, *service["command"]).split()[-1]

@@ -33,7 +33,7 @@ def lab(*words: str, code: int = 0) -> str:
 
 @pytest.fixture(autouse=True, scope="module")
 def learners_files() -> Iterator[None]:
-    """The learner's own files and progress are there again afterwards."""
+    """Restore the learner's own files and progress afterwards."""
     kept = {file: file.read_bytes() for file in FILES}
     record = home.root / "progress.json"
     progress = record.read_bytes() if record.exists() else None
@@ -53,7 +53,7 @@ def test_a_learners_way(tmp_path: Path) -> None:
     assert "platform (started)" in lab("list")
     began = time.monotonic()
     seen = lab("check", "01", code=3)
-    assert time.monotonic() - began < 8 * slow(), "nobody waits for what is not written"
+    assert time.monotonic() - began < 8 * slow(), "the checks must not wait for a step without code"
     assert "NOT ATTEMPTED: 0 of 18 checks" in seen
     assert "Step 1 Say that you are alive: /health\n  OPEN, 0 of 1 points, the platform's code" in seen
     first, second = lab("hint", "01"), lab("hint", "01")
@@ -106,7 +106,7 @@ def test_watch_answers_each_save(tmp_path: Path) -> None:
     assert line in good
     heard = tmp_path / "heard"
     with heard.open("w") as out:
-        # A run in the background ignores Ctrl-C, and would hand that down.
+        # A background process ignores Ctrl-C, and its children inherit that.
         command = ["env", "--default-signal=INT", "./lab", "check", "01", "--watch"]
         watching = subprocess.Popen(command, cwd=REPO, stdout=out, stderr=out)
     try:
@@ -194,7 +194,7 @@ def test_words_for_a_garbled_record() -> None:
 
 
 def test_the_starter_replaces_whatever_is_in_its_place(tmp_path: Path) -> None:
-    """A link is not followed, or the starter would be written over what it leads to."""
+    """A symbolic link is not followed: the starter would overwrite the file behind it."""
     api, schemas = FILES[:2]
     (tmp_path / "mine.py").write_text("mine")
     api.unlink()

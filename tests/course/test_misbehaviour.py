@@ -1,4 +1,4 @@
-"""The learner's module may do anything: there is a verdict that shows the line, and a way back."""
+"""The learner's module may do anything: the verdict still shows the line, and the system recovers."""
 
 from collections.abc import Iterator
 
@@ -108,7 +108,7 @@ OTHERS = "test_unknown_fields_are_refused"
 @pytest.mark.campaign
 @pytest.mark.parametrize("case", STRANGE)
 def test_the_rest_of_the_lab_is_judged(stage: Stage, case: str) -> None:
-    """Step 4 or its whole file is wrong; the other file is right, and its step passes."""
+    """Step 4 or its whole file is wrong, but the other file is right and its step passes."""
     old, new, said, wanted = STRANGE[case]
     stage.reference()
     text = (stage.folder / "api.py").read_text()
@@ -127,7 +127,7 @@ def test_an_import_that_fails_is_shown_before_anything_is_written(stage: Stage) 
     for piece in LAB.pieces:
         text = starter(LAB, piece)
         (stage.folder / piece.file.name).write_text(text.replace("import datetime\n", "import datetim\n"))
-    eventually(lambda: unusable(backend, "profile"), within=20, what="profile to say so")
+    eventually(lambda: unusable(backend, "profile"), within=20, what="profile to report it")
     code, verdicts = stage.grade()
     assert code == 1
     assert {(v["step"], v["outcome"]) for v in verdicts} == {
@@ -138,7 +138,7 @@ def test_an_import_that_fails_is_shown_before_anything_is_written(stage: Stage) 
 
 @pytest.mark.campaign
 def test_two_files_that_need_each_other(stage: Stage) -> None:
-    """Whichever is imported first cannot be used; the service goes on with the platform's."""
+    """The first imported file cannot be used, so the service continues with the platform's code."""
     stage.reference()
     schemas = (stage.folder / "schemas.py").read_text()
     (stage.folder / "schemas.py").write_text(

@@ -1,4 +1,4 @@
-"""The graders are graded: each wrong solution is caught by its check, each right one passes."""
+"""Tests of the checks: each wrong solution fails its check, each right one passes."""
 
 import os
 import re
@@ -24,7 +24,7 @@ DAILY = (
     "07-feeds/no-expiry",
     "08-cqrs/one-get-per-item",
 )
-"""One of each lab, of those that are caught quickly; all others are a campaign."""
+"""One quickly judged solution of each lab; all others run in the campaign."""
 IDS = "pg_get_serial_sequence('users', 'id')"
 RAISE_IDS = f"SELECT setval({IDS}, greatest(%s, nextval({IDS})))"
 LABS = [lab.number for lab in exercises()]
@@ -39,7 +39,7 @@ def stages() -> Iterator[Stages]:
 
 @pytest.fixture(autouse=True)
 def ids_go_on() -> Iterator[None]:
-    """One wrong solution drops the table of accounts: without this, ids that have profiles come again."""
+    """Restore the sequence of ids: one wrong solution drops the table of accounts, and ids would repeat."""
     with postgresql("auth") as connection:
         found = connection.execute("SELECT coalesce(max(id), 1) FROM users").fetchone()
     yield
@@ -48,7 +48,7 @@ def ids_go_on() -> Iterator[None]:
 
 
 def cases() -> Sequence[object]:
-    """All mutants by lab; those that are not for every day are a campaign."""
+    """Return all mutants by lab; those that are not for every day are a campaign."""
     assert {name.partition("/")[0] for name in DAILY} == {lab.folder.name for lab in exercises()}
     return [pytest.param(m, marks=[] if m.name in DAILY else [pytest.mark.campaign], id=m.name) for m in ALL]
 
@@ -57,7 +57,7 @@ def cases() -> Sequence[object]:
 def test_mutant(stages: Stages, mutant: Mutant, capsys: pytest.CaptureFixture[str]) -> None:
     stage = stages.of(mutant.lab)
     stage.play(mutant)
-    # A wrong solution meets the check that is named for it, a right one all of them.
+    # A wrong solution runs only the check that should catch it, a right one all checks.
     code, verdicts = stage.grade(only=mutant.check)
     with capsys.disabled():
         print(
@@ -71,7 +71,7 @@ def test_mutant(stages: Stages, mutant: Mutant, capsys: pytest.CaptureFixture[st
     caught = [v for v in verdicts if v["check"].partition("[")[0] == mutant.check and v["outcome"] == "fail"]
     assert caught, [(v["check"], v["outcome"], v["lines"]) for v in verdicts]
     assert {v["step"] for v in caught} == {step} <= {*range(1, len(mutant.lab.steps) + 1)}
-    # What was seen varies with ids and times; all other words are kept and compared.
+    # Observed values vary with ids and times; all other text is stored and compared.
     words = "".join(
         f"{label}: {said}\n" for label, said in caught[0]["lines"] if label in ("did", "expected", "means")
     )
@@ -81,7 +81,7 @@ def test_mutant(stages: Stages, mutant: Mutant, capsys: pytest.CaptureFixture[st
 
 
 def lasting(words: str) -> str:
-    """Without what varies from run to run: deadlines (LAB_SLOW stretches them), addresses, offsets, ids."""
+    """Remove what varies from run to run: deadlines (LAB_SLOW changes them), addresses, offsets, ids."""
     words = re.sub(r"\d+\.\d+\.\d+\.\d+:\d+", "HOST:PORT", words)
     words = re.sub(r"probe-[0-9a-f]+", "probe-N", words)
     words = re.sub(r"within [\d.]+ s", "within N s", words)
@@ -92,12 +92,12 @@ def lasting(words: str) -> str:
 
 SINGLE = [(lab, step) for lab in exercises() for step in range(1, len(lab.steps) + 1)]
 DAILY_STEPS = {("01", 4), ("02", 4), ("04", 3), ("08", 2)}
-"""Of those that are judged quickly; all others are a campaign."""
+"""Quickly judged solutions; all others run in the campaign."""
 
 
 @pytest.fixture
 def merged(stages: Stages, request: pytest.FixtureRequest) -> Iterator[Stage]:
-    """A stage on which files are merged with the platform's, as a learner's are."""
+    """Provide a stage that merges files with the platform's, as it does a learner's."""
     stages.close()
     lab: Exercise = request.node.callspec.params["lab"]
     found = Stage(home, backend, lab, merged=True)

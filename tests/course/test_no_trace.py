@@ -1,4 +1,4 @@
-"""What checks put on the topic and into the view is judged by nobody after they have ended."""
+"""After the checks have ended, ./lab verify does not judge what they put on the topic and into the view."""
 
 import pytest
 from support import backend, home
@@ -10,7 +10,7 @@ from lab.probes.readiness import slow
 
 SECONDS = 60
 LABS = [lab for lab in exercises() if lab.number in ("06", "07", "08")]
-"""Their checks write events of their own, late, doubled and broken ones, too."""
+"""The checks of these labs write their own events, also late, doubled and broken ones."""
 
 
 def told(tool: str) -> Ran:

@@ -34,7 +34,7 @@ def test_every_check_says_not_gradable(unit: str, tmp_path: Path) -> None:
     with stopped(unit):
         verdicts = not_gradable(tmp_path / "verdicts.json", "checks")
     until_healthy()
-    # The services do without Consul for a while, so they are healthy before it has a leader again.
+    # The services can work without Consul for a while, so they are healthy before it has a leader.
     eventually(lambda: not trouble(), within=20, what="all servers to answer")
     assert len(verdicts) > 40
     others = [v for v in verdicts if dict(v["lines"])["why"] != f"{unit} does not answer"]
@@ -50,27 +50,27 @@ def test_every_check_says_not_gradable(unit: str, tmp_path: Path) -> None:
     ],
 )
 def test_a_frozen_server_is_named(unit: str, tmp_path: Path) -> None:
-    """It still takes connections, and never answers."""
+    """The server still accepts connections, but never answers."""
     backend.freeze(unit)
     try:
         verdicts = not_gradable(tmp_path / "verdicts.json", "checks/test_07_feeds.py")
     finally:
         backend.thaw(unit)
     until_healthy()
-    # Whoever asks the frozen one may be silent as well.
+    # A unit that waits for the paused one may not answer either.
     assert all(unit in dict(verdict["lines"])["why"] for verdict in verdicts), verdicts
 
 
 @pytest.mark.fault
 @pytest.mark.campaign
 def test_a_server_that_dies_during_a_check_is_named() -> None:
-    """Killed again and again from the moment on when the check has begun; it comes back each time."""
+    """The server is killed repeatedly after the start of the check; its supervisor restarts it each time."""
     ended = Event()
 
     def kill_redis() -> None:
         eventually(lambda: backend.pid_of("feed-projector") is None, within=60, what="the check to begin")
         while not ended.wait(0.1):
-            with suppress(LabError):  # it is dead still
+            with suppress(LabError):  # it is still dead
                 backend.signal("redis", SIGKILL)
 
     killer = Thread(target=kill_redis)
@@ -87,7 +87,7 @@ def test_a_server_that_dies_during_a_check_is_named() -> None:
 
 
 def not_gradable(file: Path, checks: str) -> list[dict[str, Any]]:
-    """The verdicts of a run in which nothing could be graded."""
+    """Return the verdicts of a run in which no check could be graded."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     env |= NO_PLUGINS
     command = [sys.executable, "-m", "pytest", "-q", f"--verdicts={file}", checks]

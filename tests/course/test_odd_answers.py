@@ -1,4 +1,4 @@
-"""An odd answer of the learner's code is a fail that shows the answer; the check does not break."""
+"""An odd answer of the learner's code makes the check fail and show the answer; the check never crashes."""
 
 from collections.abc import Iterator
 

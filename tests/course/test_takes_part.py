@@ -1,4 +1,4 @@
-"""A check begins when the gateway knows the way to the units it grades, not when they merely run."""
+"""A check begins when the gateway can route to the units that it grades, not already when they run."""
 
 import pytest
 from grading import judge
@@ -19,7 +19,7 @@ def test_a_unit_without_a_router_does_not_take_part() -> None:
         return "auth" in judge.absent_units(exercise("05").units)
 
     eventually(lambda: not judge.absent_units(exercise("05").units), within=10, what="all units to take part")
-    # auth puts its rules back within two seconds, perhaps before the gateway has seen that they were gone.
+    # auth restores its rules within two seconds, perhaps before the gateway has noticed their absence.
     eventually(lost, within=5, what="auth to be without a router")
     eventually(
         lambda: not judge.absent_units(exercise("05").units), within=10, what="auth's router to be back"

@@ -1,4 +1,4 @@
-"""The API as a client of the gateway meets it."""
+"""The API, as a client of the gateway sees it."""
 
 import secrets
 from typing import Any

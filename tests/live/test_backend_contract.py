@@ -1,4 +1,4 @@
-"""What every backend promises to the code above it; the suite runs on each backend unchanged."""
+"""The contract that every backend must fulfil; the same suite runs on each backend."""
 
 import os
 import re
@@ -20,7 +20,7 @@ from lab.probes import instances, local_http
 from lab.topology import SERVERS, SERVICES, STORES, UNITS
 
 UNIT = "profile"
-"""The unit that is stopped, paused and cut off here: nothing else in the suite depends on it meanwhile."""
+"""The unit that these tests stop, pause and cut off; no other test of the suite needs it meanwhile."""
 
 
 def connects(address: str) -> bool:
@@ -65,7 +65,7 @@ class TestAddresses:
         assert not [value for value in read(name, backend.variables()).values() if "${" in value]
 
     def test_units_can_call_back(self) -> None:
-        """A program of this machine can listen where units reach it (recording proxies do)."""
+        """A program of this machine can listen on an address that units reach, as recording proxies do."""
         with socket.create_server((backend.listen_host(), 0)) as server:
             assert server.getsockname()[1] > 0
 

@@ -1,4 +1,4 @@
-"""Faults on demand: each can be seen while it is on, and ends by itself, whatever happens."""
+"""Faults on demand: each is visible while it is active, and ends by itself in every case."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ from lab.probes.readiness import slow
 
 pytestmark = pytest.mark.fault
 GATEWAY_SECONDS = 10
-"""Then Traefik answers 504 in the place of a silent service."""
+"""The time after which Traefik answers 504 for a service that does not answer."""
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,7 @@ def healed() -> Iterator[None]:
 
 
 def silent(unit: str) -> bool:
-    """Whether a service does not answer at its own address."""
+    """Return whether a service does not answer at its own address."""
     try:
         local_http.get(f"{ENDPOINTS[unit]}/health", timeout=0.5)
     except httpx.TransportError:
@@ -119,7 +119,7 @@ def test_a_frozen_store_is_named_before_the_gateway_gives_up(store: str, path: s
         answer = ada.http.get(path, timeout=30)
         assert time.monotonic() - began < GATEWAY_SECONDS
         if turn == 0 and answer.is_success:
-            continue  # it came before the fault
+            continue  # the request was answered before the fault
         assert answer.status_code == 503, answer.text
         assert store in answer.json()["detail"]
     break_.heal_all(home, backend)
@@ -139,7 +139,7 @@ def test_kill_and_restart_and_amnesia() -> None:
 
 @pytest.mark.campaign
 def test_amnesia_comes_to_its_end_when_the_command_is_killed() -> None:
-    """Between stopping Consul and starting it again nobody may be left to do it by hand."""
+    """If the command is killed between stopping Consul and starting it, the guardian still starts it."""
     before = pid_of("consul")
     command = subprocess.Popen([REPO / "lab", "break", "amnesia"], stdout=subprocess.DEVNULL)
     eventually(lambda: on("amnesia"), within=20, what="the fault to be noted")

@@ -1,4 +1,4 @@
-"""Every fault at every unit: it is seen, it ends by itself, and the system is well again with no hand.
+"""Every fault at every unit: it is visible, it ends by itself, and the system recovers without help.
 
 Takes several minutes, so it is run by hand: .venv/bin/python -m pytest tests/live/test_break_everywhere.py
 (on Compose: .venv/bin/python -m pytest tests/compose/test_on_compose.py -k "comes_up or everywhere")
@@ -37,7 +37,7 @@ def healed() -> Iterator[None]:
 
 
 def container(unit: str) -> dict[str, Any]:
-    """What the engine says of the unit's container."""
+    """Return what the engine says of the unit's container."""
     found: list[dict[str, Any]] = json.loads(engine.must("inspect", containers.name(unit)))
     return found[0]
 
@@ -50,7 +50,7 @@ def frozen(unit: str) -> bool:
 
 
 def cut_off(unit: str) -> bool:
-    """Whether the unit is out of the network of Compose, or the packet filter has a table for its group."""
+    """Return whether Compose's network lacks the unit, or the packet filter has a table for its group."""
     if backend.kind == "compose":
         return not container(unit)["NetworkSettings"]["Networks"]
     group, pid = network.group(home, unit), backend.pid_of(unit)
@@ -59,7 +59,7 @@ def cut_off(unit: str) -> bool:
 
 
 def full(unit: str) -> bool:
-    """Whether its files have a limit, as /proc says: to ask the kernel takes the unit's own group."""
+    """Return whether /proc reports a limit for its files: prlimit would need the unit's own group."""
     limits = Path(f"/proc/{backend.pid_of(unit)}/limits").read_text()
     (soft,) = (line.split()[3] for line in limits.splitlines() if line.startswith("Max file size"))
     return soft != "unlimited"
@@ -106,6 +106,6 @@ def test_fault(name: str, unit: str) -> None:
 
 
 def test_every_fault_is_looked_for() -> None:
-    others = {"duplicate", "reorder", "poison"}  # nothing of them stays; the storm judges what they did
+    others = {"duplicate", "reorder", "poison"}  # these leave no state behind; the storm judges their effects
     assert {found.name for found in FAULTS} == {*SIGNS, *NEW_PROCESS, *others}
     assert all(found.units == UNITS for found in FAULTS if found.name in ("kill", "pause", "restart", "slow"))

@@ -1,4 +1,4 @@
-"""Faults that only the native backend can do: with an engine there is no such limit, and no such clock."""
+"""Faults that only the native backend can inject: an engine has no such limit and no second clock."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""The commands, as a person types them."""
+"""The commands, as a user types them."""
 
 import json
 import os
@@ -37,7 +37,7 @@ def test_up_starts_what_was_stopped() -> None:
 
 
 def refused(*arguments: str, **environment: str) -> str:
-    """What a command says that does not do its work."""
+    """Return the error message of a command that fails."""
     ran = subprocess.run(
         [REPO / "lab", *arguments], capture_output=True, text=True, check=False, timeout=120 * slow(),
         env={**os.environ, **environment},
@@ -65,7 +65,7 @@ def test_status() -> None:
         return all(unit["state"] == "running" and unit["pid"] and unit["memory"] > 1e6 for unit in units())
 
     assert [unit["name"] for unit in units()] == list(UNITS)
-    # A worker that the test before has restarted is nothing that a healthy system waits for.
+    # A healthy system does not wait for a worker, which the test before may have restarted.
     eventually(all_run, within=10, what="all units running")
     table = lab("status")
     assert table.count("passing") == 4

@@ -1,4 +1,4 @@
-"""Shown commands that look or are not one of ./lab are run as they stand."""
+"""Run every shown command that changes nothing, or is not a command of ./lab, unchanged."""
 
 import os
 import re
@@ -14,10 +14,10 @@ from support import ENDPOINTS, backend
 from lab.home import REPO
 
 ENDLESS = re.compile(r"^(while|watch) |\./lab logs .* -f")
-MENDED_BY = {"redis-cli -h 127.0.0.23 LTRIM": "./lab rebuild"}
-"""What puts right again what a command has spoilt on purpose."""
+REPAIRED_BY = {"redis-cli -h 127.0.0.23 LTRIM": "./lab rebuild"}
+"""The command that repairs what another command has broken on purpose."""
 NATIVE = re.compile(r"127\.0\.0\.|localhost/")
-"""Addresses of the native backend; with another one these commands speak to whoever is there."""
+"""Addresses of the native backend; with another backend, other programs may listen there."""
 
 
 ENV = {**os.environ, "COLUMNS": "80"}
@@ -32,12 +32,12 @@ def run(line: str) -> None:
         ["bash", "-c", line], cwd=REPO, env=ENV, capture_output=True, text=True, timeout=180, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    if " logs " not in line:  # a unit's log may hold a traceback, of the unit
+    if " logs " not in line:  # a unit's log may contain a traceback, which is the unit's
         assert "Traceback" not in done.stdout + done.stderr
 
 
 def run_until_it_speaks(line: str) -> None:
-    """For what goes on until somebody ends it."""
+    """Run a command that only ends when it is stopped."""
     with subprocess.Popen(
         ["bash", "-c", line], cwd=REPO, env=ENV, stdout=subprocess.PIPE, start_new_session=True
     ) as command:
@@ -59,6 +59,6 @@ def test_runs(command: Shown) -> None:
     try:
         run_until_it_speaks(line) if ENDLESS.search(line) else run(line)
     finally:
-        for start, mending in MENDED_BY.items():
+        for start, mending in REPAIRED_BY.items():
             if line.startswith(start):
                 run(mending)

@@ -42,7 +42,7 @@ def test_pages_of_other_origins(anybody: httpx.Client, ada: Person) -> None:
     for other in ("https://evil.example.org", "null", f"{ORIGIN}.evil.org", ORIGIN.upper()):
         assert "access-control-allow-origin" not in preflight(anybody, other).headers
 
-    # The answer itself: also a refusal can be read by the page, and every answer tells caches to look.
+    # The answer itself: a page can read a refusal, too, and every answer has a Vary header for caches.
     from_page = {"Origin": ORIGIN}
     refused = anybody.get(PATH, headers=from_page)
     assert (refused.status_code, refused.headers["access-control-allow-origin"]) == (401, ORIGIN)

@@ -1,4 +1,4 @@
-"""A process dies exactly at a seam of the event path: nothing is lost, doubled or out of order."""
+"""A process crashes between two steps of the event path: nothing is lost, doubled or out of order."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(
 
 
 class Crashing:
-    """Arms the point while the storm blows, until the unit died there `times` times."""
+    """Arms the crash point during the storm, until the unit has crashed there `times` times."""
 
     def __init__(self, name: str, times: int) -> None:
         self._name = name
@@ -29,7 +29,7 @@ class Crashing:
         self._armed = self._over = False
 
     def look(self, storm: Storm) -> None:
-        """A turn of the storm."""
+        """Act once; the storm calls this several times a second."""
         if not self._armed and storm.history.writes:
             self._armed = storm.held = True
             crash.arm(home, backend, self._name)
@@ -40,7 +40,7 @@ class Crashing:
 
     @property
     def died(self) -> int:
-        """How often it died there."""
+        """Return how often the unit has crashed there."""
         return crash.crashes(backend, self._name) - self._before
 
 
@@ -68,7 +68,7 @@ def test_crash(name: str) -> None:
 @pytest.mark.campaign
 @pytest.mark.parametrize("name", ["rebuild.before-switch", "rebuild.after-switch"])
 def test_crash_in_a_rebuild(name: str) -> None:
-    """The rebuild dies under load; no read fails, and the next one works."""
+    """The rebuild crashes under load; no read fails, and the next rebuild works."""
     died: list[int] = []
 
     def look(storm: Storm) -> None:

@@ -1,4 +1,4 @@
-"""A topic that somebody deletes while the system runs: it is reported, created again, and nothing is lost."""
+"""A topic that is deleted while the system runs: it is reported and created again, and nothing is lost."""
 
 import subprocess
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""The event path meets what a topic can hold: duplicates, old versions, late and poisonous events."""
+"""The event path handles everything on a topic: duplicates, old versions, late and poison messages."""
 
 import json
 import secrets
@@ -26,7 +26,7 @@ from lab.commands import operations
 
 DATABASE = "posts"
 HIGH = "2B0229296E04"
-"""Ends a change stream's position that is a time and no event."""
+"""The end of a change stream's position that is a time instead of an event."""
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_duplicate_and_late_events_change_nothing(log: KafkaProducer) -> None:
 
 @pytest.mark.parametrize("change", ["update", "delete"])
 def test_entry_outlives_what_is_known_of_its_post(change: str) -> None:
-    """A list that others keep alive holds entries for longer than their posts' hashes live."""
+    """A list that other users keep alive holds entries for longer than the hashes of their posts live."""
     person = Person()
     post, other = person.post("first"), person.post("other")
     eventually(lambda: len(person.feed()) == 2, within=10, what="both posts")
@@ -188,7 +188,7 @@ def test_documents_that_are_no_posts_hold_up_nothing() -> None:
 
 
 def test_what_vanished_while_nobody_looked_leaves_the_feed() -> None:
-    """MongoDB's log does not reach back to where the relay was: it compares with the topic."""
+    """MongoDB's oplog no longer contains the relay's position, so the relay compares with the topic."""
     person = Person()
     post, other = person.post("vanishes"), person.post("stays")
     eventually(lambda: len(person.feed()) == 2, within=10, what="both posts")

@@ -1,4 +1,4 @@
-"""Instances that die and a Consul that forgets: the catalog is right again by itself."""
+"""Killed instances, and a Consul without its data: the catalog becomes right again by itself."""
 
 import signal
 
@@ -18,7 +18,7 @@ def consul_states(service: str) -> list[str]:
 @pytest.mark.fault
 @pytest.mark.campaign
 def test_killed_instance_is_critical_and_out_of_rotation(anybody: httpx.Client) -> None:
-    # Frozen first, so that the supervisor cannot bring it back before Consul has looked.
+    # Paused first, so that the supervisor cannot restart it before Consul's next health check.
     backend.signal("profile", signal.SIGSTOP)
     try:
         eventually(lambda: consul_states("profile") == ["critical"], within=15, what="critical")

@@ -1,4 +1,4 @@
-"""Killed processes: nothing that was accepted is lost, and nobody has to lend a hand."""
+"""Killed processes: nothing that was accepted is lost, and the system recovers without help."""
 
 import time
 from threading import Event, Thread
@@ -41,7 +41,7 @@ def write_posts(count: int, people: list[Person], during: Any, at: int) -> dict[
 @pytest.mark.fault
 @pytest.mark.parametrize(
     "unit",
-    # ./lab test has ten minutes: these for every day, the others in the campaign.
+    # ./lab test has ten minutes, so only these run in it; the others run in the campaign.
     ["posts", "feed-projector", "kafka"]
     + [pytest.param(unit, marks=pytest.mark.campaign) for unit in ("posts-relay", "redis", "mongodb")],
 )
@@ -80,7 +80,7 @@ def test_relay_and_projector_killed_again_and_again() -> None:
                 try:
                     kill(unit)
                 except AssertionError:
-                    continue  # it is on its way up
+                    continue  # it is still starting
                 kills.append(unit)
 
     thread = Thread(target=killer)
@@ -88,7 +88,7 @@ def test_relay_and_projector_killed_again_and_again() -> None:
     try:
         accepted = write_posts(POSTS, people, None, 0)
         written = len(kills)
-        # The kills go on while the backlog is worked off.
+        # The kills continue while the backlog is processed.
         eventually(lambda: len(kills) >= written + 6, within=60, what="six more kills")
     finally:
         over.set()

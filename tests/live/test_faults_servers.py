@@ -1,4 +1,4 @@
-"""Servers that stop, stand still or end in order: what is answered meanwhile."""
+"""Servers that are killed, paused or shut down: what the services answer meanwhile."""
 
 import signal
 import time
@@ -57,7 +57,7 @@ def test_a_broker_that_stands_still_for_longer_than_a_delivery() -> None:
     ],
 )
 def test_a_store_that_ends_in_order_is_no_500(unit: str, method: str, path: str, body: Any) -> None:
-    """Requests that are under way when it says goodbye get errors of another kind than later ones."""
+    """Requests that run while the server shuts down get other errors than later requests."""
     people = [Person() for _ in range(16)]
     for person in people:
         person.http.post("/api/profile", json={})
@@ -114,7 +114,7 @@ def test_auth_that_began_without_postgresql_does_not_refuse_good_tokens(ada: Per
             within=30,
             what="auth to be back",
         )
-        for _ in range(5):  # keys are not looked for each time, and the answer stays the same
+        for _ in range(5):  # auth does not look for new keys each time, and the answer stays the same
             answer = ada.http.get("/api/activity-stream/user")
             assert answer.status_code == 503, answer.text
             assert "postgresql" in answer.text
@@ -124,7 +124,7 @@ def test_auth_that_began_without_postgresql_does_not_refuse_good_tokens(ada: Per
 @pytest.mark.fault
 @pytest.mark.campaign
 def test_a_stopping_gateway_still_asks_auth() -> None:
-    """Requests that need a user are answered or cut off when the gateway restarts, never with a 500."""
+    """When the gateway restarts, requests with a token are answered or disconnected, never with a 500."""
     person, ended = Person(), Event()
     seen: list[int] = []
 

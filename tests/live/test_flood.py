@@ -1,4 +1,4 @@
-"""More registrations than there are processors for: whoever is too many is told so, others are served."""
+"""More registrations than the processors can hash: excess ones get 503, all others are served."""
 
 import asyncio
 import secrets
@@ -13,7 +13,7 @@ from lab.probes import local_http
 
 @pytest.mark.campaign
 def test_a_flood_of_registrations_is_refused_early(ada: Person) -> None:
-    """Past the gateway, where nobody limits a client: whoever is too many is told so, others are served."""
+    """Directly at the service, without the gateway's limit: excess ones get 503, all others are served."""
 
     async def flood() -> tuple[Counter[int], list[int]]:
         limits = httpx.Limits(max_connections=400)

@@ -1,4 +1,4 @@
-"""The four OpenAPI documents, taken at their word: any request gets an answer that they describe."""
+"""The four OpenAPI documents are true: every request gets an answer that they describe."""
 
 from collections import Counter
 from typing import Any
@@ -22,21 +22,21 @@ from lab.probes import local_http
 from lab.topology import SERVICES
 
 DAILY, FULL = 12, 300
-"""Most cases for each operation and kind of data; where little can vary there are fewer."""
+"""The most cases for each operation and kind of data; simple operations have fewer."""
 CHECKS = [status_code_conformance, content_type_conformance, response_schema_conformance]
 FROM_THE_GATEWAY = 429
-"""The gateway's own answer, in its own words: the rate limiter of the login."""
+"""The answer of the gateway's own rate limiter for logins."""
 
 
 def document_of(service: str) -> dict[str, Any]:
-    """What the service says of itself; what is not below /api is reached at its own address only."""
+    """Return the service's own document; paths outside /api are only reachable at its own address."""
     document: dict[str, Any] = local_http.get(f"{ENDPOINTS[service]}/openapi.json", timeout=10).json()
     document["paths"] = {p: item for p, item in document["paths"].items() if p.startswith("/api/")}
     return document
 
 
 def cases_of(document: dict[str, Any], count: int, person: Person) -> Counter[int]:
-    """Ask every operation of a document `count` times with good and with bad data."""
+    """Call every operation of a document `count` times with valid and with invalid data."""
     schema = schemathesis.openapi.from_dict(document)
     seen: Counter[int] = Counter()
     with requests.Session() as session:
@@ -62,7 +62,7 @@ def cases_of(document: dict[str, Any], count: int, person: Person) -> Counter[in
                 try:
                     probe()
                 except Unsatisfiable:
-                    continue  # nothing can be wrong with a request that takes no data
+                    continue  # a request without data cannot have invalid data
     return seen
 
 

@@ -1,4 +1,4 @@
-"""A projector that the group has lost joins anew; kafka-python alone would go on polling without a record."""
+"""A projector that the group has lost joins it again; kafka-python alone would poll without a record."""
 
 import secrets
 import time
@@ -22,7 +22,7 @@ SESSION_SECONDS = 6
 
 @contextmanager
 def joined(group: str, member: str) -> Iterator[KafkaConsumer]:
-    """A member of `group` that has been given its place."""
+    """Yield a member of `group` after its partition was assigned."""
     consumer = group_consumer(ENDPOINTS["kafka"], group, member)
     consumer.subscribe([POSTS_TOPIC])
     give_up = time.monotonic() + 15
@@ -89,7 +89,7 @@ def test_member_without_partition_waits_as_long_as_the_broker_knows_it() -> None
 
 
 def test_group_that_shares_out_nothing_is_begun_anew() -> None:
-    """A leader that did not know the topic gave nothing to anybody; the broker keeps to that plan."""
+    """A leader that did not know the topic has assigned no partition; the broker keeps that assignment."""
     group = topic = f"test-{secrets.token_hex(4)}"
     admin = admin_client(ENDPOINTS["kafka"])
 

@@ -1,4 +1,4 @@
-"""Commands that inspect the system report what it does not do, and print what is on the topic literally."""
+"""Commands that inspect the system report its faults, and print the contents of the topic literally."""
 
 import subprocess
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ def lab(*arguments: str) -> str:
 
 @pytest.fixture
 def undecodable() -> Iterator[str]:
-    """A key that Traefik cannot decode."""
+    """Provide a key that Traefik cannot decode."""
     key = "traefik/http/routers/stray/prio[rity"
     url = f"{CONSUL}/v1/kv/traefik/http/routers/stray/prio%5Brity"
     local_http.put(url, content=b"x").raise_for_status()

@@ -1,4 +1,4 @@
-"""The gateway and the services speak HTTP as RFC 9110 says: docs/http.md, tried through the gateway."""
+"""The gateway and the services follow RFC 9110: the rules of docs/http.md, tested through the gateway."""
 
 import json
 import socket
@@ -19,7 +19,7 @@ LONG = 900_000
 
 @pytest.fixture(scope="module")
 def path(ada: Person) -> str:
-    """A post of Ada."""
+    """Provide a post of Ada."""
     return f"/api/posts/{ada.post()['id']}"
 
 
@@ -48,7 +48,7 @@ def test_head_is_get_without_a_body(
     assert head.content == b""
     assert head.status_code == get.status_code
     assert head.headers["content-type"] == get.headers["content-type"]
-    if "stats" not in where:  # counts change between the two
+    if "stats" not in where:  # counts change between two requests
         assert head.headers["content-length"] == str(len(get.content))
     assert head.headers.get("www-authenticate") == get.headers.get("www-authenticate")
 
@@ -156,7 +156,7 @@ def test_media_types_everywhere(ada: Person, path: str) -> None:
         refused(ada.http.request(method, where, headers=JSON), 422, "body")
         refused(ada.http.request(method, where), 422, "body")
         refused(ada.http.request(method, where, content=iter([b"{}"]), headers=text), 415)
-    for _ in range(20):  # what is left of a body must not cost the next request its connection
+    for _ in range(20):  # the unread rest of a body must not break the next request on this connection
         long = ada.http.post("/api/posts", content=b"x" * LONG, headers=text)
         refused(long, 415)
 
@@ -282,7 +282,7 @@ def test_pages_by_cursor_do_not_shift(ada: Person, anybody: httpx.Client) -> Non
     first = page()
     for number in range(3):
         reader.post(f"new {number}")
-    # The entry that the cursor names may go away in between.
+    # The entry that the cursor names may be removed in between.
     assert reader.http.delete(f"/api/posts/{first['items'][-1]['post_id']}").status_code == 200
     eventually(lambda: len(reader.feed()) == 14, within=20, what="the changes")
     second = page(before=first["next"])

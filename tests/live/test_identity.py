@@ -1,4 +1,4 @@
-"""Nobody acts for somebody else: forged identities, forged tokens, simultaneous registrations."""
+"""No user can act for another one: forged identities, forged tokens, simultaneous registrations."""
 
 import base64
 import json
@@ -33,9 +33,9 @@ GUARDED = {
     ("DELETE", "/api/posts/{post_id}"): "posts",
     ("GET", "/api/activity-stream/user"): "feed",
 }
-"""Every operation that acts for somebody, and the service that has it."""
+"""Every operation that acts for a user, and the service that has it."""
 OTHER_401 = {("POST", "/api/auth/login"), ("GET", "/api/auth/validate")}
-"""What answers 401 by what it is sent, not by who the gateway says it is for."""
+"""Operations that answer 401 because of their body, not because of the gateway's identity header."""
 
 ID, PROOF = "X-User-ID", "X-Gateway-Secret"
 FORGERIES: dict[str, list[tuple[str, str]]] = {
@@ -51,18 +51,18 @@ FORGERIES: dict[str, list[tuple[str, str]]] = {
     "with an empty proof, doubled": [(ID, "{}"), (PROOF, ""), (PROOF, ""), ("x_gateway_secret", "guess")],
     "named as what ends at the next hop": [(ID, "{}"), ("Connection", f"{ID}, {PROOF}")],
 }
-"""Headers that claim to be somebody: {} stands for that person's id."""
+"""Headers that claim an identity; {} stands for that user's id."""
 
 
 @pytest.fixture(params=FORGERIES)
 def claim(request: pytest.FixtureRequest, bob: Person) -> list[tuple[str, str]]:
-    """One way to claim to be Bob."""
+    """One way for a client to claim that it is Bob."""
     return [(name, value.replace("{}", str(bob.id))) for name, value in FORGERIES[request.param]]
 
 
 @pytest.fixture(scope="module")
 def bobs(bob: Person) -> dict[str, Any]:
-    """What Bob has, and nobody else may change."""
+    """Provide Bob's data, which no other user may change."""
     bob.http.post("/api/profile", json={"city": "Bremen"})
     post = bob.post("Bob's")
     eventually(bob.feed, within=10, what="Bob's post in his stream")
@@ -70,13 +70,13 @@ def bobs(bob: Person) -> dict[str, Any]:
 
 
 def of_bob(bob: Person) -> list[Any]:
-    """All that an operation could have changed."""
+    """Return everything that an operation could have changed."""
     pages = (bob.http.get("/api/profile"), bob.http.get("/api/posts", params={"user_id": bob.id}))
     return [page.json() for page in pages]
 
 
 def operations() -> set[tuple[str, str]]:
-    """The operations which can answer 401, by the documents of the running services."""
+    """Return the operations which can answer 401, by the documents of the running services."""
     found = set()
     for service in SERVICES:
         document = local_http.get(f"{ENDPOINTS[service]}/openapi.json", timeout=10).json()
@@ -86,13 +86,13 @@ def operations() -> set[tuple[str, str]]:
 
 
 def asks_who(route: APIRoute) -> bool:
-    """Whether its code asks for the current user: as a dependency, or by hand."""
+    """Return whether its code asks for the current user, as a dependency or directly."""
     asked = any(need.call is current_user for need in route.dependant.dependencies)
     return asked or "current_user" in route.endpoint.__code__.co_names
 
 
 def acting_for_somebody() -> set[tuple[str, str]]:
-    """The operations which ask for the current user, by their code."""
+    """Return the operations which ask for the current user, by their code."""
     routers = (auth.router, profile.router, posts.router, feed.router)
     routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
     return {(method, route.path) for route in routes if asks_who(route) for method in route.methods or ()}
@@ -136,7 +136,7 @@ def test_a_claim_alone_is_nobody(
     anybody: httpx.Client, ada: Person, bob: Person, bobs: dict[str, Any],
     claim: list[tuple[str, str]], place: str, with_token: bool,
 ) -> None:  # fmt: skip
-    """With a token at the gateway one acts for oneself: the test above."""
+    """With a token, the gateway acts for its owner: see the test above."""
     before = of_bob(bob)
     headers = claim + [("Authorization", f"Bearer {ada.token}")] * with_token
     for (method, path), service in GUARDED.items():
@@ -154,7 +154,7 @@ def keys() -> dict[str, str]:
 
 
 def forged(ada: Person) -> dict[str, str]:
-    """Tokens that must not pass, each by its fault."""
+    """Tokens that must be refused, by their fault."""
     head, body, signature = ada.token.split(".")
     claims = jwt.decode(ada.token, options={"verify_signature": False})
     kid = jwt.get_unverified_header(ada.token)["kid"]

@@ -1,4 +1,4 @@
-"""Strings that are compared: however they are encoded, one string is one string."""
+"""Strings that are compared: two Unicode forms of the same text count as the same string."""
 
 import asyncio
 import secrets
@@ -44,7 +44,7 @@ def test_password_in_any_encoding(anybody: httpx.Client, registered: str) -> Non
     "stored", [COMPOSED, decomposed(COMPOSED), "caf\u00e9\u3000caf\u00e9 9", "tab\tinside 9"]
 )
 def test_accounts_from_before_still_log_in(anybody: httpx.Client, stored: str) -> None:
-    """Their password was hashed as it was typed."""
+    """A password from an older version was hashed exactly as it was typed."""
     account = new()
     made = anybody.post("/api/auth/register", json=account).json()
     with postgresql("auth") as connection:
@@ -52,7 +52,7 @@ def test_accounts_from_before_still_log_in(anybody: httpx.Client, stored: str) -
         connection.execute("UPDATE users SET password_hash = %s WHERE id = %s", (hashed, made["id"]))
         connection.commit()
     assert login(anybody, account["email"], stored) == 200
-    if "\u3000" not in stored:  # which space it was cannot be told from what is typed now
+    if "\u3000" not in stored:  # which kind of space was used cannot be seen from the new input
         assert login(anybody, account["email"], unicodedata.normalize("NFC", stored)) == 200
 
 
@@ -130,7 +130,7 @@ def test_an_address_has_one_spelling(anybody: httpx.Client) -> None:
     ],
 )
 def test_a_username_has_no_double(anybody: httpx.Client, username: str) -> None:
-    """Letters, digits and . _ - of ASCII: nothing looks like something else."""
+    """Only ASCII letters, digits and . _ - are allowed, so no name looks like another one."""
     answer = anybody.post("/api/auth/register", json=new(username=username))
     assert answer.status_code == 422, answer.text
 

@@ -1,4 +1,4 @@
-"""After a fault each unit is as large as before: threads, file descriptors and connections."""
+"""After a fault each unit has as many threads, file descriptors and connections as before."""
 
 import time
 from collections.abc import Iterator
@@ -18,15 +18,15 @@ pytestmark = [
 ]
 OURS = ("auth", "profile", "posts", "posts-relay", "feed", "feed-projector")
 SLACK_THREADS, SLACK_FILES = 3, 10
-"""Pools keep a few threads and connections after a burst. A leak of one for each attempt is larger by far."""
+"""Pools keep a few threads and connections after a burst; a leak of one per attempt is far larger."""
 NOT_TRIED = ("amnesia",)
-"""Removes Consul's data, so rules and instances are made again: tests/live/test_rotation.py tries that."""
+"""This fault removes Consul's data, so rules are written again; test_rotation.py tests that."""
 EVERY = [found for found in FAULTS if "native" in found.backends and found.name not in NOT_TRIED]
 
 
 @dataclass(frozen=True)
 class Level:
-    """What one process holds."""
+    """The resources of one process."""
 
     pid: int
     threads: int
@@ -34,7 +34,7 @@ class Level:
     connections: int
 
     def above(self, before: "Level") -> str:
-        """What has grown since `before`; empty when nothing has, or when this is another process."""
+        """Return what has grown since `before`; empty when nothing has, or when this is another process."""
         grown = {
             "threads": self.threads - before.threads - SLACK_THREADS,
             "file descriptors": self.files - before.files - SLACK_FILES,
@@ -44,9 +44,9 @@ class Level:
 
 
 def level(unit: str) -> Level:
-    """The size of the Python process of a unit."""
+    """Return the size of the Python process of a unit."""
     pid = backend.pid_of(unit)
-    assert pid is not None, f"{unit} does not run"
+    assert pid is not None, f"{unit} is not running"
     process = psutil.Process(pid)
     family = [process, *process.children(recursive=True)]
     return Level(
@@ -62,7 +62,7 @@ def levels() -> dict[str, Level]:
 
 
 def grown(before: dict[str, Level]) -> dict[str, str]:
-    """The units that hold more than before."""
+    """Return the units that hold more than before."""
     try:
         now = levels()
     except (AssertionError, psutil.Error) as error:
@@ -71,7 +71,7 @@ def grown(before: dict[str, Level]) -> dict[str, str]:
 
 
 def use(person: Person) -> None:
-    """A little of everything, so that pools are filled; a refusal is no matter."""
+    """Send some requests of each kind, so that pools are filled; refused ones do not matter."""
     with client() as http:
         for _ in range(5):
             for path in ("/api/activity-stream", "/api/activity-stream/stats", "/api/posts"):
@@ -97,7 +97,7 @@ def test_statistics_without_kafka(ada: Person) -> None:
             times.append(time.monotonic() - began)
         assert max(times) < 1 * slow(), times
         assert sorted(times)[len(times) // 2] < 0.5 * slow(), times
-        # The relay and the projector have been trying all the time.
+        # The relay and the projector have tried to connect all the time.
         assert not grown(before)
     until_healthy()
     eventually(lambda: not grown(before), within=30, what="all units at their level")

@@ -80,7 +80,7 @@ def test_outbox() -> None:
 
 
 def test_a_wrong_outbox_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that takes an event out which was never sent, and one that sends the newest first."""
+    """Two wrong outboxes: one drops an event that was never sent, the other sends the newest first."""
 
     def emptied(self: Outbox, sent: list[Waiting]) -> None:
         for one in sent:

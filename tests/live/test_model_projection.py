@@ -17,12 +17,12 @@ from civildiy.feed.projector.projection import Projection, ViewSwitched, timesta
 from civildiy.posts.relay.outbox import deleted_event, put_event
 
 OWN_DATABASE = 9
-"""Of Redis; the view lives in another one."""
+"""The number of a Redis database; the view uses another one."""
 USERS = st.integers(1, 3)
 
 
 class ProjectionMachine(RuleBasedStateMachine):
-    """Events in any order, again and again: the view is the newest version of each post, cut to length."""
+    """Events in any order, repeated: the view is the newest version of each post, cut to its length."""
 
     def __init__(self) -> None:
         super().__init__()

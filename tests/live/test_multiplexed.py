@@ -30,7 +30,7 @@ async def connected(answer_seconds: float = 5) -> AsyncIterator[Redis]:
 
 
 async def described(redis: Redis) -> dict[str, str]:
-    """What Redis knows of the connection that the client uses."""
+    """Return what Redis reports about the client's connection."""
     return {name: str(value) for name, value in (await redis.client_info()).items()}
 
 
@@ -58,7 +58,7 @@ def test_many_requests_share_one_connection() -> None:
 
 
 def test_a_cancelled_request_does_not_get_another_ones_reply() -> None:
-    """Clients hang up in the middle of a request; each other request must still read its own reply."""
+    """Some clients disconnect in the middle of a request; all other requests must get their own reply."""
 
     rng = Random(23)
 

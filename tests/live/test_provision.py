@@ -1,4 +1,4 @@
-"""Setting up the servers does not wait for ever for one that says nothing."""
+"""Setting up the servers does not wait for ever for one that does not answer."""
 
 import asyncio
 import time
@@ -23,7 +23,7 @@ def test_a_silent_postgresql_is_given_up_on(monkeypatch: pytest.MonkeyPatch) -> 
     asyncio.run(ensure_databases(info, passwords))
     monkeypatch.setattr(Connection, "silence_seconds", 0.5)
     with psycopg.connect(info) as holder:
-        # Whoever wants to change a role now gets no answer, as from a server that stands still.
+        # A change of a role now gets no answer, as from a paused server.
         holder.execute("LOCK TABLE pg_authid IN EXCLUSIVE MODE")
         began = time.monotonic()
         with pytest.raises(psycopg.OperationalError):

@@ -1,4 +1,4 @@
-"""The view made anew, under load, after records are gone, and when something fails."""
+"""The rebuild of the view: under load, after records were deleted, and when something fails."""
 
 import threading
 from collections.abc import Iterator
@@ -59,7 +59,7 @@ def test_rebuild_under_load() -> None:
 
 
 def test_rebuild_without_the_old_records() -> None:
-    """The topic has forgotten, MongoDB has not."""
+    """Records were deleted from the topic, but MongoDB has all posts."""
     person = writer(5)
     before = person.feed()
     admin = admin_client(ENDPOINTS["kafka"])
@@ -99,7 +99,7 @@ def test_an_emptied_redis_is_filled_again_while_the_projector_runs(redis: Redis)
     before = person.feed()
     redis.flushall()
     eventually(lambda: person.feed() == before, within=20, what="what was there, from the topic")
-    run("feed-rebuild")  # what the topic no longer has
+    run("feed-rebuild")  # events that the topic no longer has
 
 
 def test_a_full_redis_is_waited_for(redis: Redis) -> None:

@@ -1,4 +1,4 @@
-"""Dead letters go back on the topic: after the fix, and never what is gone by now."""
+"""Dead letters go back to the topic after a fix, but not those of posts that are deleted by now."""
 
 import secrets
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ from lab.home import PLATFORM
 
 
 def test_an_old_letter_does_not_bring_back_what_is_gone(redis: Redis) -> None:
-    """The view has forgotten that the post was removed: MongoDB is asked."""
+    """The view no longer knows that the post was removed, so MongoDB is queried."""
     user, old = 10**15 + secrets.randbelow(10**9), ObjectId.from_datetime(datetime(2024, 1, 1, tzinfo=UTC))
     time = datetime(2024, 1, 1, tzinfo=UTC)
     post: PostContent = {
@@ -32,7 +32,7 @@ def test_an_old_letter_does_not_bring_back_what_is_gone(redis: Redis) -> None:
     log = producer(ENDPOINTS["kafka"])
     log.send(DEAD_LETTER_TOPIC, key=event.subject.encode(), value=encode(event)).get(10)
     log.close()
-    answer = run("feed-redrive", code=None)  # others may have left some, too
+    answer = run("feed-redrive", code=None)  # other tests may have left some, too
     letters = {what: [letter["value"] for letter in answer[what]] for what in ("outdated", "sent")}
     mine = encode(event)[:200].decode()
     assert letters["outdated"] == [mine]
@@ -41,10 +41,10 @@ def test_an_old_letter_does_not_bring_back_what_is_gone(redis: Redis) -> None:
 
 
 def test_redrive_after_the_fix() -> None:
-    """A projector that refuses updates buries them; the mended one takes them when they are redriven."""
+    """A projector that refuses updates dead-letters them; the fixed one applies them after a redrive."""
 
     def mine(letters: list[dict[str, Any]]) -> bool:
-        """Whether the one that this test makes is there, once; others leave poison of their own."""
+        """Return whether this test's dead letter is there exactly once; other tests leave their own."""
         return [one["reason"] for one in letters].count("nobody expected an update") == 1
 
     folder = LABS / WORK
@@ -59,7 +59,7 @@ def test_redrive_after_the_fix() -> None:
     post = person.post("first")
     unit = "feed-projector"
     eventually(lambda: person.feed(), within=10, what="the post")
-    run("feed-redrive", code=None)  # what others left
+    run("feed-redrive", code=None)  # what other tests left
     try:
         code = {"LAB_CODE": f"civildiy.contracts.posts.envelope={broken.relative_to(LABS)}"}
         backend.override(unit, overrides.read(home, unit) | code)

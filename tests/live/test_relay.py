@@ -1,4 +1,4 @@
-"""The parts of the relay on a real MongoDB, in a database of their own: outbox, changes, lease."""
+"""The parts of the relay on a real MongoDB, in a separate database: outbox, change streams, lease."""
 
 import secrets
 import time
@@ -49,7 +49,7 @@ def post(version: int = 1) -> StoredPost:
 
 
 def stored(database: Database[Any], count: int = 1) -> list[ObjectId]:
-    """New posts with nothing to publish; returns their ids."""
+    """Create posts with an empty outbox, and return their ids."""
     made = [post() for _ in range(count)]
     documents = [new_with_event(one, put_event("post.created", one, TIME, TRACE)) for one in made]
     settled = [document | {"outbox": [], "settled": True} for document in documents]
@@ -118,7 +118,7 @@ def test_a_collection_that_is_gone_is_compared_with_the_topic(database: Database
 
 
 def until_found(changes: Changes) -> list[PostRemoved]:
-    """What `removals` gives, with what the relay does in between; fails after 5 s."""
+    """Return the results of `removals`, called as the relay does; fail after 5 s."""
     give_up = time.monotonic() + 5
     while not (found := changes.removals()):
         assert time.monotonic() < give_up, "no removal came"

@@ -1,4 +1,4 @@
-"""Who died is found out by Consul and left out by the gateway; whoever was forgotten comes back."""
+"""Consul notices a dead instance, the gateway leaves it out, and a lost registration is repaired."""
 
 import time
 from collections.abc import Iterator
@@ -19,16 +19,16 @@ pytestmark = [
     pytest.mark.skipif(backend.kind != "native", reason="holds the native backend's supervisor"),
 ]
 CRITICAL_SECONDS = 15
-"""Promised, so it is not stretched on a slow machine."""
+"""The documented limit, so LAB_SLOW does not stretch it."""
 WRITERS = 8
 MOST_POSTS = 90
-"""Of each writer: a stream holds the last 100."""
+"""Posts of each writer: a feed holds the last 100."""
 KV = f"{ENDPOINTS['consul']}/v1/kv/traefik/http"
 
 
 @contextmanager
 def nothing_restarted() -> Iterator[None]:
-    """The supervisor stands still: what dies meanwhile stays dead."""
+    """Pause the supervisor, so that a killed unit stays dead."""
     (supervisor,) = (
         process
         for process in psutil.process_iter(["name", "cwd"])
@@ -42,7 +42,7 @@ def nothing_restarted() -> Iterator[None]:
 
 
 def states() -> dict[str, str]:
-    """Consul's word on each service that it knows."""
+    """Return Consul's status of each service that it knows."""
     checks = local_http.get(f"{ENDPOINTS['consul']}/v1/health/state/any", timeout=5).json()
     return {check["ServiceName"]: check["Status"] for check in checks if check["ServiceName"]}
 
@@ -51,7 +51,7 @@ def through_the_gateway(service: str) -> int:
     return local_http.get(f"{ENDPOINTS['gateway']}/api/{PATHS[service]}/health", timeout=5).status_code
 
 
-# In pairs: while a service is dead another one says so for it, auth for the three and posts for auth.
+# In pairs: while a service is dead, another one reports it: auth for the other three, posts for auth.
 @pytest.mark.parametrize("dead", [("auth", "profile"), ("posts", "feed")])
 def test_killed_instances_are_critical_and_out_of_rotation(dead: tuple[str, ...]) -> None:
     answers_for = {"auth": "posts"}
@@ -77,7 +77,7 @@ def test_killed_instances_are_critical_and_out_of_rotation(dead: tuple[str, ...]
     "unit", ["posts", *(pytest.param(unit, marks=pytest.mark.campaign) for unit in ("auth", "traefik"))]
 )
 def test_eight_writers_lose_nothing(unit: str) -> None:
-    """Each counts what was answered 201; all of it, and nothing twice, is in the streams afterwards."""
+    """Every post that was answered 201 is in the feeds afterwards, exactly once."""
     people = [Person() for _ in range(WRITERS)]
     accepted: dict[int, set[str]] = {person.id: set() for person in people}
     over = Event()
@@ -96,13 +96,13 @@ def test_eight_writers_lose_nothing(unit: str) -> None:
             time.sleep(0.03)
 
     def each_has(more: int) -> None:
-        """Before the fault and after it; how long the system takes to be back is asked by other tests."""
+        """Measured before the fault and after it; other tests measure how long the recovery takes."""
         goals = {name: min(len(mine) + more, MOST_POSTS) for name, mine in accepted.items()}
 
         def all_have() -> bool:
             for writer in writers:
                 if writer.done():
-                    writer.result()  # one that failed says why
+                    writer.result()  # a failed one reports why
             return all(len(accepted[name]) >= goal for name, goal in goals.items())
 
         eventually(all_have, within=30, what=f"{more} more posts of each writer")

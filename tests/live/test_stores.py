@@ -1,4 +1,4 @@
-"""The stores bring their databases to the shape that they need, and stay in their own."""
+"""The stores create their tables and indexes, each in its own database only."""
 
 import asyncio
 from typing import Any

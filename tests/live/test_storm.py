@@ -26,7 +26,7 @@ def test_nothing_is_lost_in_a_storm(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert len(report.history.spells) == len(planned)
     history = report.history
     assert sum(write.outcome == "done" for write in history.writes) > SECONDS
-    # A verdict over nothing is none.
+    # A verdict without any writes would prove nothing.
     judged = [read for read in history.reads if read.entries and read.floor]
     assert sum(read.user == 0 for read in judged) > SECONDS
     assert sum(read.user != 0 for read in judged) > SECONDS

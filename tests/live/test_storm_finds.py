@@ -1,4 +1,4 @@
-"""The checker is checked: storms over known-wrong modules find what is wrong, and nothing over right ones."""
+"""Tests of the storm itself: it finds the fault of each wrong module, and nothing in right ones."""
 
 import signal
 import time
@@ -27,9 +27,9 @@ SECONDS = 8
 
 @dataclass(frozen=True)
 class Wrong:
-    """What brings a mistake to light, and how one of the violations begins.
+    """How a mistake is revealed, and how one of its violations begins.
 
-    `point`: the unit dies there once, in the middle of the load. `rebuild`: the view is made anew then.
+    `point`: the unit crashes there once, in the middle of the load. `rebuild`: the view is rebuilt then.
     `kills`: these are killed one after the other, each before the one before can be back.
     """
 
@@ -43,7 +43,7 @@ class Wrong:
 
 
 IN_MEMORY_ONLY = Wrong(("topic: version", "topic: the deletion"), kills=("kafka", "posts-relay"))
-"""While no broker listens, what is sent lives in the relay's memory."""
+"""While no broker listens, sent events exist only in the relay's memory."""
 KNOWN_WRONG = {
     "06-events/marks-before-acknowledgement": IN_MEMORY_ONLY,
     "06-events/gives-up-after-five-tries": IN_MEMORY_ONLY,
@@ -59,7 +59,7 @@ KNOWN_WRONG = {
     "08-cqrs/skip-off-by-one": Wrong(("missing",), writes=50),
     "08-cqrs/flush-then-fill": Wrong(("hole",), rebuild=True, reads=200),
 }
-"""What is wrong with the others shows in no stream (an expiry, a header, a plan, a count of commands)."""
+"""The other mistakes are visible in no feed (an expiry, a header, a query plan, a count of commands)."""
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def stages() -> Iterator[Stages]:
 
 
 class InTheMiddle:
-    """What is to happen once, while there is a load."""
+    """A disturbance that must happen once, during the load."""
 
     def __init__(self, wrong: Wrong) -> None:
         self._wrong = wrong
@@ -81,7 +81,7 @@ class InTheMiddle:
         self._rebuild = Thread(target=run_tool, args=(backend, "feed-rebuild"))
 
     def look(self, storm: Storm) -> None:
-        """A turn of the storm."""
+        """Act once; the storm calls this several times a second."""
         if self._to_kill and len(storm.history.writes) > 20 and time.monotonic() > self._next_kill:
             backend.signal(self._to_kill.pop(0), signal.SIGKILL)
             self._next_kill = time.monotonic() + 1.5
@@ -105,7 +105,7 @@ class InTheMiddle:
 
 
 def blown(wrong: Wrong, writes: int, reads: int, patience: float) -> Report:
-    """The storm that brings a mistake to light. `patience`: seconds for what is not wrong to become right."""
+    """Run the storm that reveals a mistake. `patience`: seconds in which a delayed view may catch up."""
     once = InTheMiddle(wrong)
     load = Load(writes=writes, reads=reads, people=3, kept=reads)
     try:
@@ -136,7 +136,7 @@ CONTROLS = {
     "rebuild": Wrong((), rebuild=True),
     "no broker": IN_MEMORY_ONLY,
 }
-"""What the mistakes are brought to light with, and no mistake."""
+"""The disturbances that reveal the mistakes, without any mistake."""
 
 
 @pytest.mark.parametrize("name", CONTROLS)

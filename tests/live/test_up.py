@@ -1,4 +1,4 @@
-"""`./lab up` over what an earlier one left that was cut off, and past a port that somebody holds."""
+"""`./lab up` after an interrupted one, and with a port that another program uses."""
 
 import os
 import signal
@@ -31,7 +31,7 @@ def lab(*arguments: str, code: int = 0) -> str:
 
 
 def leave_behind() -> None:
-    """What a machine that lost power leaves: a pid of somebody else, a dead socket, a half-made folder."""
+    """The remains of a power failure: the pid of another process, a dead socket, an incomplete folder."""
     (postgresql.data_folder(home) / "postmaster.pid").write_text("1\n/somewhere\n")
     (home.run / "supervisor.sock").unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX) as dead:
@@ -41,7 +41,7 @@ def leave_behind() -> None:
 
 @pytest.mark.parametrize("cut_when", ["supervisor.log", "posts.log"])
 def test_up_after_one_that_was_killed(cut_when: str) -> None:
-    """Killed when it has just begun, and when the services are starting."""
+    """The command is killed just after its start, and while the services are starting."""
     person = Person()
     lab("down")
     watched: Path = home.logs / cut_when
@@ -77,8 +77,8 @@ def test_a_taken_port_is_named_and_nothing_is_started() -> None:
 
 
 def test_a_start_ordered_before_a_stop_has_ended_is_not_lost() -> None:
-    """Who cuts a check off that is just stopping a server starts it again while the stop is under way."""
-    backend.freeze("redis")  # it does not hear that it shall end
+    """After a check is interrupted while it stops a server, a new start begins before the stop has ended."""
+    backend.freeze("redis")  # it cannot react to the order to end
     with ThreadPoolExecutor(2) as threads:
         try:
             stop = threads.submit(backend.stop_unit, "redis")

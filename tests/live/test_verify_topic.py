@@ -1,4 +1,4 @@
-"""./lab verify on the topic: what is wrong there is said item by item, and a rebuild leaves it behind."""
+"""./lab verify on the topic: it reports each wrong item, and a rebuild makes the view independent of them."""
 
 import secrets
 from datetime import UTC, datetime
@@ -32,7 +32,7 @@ def rebuild() -> None:
 def test_what_is_wrong_on_the_topic() -> None:
     person = Person()
     skipped = person.post("its second version is never published")["id"]
-    rebuild()  # what earlier tests left is not to be judged
+    rebuild()  # records of earlier tests must not be judged
 
     def event(post: str, version: int) -> tuple[bytes, bytes]:
         now = datetime.now(UTC)

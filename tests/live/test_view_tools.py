@@ -1,4 +1,4 @@
-"""verify and the commands of the feed, on the running system, with faults that are really there."""
+"""The feed's commands on the running system, with real faults in its view."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Makes nbval honest: it judges by the printed traceback, so an error without one would pass.
+"""Make nbval stricter: it judges by the printed traceback, so an error without one would pass.
 
 Loaded with `-p nbval_guard`. It keeps the kernel's own word on each cell (the execute reply), and
 fails a cell that ended with an error nobody printed, one that should raise and did not, one that
@@ -16,7 +16,7 @@ REPLIES: dict[str, Any] = {}
 
 
 def await_reply(kernel: Any, msg_id: str, timeout: float | None = None) -> None:
-    """As nbval's own, but the reply is kept."""
+    """Run the cell as nbval does, and keep the reply."""
     while True:
         message = kernel.get_message(stream="shell", timeout=timeout)
         if message["parent_header"].get("msg_id") == msg_id:

@@ -39,7 +39,7 @@ PROMPTS = "[...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]"
 
 
 def browser_program(tmp: Path) -> str:
-    """Debian's Chromium; installed when it is missing and this is root on Debian."""
+    """Return the path of Debian's Chromium; install it as root on Debian if it is missing."""
     for name in ("chromium", "chromium-browser", "google-chrome"):
         if found := shutil.which(name):
             return found
@@ -62,7 +62,7 @@ class Lab:
     pictures: Path
 
     def page(self, scheme: str = "light") -> Page:
-        """A page that has loaded JupyterLab."""
+        """Return a page that has loaded JupyterLab."""
         page = self.browser.new_page(
             viewport={"width": 1280, "height": 900},
             color_scheme=scheme,  # type: ignore[arg-type]
@@ -73,7 +73,7 @@ class Lab:
         return page
 
     def keep(self, page: Page, name: str) -> None:
-        """A screenshot."""
+        """Save a screenshot."""
         page.screenshot(path=self.pictures / f"{name}.png")
 
 
@@ -108,7 +108,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 def answers(url: str) -> bool:
-    """Whether JupyterLab serves its page."""
+    """Return whether JupyterLab serves its page."""
     return local_http.get(url, timeout=30).status_code == 200
 
 
@@ -121,7 +121,7 @@ def open_notebook(page: Page, number: str) -> None:
 
 
 def run_all(page: Page) -> None:
-    """From the menu, as a person would; waits until no cell is waiting any more."""
+    """Run all cells from the menu, as a user would, and wait until none is waiting."""
     page.get_by_role("menuitem", name="Edit", exact=True).click()
     page.get_by_text("Clear Outputs of All Cells", exact=True).click()
     until(page, f"{PROMPTS}.every(p => !/\\d/.test(p.textContent))", "all cells to be cleared")
@@ -134,7 +134,7 @@ def run_all(page: Page) -> None:
 
 
 def until(page: Page, condition: str, what: str, patience: float = PATIENCE_MS) -> None:
-    """Wait for a condition in JavaScript; says what the cells' prompts are when it does not come true."""
+    """Wait for a condition in JavaScript; if it stays false, fail with the prompts of all cells."""
     try:
         page.wait_for_function(f"() => {condition}", timeout=patience * slow())
     except TimeoutError as error:
@@ -143,13 +143,13 @@ def until(page: Page, condition: str, what: str, patience: float = PATIENCE_MS) 
 
 
 def all_units_run(page: Page) -> None:
-    """Wait until the status line says that nothing is missing: it looks now and then only."""
+    """Wait until the status line reports that all units run; it is updated periodically."""
     line = "document.querySelector('.civildiy-status')?.innerText"
     until(page, f"{line}.includes('12 of 12 units run')", "the status line")
 
 
 def errors(page: Page) -> list[str]:
-    """What cells printed as errors."""
+    """Return what cells printed as errors."""
     return page.locator(ERROR).all_inner_texts()
 
 
@@ -179,7 +179,7 @@ def test_tour_from_the_menu_to_the_end(lab: Lab) -> None:
         picture.scroll_into_view_if_needed()
         assert picture.evaluate("image => image.complete && image.naturalWidth > 300")
         assert len(picture.get_attribute("alt") or "") > 40
-    all_units_run(page)  # the tour took the projector away
+    all_units_run(page)  # the tour has stopped the projector
     pictures.nth(0).scroll_into_view_if_needed()
     lab.keep(page, "tour-map")
     pictures.nth(1).scroll_into_view_if_needed()
@@ -195,7 +195,7 @@ def test_start_and_check_a_lab(lab: Lab) -> None:
     verdict = page.locator(".jp-RenderedHTMLCommon table", has_text="what was checked")
     verdict.scroll_into_view_if_needed()
     assert re.search(r"PASS: (\d+) of \1 checks", verdict.inner_text())
-    all_units_run(page)  # the check took a database away
+    all_units_run(page)  # the check has stopped a database
     lab.keep(page, "verdict-dark")
     page.get_by_role("link", name="labs/01-services/api.py").first.click()
     page.wait_for_selector(".jp-FileEditor")

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.live
 
 
 def first_cell(**env: str) -> dict[str, Any]:
-    """What the first code cell of the tour prints, as JupyterLab would show it."""
+    """Return what the first code cell of the tour prints, as JupyterLab would show it."""
     ensure_kernel()
     made = cells(texts()[0])
     made.cells = [cell for cell in made.cells if cell.cell_type == "code"][:1]

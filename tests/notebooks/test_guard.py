@@ -1,4 +1,4 @@
-"""The guard is guarded: what nbval alone lets pass is caught."""
+"""Tests of nbval_guard: it catches what nbval alone would let pass."""
 
 from pathlib import Path
 

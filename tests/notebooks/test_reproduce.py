@@ -1,4 +1,4 @@
-"""All notebooks on the live reference system: they run, and what is checked comes out the same."""
+"""All notebooks on the running system: every cell runs, and checked outputs are the same as stored."""
 
 import re
 from contextlib import nullcontext
@@ -21,7 +21,7 @@ WITH_LAB = [text for text in TEXTS if text.stem[:2] in LABS]
 
 
 def code_cells(text: Path) -> list[str]:
-    """The sources of the code cells, as nbval counts them from 0."""
+    """Return the sources of the code cells, as nbval counts them from 0."""
     read = nbformat.read(notebook_of(text), as_version=4)  # type: ignore[no-untyped-call]
     return [cell.source for cell in read.cells if cell.cell_type == "code"]
 
@@ -52,6 +52,6 @@ def test_starter_fails_where_it_is_checked(text: Path) -> None:
     run = played(text, solved=False)
     assert run.failed == [code_cells(text).index("print(verdict)")], run.words
     assert run.passed == len(code_cells(text)) - 1, run.words
-    # Its own reason: not that something is away, nor that the notebook is old.
+    # The reason must be the unwritten step, not a server that is down or an outdated notebook.
     why = rf"(NOT ATTEMPTED|FAIL): .*Not written yet: Lab {text.stem[:2]}, step \d+: write \w+"
     assert re.search(why, run.words), run.words

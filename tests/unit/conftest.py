@@ -1,4 +1,4 @@
-"""The world in which the tests of the storm's verdict begin."""
+"""The history with which the tests of the storm's verdict begin."""
 
 import pytest
 from storm_world import ANN, BOB, World
@@ -6,7 +6,7 @@ from storm_world import ANN, BOB, World
 
 @pytest.fixture
 def world() -> World:
-    """Two people, four posts, of which one was changed and one deleted; each change read by everybody."""
+    """Provide two users and four posts, one changed and one deleted; each change was read by both users."""
     found = World()
     for user, post, kind in (
         (ANN, "a", "create"), (BOB, "b", "create"), (ANN, "c", "create"), (BOB, "d", "create"),

@@ -1,4 +1,4 @@
-"""An odd answer fails a check with words that show it; it never breaks the check."""
+"""An odd answer makes a check fail and show it; the check never crashes."""
 
 import json
 import threading
@@ -33,7 +33,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Quiet."""
+        """Log nothing."""
 
 
 @pytest.fixture(scope="module")

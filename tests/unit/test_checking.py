@@ -32,7 +32,7 @@ except KeyboardInterrupt:
 
 
 class Saving(Checking):
-    """Somebody saves while the first check runs, and ends the second one."""
+    """The user saves a file during the first check, and stops the second one."""
 
     runs: list[tuple[str, bool]]
 

@@ -1,4 +1,4 @@
-"""The Compose file is valid, whole, and keeps to loopback (its units are those of the native backend)."""
+"""The Compose file is valid and complete, and publishes only on loopback."""
 
 import subprocess
 from pathlib import Path
@@ -66,7 +66,7 @@ def test_jupyterlab_comes_up_whatever_a_learner_wrote() -> None:
 
 
 def test_jupyterlab_is_whose_the_labs_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.getuid", lambda: 4711)  # somebody else runs ./lab up, as root with sudo
+    monkeypatch.setattr("os.getuid", lambda: 4711)  # another user runs ./lab up, as root with sudo
     assert dotenv.owner()["LAB_UID"] == str((REPO / "labs").stat().st_uid)
 
 

@@ -1,4 +1,4 @@
-"""Compose's commands neither hang nor go on for ever, whatever they print."""
+"""Compose's commands end in time, whatever they print."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ CHATTY = "for n in range(40_000): print(f'abc123 Downloading {n}')"
 
 
 def test_a_command_that_says_much_ends() -> None:
-    """More than a pipe holds, as when images are fetched."""
+    """The command prints more than a pipe can hold, as when images are fetched."""
     seen: list[str] = []
     later = f"{CHATTY}\nimport time; time.sleep(1.5)"
     done = process.run([sys.executable, "-uc", later], os.environ, 60, seen.append)
@@ -19,7 +19,7 @@ def test_a_command_that_says_much_ends() -> None:
 
 
 def test_a_command_that_does_not_end_is_ended() -> None:
-    assert process.run([sys.executable, "-c", "input()"], {}, 30).code == 1  # nobody types anything
+    assert process.run([sys.executable, "-c", "input()"], {}, 30).code == 1  # without any input
     done = process.run([sys.executable, "-uc", "print('begun'); import time; time.sleep(60)"], {}, 1.5)
     assert done.code is None
     said = process.explained(done, ["kafka"])

@@ -1,4 +1,4 @@
-"""Nothing that the tests on Compose do can hang, and what they lack is said."""
+"""No step of the tests on Compose can hang, and missing requirements are reported."""
 
 import os
 import sys
@@ -32,7 +32,7 @@ def test_a_command_that_hangs_is_ended_with_what_it_started() -> None:
 
 
 def gone(pid: int) -> bool:
-    """Whether a process has ended; who its parent now is may not have noticed."""
+    """Return whether a process has ended; its new parent may not have noticed that yet."""
     try:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

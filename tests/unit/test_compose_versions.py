@@ -63,7 +63,7 @@ def test_the_page_on_versions_names_each_image() -> None:
 
 
 def options(unit: str, words: list[str]) -> set[tuple[str, ...]]:
-    """Each option with its values, without those that are only about where the backend runs it."""
+    """Return each option with its values, without those that are only about where the backend runs it."""
     first = next(index for index, word in enumerate(words) if word.startswith("-"))
     found: list[list[str]] = []
     for word in words[first:]:

@@ -1,4 +1,4 @@
-"""A check that its lab's file does not list would never run, and nobody would miss it."""
+"""A check that its lab's file does not list would never run, and no other test would notice."""
 
 import ast
 

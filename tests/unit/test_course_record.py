@@ -1,4 +1,4 @@
-"""Progress, hints and reports: a convenience that no broken file turns into a traceback."""
+"""Progress, hints and reports: a damaged file never causes a traceback."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""Documents lead where they say, pictures are described, and every term is in the glossary."""
+"""Links in documents work, pictures are described, and every term is in the glossary."""
 
 import subprocess
 import xml.etree.ElementTree as ElementTree
@@ -17,7 +17,7 @@ PICTURES = sorted((REPO / "docs" / "concepts" / "pictures").glob("*.svg"))
 
 
 def documents() -> list[Path]:
-    """Every document whose links are checked, as committed or about to be."""
+    """Return every document whose links are checked, as committed or about to be."""
     named = ("docs", "README.md", "labs/*/README.md", "labs/*/instructor.md")
     listed = subprocess.check_output(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *named], cwd=REPO, text=True

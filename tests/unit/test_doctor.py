@@ -1,4 +1,4 @@
-"""doctor asks only the registries that are still needed, and says what to do about those that fail."""
+"""doctor queries only the registries that are still needed, and prints what to do about a failure."""
 
 import shutil
 from pathlib import Path

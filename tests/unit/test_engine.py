@@ -62,7 +62,7 @@ WITHOUT_BUILDER = {
 
 @pytest.fixture(autouse=True)
 def like_most_machines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """A kernel with its default, and an engine that is asked again by each test."""
+    """Provide a kernel with its default, and an engine that is asked again by each test."""
     (tmp_path / "first").write_text("1024\n")
     monkeypatch.setattr(privileged, "FIRST_FREE", tmp_path / "first")
     monkeypatch.setattr("platform.system", lambda: "Linux")
@@ -165,7 +165,7 @@ def test_a_proxy_of_the_shell_alone_is_pointed_out(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("name", ["desktop-wsl", "rancher-wsl", "desktop-mac-arm64"])
 def test_process_ids_of_a_virtual_machine_are_not_ours(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In WSL they would be the ids of other programs, which then got the signal."""
+    """In WSL these could be the ids of other programs, which would then get the signal."""
     sent: list[tuple[str, ...]] = []
     monkeypatch.setattr(engine, "current", lambda: recorded(name))
     monkeypatch.setattr(engine, "must", lambda *words: sent.append(words))

@@ -1,4 +1,4 @@
-"""Every version of the event that was ever published is still understood."""
+"""Every version of the event that was ever published can still be decoded."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the looks at the running system conclude from what they see."""
+"""The findings about the running system, derived from given observations."""
 
 from collections.abc import Iterable
 from pathlib import Path

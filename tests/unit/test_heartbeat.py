@@ -1,4 +1,4 @@
-"""A worker shows that it goes round; the health check of its container sees when it does not."""
+"""A worker updates its heartbeat file; the health check of its container notices when it stops."""
 
 import os
 import time
@@ -20,7 +20,7 @@ def test_each_question_is_a_beat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     long_ago = time.time() - healthcheck.BEAT_SECONDS - 1
     os.utime(file, (long_ago, long_ago))
     assert healthcheck.main() == 1
-    assert Stopped(file).wait(0) is False  # one that begins anew
+    assert Stopped(file).wait(0) is False  # a new process
     assert healthcheck.main() == 0
 
 

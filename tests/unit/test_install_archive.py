@@ -1,4 +1,4 @@
-"""Consul comes from its released archive where that can be had, and is built where it cannot."""
+"""Consul is installed from its released archive, or built if the archive cannot be used."""
 
 import hashlib
 import io
@@ -82,7 +82,7 @@ def trickle(handler: BaseHTTPRequestHandler, end: Event) -> None:
 
 @contextmanager
 def site(reply: Reply) -> Iterator[str]:
-    """A server that answers with `reply`; gives the archive's address."""
+    """Yield a server that answers with `reply`; gives the archive's address."""
     end = Event()
 
     class Handler(BaseHTTPRequestHandler):
@@ -93,7 +93,7 @@ def site(reply: Reply) -> Iterator[str]:
                 """The installation hung up."""
 
         def log_message(self, format: str, *args: object) -> None:
-            """Nobody reads it."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
@@ -108,7 +108,7 @@ def site(reply: Reply) -> Iterator[str]:
 
 
 def installer(folder: Path, monkeypatch: pytest.MonkeyPatch, archive: bytes = ARCHIVE) -> Installer:
-    """One for which only Consul is missing, and whose build is quick."""
+    """Return an installer for which only Consul is missing, and whose build is fast."""
 
     def build(
         runner: Runner, name: str, module: GoModule, go: str, build: Path, target: Path, say: object
@@ -126,7 +126,7 @@ def installer(folder: Path, monkeypatch: pytest.MonkeyPatch, archive: bytes = AR
 
 
 def install(installer: Installer) -> tuple[bytes, str]:
-    """What was installed as Consul, and the one line that says which way it came."""
+    """Return what was installed as Consul, and the one line that says which way it came."""
     said = io.StringIO()
     installer.install(Progress(Console(file=said, width=400)))
     lines = (line.strip() for line in said.getvalue().splitlines() if "consul archive" in line)

@@ -1,4 +1,4 @@
-"""Which of the four outcomes an error becomes, all servers being well or not."""
+"""The outcome for each kind of error, with healthy and with unhealthy servers."""
 
 from collections.abc import Iterator
 
@@ -144,7 +144,7 @@ def test_code_that_cannot_run_fails_its_step(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_the_line_of_the_step_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What another step's code met meanwhile tells less."""
+    """An error in another step's code explains less."""
     mine, other = (
         Incident("profile", 1.0, "raised", "01-services/api.py", n, "x", "KeyError") for n in (12, 99)
     )
@@ -160,7 +160,7 @@ def test_a_step_that_is_written_in_part_does_not_pass() -> None:
 
 
 def test_a_file_that_cannot_be_imported_fails_its_step_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The process says so late, when the platform's module may have passed the check in its place."""
+    """The report may come late, after the platform's module has passed the check in its place."""
     late = Incident("profile", 1.0, "unusable", "01-services/schemas.py", 3, "x", "KeyError")
     monkeypatch.setattr(running, "unusable", lambda *_: [late])
     monkeypatch.setattr(running, "running_files", lambda *_: {p.module: p.file for p in LAB.pieces})

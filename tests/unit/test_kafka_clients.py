@@ -1,4 +1,4 @@
-"""A Kafka client that cannot be made leaves no thread and no file descriptor behind."""
+"""A Kafka client whose constructor fails leaves no thread and no file descriptor behind."""
 
 import gc
 import logging

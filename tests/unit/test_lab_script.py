@@ -24,7 +24,7 @@ from lab.home import REPO
 
 @pytest.fixture
 def lab() -> ModuleType:
-    """The script as a module of its own for each test."""
+    """Provide the script as a module of its own for each test."""
     loader = SourceFileLoader("lab_script", str(REPO / "lab"))
     spec = spec_from_loader("lab_script", loader)
     assert spec
@@ -50,7 +50,7 @@ def index(monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
 
 
 def lock(file: Path, index: Index, *names: str, content: bytes = b"#!/bin/sh\nexit 3\n") -> Path:
-    """A lock file with packages that the index offers."""
+    """Return a lock file with packages that the index offers."""
     wheels = [index.offer(name, "1.0", content) for name in names]
     file.write_text("".join(f"{w.package}=={w.version} --hash=sha256:{w.sha256}\n" for w in wheels))
     return file

@@ -1,4 +1,4 @@
-"""Texts that people read hold no home-made words, and the sentences of the concept pages are short."""
+"""Texts for people contain no home-made words, and the sentences of the concept pages are short."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A process runs what it is told to run, notices when that changes, and says so."""
+"""A process runs the learner's files that it is told to run, notices a change, and reports errors."""
 
 import json
 import resource
@@ -33,7 +33,7 @@ NO_LIMIT = str(resource.getrlimit(resource.RLIMIT_FSIZE)[1])
 
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Home:
-    """A home whose overrides are what the processes are told."""
+    """Provide a home whose overrides are what the processes are told."""
     monkeypatch.setenv("LAB_OVERRIDES", str(tmp_path / "overrides"))
     return Home(tmp_path)
 
@@ -85,7 +85,7 @@ def test_a_running_process_follows(told: Home, tmp_path: Path, process: subproce
 
 
 def said(report: Path, count: int) -> list[dict[str, dict[str, str]]]:
-    """The first `count` entries of a report, once they are there."""
+    """Return the first `count` entries of a report, once they are there."""
     deadline = time.monotonic() + 10 * slow()
     while True:
         lines = [line for line in report.read_text().splitlines() if line.startswith(MARK)]

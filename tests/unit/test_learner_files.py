@@ -1,4 +1,4 @@
-"""Whatever lies in the place of the learner's file: the process names it, and waits for the next save."""
+"""Whatever is in place of the learner's file, the process reports it and waits for the next save."""
 
 import json
 import os
@@ -73,7 +73,7 @@ def begun(folder: Path) -> subprocess.Popen[str]:
 
 
 def waiting(folder: Path) -> list[dict[str, Any]]:
-    """What the process said until it began to wait."""
+    """Return what the process printed until it began to wait."""
     deadline = time.monotonic() + 20 * slow()
     while True:
         report = folder / "posts.log"
@@ -152,7 +152,7 @@ def test_what_was_forked_ends_with_its_process(tmp_path: Path) -> None:
 
 
 def runs(pid: int) -> bool:
-    """Whether a process is there and no zombie."""
+    """Return whether a process is there and no zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:

@@ -20,7 +20,7 @@ def git(*words: str | Path, cwd: Path) -> str:
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clone of the last commit with this folder's attributes, checked out as on Windows."""
+    """Provide a clone of the last commit with this folder's attributes, checked out as on Windows."""
     place = tmp_path_factory.mktemp("autocrlf") / "clone"
     git("clone", "-q", "--no-checkout", "-c", "core.autocrlf=true", str(REPO), str(place), cwd=REPO)
     # The attributes as they are now, also before they are committed.

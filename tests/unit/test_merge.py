@@ -23,7 +23,7 @@ STEPS = [(lab, piece, step) for lab, piece in PIECES for step in sorted({*piece.
 
 
 def with_step(lab: Exercise, piece: Piece, step: int) -> str:
-    """The starter in which one step is written as in the platform."""
+    """Return the starter in which one step is written as in the platform."""
     only = {name: number for name, number in piece.left_out.items() if number != step}
     other = Piece(piece.module, piece.file, piece.units, only)
     return starter(lab, other)
@@ -80,7 +80,7 @@ def loaded(module: str, file: Path) -> Iterator[ModuleType]:
 
 
 def put(folder: Path, lab: Exercise, piece: Piece, text: str) -> Path:
-    """A learner's file with its exercise.toml beside it."""
+    """Return a learner's file with its exercise.toml beside it."""
     there = folder / lab.folder.name
     there.mkdir(exist_ok=True)
     (there / "exercise.toml").write_bytes((lab.folder / "exercise.toml").read_bytes())
@@ -90,7 +90,7 @@ def put(folder: Path, lab: Exercise, piece: Piece, text: str) -> Path:
 
 
 def code_of(module: ModuleType, name: str) -> CodeType | None:
-    """The code of a function, or of Class.method; None for what is none."""
+    """Return the code of a function, or of Class.method; None for what is none."""
     found: object = module
     for part in name.split("."):
         found = vars(found).get(part)
@@ -198,7 +198,7 @@ class Lesson:
         self.unusable: list[str] = []
 
     def run(self, *changes: tuple[str, str]) -> ModuleType:
-        """The module with the starter changed so."""
+        """Return the module with the starter changed so."""
         text = self.starter
         for old, new in changes:
             assert old in text, old

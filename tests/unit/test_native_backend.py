@@ -1,4 +1,4 @@
-"""What the native backend says of processes that come and go."""
+"""What the native backend reports about processes that start and end."""
 
 import signal
 import subprocess

@@ -1,4 +1,4 @@
-"""A start that cannot end well says why; two at once wait for each other."""
+"""A start that cannot succeed reports why; two simultaneous starts wait for each other."""
 
 import io
 import os

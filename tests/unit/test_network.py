@@ -1,4 +1,4 @@
-"""Taken ports are named with their holder and the variable that moves them."""
+"""An error about a taken port names the process that holds it and the variable that changes it."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""What notebooks are made of: pictures with words, tables, predictions, verdicts, one-sentence errors."""
+"""The helpers of the notebooks: pictures with text, tables, predictions, verdicts, short errors."""
 
 import json
 import re

@@ -26,7 +26,7 @@ def test_a_tour_and_one_notebook_for_each_lab() -> None:
 def test_in_step_and_executed(text: Path) -> None:
     stored = nbformat.read(notebook_of(text), as_version=4)  # type: ignore[no-untyped-call]
     wanted = cells(text)
-    again = f"make it anew on the running system: .venv/bin/python -m lab.notebook.sources {text.stem[:2]}"
+    again = f"create it again on the running system: .venv/bin/python -m lab.notebook.sources {text.stem[:2]}"
 
     def said(notebook: object) -> list[object]:
         return [(c.cell_type, c.id, c.source, c.metadata) for c in notebook.cells]  # type: ignore[attr-defined]
@@ -57,7 +57,7 @@ def test_links_lead_somewhere(text: Path) -> None:
 
 
 def calls(text: Path, name: str) -> list[ast.Call]:
-    """All calls of a function or method in a notebook's code."""
+    """Return all calls of a function or method in a notebook's code."""
     code = [cell.source for cell in cells(text).cells if cell.cell_type == "code"]
     nodes = [node for source in code if "%" not in source for node in ast.walk(ast.parse(source))]
     found = [node for node in nodes if isinstance(node, ast.Call)]

@@ -1,4 +1,4 @@
-"""Events as the outbox makes them."""
+"""The events that the outbox creates."""
 
 from datetime import UTC, datetime
 

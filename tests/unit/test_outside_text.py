@@ -1,4 +1,4 @@
-"""Text from outside: shortened when it is repeated, made visible, and one meaning only."""
+"""Text from outside: it is shortened, made visible, and has only one meaning."""
 
 import doctest
 import json

@@ -1,4 +1,4 @@
-"""The lag is asked for by one thread at a time, and nobody waits long for it."""
+"""Only one thread at a time measures the lag, and no request waits long for it."""
 
 import asyncio
 import threading

@@ -17,7 +17,7 @@ def record(post: str, version: int, kind: str = "post.updated", id: str = "") ->
 
 
 def truth(**versions: int) -> Truth:
-    """Posts by their version."""
+    """Return posts by their version."""
     return Truth(
         {
             post: Expected(1, version, f"{timestamp(NOW)}{post}{version}", b"", NOW, None)

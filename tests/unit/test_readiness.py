@@ -1,4 +1,4 @@
-"""Readiness answers in time, whatever a driver does."""
+"""/ready answers in time, whatever a driver does."""
 
 import asyncio
 import time
@@ -10,7 +10,7 @@ from civildiy.chassis.app import failing
 
 
 async def answers() -> None:
-    """A dependency that is there."""
+    """Do nothing, like a dependency that answers."""
 
 
 async def refuses() -> None:

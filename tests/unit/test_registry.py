@@ -1,4 +1,4 @@
-"""An instance stays registered whatever Consul says."""
+"""An instance stays registered, whatever Consul answers."""
 
 from threading import Event
 from typing import cast
@@ -9,7 +9,7 @@ INSTANCE = Instance("posts", "posts-1", "127.0.0.1", 5000)
 
 
 class Confused:
-    """A registry whose agent first answers with what nobody expects."""
+    """A registry whose agent first gives an unexpected answer."""
 
     def __init__(self, left: Event) -> None:
         self.looks, self.left = 0, left

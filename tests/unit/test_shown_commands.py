@@ -1,4 +1,4 @@
-"""Instructions do not rot: every command shown exists with its options, and is run, proven or exempt."""
+"""Every shown command exists with its options, and a test runs or proves it, or gives a reason."""
 
 import ast
 

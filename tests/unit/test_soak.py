@@ -1,4 +1,4 @@
-"""What a soak finds: memory that grows, a rate that is missed; and nothing where all is well."""
+"""The soak test finds growing memory and a missed rate, and nothing in a healthy run."""
 
 from lab.storm.figures import lately, numbers
 from lab.storm.history import History, Read, Write

@@ -1,4 +1,4 @@
-"""What a check stops itself is noted; what it only looks at is not."""
+"""The units that a check stops itself are recorded; those that it only reads are not."""
 
 import pytest
 from grading.stack import Noting

@@ -1,4 +1,4 @@
-"""Starters are what the generator makes of the platform, and mutants are changes of it that still apply."""
+"""The committed starters are generated from the platform, and the mutants still apply to it."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ PIECES = [(lab, piece) for lab in exercises() for piece in lab.pieces]
 
 @pytest.mark.parametrize(("lab", "piece"), PIECES, ids=[piece.module for _, piece in PIECES])
 def test_starter_is_generated(lab: Exercise, piece: Piece) -> None:
-    # The committed file: a learner's own work in the folder is none of this test's business.
+    # The committed file, because the folder may contain a learner's own work.
     name = piece.file.relative_to(REPO).as_posix()
     shown = subprocess.run(
         ["git", "show", f"HEAD:{name}"], cwd=REPO, capture_output=True, text=True, check=False

@@ -11,7 +11,7 @@ from lab.course.steps import State, checks_of, dependents, judged_by, own_code, 
 
 
 def put(lab: Exercise, folder: Path) -> dict[str, Path]:
-    """The lab's starters in a folder."""
+    """Return the lab's starters in a folder."""
     files = {piece.module: folder / piece.file.name for piece in lab.pieces}
     for piece in lab.pieces:
         files[piece.module].write_text(starter(lab, piece), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The storm's verdict on private words."""
+"""The storm's verdict on private data."""
 
 from storm_world import ANN, BOB, kinds
 

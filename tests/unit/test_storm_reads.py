@@ -1,4 +1,4 @@
-"""The storm's verdict on what was read meanwhile."""
+"""The storm's verdict on the reads during the storm."""
 
 from dataclasses import replace
 
@@ -30,7 +30,7 @@ def test_each_fault_of_a_read_is_named(world: World, user: int) -> None:
     assert read([replace(newest, version=7), *rest]) == {"from nowhere"}
     assert read([replace(newest, post="x"), *good]) == {"from nowhere"}
     assert read([replace(newest, order="2026-01-01T00:00:50.000000Za2"), *rest]) == {"order"}
-    # The statistics may be away: what is shown says by itself how far the view was.
+    # The statistics may be unavailable: the page itself shows which offset the view had reached.
     assert read([newest], floor=0) == {"hole"}
     assert read([*rest, before], floor=0) == set()
 

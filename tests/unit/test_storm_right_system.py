@@ -1,4 +1,4 @@
-"""The storm's verdict on a right system under way: nothing is wrong, whatever happens."""
+"""The storm finds no violation in a correct system, however its events are delayed."""
 
 from dataclasses import dataclass, field, replace
 from random import Random
@@ -13,7 +13,7 @@ from lab.storm.reads import judge_reads
 
 @dataclass
 class Lagging(World):
-    """A right system under way: events wait in outboxes, come more than once, and the view is behind."""
+    """A correct system at work: events wait in outboxes, are repeated, and the view lags behind."""
 
     rng: Random = field(default_factory=Random)
     outbox: dict[str, list[Event]] = field(default_factory=dict)
@@ -21,7 +21,7 @@ class Lagging(World):
     applied: int = 0
 
     def write(self, user: int, post: str, kind: Kind = "create", outcome: Outcome = "done") -> None:
-        """A change that gets no answer is carried out as often as not."""
+        """Change something without an answer; half of these changes are executed."""
         happens = outcome == "done" or (outcome == "unknown" and self.rng.random() < 0.5)
         super().write(user, post, kind, "done" if happens else outcome)
         write = self.history.writes[-1]
@@ -32,7 +32,7 @@ class Lagging(World):
             write.post = "" if kind == "create" else post
 
     def publish(self) -> None:
-        """The oldest event of some post, or one that was published before once more."""
+        """Publish the oldest event of a post, or an already published one again."""
         topic = self.history.events
         waiting = [post for post, events in self.outbox.items() if events]
         if waiting and self.rng.random() < 0.8:
@@ -41,7 +41,7 @@ class Lagging(World):
             topic.append(replace(self.rng.choice(topic), offset=len(topic)))
 
     def apply(self) -> None:
-        """The next record."""
+        """Apply the next record."""
         if self.applied < len(self.history.events):
             event = self.history.events[self.applied]
             self.applied += 1
@@ -49,7 +49,7 @@ class Lagging(World):
                 self.view[event.post] = event
 
     def shown(self, user: int) -> list[Entry]:
-        """What the view holds now."""
+        """Return the present contents of the view."""
         entries = [
             Entry(e.post, e.version, e.user, e.words, e.order)
             for e in self.view.values()
@@ -58,7 +58,7 @@ class Lagging(World):
         return sorted(entries, key=lambda entry: entry.order, reverse=True)
 
     def settle(self) -> dict[int, list[Entry]]:
-        """All is published and applied."""
+        """Publish and apply all events, and return the final feeds."""
         while any(self.outbox.values()):
             self.publish()
         while self.applied < len(self.history.events):

@@ -1,4 +1,4 @@
-"""The storm's verdict on the last view and on the topic: small histories with one thing that is wrong."""
+"""The storm's verdict on the final view and the topic: small histories with one violation each."""
 
 from dataclasses import replace
 
@@ -45,19 +45,19 @@ def test_an_order_that_fits_its_own_times_but_not_the_answers(world: World) -> N
 
 
 def test_what_was_refused_must_be_nowhere(world: World) -> None:
-    world.history.writes.append(Write(7, 7.5, BOB, "refuse", "", "refused words", "refused", 403))
+    world.history.writes.append(Write(7, 7.5, BOB, "refuse", "", "a refused title", "refused", 403))
     world.history.writes.append(Write(8, 8.5, BOB, "refuse", "", "refused as well", "unknown", 503))
-    for words in ("refused words", "refused as well"):
+    for words in ("a refused title", "refused as well"):
         shown = Entry("r", 1, BOB, words, "2026-01-01T00:00:59.000000Zr1")
         assert view_of(world, {0: [shown, *world.stream()]}) == {"refused"}
         assert kinds(faults_of_a_page([shown], 0)) == {"refused"}
-    event = Event(50, "r1", "r", 1, False, BOB, "refused words", "")
+    event = Event(50, "r1", "r", 1, False, BOB, "a refused title", "")
     world.history.events.append(event)
     assert ["refused" in one for one in verdict.judge_topic(world.history)] == [True]
 
 
 def test_a_list_that_is_full_excuses_only_what_fell_off_its_end(world: World) -> None:
-    """Others filled everybody's list before the storm; what is newer than its end has to be there."""
+    """Other users filled the global feed before the storm; posts newer than its end must be there."""
     old = [
         Entry(f"o{n}", 1, STRANGER, "old", f"2025-12-31T00:00:{n:07d}Z")
         for n in range(keys.GLOBAL_MAX - 1, -1, -1)

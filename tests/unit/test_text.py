@@ -1,4 +1,4 @@
-"""Text from outside is shown as it is, and never obeyed."""
+"""Text from outside is shown literally, and never interpreted by the terminal."""
 
 import io
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A token is good for one issuer, one audience and a limited time, and names a key we know."""
+"""A token is valid for one issuer, one audience and a limited time, and names a known key."""
 
 import time
 from typing import Any

@@ -1,4 +1,4 @@
-"""The topology, and that docker-compose.yml and the code say the same."""
+"""The topology, and its agreement with docker-compose.yml and the code."""
 
 import re
 import sys

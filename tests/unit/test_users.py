@@ -1,4 +1,4 @@
-"""Users without a home folder, folders of other users, paths that servers cut: one sentence each."""
+"""Users without a home folder, folders of other users, paths that servers would split: one message each."""
 
 import os
 import subprocess

@@ -13,7 +13,7 @@ NOW = datetime.now(UTC)
 
 
 def entry(number: int, user: int = 1) -> Entry:
-    """The entry of post `number`; a greater number is newer."""
+    """Return the entry of post `number`; a greater number is newer."""
     return Entry(f"words {number}".encode(), f"{number}", 1, f"{number:09d}", user)
 
 

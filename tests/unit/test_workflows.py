@@ -1,4 +1,4 @@
-"""The workflows, the update settings and the development container hold what they promise."""
+"""The workflows, the update settings and the development container do what the documents promise."""
 
 import ast
 import json

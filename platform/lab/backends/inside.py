@@ -34,7 +34,7 @@ class InsideBackend:
         self._home = home
 
     def running(self) -> bool:
-        """Whether the gateway listens."""
+        """Return whether the gateway listens."""
         return self.listens("traefik")
 
     def belongs_elsewhere(self) -> str:

@@ -63,7 +63,7 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
     @cli.command()
     @number
     def stop(number: str) -> None:
-        """Make the system use the platform's own code again; your files stay."""
+        """Make the system use the platform's own code again. Your files stay."""
         lab = exercise(number)
         running.use(home, backend, lab, None)
         for unit in lab.units:
@@ -89,7 +89,7 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
     def check(
         number: str, watch: bool, step: tuple[int, ...], seed: int | None, pytest_options: tuple[str, ...]
     ) -> None:
-        """Grade what you have written for a lab, step by step, on the running system.
+        """Grade your code for a lab, step by step, on the running system.
 
         Exit code 0: passed; 1: failed; 2: not gradable, because the system itself has a problem;
         3: not attempted, because no code is written yet. A lab is passed when all its steps are.
@@ -105,7 +105,7 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
     @number
     @click.option("--step", type=int, help="Show a hint for this step instead of the current one.")
     def hint(number: str, step: int | None) -> None:
-        """Show what the running system reveals about your code, then the next hint."""
+        """Show what the system reveals about your code, then a hint."""
         lab = exercise(number)
         known = course.known().of(lab.number)
         now = steps.steps_of(lab, running.running_files(home, lab))

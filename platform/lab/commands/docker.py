@@ -77,7 +77,7 @@ def register(cli: click.Group, backend: Backend, console: Console) -> None:
 
     @cli.command()
     def secrets() -> None:
-        """Create the secrets in .env that `docker compose up` requires; keep those that exist."""
+        """Create missing secrets in .env for `docker compose up`."""
         current = engine.current()
         moved = Addresses(environment_with(dotenv.read())).moved()
         dotenv.ensure(dotenv.owner(rootless=bool(current and current.rootless)) | moved)
@@ -86,7 +86,7 @@ def register(cli: click.Group, backend: Backend, console: Console) -> None:
     @cli.command("bundle")
     @click.argument("file", default=BUNDLE, type=Path)
     def write_bundle(file: Path) -> None:
-        """Write all images and packages into one archive, for machines without a network."""
+        """Write all images and packages into one archive. It is for machines without a network."""
         _need_compose(backend)
         bundle(file)
         console.print(f"{file}: {len(images())} images, {file.stat().st_size / 1e6:.0f} MB."
@@ -95,7 +95,7 @@ def register(cli: click.Group, backend: Backend, console: Console) -> None:
     @cli.command("unbundle")
     @click.argument("file", default=BUNDLE, type=Path)
     def read_bundle(file: Path) -> None:
-        """Load the images from an archive, so that ./lab up needs no network."""
+        """Load the images of an archive. Then ./lab up needs no network."""
         _need_compose(backend)
         loaded = unbundle(file)
         console.print(f"{len(loaded)} images loaded. Next: ./lab up")

@@ -15,7 +15,7 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
 
     @cli.command()
     def doctor() -> None:
-        """Check the machine and the system for known problems, and print the command that fixes each."""
+        """Check for known problems, and print the command for each."""
         from lab.doctor import examine
 
         remedies = []

@@ -39,7 +39,7 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
                   help="How long the fault lasts.")  # fmt: skip
     @click.option("--list", "as_list", is_flag=True, help="List all faults and what each one teaches.")
     def break_something(name: str | None, unit: str, seconds: float, as_list: bool) -> None:
-        """Break a part of the system on purpose; most faults end by themselves.
+        """Break a part of the system on purpose. Most faults end by themselves.
 
         Without FAULT, or with --list, print all faults. Name a UNIT where several are possible.
         """

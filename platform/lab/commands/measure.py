@@ -25,7 +25,7 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
     )
     @results.option
     def bench(rounds: int, file: Path | None, out: Path) -> None:
-        """Measure latency and throughput, with reference values from the same run."""
+        """Measure latency and throughput beside reference values."""
         from lab.bench import TARGETS, measure
 
         need_running(backend)

@@ -98,7 +98,7 @@ def register(cli: click.Group, backend: Backend, console: Console) -> None:
     @cli.command()
     @for_scripts
     def verify(as_json: bool) -> None:
-        """Compare MongoDB's posts, Kafka's topic and Redis's feed item by item. Exit code 1: they differ."""
+        """Compare MongoDB, topic and Redis item by item. Exit code 1: they differ."""
         ran = run_and_show("feed-verify", as_json)
         findings = ran.answer["findings"]
         heads = ("kind", "post", "place", "what")
@@ -127,7 +127,7 @@ def register(cli: click.Group, backend: Backend, console: Console) -> None:
     @cli.command()
     @for_scripts
     def rebuild(as_json: bool) -> None:
-        """Rebuild the feed in a second database, then swap it in; readers are not interrupted."""
+        """Rebuild the feed in a second database, then swap it in. Readers are not interrupted."""
         ran = run_and_show("feed-rebuild", as_json)
         if not ran.answer["switched"]:
             raise LabError(ran.answer["why"])
@@ -164,7 +164,7 @@ def register(cli: click.Group, backend: Backend, console: Console) -> None:
     @for_scripts
     @click.argument("sizes", nargs=-1, type=click.IntRange(1, 1_000_000))
     def costs(as_json: bool, sizes: tuple[int, ...]) -> None:
-        """Compare the time of one page of the feed from Redis with the same page computed by MongoDB.
+        """Compare the time of a page from Redis with one from MongoDB.
 
         SIZES are numbers of posts; the default is 100, 1000, 10000 and 100000.
         """
@@ -182,7 +182,7 @@ def register(cli: click.Group, backend: Backend, console: Console) -> None:
     @cli.command()
     @for_scripts
     def lag(as_json: bool) -> None:
-        """Show how many events the feed is behind, and what happened to the events so far."""
+        """Show how far the feed is behind, and the counts of all events."""
         try:
             url = f"{backend.endpoints()['feed']}/api/activity-stream/stats"
             stats = local_http.get(url, timeout=5).raise_for_status().json()

@@ -22,7 +22,7 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
     @cli.command()
     @click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
     def status(as_json: bool) -> None:
-        """Show each unit's state, address, memory, start time and health in Consul; and whose code runs."""
+        """Show the state of each unit, and whose code it runs."""
         if as_json:
             addresses, health = backend.endpoints(), consul_health(backend)
             units = [

@@ -29,7 +29,7 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
     def storm(
         seed: int | None, minutes: float, writes: float, reads: float, without: tuple[str, ...], out: Path
     ) -> None:
-        """Inject faults under load, then check that no post is lost, doubled, stale or shown to others."""
+        """Inject faults under load. Check that no post is lost, doubled, stale or shown to others."""
         # Imported here because it loads the clients of all servers, which most commands do not need.
         from lab.faults.catalog import impossible
         from lab.storm.run import Load, Storm
@@ -61,7 +61,7 @@ def _register_soak(cli: click.Group, home: Home, backend: Backend, console: Cons
     @click.option("--reads", default=500.0, show_default=True, type=RATE, help="Reads per second.")
     @results.option
     def soak(minutes: float, writes: float, reads: float, out: Path) -> None:
-        """Run a steady load without faults, and check that no post is lost and memory does not grow."""
+        """Run a steady load. Check that no post is lost and memory does not grow."""
         from lab.storm.run import Load, Storm
         from lab.storm.show import print_report, watched
         from lab.storm.soak import MemoryWatch, growth, judge

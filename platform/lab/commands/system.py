@@ -130,7 +130,7 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
     @click.argument("number", required=False)
     @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
     def reset(number: str | None, yes: bool) -> None:
-        """Delete the system's data; with the NUMBER of a lab: replace your file with the starter."""
+        """Delete all data; with NUMBER: put the starter of a lab back."""
         if number is not None:
             reset_lab(home, console, number, yes)
             return

@@ -21,7 +21,7 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
     @click.option("--full", is_flag=True, help="Also run the long campaigns.")
     @click.argument("pytest_options", nargs=-1, type=click.UNPROCESSED)
     def test(full: bool, pytest_options: tuple[str, ...]) -> None:
-        """Run the platform's tests against the running system; start it first if needed."""
+        """Run the platform's tests. Start the system first if needed."""
         forget_lost(home, backend, console)
         if learners := [lab.number for lab in running.active(home)]:
             stop = "; ".join(f"./lab stop {number}" for number in learners)

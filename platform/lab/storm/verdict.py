@@ -112,7 +112,7 @@ def _judge_entry(entry: Entry, user: int, history: History, answers: Answers, wh
 
 
 def _judge_order(stream: list[Entry], answers: Answers, where: str) -> Iterator[str]:
-    """Check that a change comes before another one that was requested after its answer, whoever made them."""
+    """Check that a change comes before another one that was requested after its answer."""
     latest: Expected | None = None  # of all entries further down, the one that was requested last
     latest_words = ""
     for entry in reversed(stream):
