@@ -1,6 +1,7 @@
 """In JupyterLab's container: what only a terminal outside can do, a person is asked to do."""
 
 import signal
+import socket
 import time
 from collections.abc import Callable
 
@@ -15,6 +16,8 @@ from lab.probes import local_http
 from lab.topology import PATHS, SECONDS, UNITS
 
 ASK_SECONDS = 300.0
+SSL_REQUEST = bytes.fromhex("0000000804d2162f")
+"""PostgreSQL answers this with one byte, before a client has logged in."""
 SIGNALS = {
     # `docker compose kill` would be taken for a wish that the container stay away.
     signal.SIGKILL: "restart --timeout 0",
@@ -92,9 +95,21 @@ class HandsOfAPerson(InsideBackend):
 
 
 def _answers(unit: str) -> bool:
+    if unit == "postgresql":
+        return _postgresql_answers()
     if unit not in PATHS:
         raise LabError(f"Whether {unit} stands still cannot be seen from JupyterLab's container.")
     try:
         return local_http.get(f"http://{unit}:5000/health", timeout=1).is_success
     except httpx.HTTPError:
+        return False
+
+
+def _postgresql_answers() -> bool:
+    """Whether PostgreSQL answers; a frozen server accepts the connection and sends nothing."""
+    try:
+        with socket.create_connection(("postgresql", PORTS["postgresql"]), 1) as connection:
+            connection.sendall(SSL_REQUEST)
+            return bool(connection.recv(1))
+    except OSError:
         return False
