@@ -38,7 +38,7 @@ class Claims:
 
 @dataclass(frozen=True)
 class Issuer:
-    """The system that issues tokens (`name`), the one they are for (`audience`), and their life in seconds."""
+    """The system that issues tokens (`name`), the one they are for (`audience`), and their life (`seconds`)."""
 
     name: str
     audience: str
