@@ -38,7 +38,7 @@ class Claims:
 
 @dataclass(frozen=True)
 class Issuer:
-    """The system that issues tokens (`name`), the one they are for (`audience`), their life (`seconds`)."""
+    """The issuer's `name`, the `audience` that its tokens are for, and their life in `seconds`."""
 
     name: str
     audience: str
