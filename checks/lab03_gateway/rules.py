@@ -58,9 +58,8 @@ def bad_cases(name: str) -> dict[str, list[Route]]:
         "spaces only": "  ",
     }
     good = Route("a", path, 10)
-    found: dict[str, list[Route]] = {"no routes": []} | {
-        case: [Route("a", rule, 10)] for case, rule in rules.items()
-    }
+    found: dict[str, list[Route]] = {"no routes": []}
+    found |= {case: [Route("a", rule, 10)] for case, rule in rules.items()}
     return found | {
         "two routes of one name, side by side": [good, good],
         "two routes of one name, with another between": [

@@ -83,7 +83,7 @@ def test_mutant(stages: Stages, mutant: Mutant, capsys: pytest.CaptureFixture[st
 def lasting(words: str) -> str:
     """Remove what varies from run to run: deadlines (LAB_SLOW changes them), addresses, offsets, ids."""
     words = re.sub(r"\d+\.\d+\.\d+\.\d+:\d+", "HOST:PORT", words)
-    words = re.sub(r"probe-[0-9a-f]+", "probe-N", words)
+    words = re.sub(r"\b(probe|issuer-|audience-|key-)-?[0-9a-f]{5,}", r"\1N", words)
     words = re.sub(r"within [\d.]+ s", "within N s", words)
     words = re.sub(r"offset \d+", "offset N", words)
     words = re.sub(r"\d+ times while", "N times while", words)
