@@ -22,7 +22,7 @@ from lab.home import REPO
 from lab.install import debian
 from lab.install.command import Runner
 from lab.notebook.reference import instead
-from lab.notebook.sources import FOLDER
+from lab.notebook.sources import FOLDER, TEXTS
 from lab.probes import local_http
 from lab.probes.readiness import slow
 
@@ -103,8 +103,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         server.wait(30)
-        for file, content in kept.items():  # JupyterLab saves by itself
-            file.write_bytes(content)
+        for file in FOLDER.glob("*.ipynb"):  # JupyterLab saves by itself
+            file.write_bytes(kept[file]) if file in kept else file.unlink()
 
 
 def answers(url: str) -> bool:
@@ -157,7 +157,7 @@ def test_launcher_shows_the_course_and_the_stack(lab: Lab) -> None:
     page = lab.page()
     cards = page.locator(".jp-LauncherCard-label").all_inner_texts()
     numbers = [card[:2] for card in cards if re.match(r"\d\d ", card)]
-    assert numbers == sorted(file.name[:2] for file in FOLDER.glob("[0-9][0-9]-*.ipynb"))
+    assert numbers == sorted(file.name[:2] for file in TEXTS.glob("[0-9][0-9]-*.md"))
     for wanted in ("Traefik's dashboard", "Consul", "API of auth", "API of feed"):
         assert wanted in cards
     all_units_run(page)

@@ -6,7 +6,9 @@ keyboard, and never waits. It is kept in the lab's home as well, for the instruc
 
 import json
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from lab.errors import LabError
 from lab.home import Home
@@ -63,16 +65,33 @@ def predict(question: str, mine: str = "", **choices: str) -> Prediction:
 
 def keep(made: Prediction, home: Home) -> None:
     """Add an answer to the file of predictions; the last answer to a question counts."""
-    file = home.root / FILE
-    try:
-        known = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        known = {}
+    known = kept(home)
     known[made.question] = {
         "mine": made.mine,
         "choice": made.choices[made.mine],
         "when": time.strftime("%F %T"),
     }
+    _write(home, known)
+
+
+def kept(home: Home) -> dict[str, dict[str, Any]]:
+    """All answers so far, by question."""
+    try:
+        found = json.loads((home.root / FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return dict(found) if isinstance(found, dict) else {}
+
+
+def forget(home: Home, questions: Iterable[str]) -> None:
+    """Remove the answers to these questions."""
+    known, gone = kept(home), {*questions}
+    if gone & known.keys():
+        _write(home, {question: answer for question, answer in known.items() if question not in gone})
+
+
+def _write(home: Home, known: dict[str, dict[str, Any]]) -> None:
+    file = home.root / FILE
     file.parent.mkdir(parents=True, exist_ok=True)
     new = file.with_suffix(".new")
     new.write_text(json.dumps(known, indent=1, ensure_ascii=False), encoding="utf-8")
