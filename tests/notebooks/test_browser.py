@@ -155,9 +155,13 @@ def errors(page: Page) -> list[str]:
 
 def test_launcher_shows_the_course_and_the_stack(lab: Lab) -> None:
     page = lab.page()
+    # The extension asks the server for the course after the launcher is drawn.
+    page.locator(".jp-LauncherCard-label", has_text=re.compile(r"^\s*08 ")).wait_for()
     cards = page.locator(".jp-LauncherCard-label").all_inner_texts()
     numbers = [card[:2] for card in cards if re.match(r"\d\d ", card)]
     assert numbers == sorted(file.name[:2] for file in TEXTS.glob("[0-9][0-9]-*.md"))
+    assert page.locator(".jp-DirListing-itemText").all_inner_texts()
+    assert "tests" not in page.locator(".jp-DirListing-itemText").all_inner_texts()
     for wanted in ("Traefik's dashboard", "Consul", "API of auth", "API of feed"):
         assert wanted in cards
     all_units_run(page)

@@ -97,7 +97,7 @@ def test_what_is_no_notebook_is_kept(folder: Path) -> None:
     assert (folder / f"{TEXT.stem}.ipynb").read_text() == "half a file"
 
 
-def test_reset_gives_a_fresh_copy_keeps_the_old_one_and_forgets_the_predictions(folder: Path) -> None:
+def test_reset_gives_a_fresh_copy_and_keeps_the_old_one(folder: Path) -> None:
     home = Home(folder / "home")
     copies.provide()
     file = folder / f"{TEXT.stem}.ipynb"
