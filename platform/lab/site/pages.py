@@ -55,7 +55,7 @@ def title_of(text: str, otherwise: str) -> str:
 
 
 def summary_of(text: str) -> str:
-    """The line in italics below the heading of a lesson, which tells its time and aim; '' if there is none."""
+    """The line in italics below the heading of a lesson: its time and aim; '' if there is none."""
     found = re.search(r"^# .+\n+\*([^*\n]+)\*\s*$", text, re.MULTILINE)
     return found[1] if found else ""
 

@@ -3,10 +3,11 @@
 from pygments.formatters import HtmlFormatter
 
 PAGE = """
-:root { color-scheme: light dark; --ink: #1d2125; --soft: #59636e; --paper: #fff; --card: #f5f6f8; --line: #d5d9de;
-  --link: #0a58b5; }
+:root { color-scheme: light dark; --ink: #1d2125; --soft: #59636e; --paper: #fff; --card: #f5f6f8;
+  --line: #d5d9de; --link: #0a58b5; }
 @media (prefers-color-scheme: dark) {
-  :root { --ink: #e4e7ea; --soft: #a3abb4; --paper: #15181b; --card: #1f2428; --line: #3a424a; --link: #7db7ff; } }
+  :root { --ink: #e4e7ea; --soft: #a3abb4; --paper: #15181b; --card: #1f2428;
+    --line: #3a424a; --link: #7db7ff; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 17px/1.6 system-ui, sans-serif; }
 header, main, footer { max-width: 50rem; margin: 0 auto; padding: 0 1.2rem; }
@@ -25,12 +26,13 @@ caption { text-align: left; padding: .3em 0; }
 .note { border-left: 4px solid var(--line); padding: .2em 1em; }
 code, pre { font: .88em/1.5 ui-monospace, "DejaVu Sans Mono", monospace; }
 code { background: var(--card); padding: .1em .3em; border-radius: 4px; }
-pre { overflow-x: auto; background: var(--card); border: 1px solid var(--line); border-radius: 6px; padding: .7em .9em;
-  margin: .8em 0; }
+pre { overflow-x: auto; background: var(--card); border: 1px solid var(--line); border-radius: 6px;
+  padding: .7em .9em; margin: .8em 0; }
 pre code { background: none; padding: 0; font-size: 1em; }
 table { border-collapse: collapse; display: block; overflow-x: auto; margin: 1em 0; min-width: 0 !important;
   font-size: .94em; }
-th, td { border-bottom: 1px solid var(--line); padding: .35em .9em .35em 0; text-align: left; vertical-align: top; }
+th, td { border-bottom: 1px solid var(--line); padding: .35em .9em .35em 0; text-align: left;
+  vertical-align: top; }
 details { border: 1px solid var(--line); border-radius: 6px; padding: .4em .9em; margin: .8em 0; }
 summary { cursor: pointer; }
 ul.pages { list-style: none; padding: 0; }
