@@ -215,7 +215,7 @@ def press(page: Page, label: str) -> None:
 
 
 def test_predict_and_check_by_clicking(lab: Lab) -> None:
-    """One lab with the mouse: a prediction, the outcome, start, check, stop; and all is there when reopened."""
+    """One lab with the mouse: prediction, outcome, start, check, stop; all is there when reopened."""
     prediction.forget(home, questions(text_of("01")))
     page = lab.page()
     radios = page.locator(".jp-OutputArea input[type=radio]")
