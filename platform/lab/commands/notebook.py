@@ -152,6 +152,17 @@ def lead_to(backend: ComposeBackend, console: Console, *, browser: bool) -> None
         webbrowser.open(url)
 
 
+def _provided() -> list[str]:
+    """Make the learner's copies; returns what the learner should know."""
+    from lab.notebook import copies  # imports all that notebooks work with
+
+    try:
+        return copies.provide()
+    except OSError as error:  # JupyterLab is still of use: it shows what is there, and the terminal
+        return [f"The notebooks could not be made in {REPO / 'notebooks'}: {error.strerror}."
+                " Make the folder writable for this user, then start JupyterLab again."]  # fmt: skip
+
+
 def reset_notebook(home: Home, console: Console, number: str, yes: bool) -> None:
     """Give a fresh copy of a notebook; the learner's copy is kept. Raises LabError."""
     from lab.notebook import copies, prediction  # they import all that notebooks work with
@@ -185,9 +196,7 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
             server, folders = on_this_machine(), Folders(home.root / "jupyter")
             console.print(f"JupyterLab: {server.url}", soft_wrap=True)
             console.print(f"{BEGIN} Ctrl-C here ends it.")
-        from lab.notebook import copies  # imports all that notebooks work with
-
-        for remark in copies.provide():
+        for remark in _provided():
             console.print(remark, soft_wrap=True)
         ensure_kernel(folders.data)
         command, env = invocation(server, folders, browser=not no_browser)
