@@ -26,7 +26,7 @@ Store = Annotated[ProfileStore, Depends(_store)]
 @router.get("/health", tags=["operations"], summary="Liveness")
 async def health() -> Health:
     """The process runs and answers. It asks nobody: a restart does not cure a database that is away."""
-    return Health(service="profile")
+    raise NotImplementedError("Lab 01, step 1: write health")
 
 
 @router.get("/ready", tags=["operations"], summary="Readiness", responses=documented(503))
@@ -36,10 +36,7 @@ async def ready(request: Request) -> Readiness:
     `request.app.state.postgresql_answers()` asks the database something small and raises when it
     does not answer.
     """
-    dependencies = {"postgresql": request.app.state.postgresql_answers}
-    if failed := await failing(dependencies):
-        raise Unavailable(", ".join(failed))
-    return Readiness(service="profile", dependencies=list(dependencies))
+    raise NotImplementedError("Lab 01, step 2: write ready")
 
 
 @router.post(
@@ -50,24 +47,22 @@ async def ready(request: Request) -> Readiness:
 )
 async def create(new: ProfileInput, user: CurrentUser, store: Store, response: Response) -> Profile:
     """Make one's own profile; `Location` says where it is."""
-    response.headers["Location"] = PREFIX
-    return await store.create(user, new.model_dump())
+    raise NotImplementedError("Lab 01, step 3: write create")
 
 
 @router.get(PREFIX, tags=["profile"], responses=documented(401, 404, 503))
 async def read(user: CurrentUser, store: Store) -> Profile:
     """Read one's own profile."""
-    return await store.get(user)
+    raise NotImplementedError("Lab 01, step 3: write read")
 
 
 @router.put(PREFIX, tags=["profile"], responses=documented(400, 401, 404, 409, 413, 422, 503))
 async def update(change: ProfileChange, user: CurrentUser, store: Store) -> Profile:
     """Change the fields that are sent; null empties a field."""
-    return await store.update(user, change.model_dump(exclude_unset=True))
+    raise NotImplementedError("Lab 01, step 4: write update")
 
 
 @router.delete(PREFIX, tags=["profile"], responses=documented(401, 404, 409, 503))
 async def delete(user: CurrentUser, store: Store) -> Deleted:
     """Remove one's own profile."""
-    await store.delete(user)
-    return Deleted(user_id=user)
+    raise NotImplementedError("Lab 01, step 4: write delete")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import click
 
+from lab import jupyter
 from lab.backends.compose.backend import ComposeBackend
 from lab.backends.protocol import Backend
 from lab.errors import LabError
@@ -22,7 +23,7 @@ from lab.jupyter import widgets
 from lab.jupyter.kernel import ensure_kernel
 from lab.terminal import Console
 
-CONFIG = Path(__file__).parent / "config"
+CONFIG = Path(jupyter.__file__).parent / "config"
 PORT = 8888
 BEGIN = "Begin with notebooks/00-tour.ipynb."
 HIDDEN = ["__pycache__", "*.pyc", "*~", "reference", "requirements", "tests", "checks", "pyproject.toml"]
