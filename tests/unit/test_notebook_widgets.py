@@ -165,7 +165,9 @@ def test_nothing_is_judged_before_start_or_before_something_is_written(
         files[piece.module].write_text(starter(lab, piece))
     monkeypatch.setattr(running, "running_files", lambda home, lab: files)
     monkeypatch.setattr(running, "is_active", lambda home, lab: True)
-    assert "Lab 01, step 1: write" in Panel("01", home).check()
+    panel = Panel("01", home)
+    panel._outcomes = {1: "pass"}  # from before the file was reset
+    assert "Lab 01, step 1: write" in panel.check()
     assert "OPEN" in Panel("01", home).table().text()
     assert ran == []
 

@@ -55,9 +55,9 @@ class Panel:
         if not running.is_active(self.home, self.lab):
             return "The platform's own code runs. Click Start first, so that the system runs your code."
         found = []
-        for step in self.steps():
-            if step.state is State.OPEN:
-                continue
+        written = [step for step in self.steps() if step.state is not State.OPEN]
+        self._outcomes = {}
+        for step in written:
             self._outcomes[step.number] = "checking"
             told()
             lines: list[str] = []
@@ -69,7 +69,7 @@ class Panel:
             elif code:
                 found.append(verdict.table._html())
             told()
-        if not self._outcomes:
+        if not written:
             gaps = steps.open_of(self.lab, self.steps())
             return as_html(f"Nothing is written yet. Begin: {min(gaps.values(), default='')}")
         return "".join(found) or "Each step that you have written passes."
