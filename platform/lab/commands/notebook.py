@@ -26,7 +26,7 @@ from lab.terminal import Console
 CONFIG = Path(jupyter.__file__).parent / "config"
 PORT = 8888
 BEGIN = "Begin with notebooks/00-tour.ipynb."
-HIDDEN = ["__pycache__", "*.pyc", "*~", "reference", "requirements", "tests", "checks", "pyproject.toml"]
+HIDDEN = ["__pycache__", "*.pyc", "*~", "reference", "results", "requirements", "tests", "checks"]
 """What JupyterLab's list of files leaves out: the executed copies, which hold all answers, and what a
 learner does not need.
 """
