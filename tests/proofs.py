@@ -13,6 +13,7 @@ WAY = "tests/course/test_lab_commands.py::test_a_learners_way"
 PLAYED = "tests/notebooks/test_reproduce.py::test_notebook"
 BUNDLED = "tests/compose/test_elsewhere.py::test_classroom_needs_the_network_once"
 COMPOSED = "tests/compose/test_on_compose.py::test_comes_up_as_it_is"
+RENEWED = "tests/unit/test_notebook_copies.py::test_reset_gives_a_fresh_copy_and_keeps_the_old_one"
 SPOKEN = "tests/live/test_view_tools.py::test_commands_speak_to_people"
 BROKEN = "tests/live/test_break.py::test_kill_and_restart_and_amnesia"
 
@@ -34,6 +35,8 @@ PROVEN = {
     "./lab heal": "tests/live/test_break.py::test_heal_ends_what_a_killed_guardian_left",
     "./lab storm": "tests/live/test_storm.py::test_nothing_is_lost_in_a_storm",
     "./lab notebook": "tests/notebooks/test_browser.py::test_launcher_shows_the_course_and_the_stack",
+    "./lab site": "tests/unit/test_site.py::test_the_whole_course_has_no_broken_link",
+    "./lab reset NN --notebook": RENEWED, "./lab reset 07 --notebook": RENEWED,
     "./lab secrets": COMPOSED, "./lab bundle": BUNDLED, "./lab unbundle": BUNDLED, "tar xf": BUNDLED,
     "%lab": PLAYED,
     "lab notebook": "tests/compose/test_on_compose.py::test_jupyterlab_has_the_course_in_it",

@@ -21,8 +21,10 @@ from lab.course.exercise import exercise
 from lab.home import REPO
 from lab.install import debian
 from lab.install.command import Runner
+from lab.notebook import prediction
+from lab.notebook.copies import questions, text_of
 from lab.notebook.reference import instead
-from lab.notebook.sources import FOLDER
+from lab.notebook.sources import FOLDER, TEXTS
 from lab.probes import local_http
 from lab.probes.readiness import slow
 
@@ -103,8 +105,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         server.wait(30)
-        for file, content in kept.items():  # JupyterLab saves by itself
-            file.write_bytes(content)
+        for file in FOLDER.glob("*.ipynb"):  # JupyterLab saves by itself
+            file.write_bytes(kept[file]) if file in kept else file.unlink()
 
 
 def answers(url: str) -> bool:
@@ -155,9 +157,13 @@ def errors(page: Page) -> list[str]:
 
 def test_launcher_shows_the_course_and_the_stack(lab: Lab) -> None:
     page = lab.page()
+    # The extension asks the server for the course after the launcher is drawn.
+    page.locator(".jp-LauncherCard-label", has_text=re.compile(r"^\s*08 ")).wait_for()
     cards = page.locator(".jp-LauncherCard-label").all_inner_texts()
     numbers = [card[:2] for card in cards if re.match(r"\d\d ", card)]
-    assert numbers == sorted(file.name[:2] for file in FOLDER.glob("[0-9][0-9]-*.ipynb"))
+    assert numbers == sorted(file.name[:2] for file in TEXTS.glob("[0-9][0-9]-*.md"))
+    assert page.locator(".jp-DirListing-itemText").all_inner_texts()
+    assert "tests" not in page.locator(".jp-DirListing-itemText").all_inner_texts()
     for wanted in ("Traefik's dashboard", "Consul", "API of auth", "API of feed"):
         assert wanted in cards
     all_units_run(page)
@@ -200,4 +206,50 @@ def test_start_and_check_a_lab(lab: Lab) -> None:
     page.get_by_role("link", name="labs/01-services/api.py").first.click()
     page.wait_for_selector(".jp-FileEditor")
     assert "async def health" in page.locator(".jp-FileEditor .cm-content").inner_text()
+    page.close()
+
+
+def press(page: Page, label: str) -> None:
+    """Click a button of the panel as soon as it can be clicked."""
+    page.locator(".jp-OutputArea button", has_text=re.compile(f"^{label}$")).first.click()
+
+
+def test_predict_and_check_by_clicking(lab: Lab) -> None:
+    """One lab with the mouse: prediction, outcome, start, check, stop; all is there when reopened."""
+    prediction.forget(home, questions(text_of("01")))
+    page = lab.page()
+    radios = page.locator(".jp-OutputArea input[type=radio]")
+    with instead(home, backend, exercise("01"), solved=True):
+        open_notebook(page, "01")
+        run_all(page)
+        assert radios.count() >= 2
+        radios.nth(1).scroll_into_view_if_needed()
+        radios.nth(1).click()
+        page.get_by_text("Your answer is b. You can change it").wait_for()
+        lab.keep(page, "prediction")
+        page.locator(".jp-CodeCell .cm-content", has_text="guess.compare(").first.click()
+        page.keyboard.press("Control+Enter")
+        page.locator(".jp-OutputArea td", has_text=re.compile("^b: ")).first.wait_for()
+        page.get_by_text("You have seen the outcome").wait_for()
+        assert radios.nth(1).is_checked()
+        assert radios.nth(0).is_disabled()
+        press(page, "Start")
+        page.locator(".jp-OutputArea pre", has_text="runs labs/01-services").last.wait_for()
+        press(page, "Check")
+        page.get_by_text("Each step that you have written passes.").wait_for(timeout=RUN_MS * slow())
+        page.get_by_text("Step 1 ").first.scroll_into_view_if_needed()
+        lab.keep(page, "panel")
+        press(page, "Stop")
+        page.locator(".jp-OutputArea pre", has_text="runs the platform's own code again").last.wait_for()
+    page.keyboard.press("Control+s")
+    file = FOLDER / f"{text_of('01').stem}.ipynb"
+    eventually(lambda: "You have seen the outcome" in file.read_text(), within=30, what="a saved notebook")
+    page.get_by_role("menuitem", name="Kernel", exact=True).click()
+    page.get_by_text("Shut Down Kernel", exact=True).click()
+    page.close()
+    page = lab.page()
+    open_notebook(page, "01")
+    page.get_by_text("You have seen the outcome").wait_for()
+    assert page.locator(".jp-OutputArea input[type=radio]").nth(1).is_checked()
+    assert "PASS: " in page.locator(".jp-Notebook").inner_text()
     page.close()

@@ -11,7 +11,7 @@ from support import backend, home
 
 from lab.course.exercise import exercises
 from lab.notebook.reference import instead
-from lab.notebook.sources import notebook_of, texts
+from lab.notebook.sources import reference_of, texts
 from lab.probes.readiness import slow
 
 LONGEST_SECONDS = 60
@@ -22,14 +22,14 @@ WITH_LAB = [text for text in TEXTS if text.stem[:2] in LABS]
 
 def code_cells(text: Path) -> list[str]:
     """Return the sources of the code cells, as nbval counts them from 0."""
-    read = nbformat.read(notebook_of(text), as_version=4)  # type: ignore[no-untyped-call]
+    read = nbformat.read(reference_of(text), as_version=4)  # type: ignore[no-untyped-call]
     return [cell.source for cell in read.cells if cell.cell_type == "code"]
 
 
 def played(text: Path, *, solved: bool) -> Run:
     lab = LABS.get(text.stem[:2])
     with instead(home, backend, lab, solved=solved) if lab else nullcontext():
-        return nbval(notebook_of(text))
+        return nbval(reference_of(text))
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,14 @@ def test_invocation_writes_below_its_own_folder_only(tmp_path: Path) -> None:
     assert all(Path(folder).is_relative_to(tmp_path) for folder in written)
 
 
+def test_jupyterlab_is_given_the_settings_and_the_extension_of_the_course(tmp_path: Path) -> None:
+    command, env = invocation(Server("127.0.0.1", 8888, "secret"), Folders(tmp_path), browser=False)
+    (extensions,) = [word.partition("=")[2] for word in command if "extra_labextensions_path" in word]
+    assert (Path(extensions) / "civildiy-lab" / "static" / "remoteEntry.js").exists()
+    settings = Path(env["JUPYTER_CONFIG_PATH"]) / "labconfig" / "default_setting_overrides.json"
+    assert "docmanager-extension:plugin" in settings.read_text()
+
+
 def test_kernel_is_where_jupyterlab_looks(tmp_path: Path) -> None:
     folder = ensure_kernel(Folders(tmp_path).data)
     assert folder == tmp_path / "data" / "kernels" / NAME

@@ -83,10 +83,28 @@ def test_a_verdict_reads_like_the_terminal(tmp_path: Path) -> None:
     found = Verdict.last(home, "1", 1)
     assert str(found) == "FAIL: 1 of 2 checks, 2 of 5 points"
     assert found is not None
-    assert "FAIL     A bad thing            3       500 It broke.  ./lab hint 01" in found.table.text()
-    assert "A good thing (number)" in found.table.text()
+    assert "FAIL     0 of 3  A bad thing       500 It broke.  ./lab hint 01" in found.table.text()
+    assert "A good thing" not in found.table.text()
     passed = replace(found, verdicts=verdicts[:1]).table
-    assert list(passed.heads) == ["outcome", "what was checked", "points"]
+    assert list(passed.heads) == ["step", "outcome", "points", "what was checked"]
+
+
+def test_a_verdict_has_one_row_for_each_step(tmp_path: Path) -> None:
+    verdicts = [
+        {"check": "a", "title": "A", "points": 2, "step": 1, "outcome": "pass", "lines": []},
+        {"check": "b[slow]", "title": "B", "points": 3, "step": 2, "outcome": "fail",
+         "lines": [["saw", "500"]]},
+        {"check": "c", "title": "C", "points": 1, "step": 3, "outcome": "not attempted",
+         "lines": [["saw", "Lab 07, step 3: write it"]]},
+    ]  # fmt: skip
+    (tmp_path / "verdicts-07.json").write_text(json.dumps(verdicts))
+    found = Verdict.last(Home(tmp_path), "07", 1)
+    assert found
+    rows = [row[1:] for row in found.table.rows]
+    assert rows[0] == ("PASS", "2 of 2", "1 of 1 checks", "", "")
+    assert rows[1] == ("FAIL", "0 of 3", "0 of 1 checks", "", "")
+    assert rows[2] == ("FAIL", "0 of 3", "B (slow)", "500", "")
+    assert rows[3] == ("OPEN", "0 of 1", "0 of 1 checks", "Lab 07, step 3: write it", "")
 
 
 def test_a_verdict_names_what_is_not_written(tmp_path: Path) -> None:

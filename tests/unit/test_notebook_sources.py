@@ -1,4 +1,4 @@
-"""The committed notebooks are what their texts say, with true outputs."""
+"""Reference and learner's copy of a notebook come from one text; only the reference has outputs."""
 
 import ast
 import re
@@ -10,7 +10,15 @@ from documents import broken_links
 
 from lab.course.exercise import exercises
 from lab.home import REPO
-from lab.notebook.sources import CHECKED, FOLDER, cells, flaws, notebook_of, texts
+from lab.notebook.sources import (
+    CHECKED,
+    REFERENCE,
+    cells,
+    flaws,
+    reference_cells,
+    reference_of,
+    texts,
+)
 
 LONGEST_CELL = 16
 ALL = texts()
@@ -19,14 +27,14 @@ ALL = texts()
 def test_a_tour_and_one_notebook_for_each_lab() -> None:
     names = ["00-tour", *(lab.folder.name for lab in exercises())]
     assert [text.stem for text in ALL] == names
-    assert sorted(file.stem for file in FOLDER.glob("*.ipynb")) == names
+    assert sorted(file.stem for file in REFERENCE.glob("*.ipynb")) == names
 
 
 @pytest.mark.parametrize("text", ALL, ids=lambda text: text.stem)
 def test_in_step_and_executed(text: Path) -> None:
-    stored = nbformat.read(notebook_of(text), as_version=4)  # type: ignore[no-untyped-call]
-    wanted = cells(text)
-    again = f"create it again on the running system: .venv/bin/python -m lab.notebook.sources {text.stem[:2]}"
+    stored = nbformat.read(reference_of(text), as_version=4)  # type: ignore[no-untyped-call]
+    wanted = reference_cells(text)
+    again = f"make it again on the running system: .venv/bin/python -m lab.notebook.sources {text.stem[:2]}"
 
     def said(notebook: object) -> list[object]:
         return [(c.cell_type, c.id, c.source, c.metadata) for c in notebook.cells]  # type: ignore[attr-defined]
@@ -79,7 +87,7 @@ def test_what_happened_is_worked_out_and_not_written_down(text: Path) -> None:
 
 @pytest.mark.parametrize("text", ALL, ids=lambda text: text.stem)
 def test_pictures_say_in_words_what_was_seen(text: Path) -> None:
-    stored = nbformat.read(notebook_of(text), as_version=4)  # type: ignore[no-untyped-call]
+    stored = nbformat.read(reference_of(text), as_version=4)  # type: ignore[no-untyped-call]
     shown = [output for cell in stored.cells for output in cell.get("outputs", []) if "data" in output]
     alts = re.findall(r'<img alt="([^"]*)"', "\n".join(str(output["data"]) for output in shown))
     assert alts

@@ -15,16 +15,22 @@ from pathlib import Path
 
 import click
 
+from lab import jupyter
 from lab.backends.compose.backend import ComposeBackend
 from lab.backends.protocol import Backend
 from lab.errors import LabError
 from lab.home import REPO, Home
+from lab.jupyter import widgets
 from lab.jupyter.kernel import ensure_kernel
 from lab.terminal import Console
 
-CONFIG = Path(__file__).parent / "config"
+CONFIG = Path(jupyter.__file__).parent / "config"
 PORT = 8888
 BEGIN = "Start with notebooks/00-tour.ipynb."
+HIDDEN = ["__pycache__", "*.pyc", "*~", "reference", "results", "requirements", "tests", "checks"]
+"""What JupyterLab's list of files leaves out: the executed copies, which hold all answers, and what a
+learner does not need.
+"""
 
 
 @dataclass(frozen=True)
@@ -131,6 +137,7 @@ def invocation(server: Server, folders: Folders, *, browser: bool) -> tuple[list
         "--ServerApp.jpserver_extensions={'lab.jupyter.server': True}",
         f"--LabApp.extra_labextensions_path={CONFIG / 'labextensions'}",
         "--LabApp.extension_manager=readonly",
+        f"--ContentsManager.hide_globs={HIDDEN}",
         "--KernelSpecManager.ensure_native_kernel=False",
         "--KernelSpecManager.allowed_kernelspecs=civildiy-lab",
         "--LabApp.news_url=", "--MultiKernelManager.default_kernel_name=civildiy-lab",
@@ -138,7 +145,7 @@ def invocation(server: Server, folders: Folders, *, browser: bool) -> tuple[list
     ]  # fmt: skip
     if os.geteuid() == 0:
         command.append("--allow-root")
-    return command, {"JUPYTER_TOKEN": server.token, **folders.environment()}
+    return command, {"JUPYTER_TOKEN": server.token, widgets.VARIABLE: "1", **folders.environment()}
 
 
 def lead_to(backend: ComposeBackend, console: Console, *, browser: bool) -> None:
@@ -150,6 +157,31 @@ def lead_to(backend: ComposeBackend, console: Console, *, browser: bool) -> None
     console.print(f"{BEGIN} JupyterLab runs until ./lab down.")
     if browser:
         webbrowser.open(url)
+
+
+def _provided() -> list[str]:
+    """Make the learner's copies; returns what the learner should know."""
+    from lab.notebook import copies  # imports all that notebooks work with
+
+    try:
+        return copies.provide()
+    except OSError as error:  # JupyterLab is still of use: it shows what is there, and the terminal
+        return [f"The notebooks could not be made in {REPO / 'notebooks'}: {error.strerror}."
+                " Make the folder writable for this user, then start JupyterLab again."]  # fmt: skip
+
+
+def reset_notebook(home: Home, console: Console, number: str, yes: bool) -> None:
+    """Give a fresh copy of a notebook; the learner's copy is kept. Raises LabError."""
+    from lab.notebook import copies, prediction  # they import all that notebooks work with
+
+    text = copies.text_of(number)
+    if not yes:
+        click.confirm(f"Replace your notebook {text.stem} and forget your predictions in it?", abort=True)
+    if kept := copies.renew(home, number):
+        console.print(f"Your notebook is kept: {kept}", soft_wrap=True)  # to copy and paste
+    prediction.forget(home, copies.questions(text))
+    console.print(f"notebooks/{text.stem}.ipynb is a fresh copy. If it is open in JupyterLab, close it"
+                  " without saving and open it again.", soft_wrap=True)  # fmt: skip
 
 
 def register(cli: click.Group, home: Home, backend: Backend, console: Console) -> None:
@@ -173,6 +205,8 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
             server, folders = on_this_machine(), Folders(home.root / "jupyter")
             console.print(f"JupyterLab: {server.url}", soft_wrap=True)
             console.print(f"{BEGIN} Press Ctrl-C here to stop JupyterLab.")
+        for remark in _provided():
+            console.print(remark, soft_wrap=True)
         ensure_kernel(folders.data)
         command, env = invocation(server, folders, browser=not no_browser)
         sys.stdout.flush()

@@ -9,6 +9,7 @@ from lab.backends.protocol import Backend, Unit
 from lab.commands import status
 from lab.commands.course import reset_lab
 from lab.commands.faults import heal_now
+from lab.commands.notebook import reset_notebook
 from lab.course import running
 from lab.errors import LabError
 from lab.home import Home
@@ -129,8 +130,14 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
     @cli.command()
     @click.argument("number", required=False)
     @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
-    def reset(number: str | None, yes: bool) -> None:
+    @click.option("--notebook", is_flag=True, help="With NUMBER: a fresh copy of that notebook instead.")
+    def reset(number: str | None, yes: bool, notebook: bool) -> None:
         """Delete all data; with NUMBER: put the starter of a lab back."""
+        if notebook and number is None:
+            raise LabError("Which notebook? Name it by its number: ./lab reset 01 --notebook")
+        if notebook and number is not None:
+            reset_notebook(home, console, number, yes)
+            return
         if number is not None:
             reset_lab(home, console, number, yes)
             return

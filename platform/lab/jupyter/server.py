@@ -9,6 +9,7 @@ import html
 import json
 import os
 import re
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -35,8 +36,8 @@ def course() -> dict[str, list[dict[str, str]]]:
     """Return the notebooks in their order, and the pages to open beside them."""
     titles = {lab.number: lab.title for lab in exercises()} | {"00": "Tour: one post on its way"}
     notebooks = [
-        {"title": f"{file.stem[:2]} {_heading(file.stem, titles)}", "path": f"notebooks/{file.name}"}
-        for file in sorted(NOTEBOOKS.glob("[0-9][0-9]-*.ipynb"))
+        {"title": f"{text.stem[:2]} {_heading(text, titles)}", "path": f"notebooks/{text.stem}.ipynb"}
+        for text in sorted((NOTEBOOKS / "text").glob("[0-9][0-9]-*.md"))
     ]
     # In the container the links are for the browser outside, which reaches the published ports.
     places = Addresses(os.environ).endpoints() if backend.kind == "inside" else backend.endpoints()
@@ -48,10 +49,9 @@ def course() -> dict[str, list[dict[str, str]]]:
     return {"notebooks": notebooks, "pages": pages}
 
 
-def _heading(stem: str, titles: dict[str, str]) -> str:
-    text = NOTEBOOKS / "text" / f"{stem}.md"
-    match = re.match(r"# \d\d · (.+)", text.read_text(encoding="utf-8")) if text.exists() else None
-    return match[1] if match else titles.get(stem[:2], stem)
+def _heading(text: Path, titles: dict[str, str]) -> str:
+    match = re.match(r"# \d\d · (.+)", text.read_text(encoding="utf-8"))
+    return match[1] if match else titles.get(text.stem[:2], text.stem)
 
 
 def status() -> dict[str, object]:

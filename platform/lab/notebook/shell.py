@@ -1,25 +1,28 @@
 """What a notebook's kernel gets: the magic %lab, and errors as one sentence.
 
 %lab status              any command of ./lab
-verdict = %lab check 07  the report as in the terminal, a table, and the verdict to keep
+verdict = %lab check 07  the verdict by step as a table, and to keep
 """
 
 import shlex
-import subprocess
-import sys
 from types import TracebackType
 from typing import Any
 
 from IPython.core.getipython import get_ipython
 from IPython.display import display
 
-from lab import environment
 from lab.course.outcome import NotGradable, Wrong
 from lab.errors import LabError
-from lab.home import REPO, Home
+from lab.home import Home
+from lab.jupyter import widgets
+from lab.notebook import command
+from lab.notebook.panel import Panel
 from lab.notebook.verdict import Verdict
 from lab.probes.unavailable import UNAVAILABLE
 from lab.text import shortened, visible
+
+AGAIN = "The same people and data again"
+"""How the line begins that repeats a check."""
 
 
 def sentence(error: BaseException) -> str:
@@ -43,24 +46,34 @@ def _sentence(error: BaseException) -> str:
 def lab(line: str) -> Verdict | None:
     """Run a command of ./lab here; what it prints appears as it comes."""
     words = shlex.split(line)
-    command = [sys.executable, "-P", "-m", "lab", *words]
-    process = subprocess.Popen(
-        command, cwd=REPO, env=environment.handed_on(), encoding="utf-8", errors="replace",
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
-    assert process.stdout
-    with process.stdout:
-        for said in process.stdout:
-            print(said, end="", flush=True)
-    code = process.wait()
-    if words[:1] == ["check"] and len(words) > 1:
-        verdict = Verdict.last(Home.from_environment(), words[1], code)
-        if verdict:
-            display(verdict.table)  # type: ignore[no-untyped-call]
-        return verdict
+    if words[:1] == ["check"] and len(words) > 1 and "--watch" not in words:
+        return _check(words)
+    code = command.run(words, lambda said: print(said, end="", flush=True))
     if code:
-        raise LabError(f"./lab {line} ended with exit code {code}; what it said stands above.")
+        raise LabError(f"./lab {line} ended with exit code {code}; what it printed stands above.")
+    if words[:1] == ["start"] and widgets.drawn():
+        display(Panel(words[1]))  # type: ignore[no-untyped-call]
     return None
+
+
+def _check(words: list[str]) -> Verdict | None:
+    """Judge a lab and show the verdict once, by step; without one, what the command printed."""
+    lines: list[str] = []
+
+    def told(said: str) -> None:
+        if said.startswith("checking "):  # it takes a while
+            print(said, end="", flush=True)
+        else:
+            lines.append(said)
+
+    code = command.run(words, told)
+    verdict = Verdict.last(Home.from_environment(), words[1], code)
+    if verdict is None:
+        print("".join(lines), end="")
+        return None
+    print(*(said for said in lines if said.startswith(AGAIN)), sep="", end="")
+    display(verdict.table)  # type: ignore[no-untyped-call]
+    return verdict
 
 
 def attach() -> None:

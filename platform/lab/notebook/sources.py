@@ -1,30 +1,26 @@
-"""Notebooks as text: what is reviewed is `notebooks/text/NN-name.md`; the .ipynb is made from it.
+"""Notebooks as text: what is reviewed is `notebooks/text/NN-name.md`; both kinds of .ipynb are made from it.
 
-    python -m lab.notebook.sources          # run all on the live system and keep their outputs
+    python -m lab.notebook.sources          # run all on the live system: the reference copies
     python -m lab.notebook.sources 00 07    # only these
 
-The text is jupytext's Markdown: prose as it stands, code in fenced blocks, tags after the fence.
+The learner's copy (`lab.notebook.copies`) has the same cells and no outputs. The text is jupytext's Markdown:
+prose as it stands, code in fenced blocks, tags after the fence.
 """
 
 import re
 import sys
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import jupytext
-import nbformat
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
 
-from lab.course.exercise import exercises
 from lab.errors import LabError
 from lab.home import REPO
-from lab.jupyter.kernel import NAME, TITLE, ensure_kernel
-from lab.probes.readiness import slow
+from lab.jupyter.kernel import NAME, TITLE
 
 FOLDER = REPO / "notebooks"
 TEXTS = FOLDER / "text"
+REFERENCE = FOLDER / "reference"
 CHECKED = "nbval-check-output"
 CELL_SECONDS = 120
 
@@ -35,8 +31,13 @@ def texts() -> list[Path]:
 
 
 def notebook_of(text: Path) -> Path:
-    """The notebook that is made from a source."""
+    """The learner's copy of a source. Git ignores it."""
     return FOLDER / f"{text.stem}.ipynb"
+
+
+def reference_of(text: Path) -> Path:
+    """The executed copy of a source, with the outputs of the reference system."""
+    return REFERENCE / f"{text.stem}.ipynb"
 
 
 def cells(text: Path) -> Any:
@@ -53,23 +54,17 @@ def cells(text: Path) -> Any:
     return made
 
 
-def run(text: Path) -> Any:
-    """The notebook with true outputs. Raises nbclient's CellExecutionError."""
-    ensure_kernel()
+def reference_cells(text: Path) -> Any:
+    """The cells of the reference copy: the same, with links that lead out of a folder one level deeper."""
     made = cells(text)
-    NotebookClient(
-        made, timeout=int(CELL_SECONDS * slow()), kernel_name=NAME, coalesce_streams=True,
-        resources={"metadata": {"path": str(FOLDER)}}, record_timing=False,
-    ).execute()  # fmt: skip
     for cell in made.cells:
-        for output in cell.get("outputs", []):
-            output.pop("metadata", None) if output.get("output_type") == "stream" else None
-    made["metadata"]["language_info"] = {"name": "python"}
+        if cell.cell_type == "markdown":
+            cell["source"] = re.sub(r'(\]\(|(?:src|href)=")\.\./', r"\1../../", cell["source"])
     return made
 
 
 def flaws(notebook: Any) -> list[str]:
-    """What must not be committed: cells that were not run, checked ones without output, errors, paths."""
+    """What no reference copy may hold: cells not run, checked cells without output, errors, paths."""
     found = []
     for cell in notebook.cells:
         if cell.cell_type != "code":
@@ -91,38 +86,10 @@ def flaws(notebook: Any) -> list[str]:
     return found
 
 
-def main(numbers: list[str]) -> None:
-    """Run the notebooks named by number, or all, and write those that are sound. Raises LabError."""
-    from lab.notebook.reference import instead
-    from lab.notebook.stack import backend, home
-
-    if not backend.running():
-        raise LabError("The system is not running: ./lab up")
-    labs = {lab.number: lab for lab in exercises()}
-    failed = []
-    for text in texts():
-        number = text.stem[:2]
-        if numbers and number not in numbers:
-            continue
-        lab = labs.get(number)
-        try:
-            with instead(home, backend, lab, solved=True) if lab else nullcontext():
-                made = run(text)
-            wrong = flaws(made)
-        except CellExecutionError as error:
-            wrong = [str(error)]
-        if wrong:
-            failed.append(f"{text.name}: {'; '.join(wrong)}")
-            print(f"{notebook_of(text).name} stays as it was", flush=True)
-            continue
-        nbformat.write(made, notebook_of(text))  # type: ignore[no-untyped-call]
-        print(f"{notebook_of(text).name} written", flush=True)
-    if failed:
-        raise LabError("\n".join(failed))
-
-
 if __name__ == "__main__":
+    from lab.notebook.reference_run import make
+
     try:
-        main(sys.argv[1:])
+        make(sys.argv[1:])
     except LabError as error:
         sys.exit(str(error))

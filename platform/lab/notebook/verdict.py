@@ -1,10 +1,11 @@
-"""The result of %lab check: the same words as in the terminal, as a table, and to print."""
+"""The result of %lab check: a table by step, with the words of the terminal, and one line to print."""
 
 import json
 import re
 from dataclasses import dataclass
 from typing import Any
 
+from lab.course import results
 from lab.course.exercise import exercise
 from lab.home import Home
 from lab.notebook.picture import Table
@@ -33,17 +34,25 @@ class Verdict:
 
     @property
     def table(self) -> Table:
-        """One row for each check; what did not pass says why and what to do next."""
+        """One row for each step, and below it those of its checks that did not pass, with what to do next."""
         rows: list[tuple[object, ...]] = []
-        for verdict in self.verdicts:
-            said = {label: text for label, text in verdict["lines"]}
-            why = " ".join(said[label] for label in ("saw", "why", "means") if label in said)
-            case = re.search(r"\[(.+)\]$", verdict["check"])
-            title = f"{verdict['title']} ({case[1]})" if case else verdict["title"]
-            rows.append((verdict["outcome"].upper(), title, verdict["points"], why, said.get("next", "")))
-        heads: tuple[str, ...] = ("outcome", "what was checked", "points", "what was seen", "next")
-        if not any(row[3] or row[4] for row in rows):
-            heads, rows = heads[:3], [row[:3] for row in rows]
+        titles = dict(enumerate(exercise(self.lab).steps, 1))
+        for step in sorted({verdict.get("step", 0) for verdict in self.verdicts}):
+            judged = [verdict for verdict in self.verdicts if verdict.get("step", 0) == step]
+            passed = [verdict for verdict in judged if verdict["outcome"] == "pass"]
+            outcome = results.overall(verdict["outcome"] for verdict in judged)
+            points = f"{sum(v['points'] for v in passed)} of {sum(v['points'] for v in judged)}"
+            name = f"step {step} {titles[step]}" if step in titles else "all steps"
+            said = f"{len(passed)} of {len(judged)} checks"
+            if outcome == "not attempted":
+                gap = next((text for v in judged for label, text in v["lines"] if label == "saw"), "")
+                rows.append((name, "OPEN", points, said, gap, ""))
+                continue
+            rows.append((name, outcome.upper(), points, said, "", ""))
+            rows += [_missed(verdict) for verdict in judged if verdict["outcome"] != "pass"]
+        heads: tuple[str, ...] = ("step", "outcome", "points", "what was checked", "what was seen", "next")
+        if not any(row[4] or row[5] for row in rows):
+            heads, rows = heads[:4], [row[:4] for row in rows]
         return Table(f"Lab {self.lab}: {self.title}. {self}", heads, rows)
 
     @property
@@ -62,3 +71,12 @@ class Verdict:
         )
 
     __repr__ = __str__
+
+
+def _missed(verdict: dict[str, Any]) -> tuple[object, ...]:
+    """The row of a check that did not pass."""
+    said = {label: text for label, text in verdict["lines"]}
+    why = " ".join(said[label] for label in ("saw", "why", "means") if label in said)
+    case = re.search(r"\[(.+)\]$", verdict["check"])
+    title = f"{verdict['title']} ({case[1]})" if case else verdict["title"]
+    return ("", verdict["outcome"].upper(), f"0 of {verdict['points']}", title, why, said.get("next", ""))

@@ -1,0 +1,49 @@
+"""A prediction as radio buttons in JupyterLab; jupyterlab_widgets draws them, also offline."""
+
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+
+from lab.text import as_html
+
+if TYPE_CHECKING:
+    from lab.notebook.prediction import Prediction
+
+
+class Radio:
+    """Shows one prediction, and gives a click on a choice to it."""
+
+    def __init__(self, prediction: "Prediction") -> None:
+        self._prediction = prediction
+        self._question = ipywidgets.HTML(f"<strong>{as_html(prediction.question)}</strong>")
+        self._choices = ipywidgets.RadioButtons(
+            options=[(f"{letter}: {text}", letter) for letter, text in prediction.choices.items()],
+            value=prediction.mine or None,
+            layout=ipywidgets.Layout(width="auto"),
+        )
+        self._state = ipywidgets.HTML()
+        self.box = ipywidgets.VBox([self._question, self._choices, self._state])
+        self._choices.observe(self._clicked, names="value")
+        self.refresh()
+
+    def bundle(self) -> dict[str, Any]:
+        """What a cell's output needs in order to show it."""
+        kind = "application/vnd.jupyter.widget-view+json"
+        return {kind: self.box._repr_mimebundle_()[kind]}
+
+    def refresh(self) -> None:
+        """Show the prediction as it is now."""
+        now = self._prediction
+        self._choices.value = now.mine or None
+        self._choices.disabled = now.locked
+        if now.locked:
+            said = f"Your answer is {now.mine}. You have seen the outcome, so it cannot change any more."
+        elif now.mine:
+            said = f"Your answer is {now.mine}. You can change it until you compare it with what happened."
+        else:
+            said = "Choose an answer, then run the next cell."
+        self._state.value = f'<span role="status">{said}</span>'
+
+    def _clicked(self, change: dict[str, Any]) -> None:
+        if change["new"] and change["new"] != self._prediction.mine:
+            self._prediction.choose(change["new"])
