@@ -97,10 +97,15 @@ def broken_links(file: Path, root: Path, beside: Path | None = None) -> Iterator
         target = ((beside or file).parent / unquote(path)).resolve() if path else file.resolve()
         if not target.is_relative_to(root.resolve()):
             yield f"{where}: {link.target} leads out of the repository"
-        elif not target.exists():
+        elif not target.exists() and not _made_from_text(target):
             yield f"{where}: there is no {link.target}"
         elif anchor and (target.suffix != ".md" or anchor not in anchors(target.read_text("utf-8"))):
             yield f"{where}: {path or file.name} has no heading with the anchor #{anchor}"
+
+
+def _made_from_text(target: Path) -> bool:
+    """Tell whether `target` is a learner's notebook, which `./lab notebook` makes from its text."""
+    return target.suffix == ".ipynb" and (target.parent / "text" / f"{target.stem}.md").exists()
 
 
 def glossary(text: str) -> Sequence[Entry]:

@@ -17,7 +17,7 @@ from grading.system import eventually, missing
 from lab.course.running import wait_until_loaded
 from lab.probes import databases
 from lab.probes.databases import POSTS as POSTS
-from lab.probes.databases import Document
+from lab.probes.databases import Document as Document
 
 T = TypeVar("T")
 

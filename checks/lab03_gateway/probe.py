@@ -15,7 +15,7 @@ import httpx
 from grading import checked_http
 from grading.learner_process import Beside, beside
 from grading.reach import Recorder, consul, environment, recorder
-from grading.recording_proxy import RecordingProxy, door_to_consul
+from grading.recording_proxy import RecordingProxy, recording_proxy
 from grading.stack import ENDPOINTS
 from grading.system import eventually
 
@@ -100,7 +100,7 @@ def probe(lab: Exercise, rng: Random) -> Iterator[Probe]:
     name = f"probe{rng.getrandbits(40):x}"
     try:
         with (
-            door_to_consul() as proxy,
+            recording_proxy() as proxy,
             beside(lab, "posts", PROGRAM, name, proxy.host, str(proxy.port)) as module,
         ):
             yield Probe(name, module, proxy)

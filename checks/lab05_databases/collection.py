@@ -77,7 +77,7 @@ def _compare(database: Any, did: str) -> None:
             saw=json.dumps(seen) if seen else f"no such index, only {sorted(known)}",
             means=means,
         )
-    found = next(iter(database.list_collections(filter={"name": "posts"})), {})
+    found: dict[str, Any] = next(iter(database.list_collections(filter={"name": "posts"})), {})
     images = found.get("options", {}).get("changeStreamPreAndPostImages", {}).get("enabled", False)
     require(
         images,

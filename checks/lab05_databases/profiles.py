@@ -110,7 +110,7 @@ def test_profile_refusals_keep_no_connection(ada: Person, bob: Person) -> None:
         ("a change of a profile that is not there", lambda: bob.http.put("/api/profile", json={}), 404),
         ("the removal of a profile that is not there", lambda: bob.http.delete("/api/profile"), 404),
     ):
-        seen = [ask().status_code for _ in range(10)]
+        seen = [ask().status_code for _ in range(10)]  # type: ignore[no-untyped-call]
         still_open = left_open("profile")
         require(
             seen == [wanted] * 10 and still_open == 0,

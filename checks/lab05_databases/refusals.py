@@ -60,7 +60,7 @@ def test_refusals_keep_no_connection(rng: Random) -> None:
                 401,
             ),
         ):
-            seen = [ask().status_code for _ in range(10)]
+            seen = [ask().status_code for _ in range(10)]  # type: ignore[no-untyped-call]
             still_open = left_open("auth")
             require(
                 seen == [wanted] * 10 and still_open == 0,

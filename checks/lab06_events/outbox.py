@@ -78,7 +78,7 @@ def test_outbox_keeps_every_change(ada: Person) -> None:
 @check(points=2)
 def test_full_outbox(ada: Person) -> None:
     """A post with too many waiting events takes no more changes, and can still be deleted"""
-    seen = {}
+    seen: dict[str, list[object]] = {}
     with mongodb() as client:
         posts = client[POSTS][POSTS]
         for where, waiting, parked in (("outbox", MAX_WAITING - 1, 0), ("outbox and parked", 60, 39)):

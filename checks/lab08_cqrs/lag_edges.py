@@ -92,14 +92,14 @@ def test_lag_at_the_edges(lab: Exercise) -> None:
             ):  # fmt: skip
                 seen = ask("measure", offset)
                 events, seconds = seen if isinstance(seen, list) else (None, None)
-                age = behind * STEP_SECONDS + time.time() - now if behind else 0.0
+                waited: float = behind * STEP_SECONDS + time.time() - now if behind else 0.0
                 require(
-                    events == behind and seconds is not None and abs(seconds - age) < STEP_SECONDS / 4,
+                    events == behind and seconds is not None and abs(seconds - waited) < STEP_SECONDS / 4,
                     f"made a topic of {RECORDS} records, {STEP_SECONDS} s apart, deleted the first"
                     f" {FIRST}, and"
                     f" measured the lag of a view with {what}",
-                    expected=f"{behind} events, and in seconds the age of the oldest record that waits",
-                    saw=f"{events} events, {seconds} s; that age was {age:.1f} s" if seen else "None",
+                    expected=f"{behind} events, and in seconds the waited of the oldest record that waits",
+                    saw=f"{events} events, {seconds} s; that waited was {waited:.1f} s" if seen else "None",
                     means=f"{means} Look at `LagMeter._ask` in lag.py.",
                 )
             more = ask("often", MEASURES)

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from lab.home import REPO
+from lab.topology import SERVICES
 
 ROOTS = {"civildiy": REPO / "platform", "lab": REPO / "platform", "grading": REPO / "checks"}
-SERVICES = ("auth", "profile", "posts", "feed")
 
 MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "civildiy.chassis": (),

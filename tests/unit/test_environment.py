@@ -16,7 +16,7 @@ HOSTILE = {
     "COLUMNS": "30", "LANG": "C", "LC_ALL": "C", "TZ": "Asia/Kathmandu", "HTTP_PROXY": "http://x:1",
     "https_proxy": "http://x:1", "ALL_PROXY": "socks5://x", "SSL_CERT_FILE": "/x", "NETRC": "/x",
     "FORCE_COLOR": "1", "NO_COLOR": "1", "CONSUL_HTTP_ADDR": "http://x", "JAVA_TOOL_OPTIONS": "-Dx",
-    "PGHOST": "x", "TRAEFIK_LOG_LEVEL": "DEBUG", "TMPDIR": "/nonexistent",
+    "PGHOST": "x", "TRAEFIK_LOG_LEVEL": "DEBUG", "TMPDIR": "/dev/null/nowhere",
 }  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from civildiy.chassis import errors
 from civildiy.chassis.errors import Conflict, DomainError, Forbidden, NotFound, Unauthorized, Unavailable
 from civildiy.chassis.handlers import STATUS, install_problem_handlers, status_of
 from lab.home import PLATFORM
+from lab.topology import SERVICES
 
 KNOWS_HTTP = {"api", "app", "schemas", "state"}
 """The modules of a service that may import the web framework or the shape of error answers."""
@@ -35,7 +36,7 @@ def http_imports(file: Path) -> list[str]:
 
 
 def domain_modules() -> list[Path]:
-    services = [PLATFORM / "civildiy" / name for name in ("auth", "profile", "posts", "feed")]
+    services = [PLATFORM / "civildiy" / name for name in SERVICES]
     found = [file for service in services for file in service.rglob("*.py") if file.stem not in KNOWS_HTTP]
     return [*found, PLATFORM / "civildiy/chassis/errors.py"]
 

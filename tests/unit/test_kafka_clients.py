@@ -44,6 +44,13 @@ def test_nothing_is_left(kind: str, caplog: pytest.LogCaptureFixture) -> None:
     assert after[1] <= before[1]
 
 
+ALLOWED = (
+    Path("tests/unit/test_kafka_clients.py"),
+    # What a learner's own script does: the ordinary call of the library.
+    Path("tests/live/test_notebook_start.py"),
+)
+
+
 def test_all_clients_are_made_in_one_place() -> None:
     """A client that is constructed elsewhere leaks when the broker is down."""
     constructed = re.compile(r"\bKafka(Consumer|Producer|AdminClient)\(")
@@ -53,4 +60,4 @@ def test_all_clients_are_made_in_one_place() -> None:
         for path in (REPO / folder).rglob("*.py")
         if constructed.search(path.read_text(encoding="utf-8"))
     ]
-    assert [path for path in found if path != Path("tests/unit/test_kafka_clients.py")] == []
+    assert [path for path in found if path not in ALLOWED] == []

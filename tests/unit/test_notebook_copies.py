@@ -61,7 +61,7 @@ def test_the_learners_copy_has_the_cells_of_the_text_and_no_outputs(folder: Path
     assert sorted(file.stem for file in folder.glob("*.ipynb")) == [text.stem for text in texts()]
     for text in texts():
         made = read(folder / f"{text.stem}.ipynb")
-        nbformat.validate(made)  # type: ignore[no-untyped-call]
+        nbformat.validate(made)
         reference = reference_cells(text)
         assert [(c.cell_type, c.id) for c in made.cells] == [(c.cell_type, c.id) for c in reference.cells]
         for mine, theirs in zip(made.cells, reference.cells, strict=True):

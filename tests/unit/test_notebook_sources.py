@@ -15,6 +15,7 @@ from lab.notebook.sources import (
     REFERENCE,
     cells,
     flaws,
+    notebook_of,
     reference_cells,
     reference_of,
     texts,

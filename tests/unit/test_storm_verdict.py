@@ -45,13 +45,13 @@ def test_an_order_that_fits_its_own_times_but_not_the_answers(world: World) -> N
 
 
 def test_what_was_refused_must_be_nowhere(world: World) -> None:
-    world.history.writes.append(Write(7, 7.5, BOB, "refuse", "", "a refused title", "refused", 403))
+    world.history.writes.append(Write(7, 7.5, BOB, "refuse", "", "refused title", "refused", 403))
     world.history.writes.append(Write(8, 8.5, BOB, "refuse", "", "refused as well", "unknown", 503))
-    for words in ("a refused title", "refused as well"):
+    for words in ("refused title", "refused as well"):
         shown = Entry("r", 1, BOB, words, "2026-01-01T00:00:59.000000Zr1")
         assert view_of(world, {0: [shown, *world.stream()]}) == {"refused"}
         assert kinds(faults_of_a_page([shown], 0)) == {"refused"}
-    event = Event(50, "r1", "r", 1, False, BOB, "a refused title", "")
+    event = Event(50, "r1", "r", 1, False, BOB, "refused title", "")
     world.history.events.append(event)
     assert ["refused" in one for one in verdict.judge_topic(world.history)] == [True]
 

@@ -74,7 +74,7 @@ def test_a_home_that_is_a_file(tmp_path: Path) -> None:
 def test_errors_name_the_owner(tmp_path: Path) -> None:
     said = sentence(PermissionError(13, "Permission denied", "/etc/shadow/x"), Home(tmp_path))
     assert "LAB_HOME=FOLDER" in said or "permissions forbid it" in said
-    assert "disk is full" in sentence(OSError(28, "No space left"), Home(tmp_path))
+    assert "is full" in sentence(OSError(28, "No space left"), Home(tmp_path))
     said = sentence(ValueError("[/b]\x1b"), Home(tmp_path))
     assert "errors.log" in said
     assert "\x1b" not in said

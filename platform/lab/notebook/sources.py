@@ -86,10 +86,15 @@ def flaws(notebook: Any) -> list[str]:
     return found
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Make the reference copies that the command line names, or all of them."""
     from lab.notebook.reference_run import make
 
     try:
         make(sys.argv[1:])
     except LabError as error:
         sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from lab.backends.settings import read
 from lab.notebook.people import Person
 from lab.notebook.stack import address, backend
+from lab.topology import SERVICES
 
 NO_PROXY = ("NO_PROXY", "no_proxy")
 
@@ -34,7 +35,7 @@ class Addresses:
     consul_port: int
     """consul.Consul(host=at.consul_host, port=at.consul_port)."""
     kafka: str
-    """host:port of the broker: KafkaConsumer(bootstrap_servers=at.kafka)."""
+    """host:port of the broker: the `bootstrap_servers` of a KafkaConsumer."""
     redis: str
     """redis.Redis.from_url(at.redis); database 0 holds the feed."""
     mongodb: str
@@ -57,7 +58,7 @@ def addresses() -> Addresses:
     """
     consul = urlsplit(address("consul"))
     found = Addresses(
-        **{name: address(name) for name in ("gateway", "traefik", "auth", "profile", "posts", "feed")},
+        **{name: address(name) for name in ("gateway", "traefik", *SERVICES)},
         consul=address("consul"),
         consul_host=str(consul.hostname),
         consul_port=consul.port or 80,

@@ -45,7 +45,7 @@ def page_of(file: Path, repo: Path = REPO) -> Page:
 
 def markdown(text: str) -> str:
     """Markdown as HTML, with highlighted code."""
-    return str(markdown2html(text))  # type: ignore[no-untyped-call]
+    return str(markdown2html(text))
 
 
 def title_of(text: str, otherwise: str) -> str:
@@ -73,8 +73,8 @@ def notebook(file: Path, repo: Path = REPO) -> Page:
             why = "it has changed since it was last run"
     else:
         why = "it was not run yet"
-    exporter = HTMLExporter(template_name="basic", exclude_anchor_links=True)
-    body, _ = exporter.from_notebook_node(wanted if why else made)  # type: ignore[no-untyped-call]
+    exporter = HTMLExporter(template_name="basic", exclude_anchor_links=True)  # type: ignore[no-untyped-call]
+    body, _ = exporter.from_notebook_node(wanted if why else made)
     words = text.read_text(encoding="utf-8")
     again = f".venv/bin/python -m lab.notebook.sources {file.stem[:2]}"
     return Page(

@@ -204,7 +204,7 @@ class Projection:
             self._send(events, next_offset, skipped, dead)
 
     def _send(self, events: Sequence[PostEvent], next_offset: int, skipped: int, dead: int) -> None:
-        """Run SCRIPT once for each event in one pipeline, then call `_note` with what became of them.
+        """Run SCRIPT once for each event in one pipeline, then call `_note` with the number of each result.
 
         The pipeline (`transaction=False`) begins with GET keys.GENERATION. For each event it holds
         `evalsha(sha, 3, *three keys, *seven arguments)`, in the order that LIST_EDITS names; a sha of forty
