@@ -26,7 +26,7 @@ async def health() -> Health:
     A restart of this process does not cure a database that is down, so the database must not decide
     here. Returns `Health(service="profile")`, which becomes 200 `{"status": "ok", "service": "profile"}`.
     """
-    raise NotImplementedError("Lab 01, step 1: write health")
+    return Health(service="profile")
 
 
 @router.get("/ready", tags=["operations"], summary="Readiness", responses=documented(503))
@@ -40,7 +40,10 @@ async def ready(postgresql_answers: PostgresqlAnswers) -> Readiness:
     `Readiness(service="profile", dependencies=["postgresql"])`; raises `Unavailable("postgresql")`, which
     becomes a 503 that names it.
     """
-    raise NotImplementedError("Lab 01, step 2: write ready")
+    dependencies = {"postgresql": postgresql_answers}
+    if failed := await failing(dependencies):
+        raise Unavailable(", ".join(failed))
+    return Readiness(service="profile", dependencies=list(dependencies))
 
 
 @router.post(
@@ -58,7 +61,8 @@ async def create(new: ProfileInput, user: CurrentUser, store: Store, response: R
     which becomes a 409. `response.headers` is a dict of the answer's headers; the address is PREFIX.
     Example: POST {"city": "Paris"} is answered 201 with `Location: /api/profile`.
     """
-    raise NotImplementedError("Lab 01, step 3: write create")
+    response.headers["Location"] = PREFIX
+    return await store.create(user, new.model_dump())
 
 
 @router.get(PREFIX, tags=["profile"], responses=documented(401, 404, 503))
@@ -68,7 +72,7 @@ async def read(user: CurrentUser, store: Store) -> Profile:
     \f
     `await store.get(user)` returns it and raises NotFound, which becomes a 404; let it pass.
     """
-    raise NotImplementedError("Lab 01, step 3: write read")
+    return await store.get(user)
 
 
 @router.put(PREFIX, tags=["profile"], responses=documented(400, 401, 404, 409, 413, 422, 503))
@@ -80,7 +84,7 @@ async def update(change: ProfileChange, user: CurrentUser, store: Store) -> Prof
     after the change, and raises NotFound. `change.model_dump(exclude_unset=True)` leaves out what
     the client did not send. Example: PUT {"city": null} empties the city and nothing else.
     """
-    raise NotImplementedError("Lab 01, step 4: write update")
+    return await store.update(user, change.model_dump(exclude_unset=True))
 
 
 @router.delete(PREFIX, tags=["profile"], responses=documented(401, 404, 409, 503))
@@ -90,4 +94,5 @@ async def delete(user: CurrentUser, store: Store) -> Deleted:
     \f
     `await store.delete(user)` returns None and raises NotFound. Returns `Deleted(user_id=user)`.
     """
-    raise NotImplementedError("Lab 01, step 4: write delete")
+    await store.delete(user)
+    return Deleted(user_id=user)

@@ -53,7 +53,7 @@ def test_words_for_wrong_input() -> None:
 
 
 def test_endpoints() -> None:
-    keys = "gateway traefik consul kafka redis mongodb postgresql auth profile posts feed"
+    keys = "gateway traefik consul postgresql mongodb redis kafka auth profile posts feed"
     assert list(json.loads(lab("endpoints", "--json"))) == keys.split()
 
 

@@ -8,6 +8,17 @@ from civildiy.feed import keys
 from civildiy.feed.schemas import Counters
 
 
+READ = """
+-- All of it in one step: an event that is applied between two reads would make them disagree.
+-- Not MULTI and EXEC: a full Redis refuses every command in a transaction, also one that only reads.
+return {
+  redis.call('LLEN', KEYS[1]),
+  redis.call('MGET', KEYS[2], KEYS[3]),
+  redis.call('HGETALL', KEYS[4])
+}
+"""
+
+
 @dataclass(frozen=True)
 class Progress:
     """The state of the view at one moment."""
@@ -28,12 +39,9 @@ class ProgressReader:
 
     async def read(self) -> Progress:
         """Return the state of the view, all of it from one moment. Raises RedisError."""
-        # MULTI and EXEC: an event that is applied between two of these reads would make them disagree.
-        async with self._redis.pipeline(transaction=True) as pipeline:
-            pipeline.llen(keys.GLOBAL)
-            pipeline.mget(keys.OFFSET, keys.PROJECTOR)
-            pipeline.hgetall(keys.COUNTERS)
-            entries, (offset, projector), counters = await pipeline.execute()
+        found = await self._redis.eval_ro(READ, 4, keys.GLOBAL, keys.OFFSET, keys.PROJECTOR, keys.COUNTERS)
+        entries, (offset, projector), flat = found
+        counters = dict(zip(flat[::2], flat[1::2], strict=True))
         return Progress(
             entries=entries,
             next_offset=None if offset is None else int(offset),
