@@ -26,7 +26,7 @@ async def health() -> Health:
     A restart of this process does not cure a database that is down, so the database must not decide
     here. Returns `Health(service="profile")`, which becomes 200 `{"status": "ok", "service": "profile"}`.
     """
-    return Health(service="profile")
+    raise NotImplementedError("Lab 01, step 1: write health")
 
 
 @router.get("/ready", tags=["operations"], summary="Readiness", responses=documented(503))
@@ -40,10 +40,7 @@ async def ready(postgresql_answers: PostgresqlAnswers) -> Readiness:
     `Readiness(service="profile", dependencies=["postgresql"])`; raises `Unavailable("postgresql")`, which
     becomes a 503 that names it.
     """
-    dependencies = {"postgresql": postgresql_answers}
-    if failed := await failing(dependencies):
-        raise Unavailable(", ".join(failed))
-    return Readiness(service="profile", dependencies=list(dependencies))
+    raise NotImplementedError("Lab 01, step 2: write ready")
 
 
 @router.post(
@@ -61,8 +58,7 @@ async def create(new: ProfileInput, user: CurrentUser, store: Store, response: R
     which becomes a 409. `response.headers` is a dict of the answer's headers; the address is PREFIX.
     Example: POST {"city": "Paris"} is answered 201 with `Location: /api/profile`.
     """
-    response.headers["Location"] = PREFIX
-    return await store.create(user, new.model_dump())
+    raise NotImplementedError("Lab 01, step 3: write create")
 
 
 @router.get(PREFIX, tags=["profile"], responses=documented(401, 404, 503))
@@ -72,7 +68,7 @@ async def read(user: CurrentUser, store: Store) -> Profile:
     \f
     `await store.get(user)` returns it and raises NotFound, which becomes a 404; let it pass.
     """
-    return await store.get(user)
+    raise NotImplementedError("Lab 01, step 3: write read")
 
 
 @router.put(PREFIX, tags=["profile"], responses=documented(400, 401, 404, 409, 413, 422, 503))
@@ -84,7 +80,7 @@ async def update(change: ProfileChange, user: CurrentUser, store: Store) -> Prof
     after the change, and raises NotFound. `change.model_dump(exclude_unset=True)` leaves out what
     the client did not send. Example: PUT {"city": null} empties the city and nothing else.
     """
-    return await store.update(user, change.model_dump(exclude_unset=True))
+    raise NotImplementedError("Lab 01, step 4: write update")
 
 
 @router.delete(PREFIX, tags=["profile"], responses=documented(401, 404, 409, 503))
@@ -94,5 +90,4 @@ async def delete(user: CurrentUser, store: Store) -> Deleted:
     \f
     `await store.delete(user)` returns None and raises NotFound. Returns `Deleted(user_id=user)`.
     """
-    await store.delete(user)
-    return Deleted(user_id=user)
+    raise NotImplementedError("Lab 01, step 4: write delete")

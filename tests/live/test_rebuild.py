@@ -105,13 +105,14 @@ def test_an_emptied_redis_is_filled_again_while_the_projector_runs(redis: Redis)
 def test_a_full_redis_is_waited_for(redis: Redis) -> None:
     person = writer(2)
     before = person.feed()
+    limit = redis.config_get("maxmemory")["maxmemory"]
     redis.config_set("maxmemory", 1)
     try:
         post = person.post("waits")
         eventually(lambda: stats()["lag_events"] == 1, within=10, what="an event that waits")
         assert person.feed() == before
     finally:
-        redis.config_set("maxmemory", 0)
+        redis.config_set("maxmemory", limit)
     eventually(lambda: person.feed()[0]["post_id"] == post["id"], within=20, what="the post")
     assert run("feed-verify")["consistent"]
 

@@ -7,7 +7,6 @@ from redis.asyncio import Redis
 from civildiy.feed import keys
 from civildiy.feed.schemas import Counters
 
-
 READ = """
 -- All of it in one step: an event that is applied between two reads would make them disagree.
 -- Not MULTI and EXEC: a full Redis refuses every command in a transaction, also one that only reads.
