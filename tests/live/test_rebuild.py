@@ -105,7 +105,7 @@ def test_an_emptied_redis_is_filled_again_while_the_projector_runs(redis: Redis)
 def test_a_full_redis_is_waited_for(redis: Redis) -> None:
     person = writer(2)
     before = person.feed()
-    limit = redis.config_get("maxmemory")["maxmemory"]
+    limit = str(redis.config_get("maxmemory")["maxmemory"])
     redis.config_set("maxmemory", 1)
     try:
         post = person.post("waits")
