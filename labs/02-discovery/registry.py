@@ -54,21 +54,7 @@ class Registry:
         Example: after `register(Instance("profile", "profile-127.0.0.12", "127.0.0.12", 5000))` the
         catalog has the entry, and Consul calls http://127.0.0.12:5000/health each second.
         """
-        self._client.agent.service.register(
-            instance.service,
-            service_id=instance.id,
-            address=instance.host,
-            port=instance.port,
-            # Traefik builds a load balancer only for services with this tag.
-            tags=["traefik.enable=true"],
-            check={
-                "Name": f"{instance.service} answers /health",
-                "HTTP": instance.health_url,
-                "Interval": CHECK_INTERVAL,
-                "Timeout": CHECK_TIMEOUT,
-                "DeregisterCriticalServiceAfter": DEREGISTER_AFTER,
-            },
-        )
+        raise NotImplementedError("Lab 02, step 1: write Registry.register")
 
     def deregister(self, instance_id: str) -> None:
         """Remove the entry with this id from the catalog at once.
@@ -77,7 +63,7 @@ class Registry:
         nothing happens. Errors pass to the caller, which logs them.
         Example: `deregister("profile-127.0.0.12")`.
         """
-        self._client.agent.service.deregister(instance_id)
+        raise NotImplementedError("Lab 02, step 2: write Registry.deregister")
 
     def knows(self, instance: Instance) -> bool:
         """Return whether the agent still has the entry, with the same address and port.
@@ -86,11 +72,7 @@ class Registry:
         `{"profile-127.0.0.12": {"ID": …, "Service": "profile", "Address": "127.0.0.12", "Port": 5000}}`.
         Errors pass to the caller. Example: False for an instance after Consul has lost its data.
         """
-        entry = self._client.agent.services().get(instance.id)
-        return entry is not None and (entry["Address"], entry["Port"]) == (
-            instance.host,
-            instance.port,
-        )
+        raise NotImplementedError("Lab 02, step 3: write Registry.knows")
 
     def healthy(self, service: str) -> list[Instance]:
         """Return the instances of `service` whose checks pass, in order of their ids.
@@ -99,8 +81,7 @@ class Registry:
         not need here, and a list of entries. `_instances(entries)` below turns entries into sorted
         Instance objects. Example: `healthy("profile")` is [] while its only instance is critical.
         """
-        _, entries = self._client.health.service(service, passing=True)
-        return _instances(entries)
+        raise NotImplementedError("Lab 02, step 4: write Registry.healthy")
 
     def watch(self, service: str, *, wait: str = "30s") -> Iterator[list[Instance]]:
         """Yield the healthy instances now, and again each time that they change; never end.
@@ -112,16 +93,7 @@ class Registry:
         than the last one means that Consul has lost its data: continue with None.
         Errors pass to the caller. Example: `for found in registry.watch("posts"): use(found)`.
         """
-        index: str | None = None
-        seen: list[Instance] | None = None
-        while True:
-            new_index, entries = self._client.health.service(service, index=index, wait=wait, passing=True)
-            # An index that goes backwards means that Consul has lost its data: start again.
-            index = None if index is not None and int(new_index) < int(index) else new_index
-            found = _instances(entries)
-            if found != seen:
-                seen = found
-                yield found
+        raise NotImplementedError("Lab 02, step 5: write Registry.watch")
 
 
 def _instances(entries: list[dict[str, dict[str, object]]]) -> list[Instance]:
@@ -152,14 +124,4 @@ def stay_registered(
     returns early when `left` is set. Example: Consul is restarted without its data; within `every`
     seconds the entry is back.
     """
-    registered = False  # by this process: what a killed one left may have another check
-    while not left.is_set():
-        try:
-            if not (registered and registry.knows(instance)):
-                on_missing()
-                registry.register(instance)
-                registered = True
-            on_look()
-        except Exception as error:  # an instance whose loop has died is never registered again
-            on_error(error)
-        left.wait(every)
+    raise NotImplementedError("Lab 02, step 3: write stay_registered")

@@ -151,7 +151,7 @@ class Waiting:
 
 _OWING: Query = {
     "settled": False,
-    # Somebody else's document is nothing to publish, and must not stop the relay.
+    # Another program's document holds no event to publish, and must not stop the relay.
     "_id": {"$type": "objectId"},
     "outbox": {"$type": "array"},
     "outbox.0.id": {"$type": "string"},

@@ -91,7 +91,7 @@ class Relay:
     def _tell_removals(self) -> None:
         events = self._changes.removals()
         if not self._lease.held():
-            self._changes.close()  # whoever has the lease by now tells them
+            self._changes.close()  # the relay that holds the lease now publishes them
             return
         for told in [self._send(event.subject.encode(), encode(event)) for event in events]:
             told.get(PUBLISH_SECONDS)

@@ -153,7 +153,7 @@ class Projection:
         raise NotImplementedError("Lab 07, step 3: write Projection.apply")
 
     def _send(self, events: Sequence[PostEvent], next_offset: int, skipped: int, dead: int) -> None:
-        """Run SCRIPT once for each event in one pipeline, then call `_note` with what became of them.
+        """Run SCRIPT once for each event in one pipeline, then call `_note` with the number of each result.
 
         The pipeline (`transaction=False`) begins with GET keys.GENERATION. For each event it holds
         `evalsha(sha, 3, *three keys, *seven arguments)`, in the order that LIST_EDITS names; a sha of forty

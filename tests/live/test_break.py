@@ -155,7 +155,7 @@ def test_two_faults_at_one_unit_end_one_after_the_other() -> None:
     eventually(lambda: not on("cut-off"), within=15, what="the end of cut-off")
     assert on("pause")
     assert silent("profile")
-    with pytest.raises(LabError, match="pause profile is on"):
+    with pytest.raises(LabError, match="pause profile is active"):
         break_.start(home, backend, fault("slow"), "profile", 5)
     assert [(e.fault, e.unit) for e in break_.heal_all(home, backend)] == [("pause", "profile")]
     eventually(lambda: not silent("profile"), within=10, what="profile to answer")

@@ -177,7 +177,7 @@ def compare_known(posts: Mapping[str, Expected], known: Mapping[str, Known]) -> 
             yield Finding("stale", post_id, keys.of_post(post_id), says)
     for post_id, mine in known.items():
         if mine.has_entry and post_id not in posts:
-            says = "MongoDB has no such post, its words are still kept"
+            says = "MongoDB has no such post, its text are still kept"
             yield Finding("surplus", post_id, keys.of_post(post_id), says)
 
 
