@@ -137,7 +137,7 @@ def test_projection_finds_its_view_emptied() -> None:
         ("tonumber(known[1]) >= tonumber(version)", "false", ProjectionMachine),
         ("if order(redis.call('LINDEX', list, middle)) < mine then", "if true then", ProjectionMachine),
         ("remove(own, known[2])", "", ProjectionMachine),
-        ("redis.call('LTRIM', list, 0, most - 1)", "redis.call('LTRIM', list, 0, most)", ShortLists),
+        ("redis.call('LTRIM', all, 0, ARGV[3] - 1)", "redis.call('LTRIM', all, 0, ARGV[3])", ShortLists),
     ],
     ids=["no version check", "a late event comes first", "removed from one list only", "one entry too many"],
 )
