@@ -54,7 +54,7 @@ def test_a_learners_way(tmp_path: Path) -> None:
     began = time.monotonic()
     seen = lab("check", "01", code=3)
     assert time.monotonic() - began < 8 * slow(), "the checks must not wait for a step without code"
-    assert "NOT ATTEMPTED: 0 of 18 checks" in seen
+    assert "NOT ATTEMPTED: 0 of 26 checks" in seen
     assert "Step 1 Say that you are alive: /health\n  OPEN, 0 of 1 points, the platform's code" in seen
     first, second = lab("hint", "01"), lab("hint", "01")
     assert "Hint 1 of 4 for step 1 (Say that you are alive: /health):" in first
@@ -71,8 +71,8 @@ def test_a_learners_way(tmp_path: Path) -> None:
         piece.file.write_bytes(piece.source.read_bytes())
     seen = lab("check", "01", "--seed=7")
     assert "checking 01 A service that can be trusted … (seed 7)" in seen
-    assert "PASS: 18 of 18 checks, 29 of 29 points, your code" in seen
-    assert "Step 5 Refuse what you do not know: the model\n  PASS, 17 of 17 points, your code" in seen
+    assert "PASS: 26 of 26 checks, 45 of 45 points, your code" in seen
+    assert "Step 5 Refuse what you do not know: the model\n  PASS, 19 of 19 points, your code" in seen
     assert seen.count("(test_delete)") == 1, "a verdict is shown once"
     assert "your step 1, 2, 3, 4, 5" in " ".join(lab("list").split())
     assert "1 Say that you are alive: /health" in lab("status")
@@ -80,10 +80,10 @@ def test_a_learners_way(tmp_path: Path) -> None:
     assert "no difference" in lab("solution", "01")
     files = {kind: tmp_path / f"report.{kind}" for kind in ("json", "junit", "html")}
     said = lab("report", *(word for kind, file in files.items() for word in (f"--{kind}", str(file))))
-    assert "pass 29/29" in said
+    assert "pass 45/45" in said
     assert "step 2 Say whether you can work: /ready: pass" in said
     assert json.loads(files["json"].read_text())["01"]["outcome"] == "pass"
-    assert len(Xml.parse(files["junit"]).findall(".//testcase")) == 18
+    assert len(Xml.parse(files["junit"]).findall(".//testcase")) == 26
     assert "Lab 01: pass" in files["html"].read_text()
     kept = lab("reset", "01", "--yes")
     copies = [
@@ -129,7 +129,7 @@ def test_watch_answers_each_save(tmp_path: Path) -> None:
         watching.send_signal(signal.SIGINT)
         watching.wait(20)
     first, wrong, right = heard.read_text().split("Waiting for a save")[:3]
-    assert first.count("PASS: 18 of 18") == 2
+    assert first.count("PASS: 26 of 26") == 2
     assert "Saved meanwhile: once more." in first
     assert "checking 01 A service that can be trusted step 3 …" in wrong
     assert "test_created_with_location" in wrong
@@ -141,7 +141,7 @@ def test_watch_answers_each_save(tmp_path: Path) -> None:
 
 def test_a_part_of_the_checks_is_no_pass() -> None:
     lab("check", "01", "-k", "test_delete")
-    assert json.loads((home.root / "progress.json").read_text())["01"]["of"] == 29
+    assert json.loads((home.root / "progress.json").read_text())["01"]["of"] == 45
 
 
 def test_one_step_is_judged_and_kept_with_the_others() -> None:
@@ -155,7 +155,7 @@ def test_one_step_is_judged_and_kept_with_the_others() -> None:
     assert "PASS: 1 of 1 checks, 1 of 1 points, your code in step 1" in seen
     assert "Step 2" not in seen
     known = json.loads((home.root / "progress.json").read_text())["01"]
-    assert (known["outcome"], known["of"]) == ("not attempted", 29)
+    assert (known["outcome"], known["of"]) == ("not attempted", 45)
     assert known["steps"]["1"] == "pass"
     assert "5 Refuse what you do not know" in lab("check", "01", "--step", "6", code=1)
 
