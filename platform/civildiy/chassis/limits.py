@@ -41,7 +41,9 @@ class BodyLimit:
             message = await receive()
             seen += len(message.get("body", b""))
             if seen > self.limit:
-                await self._drain(receive)
+                # After the last part, receive() would wait until the client hangs up.
+                if message.get("more_body", False):
+                    await self._drain(receive)
                 raise TooLarge(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, self.detail)
             return message
 

@@ -4,7 +4,7 @@ A unit may start before the servers that it needs, and a server may restart at a
 try again for ever, with a short pause that stays the same. They log the first failure of each kind and the
 recovery, so a server that is down for an hour causes two lines and not 10,000.
 
-docs/decisions/0027-one-retry-policy.md says why there is no backoff and no library for this.
+docs/decisions/0030-one-retry-policy.md says why there is no backoff and no library for this.
 """
 
 import asyncio
