@@ -106,3 +106,17 @@ def test_only_one_place_lists_the_units() -> None:
         if "mutants" not in path.parts and lists.search(path.read_text(encoding="utf-8"))
     }
     assert found <= allowed, f"read lab.topology instead, on Python {sys.version_info[:2]}: {found - allowed}"
+
+
+def test_each_health_check_of_ours_starts_a_program_that_is_there() -> None:
+    """Our images hold the code at /app/civildiy; JupyterLab has it at /civildiy/platform/civildiy."""
+    programs = {
+        word
+        for container in CONTAINERS.values()
+        for word in container.get("healthcheck", {}).get("test", ())
+        if word.endswith(".py")
+    }
+    assert programs
+    for program in programs:
+        inside = program.removeprefix("/app/").removeprefix("/civildiy/platform/")
+        assert (REPO / "platform" / inside).is_file(), program
