@@ -1,23 +1,20 @@
 """The Compose backend: docker-compose.yml runs official images and the course's own images."""
 
-import os
 from collections.abc import Mapping
 
 from lab.backends import overrides
 from lab.backends.compose import containers, dotenv, engine, fitness, images, process
+from lab.backends.compose.composition import Composition
 from lab.backends.compose.faults import ComposeFaults
 from lab.backends.compose.limits import memory_limit
 from lab.backends.compose.network import Addresses, environment_with
 from lab.backends.protocol import Unit
 from lab.errors import LabError
-from lab.home import DEPLOYMENT, REPO, Home
+from lab.home import REPO, Home
 from lab.probes.readiness import slow
 from lab.progress import Progress
 from lab.topology import SECONDS, UNITS
 
-OVERLAYS = DEPLOYMENT / "compose"
-FILES = (REPO / "docker-compose.yml", OVERLAYS / "more.yaml")
-PUBLISHED = (OVERLAYS / "published.yaml", OVERLAYS / "second" / "published.yaml")
 UP_SECONDS = 300.0
 MORE_SECONDS = 60.0
 """Compose's own time besides waiting: it creates the containers first, and reports last."""
@@ -34,6 +31,7 @@ class ComposeBackend(ComposeFaults):
     def __init__(self, home: Home) -> None:
         self._home = home
         self._addresses = Addresses(environment_with(dotenv.read()))
+        self._composition = Composition(home, self._addresses)
 
     def running(self) -> bool:
         """Return whether a container of the system runs."""
@@ -49,7 +47,7 @@ class ComposeBackend(ComposeFaults):
         self._addresses.refuse_wrong_settings()
         seen = engine.look()
         fitness.refuse_unfit(seen)
-        dotenv.ensure(self._depends_on_engine())
+        dotenv.ensure(self._composition.depends_on_engine())
         # Created here, because the engine would create a folder that only root may write to.
         folder = overrides.folder(self._home)
         folder.mkdir(parents=True, exist_ok=True)
@@ -57,17 +55,17 @@ class ComposeBackend(ComposeFaults):
         dotenv.give(folder)
         if not self.running():
             self.refuse_taken_ports()
-        images.ensure(seen, self._command, self._environment(), progress)
+        images.ensure(seen, self._composition.command, self._composition.environment(), progress)
         progress.say("start", "starting containers")
         seconds = UP_SECONDS * slow()
-        command = self._command("up", "--detach", "--wait", "--wait-timeout", f"{seconds:.0f}")
+        command = self._composition.command("up", "--detach", "--wait", "--wait-timeout", f"{seconds:.0f}")
 
         def say(last: str) -> None:
             if waiting := self._waiting_for():
                 more = f" (+{len(waiting) - 1})" * (len(waiting) > 1)
                 progress.say("start", f"waiting for {waiting[0]}{more}")
 
-        done = process.run(command, self._environment(), seconds + MORE_SECONDS, say)
+        done = process.run(command, self._composition.environment(), seconds + MORE_SECONDS, say)
         if not done.well:
             raise LabError(process.explained(done, self._waiting_for()))
 
@@ -76,7 +74,7 @@ class ComposeBackend(ComposeFaults):
 
     def stop(self) -> None:
         """Stop and remove the containers; volumes stay."""
-        dotenv.ensure(self._depends_on_engine())  # Compose requires all variables, even to stop
+        dotenv.ensure(self._composition.depends_on_engine())  # Compose requires all variables, even to stop
         self._compose("--profile", "second", "down", "--remove-orphans", "--timeout", STOP_SECONDS)
 
     def restart(self, unit: str) -> None:
@@ -151,11 +149,11 @@ class ComposeBackend(ComposeFaults):
 
     def tool_command(self, tool: str, *arguments: str) -> list[str]:
         """Return a command that runs the tool in a container of its own and then removes it."""
-        settings = [f"{name}={value}" for name, value in self._own_environment().items()]
+        settings = [f"{name}={value}" for name, value in self._composition.variables().items()]
         return [
             "env",
             *settings,
-            *self._command("run", "--rm", "--no-deps", "-T", "feed-tool", tool, *arguments),
+            *self._composition.command("run", "--rm", "--no-deps", "-T", "feed-tool", tool, *arguments),
         ]
 
     def endpoints(self) -> dict[str, str]:
@@ -182,7 +180,7 @@ class ComposeBackend(ComposeFaults):
 
     def variables(self) -> dict[str, str]:
         """Return the addresses as this machine reaches them, and the secrets."""
-        return self._addresses.variables() | dotenv.ensure(self._depends_on_engine())
+        return self._addresses.variables() | dotenv.ensure(self._composition.depends_on_engine())
 
     def listen_host(self) -> str:
         """Return this machine's address in the project's network."""
@@ -217,37 +215,10 @@ class ComposeBackend(ComposeFaults):
     def _make(self, unit: str, *options: str) -> None:
         self._compose("up", "--detach", "--no-deps", "--no-build", *options, unit)
 
-    def _command(self, *arguments: str) -> list[str]:
-        files = (*FILES, *(PUBLISHED if self._addresses.published else ()))
-        chosen = [word for file in files for word in ("--file", str(file))]
-        return ["docker", "compose", "--project-directory", str(REPO), *chosen, *arguments]
-
-    def _environment(self) -> dict[str, str]:
-        return {**os.environ, **self._own_environment()}
-
-    def _own_environment(self) -> dict[str, str]:
-        """Return the variables that the Compose files need in addition to .env."""
-        fingerprints = images.fingerprints()
-        variables = {
-            "LAB_OVERRIDES": str(overrides.folder(self._home)),
-            "LAB_FINGERPRINT": fingerprints[images.SERVICE],
-            "LAB_JUPYTER_FINGERPRINT": fingerprints[images.JUPYTER],
-            "COMPOSE_PROGRESS": "plain",
-            **self._depends_on_engine(),
-        }
-        if current := engine.current():
-            variables |= fitness.builder(current)
-        if self._addresses.published:
-            variables |= {"LAB_KAFKA_OUTSIDE": f"127.0.0.1:{self._addresses.port('kafka')}"}
-        return variables
-
-    def _depends_on_engine(self) -> dict[str, str]:
-        """Return the variables that `docker compose` also needs in .env when a user runs it directly."""
-        current = engine.current()
-        return dotenv.owner(rootless=bool(current and current.rootless)) | self._addresses.moved()
-
     def _compose(self, *arguments: str) -> None:
-        done = process.run(self._command(*arguments), self._environment(), DOWN_SECONDS)
+        done = process.run(
+            self._composition.command(*arguments), self._composition.environment(), DOWN_SECONDS
+        )
         if not done.well:
             raise LabError(process.explained(done, []))
 

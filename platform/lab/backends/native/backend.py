@@ -2,31 +2,26 @@
 
 import os
 import shutil
-import subprocess
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
 
 import httpx
-import psutil
 
 from lab.backends import overrides
-from lab.backends.native import kafka, network, postgresql, processes, started
+from lab.backends.native import network, postgresql, processes, started, stores
 from lab.backends.native.faults import NativeFaults
 from lab.backends.native.guards import one_at_a_time, refuse_full_disk
 from lab.backends.native.leftovers import end_leftovers
 from lab.backends.native.supervisor import Refused, Supervisor
+from lab.backends.native.units import unit_from
 from lab.backends.protocol import Unit
-from lab.backends.settings import ensure_secrets, read
+from lab.backends.settings import ensure_secrets
 from lab.errors import LabError
 from lab.home import REPO, Home
-from lab.install.servers import ServerPaths, ensure_servers
+from lab.install.servers import ensure_servers
 from lab.progress import Progress
 from lab.topology import SECONDS, UNITS
-
-LONGEST_LOG = 10_000_000
-"""Bytes. A log that is larger is renamed to *.log.1 at the next `up`."""
 
 
 class NativeBackend(NativeFaults):
@@ -60,7 +55,7 @@ class NativeBackend(NativeFaults):
             end_leftovers(self._home, progress)
             network.refuse_taken_ports()
             refuse_full_disk(self._home)
-            self._prepare(paths, progress)
+            stores.prepare(self._home, paths, self.variables(), progress)
             config = processes.write(self._home, paths, self.variables())
             (self._home.run / "repository").write_text(str(REPO))
             started.note(self._home)
@@ -120,7 +115,7 @@ class NativeBackend(NativeFaults):
         """Return all units, as the supervisor and the operating system report them."""
         states = self._supervisor.states()
         second = [name for name in SECONDS if states.get(name, {}).get("is_running")]
-        return [_unit(name, states.get(name, {})) for name in (*UNITS, *second)]
+        return [unit_from(name, states.get(name, {})) for name in (*UNITS, *second)]
 
     def signal(self, unit: str, number: int) -> None:
         """Send a signal to the unit's main process."""
@@ -203,53 +198,3 @@ class NativeBackend(NativeFaults):
         """Delete data, logs and secrets."""
         shutil.rmtree(postgresql.data_folder(self._home).parent, ignore_errors=True)
         shutil.rmtree(self._home.stack, ignore_errors=True)
-
-    def _prepare(self, paths: ServerPaths, progress: Progress) -> None:
-        for folder in (self._home.run, self._home.logs, *(self._home.data / n for n in ("mongodb", "redis"))):
-            folder.mkdir(parents=True, exist_ok=True)
-        for log in self._home.logs.glob("*.log"):
-            if log.stat().st_size > LONGEST_LOG:
-                log.replace(log.with_suffix(".log.1"))
-        values = self.variables()
-        try:
-            self._make_stores(paths, values, progress)
-        except subprocess.CalledProcessError as error:
-            output = "\n".join((error.output or "").strip().splitlines()[-8:])
-            raise LabError(
-                f"A server's data folder could not be created:\n{output}\nFind the cause: ./lab doctor"
-            ) from error
-
-    def _make_stores(self, paths: ServerPaths, values: Mapping[str, str], progress: Progress) -> None:
-        cluster = postgresql.ensure_cluster(
-            self._home, paths.postgresql_bin, values["POSTGRES_SUPERUSER_PASSWORD"]
-        )
-        # No process of this system runs any more, so this file can only be a leftover.
-        (cluster / "postmaster.pid").unlink(missing_ok=True)
-        if not (self._home.data / "kafka" / "meta.properties").exists():
-            progress.say("kafka", "creating its data folder")
-            properties = self._home.run / "server.properties"
-            properties.write_text(kafka.properties_from(read("kafka", values)))
-            kafka.format_storage(paths.kafka_jars, properties)
-
-
-def _unit(name: str, state: dict[str, Any]) -> Unit:
-    pid = state.get("pid") or None
-    # A unit that ended because of SIGTERM did not fail.
-    restarts = 0 if state.get("exit_code") in (0, 143) else int(state.get("restarts") or 0)
-    if not state.get("is_running") or pid is None:
-        return Unit(name, str(state.get("status", "stopped")).lower(), None, None, 0, None, restarts)
-    try:
-        process = psutil.Process(pid)
-        family = [process, *process.children(recursive=True)]
-        memory, since = sum(_resident(member) for member in family), process.create_time()
-    except psutil.Error:
-        return Unit(name, "restarting", None, None, 0, None, restarts)
-    ready = state.get("is_ready") in ("Ready", "-", "", None)
-    return Unit(name, "running" if ready else "starting", pid, None, memory, since, restarts)
-
-
-def _resident(process: psutil.Process) -> int:
-    try:
-        return int(process.memory_info().rss)
-    except psutil.Error:
-        return 0
