@@ -8,7 +8,7 @@ import yaml
 from engines import recorded
 
 from lab.backends.compose import dotenv, privileged
-from lab.backends.compose.backend import PUBLISHED
+from lab.backends.compose.composition import PUBLISHED
 from lab.backends.compose.network import BEYOND, INSIDE, Addresses
 from lab.errors import LabError, NotWithThisEngine
 

@@ -8,7 +8,7 @@ from lab.backends.protocol import Unit
 
 
 def unit_from(name: str, state: dict[str, Any]) -> Unit:
-    """Return the unit that `state` of process-compose describes, with the memory of its processes in bytes."""
+    """Return the unit as process-compose describes it in `state`, with its processes' memory in bytes."""
     pid = state.get("pid") or None
     # A unit that ended because of SIGTERM did not fail.
     restarts = 0 if state.get("exit_code") in (0, 143) else int(state.get("restarts") or 0)
