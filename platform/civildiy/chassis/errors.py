@@ -1,4 +1,4 @@
-"""Domain errors: what the rules of a service refuse, in words that tell a client what to do next.
+"""Domain errors: what the rules of a service refuse, each with a message that tells a client what to do.
 
 Stores, commands and other domain modules raise these errors. They know nothing of HTTP, so a worker or a
 tool can use the same modules. `civildiy.chassis.handlers` maps each kind of error to an HTTP status.

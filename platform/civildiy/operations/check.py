@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.05
 LOOKS = 6
-"""The most comparisons of one check; usually one when all is well, and three when it is not."""
+"""The most comparisons of one check; usually one for a correct view, and three for a wrong one."""
 EXPLAINED = 50_000
 """This many records at the end of the topic are searched to explain a finding."""
 
