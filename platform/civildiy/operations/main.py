@@ -1,8 +1,8 @@
 """The feed's tools: `python -m civildiy feed-verify`, `feed-rebuild`, `feed-redrive`, `feed-costs`.
 
-Each tool writes one JSON document to stdout and its log to stderr. Exit code 0 means that nothing was found, and 1
-that something was: the document has the details. Code 2 means that the tool could not do its work; the last line
-of the log has the reason.
+Each tool writes one JSON document to stdout and its log to stderr. Exit code 0 means that nothing was
+found, and 1 that something was: the document has the details. Code 2 means that the tool could not do its
+work; the last line of the log has the reason.
 
 A tool reads the stores of several services, which no service may do. This is why the tools have a package of
 their own: they are run by an operator, and they compare or repair what the services keep.
