@@ -1,5 +1,6 @@
 """./lab test: the system's own tests."""
 
+import os
 import sys
 
 import click
@@ -12,6 +13,9 @@ from lab.course import running
 from lab.errors import LabError
 from lab.home import REPO, Home
 from lab.terminal import Console
+
+MOST_WORKERS = 4
+"""Unit tests gain little beyond this, and each worker takes 150 MB."""
 
 
 def register(cli: click.Group, home: Home, backend: Backend, console: Console) -> None:
@@ -33,9 +37,18 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
         marks = [] if full else ["-m", "not campaign"]
         pytest = environment.pytest_command()
         env = environment.own()
-        code, _ = run_to_its_end([*pytest, *marks, *pytest_options], REPO, env=env)
-        if not pytest_options:
+        if pytest_options:
+            sys.exit(run_to_its_end([*pytest, *marks, *pytest_options], REPO, env=env)[0])
+        quick = [] if full else ["-m", "not disturbs"]
+        # Unit tests need no system, so they run side by side; the others share one system, so they run in turn.
+        parts = (
+            ("Unit tests", ["tests/unit", "-n", str(min(os.cpu_count() or 1, MOST_WORKERS)), *marks]),
+            ("The running system", ["tests", "--ignore=tests/unit", *marks]),
             # A separate run, because the checks of the labs have outcomes and exit codes of their own.
-            quick = [] if full else ["-m", "not disturbs"]
-            code = run_to_its_end([*pytest, "checks", *quick], REPO, env=env)[0] or code
-        sys.exit(code)
+            ("The checks of the labs, on the platform's code", ["checks", *quick]),
+        )
+        codes = []
+        for number, (title, options) in enumerate(parts, 1):
+            console.print(f"\n{number} of {len(parts)}: {title}")
+            codes.append(run_to_its_end([*pytest, *options], REPO, env=env)[0])
+        sys.exit(next(filter(None, codes), 0))
