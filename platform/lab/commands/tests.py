@@ -40,7 +40,7 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
         if pytest_options:
             sys.exit(run_to_its_end([*pytest, *marks, *pytest_options], REPO, env=env)[0])
         quick = [] if full else ["-m", "not disturbs"]
-        # Unit tests need no system, so they run side by side; the others share one system, so they run in turn.
+        # Unit tests need no system, so they run side by side; the others share one, so they run in turn.
         parts = (
             ("Unit tests", ["tests/unit", "-n", str(min(os.cpu_count() or 1, MOST_WORKERS)), *marks]),
             ("The running system", ["tests", "--ignore=tests/unit", *marks]),
