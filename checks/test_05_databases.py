@@ -44,6 +44,10 @@ from lab05_databases.posts import (
     test_post_changes_at_once,
     test_pages_while_posts_are_added,
 )
+from lab05_databases.interference import (
+    test_change_step_by_step,
+    test_update_step_by_step,
+)
 from lab05_databases.connections import (
     test_connections_are_kept,
     test_cut_connections_heal,

@@ -20,5 +20,6 @@ from lab08_cqrs.switching import (
     test_switch_is_never_behind,
     test_one_rebuild_at_a_time,
 )
+from lab08_cqrs.rebuilding import test_rebuild_step_by_step
 from lab08_cqrs.comparing import test_comparison_at_the_edges
 from lab08_cqrs.verify import test_verify_finds_what_is_planted

@@ -61,8 +61,8 @@ def test_expired_posts_are_deleted(ada: Person, built_anew: float) -> None:
         expected="still there: MongoDB may delete settled posts only",
         saw="it is gone, and its event with it",
         means="MongoDB deleted the post together with its pending event, so no reader ever hears of that"
-        " change. The index `expiry` needs `partialFilterExpression={\"settled\": True}`. Look at `ensure_collection`"
-        " in posts.py.",
+        ' change. The index `expiry` needs `partialFilterExpression={"settled": True}`. Look at'
+        " `ensure_collection` in posts.py.",
     )
     require(
         left == 2,
@@ -160,9 +160,7 @@ def test_gone_posts_are_hidden(ada: Person) -> None:
 def test_gone_posts_are_not_changed(ada: Person) -> None:
     """A deleted or expired post cannot be changed"""
     with three_posts(ada) as (_, *gone):
-        changed = [
-            ada.http.put(f"/api/posts/{post}", json={"title": "changed"}).status_code for post in gone
-        ]
+        changed = [ada.http.put(f"/api/posts/{post}", json={"title": "changed"}).status_code for post in gone]
     require(
         changed == [404, 404],
         f"{THREE}; changed the deleted one and the expired one",

@@ -10,6 +10,7 @@ from grading.events import redis
 from grading.learner_process import beside
 from grading.outcome import require, wrong
 from grading.plugin import check
+from grading.stack import ENDPOINTS
 from redis import Redis
 
 from lab.course.exercise import Exercise
@@ -70,7 +71,8 @@ SWITCHES: tuple[tuple[str, str | None, int, str], ...] = (
 @contextmanager
 def prepared(client: Redis, owner: str | None, offset: str | None) -> Iterator[None]:
     """Keys of the check in the live database and in another one, both as before in the end."""
-    other = Redis(**{**client.connection_pool.connection_kwargs, "db": NUMBER})
+    host, _, port = ENDPOINTS["redis"].rpartition(":")
+    other = Redis(host=host, port=int(port), db=NUMBER, socket_timeout=5)
     names = (LOCK, OFFSET, MARK, *KEPT)
     other.flushdb()
     client.delete(*names)
