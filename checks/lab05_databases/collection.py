@@ -39,12 +39,54 @@ def test_empty_collection(lab: Exercise) -> None:
     with mongodb() as client:
         try:
             with beside(lab, "posts", PROGRAM, ENDPOINTS["mongodb"], name) as module:
-                for turn in ("in an empty database", "and then once more"):
-                    module.hear(f"ensure_collection() {turn} to return", within=30)
-                    _compare(client[name], f"called ensure_collection() {turn}")
-                    module.tell("go on")
+                module.hear("ensure_collection() in an empty database to return", within=30)
+                _compare(client[name], "called ensure_collection() in an empty database")
+                built = _built(client[name])
+                for field, options in HARMFUL.items():
+                    client[name]["posts"].create_index(field, **options)
+                module.tell("go on")
+                module.hear("ensure_collection() to return a second time", within=30)
+                again = "called ensure_collection() a second time"
+                _compare(client[name], again)
+                _nothing_else(client[name], built, again)
         finally:
             client.drop_database(name)
+
+
+HARMFUL: dict[str, dict[str, Any]] = {
+    "title": {"unique": True}, "created_at": {"expireAfterSeconds": 3600}, "content": {},
+}  # fmt: skip
+"""Indexes that earlier code may have left; the last one does no harm."""
+
+
+def _built(database: Any) -> dict[str, Any]:
+    """Since when each index has existed."""
+    return {
+        one["name"]: one["accesses"]["since"] for one in database["posts"].aggregate([{"$indexStats": {}}])
+    }
+
+
+def _nothing_else(database: Any, built: dict[str, Any], did: str) -> None:
+    now = _built(database)
+    harmful = [name for name in ("title_1", "created_at_1") if name in now]
+    require(
+        not harmful,
+        f"created a unique index on `title` and a TTL index on `created_at`, and {did}",
+        expected="both to be dropped",
+        saw=f"still there: {', '.join(harmful)}",
+        means="What earlier code left may do harm: a TTL index deletes posts, and a unique one refuses them."
+        " `drop_harmful(posts)` drops such indexes: call it last in `ensure_collection` (posts.py).",
+    )
+    rebuilt = [name for name, since in built.items() if now.get(name) != since]
+    require(
+        not rebuilt,
+        did,
+        expected="the indexes that exist to be kept",
+        saw=f"built again: {', '.join(rebuilt)}",
+        means="A second call must change nothing: it runs at each start of posts, and building an index takes"
+        " minutes if there are many posts. `ensure_index` creates only what is missing. Look at"
+        " `ensure_collection` in posts.py.",
+    )
 
 
 WANTED: dict[str, tuple[dict[str, Any], str]] = {

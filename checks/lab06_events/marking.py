@@ -164,3 +164,21 @@ def test_parked_events_are_kept(lab: Exercise) -> None:
             " second one is added to the list.",
         )
         _left(module, post, ["p3"], "parked two of three waiting events of a post", "The third one waits.")
+        did = "parked the only event of a post, and read MongoDB's profiler"
+        post = module.post("q1")
+        module.database.command("profile", 2)
+        try:
+            module.call("park", post, "q1", "too large")
+        finally:
+            module.database.command("profile", 0)
+        profiled = {"op": "update", "ns": f"{module.database.name}.posts"}
+        writes = module.database["system.profile"].count_documents(profiled)
+        require(
+            writes == 1,
+            did,
+            expected="one write, which removes the event from `outbox` and adds it to `parked`",
+            saw=f"{writes} writes",
+            means="A relay that dies between two writes loses the event, because it is in no list then. Pass"
+            ' `[{"$set": {"parked": _appended(parked)}}]` as the second argument of `_taken_out`. Look at'
+            " `park` in outbox.py.",
+        )

@@ -30,6 +30,11 @@ def entry(number, version=1, words="words"):
     raw = json.dumps({"timestamp": time, "event_id": "e", "post_id": name(number), "words": words}).encode()
     return Entry(raw, name(number), version, time + "e", 1)
 
+def earlier(number):
+    time = f"{0:027}"
+    raw = json.dumps({"timestamp": time, "event_id": "e", "post_id": name(number), "words": "old"}).encode()
+    return Entry(raw, name(number), 1, time + "e", 1)
+
 def expected(number, version=1, user=1, age=timedelta(hours=1)):
     one = entry(number)
     time = NOW - age + timedelta(seconds=number)
@@ -85,6 +90,8 @@ CASES = {
     "an entry that is there twice, the second time with another text":
         found([entry(2), entry(2, words="other"), entry(1)], (1, 2)),
     "the newest entry a second time, at the end": found([entry(3), entry(2), entry(1), entry(3)], (1, 2, 3)),
+    "an entry that is there a second time, with an earlier time":
+        found([entry(3), entry(2), entry(1), earlier(3)], (1, 2, 3)),
     "an entry at the wrong place": found([entry(1), entry(3), entry(2)], (1, 2, 3)),
     "an unknown entry at the wrong place": found([entry(3), entry(9), entry(2), entry(1)], (1, 2, 3)),
     "an entry beyond the greatest length, which is unknown": found(more[:MOST] + [entry(500)], ALL),
@@ -123,6 +130,7 @@ LISTS: dict[str, list[tuple[str, int]]] = {
     "an entry of another user with another text": [("misplaced", 1)],
     "an entry that is there twice, the second time with another text": [("surplus", 2)],
     "the newest entry a second time, at the end": [("surplus", 3)],
+    "an entry that is there a second time, with an earlier time": [("surplus", 3)],
     "an entry at the wrong place": [("misplaced", 1)],
     "an unknown entry at the wrong place": [("surplus", 9)],
     "an entry beyond the greatest length, which is unknown": [("surplus", 500)],

@@ -95,7 +95,7 @@ try:
         "plain": rebuilt(range(1, 4)),
         "empty": rebuilt(()),
         "meanwhile": rebuilt(range(1, 4), meanwhile=[encode(event(2, version=2))]),
-        "poison": rebuilt(range(1, 4), meanwhile=[b"not JSON", b"{}", encode(event(9))]),
+        "poison": rebuilt(range(1, 4), meanwhile=[b"not JSON", b"{}", encode(event(8)), encode(event(9))]),
         "behind": rebuilt(range(1, 4), behind=4),
         "another topic": rebuilt(range(1, 4), prepare=another_topic),
     }
@@ -186,8 +186,8 @@ def _judge(found: dict[str, Any]) -> None:
         means=f"Readers would see the old version again. Follow up to the end that you noted first. {FOLLOW}",
     )
     _result(
-        "published a record that is no JSON, one with a missing field, and a good event during a rebuild",
-        found["poison"], {"posts": 3, "followed": 1, "entries": 4},
+        "published a record that is no JSON, one with a missing field, and two good events during a rebuild",
+        found["poison"], {"posts": 3, "followed": 2, "entries": 5},
         "A record that cannot be read must not end the rebuild; the projector sends it to the dead letters."
         f" `_usable` leaves such records out. {FOLLOW}",
     )  # fmt: skip
