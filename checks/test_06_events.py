@@ -13,6 +13,7 @@ from lab06_events.outbox import (
     test_outbox_keeps_every_change,
     test_full_outbox,
 )
+from lab06_events.told import test_event_step_by_step
 from lab06_events.written import test_what_is_written
 from lab06_events.marking import (
     test_one_head_per_post,

@@ -26,6 +26,7 @@ from lab07_feeds.forgetting import (
     test_redis_forgets_scripts,
 )
 from lab07_feeds.lists import test_lists_do_not_mix
+from lab07_feeds.entry import test_entry_step_by_step
 from lab07_feeds.scripted import test_script_step_by_step
 from lab07_feeds.letters import test_letters_step_by_step
 from lab07_feeds.batches import (

@@ -144,36 +144,52 @@ def _changed(seen: dict[str, Any]) -> None:
 
 PROFILES = """
 import asyncio, json, sys
-from sqlalchemy import text
-from civildiy.chassis.clients import sqlalchemy
+import psycopg
+from sqlalchemy import event
+from sqlalchemy.orm import Session
+from civildiy.chassis.clients import postgres, sqlalchemy
 from civildiy.chassis.settings import load_settings
 from civildiy.profile.settings import ProfileSettings
 from civildiy.profile.store import ATTEMPTS, ProfileStore
 
 user = int(sys.argv[1])
-engine = sqlalchemy.engine(load_settings(ProfileSettings), "profile")
+settings = load_settings(ProfileSettings)
+info = postgres.connection_info(settings, "check")
+statement = "UPDATE user_profiles SET city = %s, version = version + 1 WHERE user_id = %s"
+store = ProfileStore(sqlalchemy.engine(settings, "profile"))
 
-class Interfering(ProfileStore):
-    times, reads = 0, 0
+class Other:
+    # Another request. It writes between the read and the write of update(), unless the row is locked.
+    def __init__(self, times):
+        self.times, self.writes, self.done, self.city = times, 0, 0, "Bern"
 
-    async def _row(self, session, user_id):
-        row = await super()._row(session, user_id)
-        self.reads += 1
-        if self.reads <= self.times:
-            statement = "UPDATE user_profiles SET city = :city, version = version + 1 WHERE user_id = :user"
-            async with engine.begin() as connection:
-                await connection.execute(text(statement), {"city": f"city {self.reads}", "user": user_id})
-        return row
+    def __call__(self, session, *_):
+        if not session.dirty:
+            return
+        self.writes += 1
+        if self.writes > self.times:
+            return
+        try:
+            with psycopg.connect(info) as connection:
+                connection.execute("SET lock_timeout = '300ms'")
+                connection.execute(statement, (f"city {self.writes}", user))
+        except psycopg.errors.LockNotAvailable:
+            return
+        self.done, self.city = self.done + 1, f"city {self.writes}"
 
 async def update(times, changes):
-    store = Interfering(engine)
-    store.times = times
+    other = Other(times)
+    event.listen(Session, "before_flush", other)
     try:
         profile = await store.update(user, changes)
         outcome = {name: getattr(profile, name) for name in ("first_name", "city", "bio")}
     except Exception as error:
         outcome = type(error).__name__
-    return {"reads": store.reads, "outcome": outcome, "limit": ATTEMPTS}
+    finally:
+        event.remove(Session, "before_flush", other)
+    return {
+        "outcome": outcome, "limit": ATTEMPTS, "writes": other.writes, "done": other.done, "city": other.city,
+    }
 
 async def main():
     say(json.dumps({
@@ -192,22 +208,43 @@ def test_update_step_by_step(lab: Exercise, ada: Person) -> None:
     with beside(lab, "profile", PROFILES, str(ada.id)) as module:
         seen: dict[str, Any] = json.loads(module.hear("two updates of a profile", within=30))
     three, always = seen["three"], seen["always"]
-    wanted = {"first_name": "Ada", "city": "city 3", "bio": None}
+    wanted = {"first_name": "Ada", "city": three["city"], "bio": None}
     require(
         three["outcome"] == wanted,
         "set first_name to 'Ada' and bio to null, while another request changed the city before each of the"
         " first three commits",
         expected=wanted,
         saw=three["outcome"],
-        means="StaleDataError says that another change came first. `update` in profiles.py then has to open a"
-        " new session, read the row again, and set exactly the fields in `changes`, also those"
-        " that are None.",
+        means=f"{_why(three['outcome'], wanted)} Look at `update` in profiles.py.",
     )
+    if not always["done"]:
+        return  # a lock on the row: no other request can come in between
     require(
-        always["outcome"] == "Conflict" and always["reads"] == always["limit"],
+        always["outcome"] == "Conflict" and always["writes"] == always["limit"],
         "updated a profile while another request changed it before each commit",
         expected=f"Conflict after {always['limit']} attempts (ATTEMPTS)",
-        saw=f"{always['outcome']} after {always['reads']}",
+        saw=f"{always['outcome']} after {always['writes']}",
         means="Without a limit such a request never ends. With one attempt only, users get 409 whenever two"
         " devices write at once. Look at the loop of `update` in profiles.py.",
+    )
+
+
+def _why(seen: object, wanted: dict[str, Any]) -> str:
+    if seen == "Conflict":
+        return (
+            "StaleDataError says that another change came first. The change can still be made: open a new"
+            " session, read the row again, and set the fields again, at most ATTEMPTS times."
+        )
+    if not isinstance(seen, dict):
+        return (
+            "After StaleDataError the session cannot be used any more. Open a new session for each attempt,"
+            " and read the row again in it."
+        )
+    if seen["city"] != wanted["city"]:
+        return (
+            "The change of another request is lost. With `version_id_col` SQLAlchemy writes only if the"
+            " version is still the one that was read, and raises StaleDataError otherwise."
+        )
+    return (
+        "Set exactly the fields in `changes`, also those whose new value is None: a user removed that text."
     )

@@ -101,6 +101,12 @@ def test_marking_while_the_post_changes(lab: Exercise) -> None:
                 "What was sent leaves the outbox, and nothing else. A post is `settled` when its outbox is"
                 " empty, and only then: MongoDB may delete settled posts.",
             )  # fmt: skip
+        module.ask("mark")
+        module.answer(
+            "mark_sent([]) to return: no event was acknowledged",
+            means="`bulk_write` raises for an empty list. When no event of a batch was acknowledged, there is"
+            " nothing to mark: return at once. Look at `mark_sent` in outbox.py.",
+        )
         removed = module.post("d2", "d3", deleted=True)
         module.call("mark", [removed, "d2"])
         did = "marked the first of two waiting events of a deleted post as sent"

@@ -71,6 +71,15 @@ def test_publish_step_by_step(lab: Exercise) -> None:
             "The large event will never be accepted, so it is parked, and the next one of its"
             " post can follow.",
         )  # fmt: skip
+        keys = sorted({key for key, _ in module.records()})
+        require(
+            keys == sorted([first, second, third, good]),
+            "read the keys of the published events",
+            expected="the id of its post for each event",
+            saw=keys,
+            means="Kafka keeps the order of records with one key only. The key is"
+            f" `str(head.post_id).encode()`. {WHERE}",
+        )
         did = "let the broker refuse the only event as too large"
         means = "The event is parked, nothing was published, and that is no error."
         _published(
