@@ -1,4 +1,4 @@
-"""Lab 05: what accounts, profiles and posts do when many want the same, and what the databases say.
+"""Lab 05: accounts, profiles and posts under concurrent requests, and what the databases report.
 
 Its checks, in the order in which they run.
 """
@@ -27,6 +27,7 @@ from lab05_databases.profiles import (
 from lab05_databases.collection import (
     test_empty_collection,
     test_posts_without_database,
+    test_change_without_database,
 )
 from lab05_databases.posts import test_post_words
 from lab05_databases.indexes import built_anew  # a fixture, which pytest looks for in this file
@@ -37,10 +38,15 @@ from lab05_databases.indexes import (
 from lab05_databases.expiry import (
     test_expired_posts_are_deleted,
     test_gone_posts_are_hidden,
+    test_gone_posts_are_not_changed,
 )
 from lab05_databases.posts import (
     test_post_changes_at_once,
     test_pages_while_posts_are_added,
+)
+from lab05_databases.interference import (
+    test_change_step_by_step,
+    test_update_step_by_step,
 )
 from lab05_databases.connections import (
     test_connections_are_kept,

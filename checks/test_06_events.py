@@ -1,4 +1,4 @@
-"""Lab 06: what stands on the topic after each change, and after each kind of trouble.
+"""Lab 06: the events on the topic after each change, and after each kind of fault.
 
 Its checks, in the order in which they run.
 """
@@ -13,6 +13,8 @@ from lab06_events.outbox import (
     test_outbox_keeps_every_change,
     test_full_outbox,
 )
+from lab06_events.told import test_event_step_by_step
+from lab06_events.written import test_what_is_written
 from lab06_events.marking import (
     test_one_head_per_post,
     test_marking_while_the_post_changes,
@@ -22,6 +24,10 @@ from lab06_events.draining import (
     test_relay_under_steady_writes,
     test_relay_while_kafka_refuses,
     test_relay_without_its_lease,
+)
+from lab06_events.publishing import (
+    test_publish_step_by_step,
+    test_drain_step_by_step,
 )
 from lab06_events.outages import (
     test_kafka_is_away,

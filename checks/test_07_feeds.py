@@ -26,6 +26,13 @@ from lab07_feeds.forgetting import (
     test_redis_forgets_scripts,
 )
 from lab07_feeds.lists import test_lists_do_not_mix
+from lab07_feeds.entry import test_entry_step_by_step
+from lab07_feeds.scripted import test_script_step_by_step
+from lab07_feeds.letters import test_letters_step_by_step
+from lab07_feeds.batches import (
+    test_batch_step_by_step,
+    test_searches_when_needed,
+)
 from lab07_feeds.dead_letters import (
     test_poison_and_unknown_events,
     test_redrive,

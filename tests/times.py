@@ -49,7 +49,9 @@ def texts(lab: Exercise) -> tuple[Path, Path, Path]:
 def _lines(piece: Piece) -> Iterator[tuple[str, int]]:
     """Each function, method and constant of a module with its number of lines."""
     source = piece.source.read_text(encoding="utf-8")
-    written = [bool(line.strip()) and not line.strip().startswith("#") for line in source.splitlines()]
+    # "--" begins a comment in the scripts in Lua.
+    lines = [line.strip() for line in source.splitlines()]
+    written = [bool(line) and not line.startswith(("#", "--")) for line in lines]
 
     def walk(body: list[ast.stmt], prefix: str) -> Iterator[tuple[str, int]]:
         for node in body:

@@ -1,4 +1,4 @@
-"""The collection of posts in a database that is empty, and posts while MongoDB is silent."""
+"""The collection of posts in an empty database, and posts while MongoDB does not answer."""
 
 import json
 import secrets
@@ -39,12 +39,54 @@ def test_empty_collection(lab: Exercise) -> None:
     with mongodb() as client:
         try:
             with beside(lab, "posts", PROGRAM, ENDPOINTS["mongodb"], name) as module:
-                for turn in ("in an empty database", "and then once more"):
-                    module.hear(f"ensure_collection() {turn} to return", within=30)
-                    _compare(client[name], f"called ensure_collection() {turn}")
-                    module.tell("go on")
+                module.hear("ensure_collection() in an empty database to return", within=30)
+                _compare(client[name], "called ensure_collection() in an empty database")
+                built = _built(client[name])
+                for field, options in HARMFUL.items():
+                    client[name]["posts"].create_index(field, **options)
+                module.tell("go on")
+                module.hear("ensure_collection() to return a second time", within=30)
+                again = "called ensure_collection() a second time"
+                _compare(client[name], again)
+                _nothing_else(client[name], built, again)
         finally:
             client.drop_database(name)
+
+
+HARMFUL: dict[str, dict[str, Any]] = {
+    "title": {"unique": True}, "created_at": {"expireAfterSeconds": 3600}, "content": {},
+}  # fmt: skip
+"""Indexes that earlier code may have left; the last one does no harm."""
+
+
+def _built(database: Any) -> dict[str, Any]:
+    """Since when each index has existed."""
+    return {
+        one["name"]: one["accesses"]["since"] for one in database["posts"].aggregate([{"$indexStats": {}}])
+    }
+
+
+def _nothing_else(database: Any, built: dict[str, Any], did: str) -> None:
+    now = _built(database)
+    harmful = [name for name in ("title_1", "created_at_1") if name in now]
+    require(
+        not harmful,
+        f"created a unique index on `title` and a TTL index on `created_at`, and {did}",
+        expected="both to be dropped",
+        saw=f"still there: {', '.join(harmful)}",
+        means="What earlier code left may do harm: a TTL index deletes posts, and a unique one refuses them."
+        " `drop_harmful(posts)` drops such indexes: call it last in `ensure_collection` (posts.py).",
+    )
+    rebuilt = [name for name, since in built.items() if now.get(name) != since]
+    require(
+        not rebuilt,
+        did,
+        expected="the indexes that exist to be kept",
+        saw=f"built again: {', '.join(rebuilt)}",
+        means="A second call must change nothing: it runs at each start of posts, and building an index takes"
+        " minutes if there are many posts. `ensure_index` creates only what is missing. Look at"
+        " `ensure_collection` in posts.py.",
+    )
 
 
 WANTED: dict[str, tuple[dict[str, Any], str]] = {
@@ -54,8 +96,8 @@ WANTED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "expiry": (
         {"keys": "expires_at 1", "expireAfterSeconds": 0, "partialFilterExpression": {"settled": True}},
-        "MongoDB deletes a post at `expires_at`, so 0 s after it, and settled posts only: of the others an"
-        " event still waits.",
+        "MongoDB deletes a post 0 s after its `expires_at`, and only if it is settled: a post that is not"
+        " settled has a pending event, which would be deleted with it.",
     ),
     "outbox": (
         {"keys": "updated_at 1", "partialFilterExpression": {"settled": False}},
@@ -84,28 +126,49 @@ def _compare(database: Any, did: str) -> None:
         f"{did}, and looked at the options of the collection `posts`",
         expected="changeStreamPreAndPostImages enabled",
         saw=images,
-        means="When MongoDB deletes an expired post, the relay learns whose it was from the image of it.",
+        means="MongoDB deletes an expired post by itself. Only the image of the deleted document tells the"
+        " relay whose post it was. `open_collection` sets this option: call it first in `ensure_collection`.",
     )
 
 
 @check(points=1)
 @pytest.mark.disturbs
 def test_posts_without_database(ada: Person) -> None:
-    """While MongoDB is silent, a page and a change get 503, not an empty page or 404"""
-    post = ada.http.post("/api/posts", json={"title": "t", "content": "c"}).headers["Location"]
-    calls = (
+    """While MongoDB does not answer, a page gets 503, and is not empty"""
+    ada.http.post("/api/posts", json={"title": "t", "content": "c"})
+    pages = [
         lambda: ada.http.get("/api/posts", params={"user_id": ada.id}),
-        lambda: ada.http.put(post, json={"title": "changed"}),
-    )
+        lambda: ada.http.get("/api/posts", params={"limit": 1}),
+    ]
+    did = "paused MongoDB, and read the author's page and the page of all authors"
     with paused("mongodb"):
-        seen, slowest = answered("posts", calls)
-    did = "froze MongoDB, read the author's page, and changed a post"
-    nobody_else_waited("posts", slowest, did, "posts.py")
+        seen, slowest = answered("posts", pages)
+    nobody_else_waited("posts", slowest, did, "`page` in posts.py")
     require(
         seen == [503, 503],
         did,
         expected="503 for both",
         saw=seen,
-        means="Your code takes a database that does not answer for an empty one. Let errors of pymongo pass"
-        " through `page` and `change` in posts.py; they become 503 by themselves.",
+        means="Your code takes a database that does not answer for an empty one. Let pymongo's errors pass"
+        " through `page` in posts.py; the service answers 503 for them.",
+    )
+
+
+@check(points=1)
+@pytest.mark.disturbs
+def test_change_without_database(ada: Person) -> None:
+    """While MongoDB does not answer, a change gets 503, not 404 or 409"""
+    post = ada.http.post("/api/posts", json={"title": "t", "content": "c"}).headers["Location"]
+    did = "paused MongoDB, and changed a post that exists"
+    with paused("mongodb"):
+        seen, slowest = answered("posts", [lambda: ada.http.put(post, json={"title": "changed"})])
+    nobody_else_waited("posts", slowest, did, "`change` in posts.py")
+    require(
+        seen == [503],
+        did,
+        expected="503",
+        saw=seen,
+        means="Your code takes a database that does not answer for a post that does not exist (404), or for a"
+        " change that came first (409). Let pymongo's errors pass through `change` in posts.py; the service"
+        " answers 503 for them.",
     )

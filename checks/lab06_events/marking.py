@@ -101,6 +101,12 @@ def test_marking_while_the_post_changes(lab: Exercise) -> None:
                 "What was sent leaves the outbox, and nothing else. A post is `settled` when its outbox is"
                 " empty, and only then: MongoDB may delete settled posts.",
             )  # fmt: skip
+        module.ask("mark")
+        module.answer(
+            "mark_sent([]) to return: no event was acknowledged",
+            means="`bulk_write` raises for an empty list. When no event of a batch was acknowledged, there is"
+            " nothing to mark: return at once. Look at `mark_sent` in outbox.py.",
+        )
         removed = module.post("d2", "d3", deleted=True)
         module.call("mark", [removed, "d2"])
         did = "marked the first of two waiting events of a deleted post as sent"
@@ -164,3 +170,21 @@ def test_parked_events_are_kept(lab: Exercise) -> None:
             " second one is added to the list.",
         )
         _left(module, post, ["p3"], "parked two of three waiting events of a post", "The third one waits.")
+        did = "parked the only event of a post, and read MongoDB's profiler"
+        post = module.post("q1")
+        module.database.command("profile", 2)
+        try:
+            module.call("park", post, "q1", "too large")
+        finally:
+            module.database.command("profile", 0)
+        profiled = {"op": "update", "ns": f"{module.database.name}.posts"}
+        writes = module.database["system.profile"].count_documents(profiled)
+        require(
+            writes == 1,
+            did,
+            expected="one write, which removes the event from `outbox` and adds it to `parked`",
+            saw=f"{writes} writes",
+            means="A relay that dies between two writes loses the event, because it is in no list then. Pass"
+            ' `[{"$set": {"parked": _appended(parked)}}]` as the second argument of `_taken_out`. Look at'
+            " `park` in outbox.py.",
+        )

@@ -23,6 +23,9 @@ PROGRAM = """
 import json, sys, threading, time
 from functools import partial
 from bson import ObjectId
+from kafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
+from kafka.producer.future import FutureProduceResult, FutureRecordMetadata
+from kafka import TopicPartition
 from pymongo import MongoClient
 from civildiy.chassis.clients.kafka import producer
 from civildiy.posts.relay import main as relay_module
@@ -54,6 +57,59 @@ def park(post, event, reason):
 
 def drain():
     return relay.drain()
+
+def waits_for_ever():
+    return FutureRecordMetadata(FutureProduceResult(TopicPartition(topic, 0)), 0, 0, None, 0, 0, 0)
+
+def failing(error):
+    def send():
+        future = waits_for_ever()
+        future.failure(error("made by the check"))
+        return future
+    return send
+
+FAULTS = {
+    "later": failing(KafkaTimeoutError), "too large": failing(MessageSizeTooLargeError),
+    "no answer": waits_for_ever,
+}
+
+def publish(faults):
+    # The names of the posts' events and the fault of each; all others go to Kafka.
+    relay_module.PUBLISH_SECONDS = 1
+    relay._producer = relay._producer or relay._connect()
+    real = relay._send
+    def send(key, value):
+        fault = FAULTS.get(faults.get(bytes(value).decode()))
+        return fault() if fault else real(key, value)
+    relay._send = send
+    try:
+        return ["returned", relay._publish(outbox.heads(100))]
+    except Exception as error:
+        return ["raised", type(error).__name__, isinstance(error, KafkaError)]
+    finally:
+        relay._send = real
+
+class HeldUntilRead:
+    # A lease that another relay takes, or a signal that arrives, while the outbox is read.
+    def __init__(self, real, what):
+        self.real, self.what = real, what
+    def heads(self, limit):
+        found = self.real.heads(limit)
+        if self.what == "lease":
+            relay._lease = type("Lost", (), {"held": lambda self: False})()
+        else:
+            relay._stopped.set()
+        return found
+    def __getattr__(self, name):
+        return getattr(self.real, name)
+
+def drain_after(what):
+    relay._outbox = HeldUntilRead(outbox, what)
+    try:
+        return relay.drain()
+    finally:
+        relay._outbox, relay._lease = outbox, lease
+        relay._stopped.clear()
 
 def run():
     running.append(threading.Thread(target=relay.run, args=(stopped,), daemon=True))

@@ -17,15 +17,23 @@ from civildiy.chassis.errors import Conflict, FieldError
 
 Pool = AsyncConnectionPool[AsyncConnection[Any]]
 
+TABLE = """
+CREATE TABLE IF NOT EXISTS users (
+    id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    email         text NOT NULL,
+    username      text NOT NULL,
+    password_hash text NOT NULL,
+    created_at    timestamptz NOT NULL DEFAULT now()
+)
+"""
+
 
 async def ensure_table(connection: AsyncConnection[Any]) -> None:
     """Create the table `users` and its two unique indexes if they are missing; a second call changes nothing.
 
-    Columns: `id` (bigint, GENERATED ALWAYS AS IDENTITY, the primary key), `email`, `username`,
-    `password_hash` (text, NOT NULL) and `created_at` (timestamptz, NOT NULL, DEFAULT now()). The unique
-    indexes are `users_email` on `lower(email)` and `users_username` on `lower(username)`: no two rows may
-    differ in letter case only. Use `await connection.execute(statement)` for each statement; the caller
-    commits.
+    TABLE is the statement for the table. The unique indexes are `users_email` on `lower(email)` and
+    `users_username` on `lower(username)`: no two rows may differ in letter case only. Use `await
+    connection.execute(statement)` for each statement; the caller commits.
     """
     raise NotImplementedError("Lab 05, step 1: write ensure_table")
 
@@ -56,9 +64,10 @@ class Users:
         """Insert an account and return it, with the id that the database gave. Raises Taken.
 
         `async with self._pool.connection() as connection` borrows a connection and commits at the end of
-        the block. `connection.cursor(row_factory=class_row(User))` makes a cursor whose rows are `User(id,
-        email, username)`. Use `INSERT … RETURNING id, email, username` with `%s` for values, and `await
-        cursor.fetchone()`. psycopg raises UniqueViolation for a value that exists; its
+        the block, or rolls back after an exception. `cursor = connection.cursor(row_factory=class_row(User))`
+        makes a cursor whose rows are `User(id, email, username)`. `await cursor.execute(statement, values)`
+        runs `INSERT … RETURNING id, email, username` with `%s` for each value of the tuple `values`, and
+        `await cursor.fetchone()` returns the row. psycopg raises UniqueViolation for a value that exists; its
         `diag.constraint_name` is the name of the index, such as "users_email".
         """
         raise NotImplementedError("Lab 05, step 1: write Users.add")

@@ -83,12 +83,12 @@ class Rebuild:
         `self._topic.seek(offset)` to `self._topic.end()`, before the first post is read: `posts` queries
         MongoDB when it is iterated, by `_load(posts) -> int`. After the seek,
         `self._new.apply([], self._topic.position, 0, 0)` stores the offset, also in a view of no posts. Then
-        `_keep_removals()`, and last `_follow() -> int`. The summary holds both numbers and the seconds.
+        `_keep_removals()`, and last `_follow() -> int`. The summary holds both numbers.
         Raises RebuildFailed, and the errors of Redis, Kafka and of `posts`; the live view is untouched then.
 
-        Example: Summary(posts=1200, followed=31, seconds=0.84)
+        Example: Summary(posts=1200, followed=31)
         """
-        raise NotImplementedError("Lab 08, step 3: write Rebuild.run")
+        raise NotImplementedError("Lab 08, step 4: write Rebuild.run")
 
     def leave(self) -> None:
         """Take away what a rebuild leaves, finished or not, and only then its lock. Raises RedisError."""
@@ -130,10 +130,18 @@ class Rebuild:
         read. Try `self._switch()` only when the position has reached the end that you noted first. Otherwise
         call `self._keep_lock()`, read with `self._topic.read(FOLLOW_MS)` (a list of records, empty when none
         came in so many milliseconds), take the events by `_usable(record.value for record in records)`, and
-        apply them with `self._new.apply(events, self._topic.position, 0, 0)`. Raises RebuildFailed when
-        `self._patience` seconds have passed without a switch; measure them by `time.monotonic()`.
+        apply them with `self._new.apply(events, self._topic.position, 0, 0)`. Raise `self._too_late()`, a
+        RebuildFailed, when `self._patience` seconds have passed without a switch; measure them by
+        `time.monotonic()`.
         """
-        raise NotImplementedError("Lab 08, step 3: write Rebuild._follow")
+        raise NotImplementedError("Lab 08, step 4: write Rebuild._follow")
+
+    def _too_late(self) -> RebuildFailed:
+        """Return the error for a new view that does not catch up with the live one."""
+        return RebuildFailed(
+            f"The new view did not catch up with the live one in {self._patience:.0f} s, so nothing"
+            " was switched. Look at the load, then run it again."
+        )
 
     def _switch(self) -> bool:
         """Swap the databases in one step by SWITCH; False when the live view is ahead again.

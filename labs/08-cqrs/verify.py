@@ -114,9 +114,10 @@ def compare_list(
     user's list. stale: other bytes than MongoDB's post would give. Then, over the first entry of each known
     post, misplaced: each entry that `out_of_order(entries)` returns. Last, all findings of `_missing`.
 
+    `says` is a sentence for people; `_shown(entry)` and `_outdated(entry, post)` return parts of one.
     Example: Finding("stale", post_id, place, "version 1 is shown, MongoDB has version 2")
     """
-    raise NotImplementedError("Lab 08, step 4: write compare_list")
+    raise NotImplementedError("Lab 08, step 5: write compare_list")
 
 
 def _missing(
@@ -147,7 +148,18 @@ def compare_known(posts: Mapping[str, Expected], known: Mapping[str, Known]) -> 
     (an older hash may have expired). stale: another version than MongoDB's. surplus: a hash with an entry
     whose post MongoDB doesn't have; a hash without one is the tombstone of a removed post.
     """
-    raise NotImplementedError("Lab 08, step 4: write compare_known")
+    recent = datetime.now(UTC) - timedelta(seconds=keys.LIST_SECONDS)
+    for post_id, post in posts.items():
+        mine = known.get(post_id)
+        if mine is None and post.time > recent:
+            yield Finding("missing", post_id, keys.of_post(post_id), "the view does not know its version")
+        elif mine is not None and mine.version != post.version:
+            says = f"version {mine.version} is noted, MongoDB has version {post.version}"
+            yield Finding("stale", post_id, keys.of_post(post_id), says)
+    for post_id, mine in known.items():
+        if mine.has_entry and post_id not in posts:
+            says = "MongoDB has no such post, its text is still kept"
+            yield Finding("surplus", post_id, keys.of_post(post_id), says)
 
 
 def out_of_order(entries: Sequence[Entry]) -> list[Entry]:
@@ -172,5 +184,13 @@ def digest(raw: bytes) -> bytes:
     return blake2b(raw, digest_size=16).digest()
 
 
+def _outdated(entry: Entry, post: Expected) -> str:
+    """Return what is wrong with an entry whose bytes are not those of MongoDB's post."""
+    if entry.version == post.version:
+        return f"another text than MongoDB has for version {post.version}"
+    return f"version {entry.version} is shown, MongoDB has version {post.version}"
+
+
 def _shown(entry: Entry) -> str:
+    """Return the beginning of an entry, which may be anything."""
     return entry.raw[:80].decode(errors="replace")

@@ -17,27 +17,25 @@ from civildiy.chassis.errors import Conflict, FieldError
 
 Pool = AsyncConnectionPool[AsyncConnection[Any]]
 
+TABLE = """
+CREATE TABLE IF NOT EXISTS users (
+    id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    email         text NOT NULL,
+    username      text NOT NULL,
+    password_hash text NOT NULL,
+    created_at    timestamptz NOT NULL DEFAULT now()
+)
+"""
+
 
 async def ensure_table(connection: AsyncConnection[Any]) -> None:
     """Create the table `users` and its two unique indexes if they are missing; a second call changes nothing.
 
-    Columns: `id` (bigint, GENERATED ALWAYS AS IDENTITY, the primary key), `email`, `username`,
-    `password_hash` (text, NOT NULL) and `created_at` (timestamptz, NOT NULL, DEFAULT now()). The unique
-    indexes are `users_email` on `lower(email)` and `users_username` on `lower(username)`: no two rows may
-    differ in letter case only. Use `await connection.execute(statement)` for each statement; the caller
-    commits.
+    TABLE is the statement for the table. The unique indexes are `users_email` on `lower(email)` and
+    `users_username` on `lower(username)`: no two rows may differ in letter case only. Use `await
+    connection.execute(statement)` for each statement; the caller commits.
     """
-    await connection.execute(
-        """
-        CREATE TABLE IF NOT EXISTS users (
-            id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-            email         text NOT NULL,
-            username      text NOT NULL,
-            password_hash text NOT NULL,
-            created_at    timestamptz NOT NULL DEFAULT now()
-        )
-        """
-    )
+    await connection.execute(TABLE)
     await connection.execute("CREATE UNIQUE INDEX IF NOT EXISTS users_email ON users (lower(email))")
     await connection.execute("CREATE UNIQUE INDEX IF NOT EXISTS users_username ON users (lower(username))")
 
@@ -68,19 +66,18 @@ class Users:
         """Insert an account and return it, with the id that the database gave. Raises Taken.
 
         `async with self._pool.connection() as connection` borrows a connection and commits at the end of
-        the block. `connection.cursor(row_factory=class_row(User))` makes a cursor whose rows are `User(id,
-        email, username)`. Use `INSERT … RETURNING id, email, username` with `%s` for values, and `await
-        cursor.fetchone()`. psycopg raises UniqueViolation for a value that exists; its
+        the block, or rolls back after an exception. `cursor = connection.cursor(row_factory=class_row(User))`
+        makes a cursor whose rows are `User(id, email, username)`. `await cursor.execute(statement, values)`
+        runs `INSERT … RETURNING id, email, username` with `%s` for each value of the tuple `values`, and
+        `await cursor.fetchone()` returns the row. psycopg raises UniqueViolation for a value that exists; its
         `diag.constraint_name` is the name of the index, such as "users_email".
         """
         statement = (
             "INSERT INTO users (email, username, password_hash) VALUES (%s, %s, %s)"
             " RETURNING id, email, username"
         )
-        async with (
-            self._pool.connection() as connection,
-            connection.cursor(row_factory=class_row(User)) as cursor,
-        ):
+        async with self._pool.connection() as connection:
+            cursor = connection.cursor(row_factory=class_row(User))
             try:
                 await cursor.execute(statement, (email, username, password_hash))
             except UniqueViolation as violation:
@@ -96,11 +93,8 @@ class Users:
         Compare the whole address: `lower(email) = lower(%s)`, which uses the index. Rows of a cursor with
         `row_factory=class_row(Account)` are `Account(id, password_hash)`; `fetchone()` is None without a row.
         """
-        async with (
-            self._pool.connection() as connection,
-            connection.cursor(row_factory=class_row(Account)) as cursor,
-        ):
-            await cursor.execute(
-                "SELECT id, password_hash FROM users WHERE lower(email) = lower(%s)", (email,)
-            )
+        async with self._pool.connection() as connection:
+            cursor = connection.cursor(row_factory=class_row(Account))
+            statement = "SELECT id, password_hash FROM users WHERE lower(email) = lower(%s)"
+            await cursor.execute(statement, (email,))
             return await cursor.fetchone()

@@ -12,6 +12,7 @@ import argparse
 import logging
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
@@ -74,8 +75,9 @@ class Tools:
         live, topic = self._redis(), self._topic()
         rebuild = Rebuild(live, self._redis(keys.BESIDE), topic, self._patience)
         try:
-            made_at = topic.end()
+            made_at, began = topic.end(), time.monotonic()
             summary = rebuild.run(post_states(self._posts()))
+            summary.seconds = round(time.monotonic() - began, 3)
             live.set(keys.MADE_AT, made_at)
         except RebuildFailed as error:
             return 1, {"switched": False, "why": str(error)}

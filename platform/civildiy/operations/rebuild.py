@@ -102,24 +102,20 @@ class Rebuild:
         `self._topic.seek(offset)` to `self._topic.end()`, before the first post is read: `posts` queries
         MongoDB when it is iterated, by `_load(posts) -> int`. After the seek,
         `self._new.apply([], self._topic.position, 0, 0)` stores the offset, also in a view of no posts. Then
-        `_keep_removals()`, and last `_follow() -> int`. The summary holds both numbers and the seconds.
+        `_keep_removals()`, and last `_follow() -> int`. The summary holds both numbers.
         Raises RebuildFailed, and the errors of Redis, Kafka and of `posts`; the live view is untouched then.
 
-        Example: Summary(posts=1200, followed=31, seconds=0.84)
+        Example: Summary(posts=1200, followed=31)
         """
-        began = time.monotonic()
         self._lock()
         self._empty()
         self._forget_another_topic()
         # In this order: what was published before this offset is in the posts as they are read now.
         self._topic.seek(self._topic.end())
         self._new.apply([], self._topic.position, 0, 0)  # also a view of no posts ends somewhere
-        summary = Summary()
-        summary.posts = self._load(posts)
+        loaded = self._load(posts)
         self._keep_removals()
-        summary.followed = self._follow()
-        summary.seconds = round(time.monotonic() - began, 3)
-        return summary
+        return Summary(posts=loaded, followed=self._follow())
 
     def leave(self) -> None:
         """Take away what a rebuild leaves, finished or not, and only then its lock. Raises RedisError."""
@@ -161,8 +157,9 @@ class Rebuild:
         read. Try `self._switch()` only when the position has reached the end that you noted first. Otherwise
         call `self._keep_lock()`, read with `self._topic.read(FOLLOW_MS)` (a list of records, empty when none
         came in so many milliseconds), take the events by `_usable(record.value for record in records)`, and
-        apply them with `self._new.apply(events, self._topic.position, 0, 0)`. Raises RebuildFailed when
-        `self._patience` seconds have passed without a switch; measure them by `time.monotonic()`.
+        apply them with `self._new.apply(events, self._topic.position, 0, 0)`. Raise `self._too_late()`, a
+        RebuildFailed, when `self._patience` seconds have passed without a switch; measure them by
+        `time.monotonic()`.
         """
         followed = 0
         published = self._topic.end()
@@ -171,14 +168,18 @@ class Rebuild:
             if self._topic.position >= published and self._switch():
                 return followed
             if time.monotonic() > deadline:
-                raise RebuildFailed(
-                    f"The new view did not catch up with the live one in {self._patience:.0f} s, so nothing"
-                    " was switched. Look at the load, then run it again."
-                )
+                raise self._too_late()
             self._keep_lock()
             events = list(_usable(record.value for record in self._topic.read(FOLLOW_MS)))
             self._new.apply(events, self._topic.position, 0, 0)
             followed += len(events)
+
+    def _too_late(self) -> RebuildFailed:
+        """Return the error for a new view that does not catch up with the live one."""
+        return RebuildFailed(
+            f"The new view did not catch up with the live one in {self._patience:.0f} s, so nothing"
+            " was switched. Look at the load, then run it again."
+        )
 
     def _switch(self) -> bool:
         """Swap the databases in one step by SWITCH; False when the live view is ahead again.

@@ -114,6 +114,7 @@ def compare_list(
     user's list. stale: other bytes than MongoDB's post would give. Then, over the first entry of each known
     post, misplaced: each entry that `out_of_order(entries)` returns. Last, all findings of `_missing`.
 
+    `says` is a sentence for people; `_shown(entry)` and `_outdated(entry, post)` return parts of one.
     Example: Finding("stale", post_id, place, "version 1 is shown, MongoDB has version 2")
     """
     place, most = (EVERYBODY, keys.GLOBAL_MAX) if user is None else (keys.of_user(user), keys.USER_MAX)
@@ -129,10 +130,7 @@ def compare_list(
         elif user is not None and post.user_id != user:
             yield Finding("misplaced", entry.post_id, place, f"the post belongs to user {post.user_id}")
         elif digest(entry.raw) != post.digest:
-            says = f"version {entry.version} is shown, MongoDB has version {post.version}"
-            if entry.version == post.version:
-                says = f"other words than MongoDB has for version {post.version}"
-            yield Finding("stale", entry.post_id, place, says)
+            yield Finding("stale", entry.post_id, place, _outdated(entry, post))
         there.setdefault(entry.post_id, entry)
     for entry in out_of_order([entry for entry in there.values() if entry.post_id in posts]):
         yield Finding("misplaced", entry.post_id, place, "not in the order of time, newest first")
@@ -177,7 +175,7 @@ def compare_known(posts: Mapping[str, Expected], known: Mapping[str, Known]) -> 
             yield Finding("stale", post_id, keys.of_post(post_id), says)
     for post_id, mine in known.items():
         if mine.has_entry and post_id not in posts:
-            says = "MongoDB has no such post, its text are still kept"
+            says = "MongoDB has no such post, its text is still kept"
             yield Finding("surplus", post_id, keys.of_post(post_id), says)
 
 
@@ -203,5 +201,13 @@ def digest(raw: bytes) -> bytes:
     return blake2b(raw, digest_size=16).digest()
 
 
+def _outdated(entry: Entry, post: Expected) -> str:
+    """Return what is wrong with an entry whose bytes are not those of MongoDB's post."""
+    if entry.version == post.version:
+        return f"another text than MongoDB has for version {post.version}"
+    return f"version {entry.version} is shown, MongoDB has version {post.version}"
+
+
 def _shown(entry: Entry) -> str:
+    """Return the beginning of an entry, which may be anything."""
     return entry.raw[:80].decode(errors="replace")

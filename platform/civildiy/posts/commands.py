@@ -62,15 +62,9 @@ class Commands:
 
         def decide(post: StoredPost, time: datetime) -> Change:
             _refuse_others(post, user)
-            fields: ChangedFields = {
-                "title": "",
-                "content": "",
-                "tags": [],
-                "deleted": True,
-                "expires_at": None,
-                "updated_at": time,
-                "version": post["version"] + 1,
-            }
+            emptied: ChangedFields = {"title": "", "content": "", "tags": [], "expires_at": None}
+            fields: ChangedFields = {**emptied, "deleted": True, "updated_at": time}
+            fields["version"] = post["version"] + 1
             return Change(fields, deleted_event(changed(post, fields), time, traceparent))
 
         await self._store.change(post_id, decide)

@@ -33,6 +33,7 @@ INDEX_CONFLICTS = (85, 86)
 async def ensure_collection(database: AsyncDatabase[Any]) -> None:
     """Create the collection and its three indexes if they are missing; a second call changes nothing.
 
+    `posts = await open_collection(database)` comes first; it creates the collection if it is missing. Then
     `await ensure_index(posts, name, keys, **options)` makes one index and replaces a different one of that
     name:
 
@@ -41,30 +42,25 @@ async def ensure_collection(database: AsyncDatabase[Any]) -> None:
       (`partialFilterExpression={"settled": True}`): MongoDB removes a post at that time.
     - `outbox`: `[("updated_at", 1)]`, only for unsettled posts, which the relay reads.
 
-    `await database.list_collection_names()` and `create_collection(COLLECTION)` come first, then `await
-    database.command("collMod", COLLECTION, changeStreamPreAndPostImages={"enabled": True})`, without which
-    the relay can't see what was in a removed post. At the end drop unknown indexes that are harmful, from
-    `await posts.index_information()` (a dict by name): those with `expireAfterSeconds` or `unique`.
+    Last comes `await drop_harmful(posts)`. Raises pymongo's errors while MongoDB does not answer.
     """
+    posts = await open_collection(database)
+    await ensure_index(posts, "user_id", [("user_id", 1), ("_id", -1)])
+    settled = {"settled": True}
+    await ensure_index(
+        posts, "expiry", [("expires_at", 1)], expireAfterSeconds=0, partialFilterExpression=settled
+    )
+    await ensure_index(posts, "outbox", [("updated_at", 1)], partialFilterExpression={"settled": False})
+    await drop_harmful(posts)
+
+
+async def open_collection(database: AsyncDatabase[Any]) -> AsyncCollection[StoredPost]:
+    """Return the collection of posts, created if it is missing, with the pre-images that the relay needs."""
     if COLLECTION not in await database.list_collection_names():
         await database.create_collection(COLLECTION)
     # A removal by TTL shows the removed post in the change stream only with this.
     await database.command("collMod", COLLECTION, changeStreamPreAndPostImages={"enabled": True})
-    posts = database[COLLECTION]
-    await ensure_index(posts, "user_id", [("user_id", 1), ("_id", -1)])
-    await ensure_index(
-        posts,
-        "expiry",
-        [("expires_at", 1)],
-        expireAfterSeconds=0,
-        partialFilterExpression={"settled": True},
-    )
-    await ensure_index(posts, "outbox", [("updated_at", 1)], partialFilterExpression={"settled": False})
-    for other, known in (await posts.index_information()).items():
-        # What earlier code left may do harm: an index with a TTL deletes posts, a unique one refuses them.
-        harms = "expireAfterSeconds" in known or known.get("unique")
-        if harms and other not in ("_id_", "expiry"):
-            await posts.drop_index(other)
+    return database[COLLECTION]
 
 
 async def ensure_index(posts: AsyncCollection[StoredPost], name: str, keys: Keys, **options: Any) -> None:
@@ -78,6 +74,14 @@ async def ensure_index(posts: AsyncCollection[StoredPost], name: str, keys: Keys
             if other == name or known["key"] == keys:
                 await posts.drop_index(other)
         await posts.create_index(keys, name=name, **options)
+
+
+async def drop_harmful(posts: AsyncCollection[StoredPost]) -> None:
+    """Drop unknown indexes that do harm: one with a TTL deletes posts, a unique one refuses them."""
+    for other, known in (await posts.index_information()).items():
+        harms = "expireAfterSeconds" in known or known.get("unique")
+        if harms and other not in ("_id_", "expiry"):
+            await posts.drop_index(other)
 
 
 @dataclass(frozen=True)
@@ -141,35 +145,37 @@ class PostStore:
         ObjectId(before)}}` finds older posts. Use `self._posts.find(filter, SHOWN, sort=[("_id", -1)],
         skip=query.skip, limit=…)`, which is read with `async for`, and `visible()` as a part of the filter.
 
-        `total` counts what the query matches without `before`: `await self._posts.count_documents(filter)`
-        for an author, `estimated_document_count()` for all. `next` is the id of the page's last post if
+        `total` is what `await self._total(query)` returns. `next` is the id of the page's last post if
         more posts follow, else None; read one post more than `query.limit` to know. Returns
         `Page(posts, total, next)`.
         """
         wanted: Query = visible()
         if query.user_id is not None:
             wanted["user_id"] = query.user_id
-        if query.user_id is None:
-            total = await self._posts.estimated_document_count()  # counting them all takes too long
-        else:
-            total = await self._posts.count_documents(wanted)
         if query.before is not None:
             wanted["_id"] = {"$lt": ObjectId(query.before)}
         # One more than asked for tells whether anything follows.
         found = self._posts.find(wanted, SHOWN, sort=[("_id", -1)], skip=query.skip, limit=query.limit + 1)
         posts = [post async for post in found]
         following = str(posts[query.limit - 1]["_id"]) if len(posts) > query.limit else None
-        return Page(posts[: query.limit], total, following)
+        return Page(posts[: query.limit], await self._total(query), following)
+
+    async def _total(self, query: PageRequest) -> int:
+        """Return how many posts the query matches without `before`; for all authors this is an estimate."""
+        if query.user_id is None:
+            return await self._posts.estimated_document_count()  # counting them all takes too long
+        return await self._posts.count_documents({**visible(), "user_id": query.user_id})
 
     async def change(self, post_id: str, decide: Decide) -> StoredPost:
         """Change a post and append its event, unless another request wrote in between; then try again.
 
-        At most ATTEMPTS times: `find_one({"_id": ObjectId(post_id), **visible()}, CHANGING)` (None:
-        NotFound), then `change = decide(post, time)`, where `time` is `max(now(), post["updated_at"])`,
-        then `find_one_and_update(filter, change_with_event(change.fields, change.event), SHOWN,
-        return_document=ReturnDocument.AFTER)`. The filter holds the `_id`, the `version` that was read and
-        `deleted` False; the answer is None if no document matches. All three calls but `decide` need
-        `await`. Raises NotFound, Conflict after the last attempt, and what `decide` raises.
+        At most ATTEMPTS times: `await self._posts.find_one({"_id": ObjectId(post_id), **visible()},
+        CHANGING)` (None: NotFound), then `change = decide(post, time)`, where `time` is `max(now(),
+        post["updated_at"])`, then `await self._posts.find_one_and_update(filter, update, SHOWN,
+        return_document=ReturnDocument.AFTER)`, where the update is `change_with_event(change.fields,
+        change.event)`. The filter holds the `_id`, the `version` that was read and `deleted` False; the
+        answer is None if no document matches. Raises NotFound, Conflict after the last attempt, and what
+        `decide` raises.
         """
         key = ObjectId(post_id)
         for _ in range(ATTEMPTS):
@@ -177,11 +183,10 @@ class PostStore:
             if post is None:
                 raise NotFound(f"There is no post {post_id}.")
             change = decide(post, max(now(), post["updated_at"]))
+            unchanged = {"_id": key, "version": post["version"], "deleted": False}
+            update = change_with_event(change.fields, change.event)
             written = await self._posts.find_one_and_update(
-                {"_id": key, "version": post["version"], "deleted": False},
-                change_with_event(change.fields, change.event),
-                SHOWN,
-                return_document=ReturnDocument.AFTER,
+                unchanged, update, SHOWN, return_document=ReturnDocument.AFTER
             )
             if written is not None:
                 return written

@@ -140,12 +140,7 @@ def _from_v1(event: PutV1 | RemovalV1) -> dict[str, Any]:
     if isinstance(event, PutV1):
         data = document["data"]
         data["content"] = data.pop("body")
-        data |= {
-            "tags": [],
-            "created_at": event.time,
-            "updated_at": event.time,
-            "expires_at": None,
-        }
+        data |= {"tags": [], "created_at": event.time, "updated_at": event.time, "expires_at": None}
     return document
 
 

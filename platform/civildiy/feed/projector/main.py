@@ -39,6 +39,7 @@ from civildiy.contracts.posts.envelope import (
     decode,
 )
 from civildiy.feed import keys
+from civildiy.feed.projector.dead_letter import fitting, headers_of
 from civildiy.feed.projector.projection import Projection, ViewSwitched
 from civildiy.feed.settings import ProjectorSettings
 
@@ -48,10 +49,6 @@ GROUP = "feed-projector"
 POLL_MS = 500
 RETRY_SECONDS = 0.5
 ALIVE_SECONDS = 5
-LONGEST_REASON = 500
-LONGEST_KEY = 1_000
-LONGEST_LETTER = 1_000_000
-"""Bytes of a value that go to the dead letters, whose largest record is as large as the topic's own."""
 LONELY_SECONDS = 5
 """After this long without a partition the broker is asked whether it still knows this member."""
 PARTITION = TopicPartition(POSTS_TOPIC, 0)
@@ -192,34 +189,17 @@ class Projector(ConsumerRebalanceListener):  # type: ignore[misc]
         """Publish a record that can never be applied to the dead letter topic, once.
 
         `fitting(record, reason)` returns its key (bytes or None), value (bytes) and reason (text), cut to
-        the size that the topic takes. The headers are pairs of a name and bytes: reason, topic, partition,
-        offset. `self._producer.send(topic, key=…, value=…, headers=…).get(10)` waits for Kafka's answer, and
-        raises KafkaError without one. `self._buried` is the last offset that was buried, -1 for none.
+        the size that the topic takes. `headers_of(record, reason)` returns the headers of the dead letter.
+        `self._producer.send(DEAD_LETTER_TOPIC, key=…, value=…, headers=…).get(10)` waits for Kafka's answer,
+        and raises KafkaError without one. `self._buried` is the last offset that was buried, -1 for none.
         """
         if record.offset <= self._buried:
             return  # the effects of its batch failed, and it was read again
         key, value, reason = fitting(record, reason)
         log.error("offset %s goes to %s: %s", record.offset, DEAD_LETTER_TOPIC, reason)
-        headers = [
-            ("reason", reason.encode(errors="replace")),
-            ("topic", record.topic.encode()),
-            ("partition", str(record.partition).encode()),
-            ("offset", str(record.offset).encode()),
-        ]
+        headers = headers_of(record, reason)
         self._producer.send(DEAD_LETTER_TOPIC, key=key, value=value, headers=headers).get(10)
         self._buried = record.offset
-
-
-def fitting(record: ConsumerRecord, reason: str) -> tuple[bytes | None, bytes, str]:
-    """Key, value and reason as far as a dead letter has room for them; the reason tells what was cut."""
-    key, value, reason = record.key, record.value or b"", reason[:LONGEST_REASON]
-    if key is not None and len(key) > LONGEST_KEY:
-        reason += f" (of a key of {len(key)} bytes the first {LONGEST_KEY})"
-        key = key[:LONGEST_KEY]
-    if len(value) > LONGEST_LETTER:
-        reason += f" (of {len(value)} bytes the first {LONGEST_LETTER}: a letter has no room for more)"
-        value = value[:LONGEST_LETTER]
-    return key, value, reason
 
 
 def main() -> None:

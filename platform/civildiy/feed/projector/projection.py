@@ -14,6 +14,7 @@ from redis.exceptions import NoScriptError
 
 from civildiy.contracts.posts.envelope import PostEvent, PostPut
 from civildiy.feed import keys
+from civildiy.feed.projector.note import NOTE
 
 LIST_EDITS = """
 -- The first part of SCRIPT: names for its input, and the edits of a list that is kept newest first.
@@ -95,8 +96,7 @@ end
 if known[2] then
   remove(all, known[2])
   remove(own, known[2])
-end
-if not known[1] and tonumber(version) > 1 and ARGV[7] == '1' then
+elseif not known[1] and tonumber(version) > 1 and ARGV[7] == '1' then
   search(all)
   search(own)
 end
@@ -116,24 +116,6 @@ redis.call('EXPIRE', post, ARGV[6])
 return 'applied'
 """
 )
-
-NOTE = """
--- Note what a batch did, unless this is no longer the view that the batch was meant for: it was
--- switched for a rebuilt one in between, emptied, or set back.
--- KEYS: generation, offset, counters
--- ARGV: generation before the batch, offset noted before it ('' for none), next offset,
---       then name and number of each counter
--- Returns 1, or 0 when this is another view.
-
-if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] or (redis.call('GET', KEYS[2]) or '') ~= ARGV[2] then
-  return 0
-end
-redis.call('SET', KEYS[2], ARGV[3])
-for n = 4, #ARGV, 2 do
-  redis.call('HINCRBY', KEYS[3], ARGV[n], ARGV[n + 1])
-end
-return 1
-"""
 
 
 class ViewSwitched(Exception):
@@ -206,34 +188,26 @@ class Projection:
     def _send(self, events: Sequence[PostEvent], next_offset: int, skipped: int, dead: int) -> None:
         """Run SCRIPT once for each event in one pipeline, then call `_note` with the number of each result.
 
-        The pipeline (`transaction=False`) begins with GET keys.GENERATION. For each event it holds
-        `evalsha(sha, 3, *three keys, *seven arguments)`, in the order that LIST_EDITS names; a sha of forty
-        zeros stands for a script that was not loaded yet. The entry is `feed_entry(event)` for a PostPut
-        and b"" for a removal. `pipeline.execute()` returns the answers in order: the generation (bytes or
+        The pipeline (`self._redis.pipeline(transaction=False)`) begins with `get(keys.GENERATION)`. For each
+        event it holds `evalsha(sha, 3, *self._input(event))`; a sha of forty zeros stands for a script that
+        was not loaded yet. `pipeline.execute()` returns the answers in order: the generation (bytes or
         None), then b"applied" or b"stale" for each event. It raises the first error among them.
         """
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.get(keys.GENERATION)
         for event in events:
-            data = event.data
-            pipeline.evalsha(
-                self._sha or "0" * 40,
-                3,
-                keys.GLOBAL,
-                keys.of_user(data.user_id),
-                keys.of_post(data.post_id),
-                event.postversion,
-                feed_entry(event) if isinstance(event, PostPut) else b"",
-                keys.GLOBAL_MAX,
-                keys.USER_MAX,
-                keys.LIST_SECONDS,
-                keys.POST_SECONDS,
-                int(self._searching),
-            )
+            pipeline.evalsha(self._sha or "0" * 40, 3, *self._input(event))
         generation, *outcomes = pipeline.execute()
         applied = outcomes.count(b"applied")
         stale = len(outcomes) - applied
         self._note(generation, next_offset, applied=applied, stale=stale, skipped=skipped, dead=dead)
+
+    def _input(self, event: PostEvent) -> tuple[str | bytes | int, ...]:
+        """Return what SCRIPT gets for one event: three keys and seven arguments, as LIST_EDITS names them."""
+        lists = (keys.GLOBAL, keys.of_user(event.data.user_id), keys.of_post(event.data.post_id))
+        entry = feed_entry(event) if isinstance(event, PostPut) else b""
+        limits = (keys.GLOBAL_MAX, keys.USER_MAX, keys.LIST_SECONDS, keys.POST_SECONDS)
+        return (*lists, event.postversion, entry, *limits, int(self._searching))
 
     def _note(self, generation: bytes | None, next_offset: int, **counts: int) -> None:
         """Store the next offset and add the counts to the counters. Raises RedisError and ViewSwitched.

@@ -193,11 +193,8 @@ class Outbox:
         `_id` and `outbox`, a list with one entry `{"id": str, "body": bytes}`. Raises PyMongoError.
         """
         documents = self._posts.find(_OWING, _HEAD, sort=[("updated_at", 1)], limit=limit)
-        return [
-            Waiting(document["_id"], first["id"], bytes(first["body"]))
-            for document in documents
-            for first in document["outbox"][:1]
-        ]
+        firsts = [(document["_id"], document["outbox"][0]) for document in documents]
+        return [Waiting(post_id, first["id"], bytes(first["body"])) for post_id, first in firsts]
 
     def mark_sent(self, sent: Sequence[Waiting]) -> None:
         """Remove acknowledged events from the outbox; remove a deleted post whose last event was sent.

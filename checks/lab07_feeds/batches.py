@@ -1,0 +1,232 @@
+"""Batches that the check hands to the projection itself, in a Redis database of its own."""
+
+import json
+from typing import Any
+
+import pytest
+from grading.learner_process import beside
+from grading.outcome import require
+from grading.plugin import check
+from grading.stack import ENDPOINTS
+
+from lab.course.exercise import Exercise
+
+PROGRAM = """
+import json, sys
+from datetime import UTC, datetime, timedelta
+from bson import ObjectId
+from redis import Redis
+from redis.exceptions import RedisError
+from civildiy.contracts.posts.envelope import decode
+from civildiy.feed import keys
+from civildiy.feed.projector.projection import Projection
+from civildiy.posts.relay.outbox import deleted_event, put_event
+
+host, _, port = sys.argv[1].rpartition(":")
+NUMBER = 14
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+
+class Watched(Redis):
+    batches, before_note = 0, None
+
+    def pipeline(self, *words, **more):
+        made = super().pipeline(*words, **more)
+        real = made.execute
+        def execute(*words, **more):
+            self.batches += 1
+            answers = real(*words, **more)
+            if self.before_note:
+                self.before_note()
+            return answers
+        made.execute = execute
+        return made
+
+redis = Watched(host=host, port=int(port), db=NUMBER)
+
+def event(number, user=1, version=1, removed=False):
+    document = {
+        "_id": ObjectId(f"{number:024x}"), "user_id": user, "tags": [], "title": f"t{number}", "content": "c",
+        "created_at": AT, "updated_at": AT, "expires_at": None, "version": version,
+    }
+    time = AT + timedelta(seconds=number)
+    if removed:
+        return deleted_event(document, time, "trace")
+    return put_event("post.created" if version == 1 else "post.updated", document, time, "trace")
+
+def fresh(searching=True):
+    redis.flushdb()
+    redis.before_note = None
+    redis.batches = 0
+    made = Projection(redis, searching=searching)
+    made.next_offset()
+    return made
+
+def applied(projection, *batch):
+    try:
+        projection.apply(*batch)
+        return "nothing"
+    except Exception as error:
+        return type(error).__name__
+
+def state():
+    counters = {name.decode(): int(n) for name, n in redis.hgetall(keys.COUNTERS).items()}
+    return {
+        "offset": int(redis.get(keys.OFFSET) or 0), "counters": counters, "entries": redis.llen(keys.GLOBAL),
+    }
+
+def searches(projection, *events):
+    # How many bytes a script that reads whole lists sends is not counted; how often LRANGE runs is.
+    def calls():
+        found = redis.info("commandstats").get("cmdstat_lrange", {"calls": 0})
+        return found["calls"]
+    before = calls()
+    projection.apply(events, 100, 0, 0)
+    return calls() - before
+
+try:
+    found = {}
+    projection = fresh()
+    events = [event(n) for n in range(300)]
+    found["first"] = {"raised": applied(projection, events, 300, 0, 0), **state(), "batches": redis.batches}
+    redis.script_flush()
+    more = [event(n) for n in range(300, 310)]
+    found["forgotten"] = {"raised": applied(projection, [events[5], *more], 310, 0, 0), **state()}
+    found["empty"] = {"raised": applied(projection, [], 313, 2, 1), **state()}
+    projection = fresh()
+    projection.apply([event(1)], 1, 0, 0)
+    redis.set(keys.of_user(2), "not a list")
+    found["refused"] = {"raised": applied(projection, [event(2, user=2), event(3)], 3, 0, 0), **state()}
+    redis.delete(keys.of_user(2))
+    found["again"] = {"raised": applied(projection, [event(2, user=2), event(3)], 3, 0, 0), **state()}
+    projection = fresh()
+    projection.apply([event(1)], 1, 0, 0)
+    redis.before_note = lambda: redis.set(keys.GENERATION, "of a rebuilt view")
+    found["switched"] = {"raised": applied(projection, [event(2)], 2, 0, 0), **state()}
+    projection = fresh()
+    projection.apply([event(n) for n in range(200)], 200, 0, 0)
+    projection._noted = redis.get(keys.OFFSET)
+    found["searches"] = {
+        "new": searches(projection, *(event(n) for n in range(200, 250))),
+        "known": searches(projection, *(event(n, version=2) for n in range(50))),
+        "forgotten": searches(projection, *(event(n, version=2) for n in range(500, 550))),
+    }
+    projection = fresh(searching=False)
+    found["searches"]["rebuild"] = searches(projection, *(event(n, version=2) for n in range(50)))
+    say(json.dumps(found))
+finally:
+    redis.flushdb()
+"""
+MODULE = "civildiy.feed.projector.projection"
+
+
+def _results(lab: Exercise) -> dict[str, Any]:
+    with beside(lab, "feed-projector", PROGRAM, ENDPOINTS["redis"], only=(MODULE,)) as module:
+        found: dict[str, Any] = json.loads(module.hear("your projection to apply some batches", within=30))
+    return found
+
+
+@check(points=3)
+@pytest.mark.disturbs
+def test_batch_step_by_step(lab: Exercise) -> None:
+    """A batch is applied in one pipeline, its offset follows it, and an error stores no offset"""
+    found = _results(lab)
+    where = "in projection.py"
+    _same(
+        "applied a batch of 300 events to an empty Redis that does not know the script", found["first"],
+        {"raised": "nothing", "offset": 300, "applied": 300, "stale": 0, "entries": 300},
+        "On NoScriptError `apply` has to load the script and to call `_send` again with the same events: it"
+        f" applies all of them, and `_note` stores the offset. Look at `apply` and `_send` {where}.",
+    )  # fmt: skip
+    require(
+        found["first"]["batches"] <= 4,
+        "applied a batch of 300 events",
+        expected="one pipeline for the whole batch (two, as the script was not loaded yet)",
+        saw=f"{found['first']['batches']} calls of `pipeline.execute()`",
+        means="Each call of `execute` waits for an answer of Redis. One call for each event makes the"
+        f" projector many times slower. Call it once for each batch, after the loop of `_send` {where}.",
+    )
+    _same(
+        "removed all scripts from Redis, then applied a batch of ten new events and one duplicate",
+        found["forgotten"], {"raised": "nothing", "offset": 310, "applied": 310, "stale": 1, "entries": 310},
+        "Redis forgets scripts when it restarts. `apply` has to load the script and to send the whole batch"
+        f" again; b\"stale\" counts as stale, each other answer as applied. Look {where}.",
+    )  # fmt: skip
+    _same(
+        "applied a batch without events, of which two records were skipped and one was dead", found["empty"],
+        {"raised": "nothing", "offset": 313, "skipped": 2, "dead": 1, "entries": 310},
+        "A batch can consist of skipped and dead records only. Its offset and its numbers have to be stored"
+        f" as well, or the projector reads it again for ever. Call `_note` in each case. Look"
+        f" at `_send` {where}.",
+    )  # fmt: skip
+    refused = found["refused"]
+    require(
+        refused["raised"] != "nothing" and refused["offset"] == 1,
+        "let Redis refuse the script for one of two events (a key of another type)",
+        expected="the error, and no new offset",
+        saw=f"raised: {refused['raised']}; offset {refused['offset']}",
+        means="The effect of one event is missing, but the offset moved past it, so this event is lost."
+        " `pipeline.execute()` raises the first error; let it pass, so that `run` reads the batch again. Look"
+        f" at `_send` {where}.",
+    )
+    _same(
+        "then let Redis accept it, and applied the same batch again", found["again"],
+        {"raised": "nothing", "offset": 3, "entries": 3},
+        f"A batch that failed is applied again as a whole; known versions are stale. Look {where}.",
+    )  # fmt: skip
+    switched = found["switched"]
+    require(
+        switched["raised"] == "ViewSwitched" and switched["offset"] == 1,
+        "put another view in the place of this one (as ./lab rebuild does) between the effects and `_note`",
+        expected="ViewSwitched, and no new offset",
+        saw=f"raised: {switched['raised']}; offset {switched['offset']}",
+        means="The effects went into the old view, and the offset into the new one, which lacks them. The"
+        " generation has to be read before the effects, as the first command of the pipeline, and passed to"
+        f" `_note`. Look at `_send` {where}.",
+    )
+
+
+def _same(did: str, seen: dict[str, Any], wanted: dict[str, Any], means: str) -> None:
+    there = {**seen, **seen["counters"]}
+    shown = {name: there.get(name, 0) for name in wanted}
+    require(shown == wanted, did, expected=_told(wanted), saw=_told(shown), means=means)
+
+
+def _told(result: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in result.items())
+
+
+SEARCHES = (
+    (
+        "new", 0, "50 new posts (version 1)",
+        "A new post can have no older entry. Search only if the version is above 1.",
+    ),
+    (
+        "known", 0, "50 changes of posts whose hash is there",
+        "The hash holds the old entry, so `remove` finds it. Search only if the hash has no version.",
+    ),
+    (
+        "rebuild", 0, "50 posts of version 2 in a view that is being rebuilt (ARGV[7] is '0')",
+        "A view that is being rebuilt has no forgotten entries. Search only if ARGV[7] is '1'.",
+    ),
+    (
+        "forgotten", 100, "50 changes of posts whose hash has expired",
+        "The entry can still be in a list. `search` has to read both lists, `all` and `own`.",
+    ),
+)  # fmt: skip
+
+
+@check(points=1)
+@pytest.mark.disturbs
+def test_searches_when_needed(lab: Exercise) -> None:
+    """Whole lists are searched for a post only if its hash has expired"""
+    found = _results(lab)["searches"]
+    for case, wanted, events, means in SEARCHES:
+        seen = found[case]
+        require(
+            abs(seen - wanted) < 20,
+            f"applied {events}, and counted how often Redis read a whole list (LRANGE)",
+            expected=f"{wanted} times",
+            saw=f"{seen} times",
+            means=f"{means} A search reads up to 1,000 entries while all other clients of Redis wait. Look at"
+            " SCRIPT in projection.py.",
+        )

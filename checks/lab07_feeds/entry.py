@@ -1,0 +1,87 @@
+"""The entry itself, as `feed_entry` returns it."""
+
+import json
+from typing import Any
+
+from grading.learner_process import beside
+from grading.outcome import require
+from grading.plugin import check
+
+from lab.course.exercise import Exercise
+
+PROGRAM = """
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from bson import ObjectId
+from civildiy.feed.projector.projection import feed_entry
+from civildiy.posts.relay.outbox import put_event
+
+AT = datetime(2026, 1, 31, 9, 2, tzinfo=UTC)
+
+def made(title="title", content="content", tags=("b", "a"), time=AT + timedelta(days=1), version=12):
+    post = {
+        "_id": ObjectId("a" * 24), "user_id": 7, "title": title, "content": content, "tags": [*tags],
+        "created_at": AT, "updated_at": time, "expires_at": None, "version": version,
+    }
+    event = put_event("post.updated", post, time, "trace")
+    raw = feed_entry(event)
+    return {"bytes": isinstance(raw, bytes), "raw": bytes(raw).decode(), "id": event.id}
+
+EAST = timezone(timedelta(hours=2))
+say(json.dumps({
+    "plain": made(), "long": made(content="x" * 5000), "quotes": made(title='a "b" \\\\ \\u00e9 \\U0001f469'),
+    "no tags": made(tags=()), "zone": made(time=datetime(2026, 1, 31, 11, 2, 0, 5000, tzinfo=EAST)),
+}))
+"""
+FIELDS = (
+    "timestamp", "event_id", "event_type", "post_id", "user_id", "title", "content", "tags", "created_at",
+    "version",
+)  # fmt: skip
+WHERE = "Look at `feed_entry` in projection.py."
+BEGIN = '{"timestamp":"2026-02-01T09:02:00.000000Z","event_id":"'
+
+
+@check(points=2)
+def test_entry_step_by_step(lab: Exercise) -> None:
+    """An entry is compact JSON whose ten fields have one order, with the event's time first"""
+    with beside(lab, "feed-projector", PROGRAM, only=("civildiy.feed.projector.projection",)) as module:
+        found: dict[str, Any] = json.loads(module.hear("feed_entry() to return five entries", within=20))
+    plain = found["plain"]
+    entry: dict[str, Any] = json.loads(plain["raw"])
+    did = "called feed_entry() for version 12 of a post, created on 31 January and changed on 1 February"
+    wanted = {
+        "timestamp": "2026-02-01T09:02:00.000000Z", "event_id": plain["id"], "event_type": "post.updated",
+        "post_id": "a" * 24, "user_id": 7, "title": "title", "content": "content", "tags": ["b", "a"],
+        "created_at": "2026-01-31T09:02:00.000000Z", "version": 12,
+    }  # fmt: skip
+    require(
+        entry == wanted,
+        did,
+        expected=wanted,
+        saw={name: entry.get(name, "missing") for name in wanted if entry.get(name) != wanted[name]} or entry,
+        means="Each field comes from the event: `timestamp` is the event's time and not the time at which"
+        f" your code runs, `created_at` is that of the post, `version` is `postversion`. {WHERE}",
+    )
+    require(
+        tuple(entry) == FIELDS and plain["raw"].startswith(BEGIN) and plain["bytes"],
+        did,
+        expected=f"bytes that begin with {BEGIN}…, and the fields in the order {', '.join(FIELDS)}",
+        saw=plain["raw"][:80],
+        means="LIST_EDITS orders the lists by the first bytes of each entry, so they must be exactly these:"
+        f" the two fields first, without spaces. `orjson.dumps` writes them so. {WHERE}",
+    )
+    for case, name, value in (
+        ("long", "content", "x" * 5000),
+        ("quotes", "title", 'a "b" \\ \u00e9 \U0001f469'),
+        ("no tags", "tags", []),
+        ("zone", "timestamp", "2026-01-31T09:02:00.005000Z"),
+    ):
+        seen = json.loads(found[case]["raw"])[name]
+        require(
+            seen == value,
+            f"called feed_entry() for a post with another {name}, and read this field",
+            expected=str(value)[:60],
+            saw=f"{str(seen)[:60]} ({len(str(seen))} characters)",
+            means="An entry is a complete copy of the post's state, and `timestamp(time)` writes each time in"
+            f" UTC with microseconds. {WHERE}",
+        )

@@ -1,0 +1,222 @@
+"""Pages and lags that the check asks the learner's functions for, from data of its own."""
+
+import json
+import secrets
+from typing import Any
+
+import pytest
+from grading.learner_process import beside
+from grading.outcome import require
+from grading.plugin import check
+from grading.stack import ENDPOINTS
+from kafka.admin import NewTopic
+
+from civildiy.chassis.clients.kafka import admin as admin_client
+from lab.course.exercise import Exercise
+
+PAGES = """
+import asyncio, json, sys
+from redis.asyncio import Redis
+from civildiy.feed.queries import page
+from civildiy.feed.schemas import PageQuery
+
+host, _, port = sys.argv[1].rpartition(":")
+ENTRIES = [
+    json.dumps({"post_id": str(n), "tags": [], "title": f'a "b" \\u00e9 {n}', "version": 1.0, "big": 2**53})
+    for n in range(5)
+]
+
+async def main():
+    redis = Redis(host=host, port=int(port), db=10)
+    found = {}
+    try:
+        await redis.flushdb()
+        await redis.rpush("full", *ENTRIES)
+        for name, skip, limit in (
+            ("full", 0, 2), ("full", 0, 5), ("full", 1, 1), ("full", 3, 10), ("full", 5, 2), ("full", 4, 1),
+            ("none", 0, 2),
+        ):
+            raw = await page(redis, name, PageQuery(skip=skip, limit=limit))
+            wanted = [] if name == "none" else ENTRIES[skip : skip + limit]
+            document = json.loads(raw)
+            found[f"{name} {skip} {limit}"] = {
+                "same": bytes(raw).decode().find(",".join(wanted)) >= 0,
+                "seen": [item.get("post_id") for item in document["items"] or []],
+                "wanted": [json.loads(entry)["post_id"] for entry in wanted],
+                "list": isinstance(document["items"], list),
+                "numbers": [document.get(name) for name in ("total", "limit", "skip")],
+                "right": [0 if name == "none" else 5, limit, skip],
+            }
+        await page(redis, "full", PageQuery(skip=0, limit=1))
+        await redis.lset("full", 0, ENTRIES[3])
+        changed = json.loads(await page(redis, "full", PageQuery(skip=0, limit=1)))
+        found["changed"] = changed["items"][0]["post_id"]
+    finally:
+        await redis.flushdb()
+    say(json.dumps(found))
+
+asyncio.run(main())
+"""
+
+
+@check(points=2)
+def test_page_step_by_step(lab: Exercise) -> None:
+    """A page holds the stored bytes of its entries, and the length of the list as it is now"""
+    with beside(lab, "feed", PAGES, ENDPOINTS["redis"], only=("civildiy.feed.queries",)) as module:
+        found: dict[str, Any] = json.loads(module.hear("your page() to return some pages", within=20))
+    changed = found.pop("changed")
+    for case, seen in found.items():
+        name, skip, limit = case.split()
+        whole = "a list of five" if name == "full" else "a list that does not exist"
+        did = f"asked page() for skip={skip} and limit={limit} of {whole}"
+        require(
+            seen["seen"] == seen["wanted"] and seen["list"],
+            did,
+            expected=f"`items` with the entries {seen['wanted']}, counted from 0",
+            saw=seen["seen"] if seen["list"] else "`items` is no list",
+            means="LRANGE counts from 0 and includes both ends, so the last index is skip + limit - 1."
+            " Without entries `items` is an empty list. Look at PAGE and `page` in queries.py.",
+        )
+        require(
+            seen["numbers"] == seen["right"],
+            did,
+            expected=f"total, limit and skip {seen['right']}",
+            saw=seen["numbers"],
+            means="`total` is the length of the whole list (LLEN), however long the page is. Look at PAGE and"
+            " `page` in queries.py.",
+        )
+        require(
+            seen["same"],
+            did,
+            expected="the stored bytes of these entries, joined by commas",
+            saw="other bytes",
+            means="Entries are JSON already. Code that decodes and encodes them again costs time and changes"
+            " them: Lua turns an empty list into an object, and cuts large numbers. Look at PAGE in"
+            " queries.py.",
+        )
+    require(
+        changed == "3",
+        "asked page() for the newest entry, replaced that entry in Redis, and asked again",
+        expected="the new entry",
+        saw="the old one",
+        means="Your code answers from its own memory. A reader must see a change as soon as it is in the"
+        " view: ask Redis each time. Look at `page` in queries.py.",
+    )
+
+
+LAGS = """
+import json, sys, time
+from kafka import TopicPartition
+from civildiy.chassis.clients.kafka import admin, producer
+from civildiy.feed import lag as module
+
+kafka, name = sys.argv[1:]
+module.PARTITION = partition = TopicPartition(name, 0)
+made, read = [], []
+real = module.reader
+
+def counted(bootstrap):
+    consumer = real(bootstrap)
+    made.append(consumer)
+    poll = consumer.poll
+    def polled(*words, **more):
+        answer = poll(*words, **more)
+        read.append(sum(len(records) for records in answer.values()))
+        return answer
+    consumer.poll = polled
+    return consumer
+
+module.reader = counted
+sender, manager = producer(kafka), admin(kafka, bootstrap_timeout_ms=5000)
+now = time.time()
+
+def publish(count, age):
+    for _ in range(count):
+        sender.send(name, value=b"v", timestamp_ms=int((now - age) * 1000))
+    sender.flush(10)
+
+meter = module.LagMeter(kafka)
+
+def lag(offset):
+    time.sleep(module.FRESH_SECONDS + 0.05)
+    read.clear()
+    found = meter.measure(offset)
+    known = {"events": found.events, "seconds": found.seconds - (time.time() - now)} if found else None
+    return {"lag": known, "raw": found.seconds if found else None, "read": sum(read), "consumers": len(made)}
+
+empty = lag(None)
+publish(3, 100)
+publish(3000, 10)
+found = {
+    "empty": empty, "all": lag(0), "none yet": lag(None), "new ones": lag(3), "last": lag(3002),
+    "at the end": lag(3003), "beyond": lag(4000),
+}
+manager.delete_records({partition: 3})
+found["deleted"] = lag(1)
+found["deleted, none yet"] = lag(None)
+manager.close()
+say(json.dumps(found))
+"""
+WANTED: tuple[tuple[str, str, int, float | None, str], ...] = (
+    ("empty", "an empty topic, without an offset", 0, None, "When nothing waits, both numbers are 0."),
+    ("all", "offset 0", 3003, 100, "The seconds are the age of the oldest event that waits."),
+    ("none yet", "no offset", 3003, 100, "An empty view begins at the first record that the topic has."),
+    ("new ones", "offset 3", 3000, 10, "The oldest event that waits is the one at the next offset."),
+    ("last", "offset 3002", 1, 10, "One event waits: end minus offset is 1."),
+    ("at the end", "offset 3003, the end of the topic", 0, None, "When nothing waits, both numbers are 0."),
+    ("beyond", "offset 4000, beyond the end", 0, None, "No event can wait there, so both numbers are 0."),
+    (
+        "deleted", "offset 1, after Kafka had deleted the first three records", 3000, 10,
+        "Deleted records cannot be applied. Begin at the topic's first offset if it is higher.",
+    ),
+    (
+        "deleted, none yet", "no offset, after Kafka had deleted the first three records", 3000, 10,
+        "An empty view begins at the first record that is still there, not at offset 0.",
+    ),
+)  # fmt: skip
+SLACK_SECONDS = 2.0
+
+
+@check(points=2)
+@pytest.mark.disturbs
+def test_lag_step_by_step(lab: Exercise) -> None:
+    """The lag counts from the next offset to the end, and reads one record to know the age"""
+    name = f"checks-{secrets.token_hex(6)}"
+    admin = admin_client(ENDPOINTS["kafka"], bootstrap_timeout_ms=5000)
+    try:
+        admin.create_topics([NewTopic(name, 1, 1)])
+        words = (ENDPOINTS["kafka"], name)
+        with beside(lab, "feed", LAGS, *words, only=("civildiy.feed.lag",)) as module:
+            found: dict[str, Any] = json.loads(module.hear("your _ask() to measure some lags", within=30))
+    finally:
+        admin.delete_topics([name])
+        admin.close()
+    for case, offset, events, age, means in WANTED:
+        seen = found[case]
+        lag = seen["lag"]
+        right = lag and lag["events"] == events
+        right = right and (seen["raw"] == 0 if age is None else abs(lag["seconds"] - age) < SLACK_SECONDS)
+        shown = f"{lag['events']} events, {seen['raw']} s" if lag else "no answer"
+        require(
+            right,
+            f"published 3 events 100 s ago and 3,000 events 10 s ago, and asked for the lag at {offset}",
+            expected=f"{events} events, {'0' if age is None else f'about {age:g}'} s",
+            saw=shown,
+            means=f"{means} Look at `_ask` in lag.py.",
+        )
+    most = max(seen["read"] for seen in found.values())
+    require(
+        most <= 600,
+        "asked for the lag while 3,003 events waited, and counted the records that your code read",
+        expected="the first waiting record only (`max_records=1`)",
+        saw=f"{most} records",
+        means="A long backlog would make each measurement slow. The first record gives the age; the numbers"
+        " come from the offsets. Look at `_ask` in lag.py.",
+    )
+    require(
+        found["deleted"]["consumers"] == 1,
+        "asked for the lag nine times, and counted the consumers",
+        expected="one consumer, kept in `self._consumer`",
+        saw=found["deleted"]["consumers"],
+        means="Each consumer opens connections and has a thread. Make it once. Look at `_ask` in lag.py.",
+    )
