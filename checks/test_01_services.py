@@ -6,6 +6,7 @@ Its checks, in the order in which they run.
 from lab01_services.profiles import (
     test_created_with_location,
     test_second_profile_is_a_conflict,
+    test_read_of_nothing_is_404,
     test_missing_profile_is_404,
     test_read_is_current,
     test_put_leaves_the_rest,

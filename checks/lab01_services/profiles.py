@@ -70,11 +70,24 @@ def test_second_profile_is_a_conflict(ada: Person, bob: Person) -> None:
 
 @check(points=1)
 def test_missing_profile_is_404(ada: Person) -> None:
-    """A missing profile is answered 404, for reading, changing and deleting"""
-    for method in ("GET", "PUT", "DELETE"):
+    """PUT and DELETE of a missing profile are answered 404, and create nothing"""
+    for name, method in (("update", "PUT"), ("delete", "DELETE")):
         answer = ada.http.request(method, PATH, json={"city": "x"} if method == "PUT" else None)
         did = f"{method} {PATH} without having a profile"
-        problem(answer, 404, did, "", "There is no profile yet, so the answer is 404.")
+        means = (
+            f"There is no profile, so the store raises NotFound. `{name}` must let it pass: it becomes a 404."
+        )
+        problem(answer, 404, did, "", means)
+
+
+@check(points=1)
+def test_read_of_nothing_is_404(ada: Person) -> None:
+    """GET of a missing profile is answered 404, and creates nothing"""
+    for did in (f"GET {PATH} without having a profile", f"GET {PATH} without having a profile, again"):
+        means = (
+            "There is no profile, so the store raises NotFound. `read` must let it pass: it becomes a 404."
+        )
+        problem(ada.http.get(PATH), 404, did, "", means)
 
 
 @check(points=2)

@@ -50,7 +50,7 @@ def test_one_transaction(lab: Exercise, rng: Random) -> None:
         consul("DELETE", f"/v1/kv/{ROOT}/{kind}/posts-?recurse=true")
     eventually(
         lambda: keys_of("posts"), within=8, what="the rules of posts to come back after they were deleted",
-        means="`publish` is called every 2 s. It must compare what is wanted with what stands in KV now.",
+        means="`publish` is called every 2 s. It must compare what is wanted with what is in KV now.",
     )  # fmt: skip
     time.sleep(0.5)  # a writer that goes key by key gets the time to go on
     indexes = {index for _, index in keys_of("posts").values()}
@@ -84,6 +84,7 @@ def test_publish_minds_its_limits(lab: Exercise, rng: Random) -> None:
         _unchanged(service)
         _neighbours(service)
         _too_much(service)
+        _too_large(service)
         service.proxy.closed = True
         said = service.publish(_keys(3))
         require(
@@ -143,6 +144,22 @@ def _neighbours(service: Probe) -> None:
         means="`publish` removed keys that are not its own: names of two services can begin alike."
         " `self.current()`"
         " holds exactly the keys of this service.",
+    )
+
+
+def _too_large(service: Probe) -> None:
+    """Consul refuses a value of more than 512 KiB."""
+    service.publish({})
+    said = service.publish(
+        _of(service, {"middlewares/NAME-large/headers/customRequestHeaders/X": "x" * 600_000})
+    )
+    require(
+        isinstance(said, str) and not said.startswith("RulesRefused"),
+        "called publish() with a value of 600,000 bytes, which Consul refuses",
+        expected="consul.ConsulException to be raised",
+        saw=said,
+        means="`publish` hides that Consul refused the transaction, so nothing was written. Let the exception"
+        " pass: the chassis reports it and tries again in 2 s.",
     )
 
 
