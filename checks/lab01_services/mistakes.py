@@ -1,4 +1,4 @@
-"""What clients get wrong is refused, and named."""
+"""Mistakes of clients are refused, and the answer names the field."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -17,11 +17,14 @@ LATER = (datetime.now(UTC) + timedelta(days=400)).date().isoformat()
 
 @check(points=2)
 def test_unknown_fields_are_refused(ada: Person) -> None:
-    """A field that nobody knows is refused by its name"""
+    """An unknown field is refused with 422, and the answer names it"""
     for method in ("POST", "PUT"):
         answer = ada.http.request(method, PATH, json={"frist_name": "Ada"})
         did = f"{method} {PATH} with the mistyped field 'frist_name'"
-        means = "A field that is dropped without a word looks stored to the client."
+        means = (
+            "`model_config` must forbid unknown fields. A field that is dropped without an error"
+            " looks stored to the client."
+        )
         problem(answer, 422, did, "frist_name", means)
         if method == "POST":
             made(ada)
@@ -35,11 +38,18 @@ def test_unknown_fields_are_refused(ada: Person) -> None:
     ids=["number", "long", "timestamp", "past", "format", "list", "nul"],
 )  # fmt: skip
 def test_bad_field_is_named(ada: Person, field: str, values: list[object]) -> None:
-    """A field that cannot be taken is answered 422 and named"""
+    """A field with a bad value is refused with 422, and the answer names it"""
     for value in values:
         answer = ada.http.post(PATH, json={field: value})
         did = f"POST {PATH} with {field} = {str(value)[:20]!r}"
-        problem(answer, 422, did, field, "A client can only correct the field that the answer names.")
+        problem(
+            answer,
+            422,
+            did,
+            field,
+            "The model must refuse this value, and the answer must name the field: only then can a"
+            " client correct it.",
+        )
 
 
 @check(points=2)
@@ -146,5 +156,6 @@ def test_nothing_is_a_500(ada: Person) -> None:
                 f"{method} {PATH} with the body {body[:20]!r}",
                 expected="an answer from 400 to 499",
                 saw=said(answer),
-                means="A 5xx says that the service is broken; here the client is.",
+                means="A 5xx reports a fault of the service. Here the client sent a bad body, so the"
+                " answer must be a 4xx.",
             )

@@ -43,7 +43,7 @@ DOWN = (
 @check(points=2)
 @pytest.mark.disturbs
 def test_ready_holds_up_nobody() -> None:
-    """While /ready waits for a silent PostgreSQL, others are answered; no connection stays open"""
+    """While /ready waits for a paused PostgreSQL, other requests are answered; no connection stays open"""
     before = _sessions()
     for _ in range(CALLS):
         at_service("/ready")

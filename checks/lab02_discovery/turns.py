@@ -78,8 +78,8 @@ CASES: tuple[tuple[str, dict[str, object], list[str], str], ...] = (
      "The first turn must call on_missing, register and on_look, in this order. The later turns must call"
      " on_look only: a registration without need is a write for Consul."),
     ("three turns while the entry is missing each time", {"turns": 3, "known": False}, [GOOD, GOOD, GOOD],
-     "When `knows` is False, a turn must call on_missing, then register, then on_look. The chassis closes old"
-     " connections and counts the losses in on_missing."),
+     "When `knows` is False, a turn must call on_missing, then register, then on_look. The chassis logs"
+     " the loss in on_missing."),
     ("a first turn in which register() fails", {"turns": 3, "failing": {"register": 1}},
      [f"{FIRST} on_error", GOOD, LOOK],
      "After a failed registration this call has not registered the instance yet, so the next turn must try"

@@ -98,7 +98,7 @@ def test_publish_minds_its_limits(lab: Exercise, rng: Random) -> None:
 
 
 def _keys(number: int, value: str = "1") -> dict[str, str]:
-    """Values that harm nobody: a middleware that no router uses."""
+    """Values without effect: a middleware that no router uses."""
     return {f"middlewares/NAME-many/headers/customRequestHeaders/X-{n:03}": value for n in range(number)}
 
 
@@ -122,7 +122,7 @@ def _unchanged(service: Probe) -> None:
 
 
 def _neighbours(service: Probe) -> None:
-    """Keys of a service whose name begins alike, and keys of nobody."""
+    """Keys of a service whose name begins alike, and keys that belong to no service."""
     others = [f"{ROOT}/routers/{service.name}2-a/priority",
               f"{ROOT}/middlewares/{service.name}2-a/retry/attempts",
               f"{ROOT}/middlewares/{service.name}x/retry/attempts"]  # fmt: skip

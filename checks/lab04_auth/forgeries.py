@@ -128,7 +128,7 @@ def test_unknown_keys_cost_nothing(ada: Person) -> None:
         expected=f"fewer than {LEAST_WAITING} at the same time: auth's regular query, and one for all of"
         " these tokens",
         saw=f"{looking} at the same time",
-        means="Each token with an unknown key makes auth query its database, so anybody can keep the"
+        means="Each token with an unknown key makes auth query its database, so any client can keep the"
         " database busy with"
         " tokens that cost nothing to make. Leave it to `_verify`, which asks `look_again` at most once a"
         " second.",

@@ -1,4 +1,4 @@
-"""Passwords.hash() and verify() called beside the system: whom they hold up, and what they answer."""
+"""Passwords.hash() and verify() called beside the system: the event loop meanwhile, and the answers."""
 
 import json
 
@@ -100,6 +100,6 @@ def _free(name: str, what: str, turns: int) -> None:
         expected=f"at least {LEAST_TURNS} turns",
         saw=f"{turns} turns",
         means=f"`{name}` in passwords.py computes on the event loop. Until it is done this process"
-        " answers nobody, so"
+        " answers no request, so"
         " the gateway waits with every protected request of the system while people log in. Use a thread.",
     )

@@ -82,7 +82,7 @@ class Table:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Nobody can read it meanwhile."""
+        """Lock the table: a query waits meanwhile."""
         with self._connection.transaction():
             self.do("LOCK TABLE {}.signing_keys IN ACCESS EXCLUSIVE MODE")
             yield
