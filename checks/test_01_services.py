@@ -6,13 +6,13 @@ Its checks, in the order in which they run.
 from lab01_services.profiles import (
     test_created_with_location,
     test_second_profile_is_a_conflict,
+    test_read_of_nothing_is_404,
     test_missing_profile_is_404,
-    test_read_is_current,
     test_put_leaves_the_rest,
     test_put_at_the_edges,
     test_delete,
-    test_own_profile_only,
 )
+from lab01_services.owners import test_own_profile_only, test_read_is_current
 from lab01_services.mistakes import (
     test_unknown_fields_are_refused,
     test_bad_field_is_named,

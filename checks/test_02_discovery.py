@@ -11,8 +11,10 @@ from lab02_discovery.instances import (
     test_only_this_instance_leaves,
     test_second_instance_gets_traffic,
 )
+from lab02_discovery.turns import test_each_turn
 from lab02_discovery.staying import (
     test_stays_registered,
     test_comes_back_after_consul_lost_everything,
 )
 from lab02_discovery.lookup import test_lookup, test_watch
+from lab02_discovery.watching import test_watch_at_the_edges

@@ -3,6 +3,7 @@
 Its checks, in the order in which they run.
 """
 
+from lab03_gateway.table import test_keys_are_those_of_the_tables
 from lab03_gateway.identity import (
     test_writes_need_a_token,
     test_forged_identity_never_arrives,

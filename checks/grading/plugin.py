@@ -1,13 +1,11 @@
-"""The pytest plugin for `pytest checks/`: outcomes, locks, the seed, and the report."""
+"""The pytest plugin for `pytest checks/`: which checks run, on which system, and what their outcome is."""
 
 import fcntl
-import json
 import random
 import re
 import secrets
 import time
 from collections.abc import Generator, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,9 +13,10 @@ import pytest
 from civildiy.course_runtime.finder import fingerprint
 from grading import judge, outcome, own_code, servers
 from grading.answers import Last
-from grading.outcome import NotGradable, Outcome, Verdict, from_dict, overall
+from grading.outcome import NotGradable, Outcome, Verdict
 from grading.people import Person
-from grading.stack import backend, home
+from grading.report import VERDICT, others_key
+from grading.stack import home
 from grading.system import wait_until_well
 from lab.course import steps
 from lab.course.exercise import Exercise, exercise
@@ -25,12 +24,9 @@ from lab.course.running import Incident, active, is_active, running_files
 from lab.course.steps import Step
 from lab.errors import LabError, NotFromHere
 
-VERDICT = "verdict"
 settled_key = pytest.StashKey[dict[str, float]]()
-verdicts_key = pytest.StashKey[dict[str, Verdict]]()
 steps_key = pytest.StashKey[dict[str, tuple[tuple[str, ...], tuple[Step, ...]]]]()
 unusable_key = pytest.StashKey[dict[str, list[Incident]]]()
-others_key = pytest.StashKey[list[dict[str, Any]]]()
 began_key = pytest.StashKey[float]()
 watched_key = pytest.StashKey[servers.Watched]()
 
@@ -44,17 +40,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("labs")
     group.addoption("--seed", type=int, help="Repeat a run with the same users and data.")
     group.addoption("--step", type=int, action="append", help="Judge only this step; may be repeated.")
-    group.addoption("--verdicts", type=Path, help="Write all verdicts to this file as JSON.")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "check(points): one thing for which a lab is graded")
     config.addinivalue_line("markers", "disturbs: stops parts of the system, so it runs alone")
-    config.stash[verdicts_key] = {}
     config.stash[settled_key] = {}
     config.stash[steps_key] = {}
     config.stash[unusable_key] = {}
-    config.stash[others_key] = []
     seed = config.getoption("--seed")
     worker: dict[str, Any] = getattr(config, "workerinput", {})
     config.option.seed = worker.get("seed", secrets.randbelow(10**6) if seed is None else seed)
@@ -223,51 +216,3 @@ def _keep_details(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
         return
     with (home.root / "checks.log").open("a") as out:
         out.write(f"{time.strftime('%F %T')} {item.nodeid}\n{call.excinfo.getrepr(style='long')}\n")
-
-
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    for name, value in report.user_properties:
-        if name == VERDICT:
-            _config.stash[verdicts_key][report.nodeid] = from_dict(dict(value))  # type: ignore[call-overload]
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
-    # The report of a file that cannot be imported is an object of another kind, without this attribute.
-    verdicts = [value for name, value in getattr(report, "user_properties", []) if name == VERDICT]
-    if report.passed or not verdicts:
-        return None
-    outcome = dict(verdicts[-1])["outcome"]
-    return report.outcome, {"fail": "F", "not gradable": "N", "not attempted": "-"}[outcome], outcome.upper()
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if any(verdict.outcome is Outcome.FAIL for verdict in config.stash[verdicts_key].values()):
-        terminalreporter.write_line(
-            f"Repeat this run with the same users and data: --seed {config.option.seed}"
-        )
-
-
-def pytest_sessionstart(session: pytest.Session) -> None:
-    global _config
-    _config = session.config
-
-
-_config: pytest.Config
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    verdicts = list(session.config.stash[verdicts_key].values())
-    if hasattr(session.config, "workerinput") or not verdicts:
-        return
-    if session.exitstatus in (0, 1):
-        outcomes = [verdict.outcome for verdict in verdicts]
-        if backend.kind == "inside" and {Outcome.FAIL, Outcome.NOT_ATTEMPTED} & {*outcomes}:
-            # Checks that only work outside the container must not hide what was found here.
-            outcomes = [each for each in outcomes if each is not Outcome.NOT_GRADABLE]
-        session.exitstatus = outcome.EXIT_CODES[overall(outcomes)]
-    if file := session.config.getoption("--verdicts"):
-        file.write_text(json.dumps([verdict.as_dict() for verdict in verdicts], indent=1))
-        if others := session.config.stash[others_key]:
-            file.with_name(f"{file.name}.others").write_text(json.dumps(others))

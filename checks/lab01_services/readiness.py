@@ -21,7 +21,7 @@ NAMES_IT = "`ready` must answer 503 with the name of the dependency: it tells pe
 @check(points=1)
 @pytest.mark.disturbs
 def test_alive_without_database() -> None:
-    """Without its database the service still answers at once that it lives"""
+    """While PostgreSQL is down or paused, /health still answers 200 at once"""
     with stopped("postgresql"):
         _alive_at_once("stopped")
     with frozen("postgresql"):
@@ -32,7 +32,7 @@ def test_alive_without_database() -> None:
 @check(points=2)
 @pytest.mark.disturbs
 def test_ready_without_database() -> None:
-    """Without its database the service says in time that it is not ready"""
+    """While PostgreSQL is down or paused, /ready answers 503 in time, and 200 afterwards"""
     before = at_service("/ready")
     require(
         before.status_code == 200,
@@ -55,7 +55,7 @@ def test_ready_without_database() -> None:
     _ready_again()
     with frozen("postgresql"):
         began = time.monotonic()
-        did = "GET /ready while PostgreSQL is frozen: it takes connections and says nothing"
+        did = "GET /ready while PostgreSQL is frozen: it accepts connections and does not answer"
         try:
             answer = at_service("/ready", READY_SECONDS * slow())
         except httpx.TimeoutException:
@@ -73,7 +73,7 @@ def test_ready_without_database() -> None:
 
 @contextmanager
 def frozen(unit: str) -> Iterator[None]:
-    """All processes of `unit` stand still; they go on afterwards, whatever happens."""
+    """Pause all processes of `unit`, and let them continue afterwards, whatever happens."""
     backend.freeze(unit)
     try:
         yield

@@ -23,7 +23,7 @@ def made(person: Person, **fields: object) -> dict[str, object]:
         f"POST {PATH} with {fields}",
         expected="201 Created",
         saw=said(answer),
-        means="Something new was made, so the answer is 201; 200 says that it was there already.",
+        means="A new profile was created, so the answer must be 201, as the decorator of `create` says.",
     )
     found: dict[str, object] = answer.json()
     return found

@@ -1,8 +1,10 @@
 """What other requests notice while PostgreSQL is slow, silent or down."""
 
 import time
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from contextlib import contextmanager, suppress
+from typing import Any, LiteralString
 
 import httpx
 import pytest
@@ -18,6 +20,9 @@ from lab01_services.service import PATH, at_service, made, problem
 
 HELD_SECONDS = 1.2
 CALLS = 20
+AT_ONCE = 8
+QUEUE_SECONDS = 4.0
+"""For calls that each may wait two seconds; eight in a row would take sixteen."""
 MOST_LEFT_OPEN = 10
 """A pool may grow to eight connections meanwhile; a leak leaves one for each call."""
 BLOCKS = (
@@ -38,12 +43,14 @@ DOWN = (
 @check(points=2)
 @pytest.mark.disturbs
 def test_ready_holds_up_nobody() -> None:
-    """While /ready waits for a silent PostgreSQL, others are answered; no connection stays open"""
+    """While /ready waits for a paused PostgreSQL, other requests are answered; no connection stays open"""
     before = _sessions()
     for _ in range(CALLS):
         at_service("/ready")
-    time.sleep(0.2)  # what is closed now takes a moment to be gone
-    left = _sessions() - before
+    left, deadline = CALLS, time.monotonic() + slow()
+    # PostgreSQL needs a moment to remove a connection that was closed.
+    while left > MOST_LEFT_OPEN and time.monotonic() < deadline:
+        left = _sessions() - before
     require(
         left <= MOST_LEFT_OPEN,
         f"GET /ready {CALLS} times, and counted the connections to the database of profile before and after",
@@ -53,10 +60,19 @@ def test_ready_holds_up_nobody() -> None:
         " limited number, and"
         " Consul and people ask for readiness again and again.",
     )
-    with frozen("postgresql"), ThreadPoolExecutor(4) as threads:
-        asked = [threads.submit(_quietly, "/ready") for _ in range(4)]
-        time.sleep(0.3)  # they wait for PostgreSQL now
-        _health_meanwhile("four GET /ready wait for a PostgreSQL that is frozen", asked, "ready")
+    with frozen("postgresql"), ThreadPoolExecutor(AT_ONCE) as threads:
+        asked = [threads.submit(_seconds_of, "/ready") for _ in range(AT_ONCE)]
+        time.sleep(0.3)  # they wait for PostgreSQL now, which a frozen PostgreSQL cannot confirm
+        _health_meanwhile(f"{AT_ONCE} GET /ready wait for a PostgreSQL that is frozen", asked, "ready")
+        longest = max(future.result() for future in asked)
+    require(
+        longest < QUEUE_SECONDS * slow(),
+        f"GET /ready {AT_ONCE} times at once while PostgreSQL is frozen",
+        expected=f"all answers within {QUEUE_SECONDS * slow():g} s: each call waits two seconds at most",
+        saw=f"the last answer after {longest:.1f} s",
+        means="Calls of `ready` wait for each other, for example for a lock. Each caller adds two seconds, so"
+        " no caller learns in time that the instance is not ready.",
+    )
 
 
 def _sessions() -> int:
@@ -66,11 +82,12 @@ def _sessions() -> int:
     return int(found[0]) if found else 0
 
 
-def _quietly(path: str) -> None:
-    try:
-        at_service(path)
-    except httpx.HTTPError:
-        return  # other checks judge the answer
+def _seconds_of(path: str) -> float:
+    """How long the answer took; other checks judge the answer itself."""
+    began = time.monotonic()
+    with suppress(httpx.HTTPError):
+        at_service(path, 20)
+    return time.monotonic() - began
 
 
 def _health_meanwhile(how: str, running: list[Future[Any]], name: str) -> None:
@@ -101,31 +118,82 @@ def _health_meanwhile(how: str, running: list[Future[Any]], name: str) -> None:
 @pytest.mark.disturbs
 def test_create_and_read_hold_up_nobody(ada: Person, bob: Person) -> None:
     """While POST and GET wait for a locked table, other requests are answered"""
+    row = "INSERT INTO user_profiles (user_id, preferences, version) VALUES (%s, '{}', 1)"
+    with ThreadPoolExecutor(1) as threads, _row_held(row, bob):
+        threads.submit(bob.http.post, PATH, json={"city": "Bonn"})
+        _until_one_waits()
+        for name, method in (("create", "POST"), ("read", "GET")):
+            _another_user(name, method, ada)
     _held_up("create", lambda: bob.http.post(PATH, json={"city": "Bonn"}))
     _held_up("read", lambda: ada.http.get(PATH))
 
 
 @check(points=2)
 @pytest.mark.disturbs
-def test_update_and_delete_hold_up_nobody(ada: Person) -> None:
+def test_update_and_delete_hold_up_nobody(ada: Person, bob: Person) -> None:
     """While PUT and DELETE wait for a locked table, other requests are answered"""
     made(ada)
+    made(bob)
     _held_up("update", lambda: ada.http.put(PATH, json={"city": "Bonn"}))
+    for name, method in (("update", "PUT"), ("delete", "DELETE")):
+        row = "SELECT id FROM user_profiles WHERE user_id = %s FOR UPDATE"
+        with ThreadPoolExecutor(1) as threads, _row_held(row, bob):
+            threads.submit(bob.http.request, method, PATH, json={"city": "Bonn"})
+            _until_one_waits()
+            _another_user(name, method, ada)
     _held_up("delete", lambda: ada.http.delete(PATH))
 
 
+@contextmanager
+def _row_held(statement: LiteralString, person: Person) -> Iterator[None]:
+    """One user's row is locked, so that requests of this user wait, and those of other users do not."""
+    with postgresql("profile") as holder:
+        holder.execute(statement, (person.id,))
+        try:
+            yield
+        finally:
+            holder.rollback()
+
+
+def _until_one_waits() -> None:
+    """Return when a transaction waits for another one."""
+    deadline = time.monotonic() + HELD_SECONDS
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype IN ('transactionid', 'tuple')"
+    with postgresql("profile") as connection:
+        while time.monotonic() < deadline and not (connection.execute(waiting).fetchone() or [0])[0]:
+            time.sleep(0.02)
+
+
+def _another_user(name: str, method: str, person: Person) -> None:
+    """A request of a user whose row is not locked is answered at once."""
+    did = f"{method} {PATH} as one user while the same request of another user waits for a locked row"
+    began = time.monotonic()
+    with suppress(httpx.HTTPError):
+        body = {"city": "Rome"} if method in ("POST", "PUT") else None
+        person.http.request(method, PATH, json=body, timeout=slow())
+    late = time.monotonic() - began
+    require(
+        late < slow() / 2,
+        did,
+        expected=f"an answer within {slow() / 2:g} s",
+        saw=f"an answer, or none, after {late:.1f} s",
+        means=f"`{name}` makes the requests of all users wait for each other, for example for one lock. One"
+        " slow row of one user then stops the service for all users.",
+    )
+
+
 def _held_up(name: str, ask: Any) -> None:
-    with ThreadPoolExecutor(2) as threads, postgresql("profile") as holder:
+    with ThreadPoolExecutor(AT_ONCE) as threads, postgresql("profile") as holder:
         holder.execute("LOCK TABLE user_profiles IN ACCESS EXCLUSIVE MODE")
         try:
-            running = [threads.submit(ask) for _ in range(2)]
+            running = [threads.submit(ask) for _ in range(AT_ONCE)]
             deadline = time.monotonic() + HELD_SECONDS
             waiting = (
                 "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'user_profiles'::regclass"
             )
             while time.monotonic() < deadline and not (holder.execute(waiting).fetchone() or [0])[0]:
                 time.sleep(0.02)
-            _health_meanwhile("two other requests wait for a lock of PostgreSQL", running, name)
+            _health_meanwhile(f"{AT_ONCE} other requests wait for a lock of PostgreSQL", running, name)
         finally:
             holder.rollback()
 

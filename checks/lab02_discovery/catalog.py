@@ -56,7 +56,7 @@ def _why_absent(found: list[dict[str, Any]], tags: list[str]) -> str:
 
 
 def restarted(old: int | None) -> None:
-    """The supervisor has started profile anew, and it listens (a start that is cut short enters nothing)."""
+    """The supervisor has restarted profile, and it listens (a start that is cut short registers nothing)."""
     eventually(
         lambda: (
             backend.pid_of("profile") not in (None, old) and checked_http.get(f"{ENDPOINTS['profile']}/docs")

@@ -87,15 +87,18 @@ def test_leaves_on_sigterm() -> None:
 LEAVE = """
 reg = registry()
 for line in sys.stdin:
-    reg.deregister(line.strip())
-    say("returned")
+    try:
+        reg.deregister(line.strip())
+        say("returned")
+    except Exception:
+        say("raised")
 """
 
 
 @check(points=2)
 def test_only_this_instance_leaves(lab: Exercise, rng: Random) -> None:
     """deregister() removes the instance of this id, and no other one"""
-    with probe(lab, rng, LEAVE) as (name, module, _):
+    with probe(lab, rng, LEAVE) as (name, module, proxy):
         for number in (1, 2):
             put(name, number, "passing")
         module.tell(f"{name}-1")
@@ -117,6 +120,18 @@ def test_only_this_instance_leaves(lab: Exercise, rng: Random) -> None:
             expected=f"{name}-2",
             saw=f"{len(passing)} passing instances",
             means="`deregister` must not disturb the health of the other instances.",
+        )
+        proxy.closed = True
+        module.tell(f"{name}-2")
+        said = module.hear("deregister() to return or to raise", 15)
+        require(
+            said == "raised",
+            "called your deregister() while Consul does not answer",
+            expected="an exception, such as the one that py-consul raises",
+            saw=said,
+            means="`deregister` hides the error. The chassis logs it: the entry is still in the"
+            " catalog, and the"
+            " gateway sends requests to a closed port.",
         )
 
 

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from random import Random
 
@@ -11,6 +11,7 @@ from grading.outcome import require
 from grading.plugin import check
 from grading.reach import consul
 from grading.recording_proxy import Asked, RecordingProxy
+from grading.system import eventually
 
 from lab.course.exercise import Exercise
 from lab.probes.readiness import slow
@@ -102,8 +103,8 @@ def test_watch(lab: Exercise, rng: Random) -> None:
         require(said == wanted, did, expected=wanted, saw=said, means=CRITICAL.replace("healthy", "watch"))
         _change_while_the_consumer_works(name, module)
         _waits_for_changes(name, module, proxy)
-        _sees_changes(name, module)
-        _only_changes(name, module)
+        _sees_changes(name, module, proxy)
+        _only_changes(name, module, proxy)
         _index_goes_back(name, module, proxy)
 
 
@@ -119,13 +120,29 @@ def _two_instances(lab: Exercise, rng: Random, program: str) -> Iterator[tuple[s
 def _change_while_the_consumer_works(name: str, module: Beside) -> None:
     """The generator stands at its yield: what changes now has to be in its next list."""
     turned(name, 2, "passing")
-    time.sleep(0.3)  # the change is complete before the consumer comes back
+    passing = f"/v1/health/service/{name}?passing=true"
+    eventually(lambda: len(consul("GET", passing)) == 2, within=5, what="Consul to know of the change")
     _next_list(
         name, module, [1, 2], "watch() after an instance turned passing while the consumer worked",
         "A change between two questions was lost. The index must come from the same answer as the list"
         " that was"
         " yielded; then Consul answers the next question at once.",
     )  # fmt: skip
+
+
+def _back_to_wait(module: Beside, proxy: RecordingProxy) -> None:
+    """Let the generator continue, until its next question is with Consul."""
+    before = len(proxy.asked)
+    module.tell("next")
+    _until(lambda: len(proxy.asked) > before)
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    """Wait for at most two seconds; what follows judges what did not happen."""
+    deadline = time.monotonic() + 2
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(0.05)  # the proxy has recorded the question, and passes it on now
 
 
 def _next_list(name: str, module: Beside, numbers: list[int], what: str, means: str, port: int = 9) -> None:
@@ -151,8 +168,7 @@ def _hears(
 
 
 def _waits_for_changes(name: str, module: Beside, proxy: RecordingProxy) -> None:
-    module.tell("next")
-    time.sleep(0.3)  # the watcher has gone back to wait
+    _back_to_wait(module, proxy)
     before = len(proxy.asked)
     time.sleep(QUIET)  # what is measured is how much is asked meanwhile
     requests = proxy.asked[before:]
@@ -170,20 +186,20 @@ def _words(requests: list[Asked]) -> str:
     return ", ".join(f"{asked.method} {asked.path}" for asked in requests)
 
 
-def _sees_changes(name: str, module: Beside) -> None:
+def _sees_changes(name: str, module: Beside, proxy: RecordingProxy) -> None:
     for change, numbers in (("critical", [1]), ("passing", [1, 2])):
         began = time.monotonic()
         turned(name, 2, change)
         means = "A blocking query returns at once when something changes; polling sees it at its next turn."
         _hears(name, module, numbers, began, f"watch() while one instance turns {change}", means)
-        module.tell("next")
-        time.sleep(0.3)  # the watcher has gone back to wait; a change before that would prove nothing
+        _back_to_wait(module, proxy)  # a change before that would prove nothing
 
 
-def _only_changes(name: str, module: Beside) -> None:
+def _only_changes(name: str, module: Beside, proxy: RecordingProxy) -> None:
     """A check that writes another text moves Consul's index, and the instances are the same."""
+    before = len(proxy.asked)
     turned(name, 2, "passing", "another text")
-    time.sleep(0.3)  # a list would have come by now
+    _until(lambda: len(proxy.asked) > before)  # the next question: there was no list in between
     began = time.monotonic()
     put(name, 2, "passing", port=10)
     said = module.hear("watch() to yield the new port", 6, MOVED)
@@ -213,13 +229,11 @@ BACKWARDS = (
 
 
 def _index_goes_back(name: str, module: Beside, proxy: RecordingProxy) -> None:
-    module.tell("next")
-    time.sleep(0.5)  # the watcher has gone back to wait
+    _back_to_wait(module, proxy)
     proxy.ahead = 0
     turned(name, 2, "critical")
     module.hear("watch() to see a change", 6, BACKWARDS)
-    module.tell("next")
-    time.sleep(0.5)
+    _back_to_wait(module, proxy)
     began = time.monotonic()
     turned(name, 2, "passing")
     said = module.hear("watch() to see a change after the index of Consul went backwards", 6, BACKWARDS)

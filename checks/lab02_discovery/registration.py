@@ -6,6 +6,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from grading.learner_process import Beside
 from grading.outcome import require
 from grading.plugin import check
 from grading.reach import consul
@@ -24,6 +25,12 @@ for _ in range(2):
     reg.register(instance(1))
 reg.register(instance(2, port=10))
 say("registered")
+sys.stdin.readline()
+try:
+    reg.register(instance(1))
+    say("returned")
+except Exception:
+    say("raised")
 """
 
 
@@ -35,10 +42,35 @@ def test_registered_with_a_check(lab: Exercise, rng: Random) -> None:
         module.hear("register() to return", 15)
         _look_at_the_entries(name)
         _look_at(registration(proxy, name), f"{HOST}:9")
-        _look_into_the_catalog(_entered_anew())
+        _only_registers(module, proxy)
+        _look_into_the_catalog(_registered_again())
 
 
-def _entered_anew() -> list[dict[str, Any]]:
+def _only_registers(module: Beside, proxy: RecordingProxy) -> None:
+    """register() removes nothing, and reports that Consul does not answer."""
+    removed = [asked.path for asked in proxy.writes() if "deregister" in asked.path]
+    require(
+        not removed,
+        "your register() beside the system, and looked at its requests to Consul",
+        expected="registrations only",
+        saw=", ".join(removed),
+        means="`register` removes an entry before it registers. In between the gateway has no"
+        " instance. An entry"
+        " with the same id is replaced anyway.",
+    )
+    proxy.closed = True
+    module.tell("register")
+    said = module.hear("register() to return or to raise", 15)
+    require(
+        said == "raised",
+        "your register() beside the system, while Consul does not answer",
+        expected="an exception, such as the one that py-consul raises",
+        saw=said,
+        means="`register` hides the error. Its caller, `stay_registered`, takes the instance for registered.",
+    )
+
+
+def _registered_again() -> list[dict[str, Any]]:
     """The entries of profile after a restart: what an earlier registration left behind must not count."""
     pid = backend.pid_of("profile")
     backend.signal("profile", signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Who is registered stays so, whatever Consul forgets."""
+"""A registered instance stays registered, whatever Consul forgets."""
 
 import json
 import time
@@ -212,9 +212,7 @@ ANY_ERROR = (
 def _ends(module: Beside) -> None:
     for every in (EVERY, SELDOM):
         if every == SELDOM:
-            module.tell("seldom")
-            module.hear("stay_registered() to begin again")
-            time.sleep(0.5)  # it has begun its pause
+            _begin_to_pause(module)
         module.tell("leave")
         said = module.hear("stay_registered() to end after `left` was set", 12)
         require(
@@ -226,6 +224,13 @@ def _ends(module: Beside) -> None:
             " each look, and"
             " pause with `left.wait(every)`, which returns as soon as `left` is set; `time.sleep` does not.",
         )
+
+
+def _begin_to_pause(module: Beside) -> None:
+    looks = _seen(module)["looks"]
+    module.tell("seldom")
+    module.hear("stay_registered() to begin again")
+    eventually(lambda: _seen(module)["looks"] > looks, within=5, what="the first look, before the pause")
 
 
 def _seen(module: Beside) -> dict[str, int]:

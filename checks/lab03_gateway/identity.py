@@ -1,4 +1,4 @@
-"""Who writes is known, and nobody can claim to be somebody else."""
+"""A write needs a token, and no client can claim to be another user."""
 
 from random import Random
 
@@ -34,11 +34,17 @@ def test_writes_need_a_token() -> None:
                     " forwardAuth in its chain, for every method.",
                 )
         reached = [(method, path) for method, path, _ in posts.seen]
-        means = "The gateway must ask auth before it passes anything on."
+        means = (
+            "The request reached posts. forwardAuth must be in the chain of the route, in front"
+            " of the service."
+        )
         require(not reached, "writes without a token", expected="nothing at posts", saw=reached, means=means)
         for _ in range(4):
             answer = http.get(POSTS, params={"limit": 1})
-            means = "Posts are public to read."
+            means = (
+                "Posts are public to read: a route with needs_user=False must have no"
+                " forwardAuth in its chain."
+            )
             require(answer.status_code == 200, f"GET {POSTS}", expected="200", saw=said(answer), means=means)
 
 

@@ -1,4 +1,4 @@
-"""A service's rules as they stand in Consul KV."""
+"""A service's rules in Consul KV."""
 
 import base64
 

@@ -55,7 +55,7 @@ def test_limit_where_it_belongs(lab: Exercise, rng: Random) -> None:
             saw=burst,
             means="`limit` is (average, burst). If they are exchanged, one request at a time passes and"
             " then 25 a second:"
-            " people are refused, and who guesses passwords is not.",
+            " people are refused, and a program that guesses passwords is not.",
         )
         guarded = [http.get(f"/{name}/guarded").status_code for _ in range(12)]
         require(
@@ -101,7 +101,9 @@ def test_two_instances_share_and_one_may_die() -> None:
         eventually(
             lambda: ask(20)["200"] and answered(backend, second, POSTS) >= 5,
             within=15,
-            what="a second instance of posts to get a share",
+            what="a second instance of posts to get a share of the requests",
+            means="The gateway sends all requests to one instance. `rule_set` must write"
+            " `routers/…/service` = posts@consulcatalog; then Traefik takes the instances from Consul.",
         )
         with ThreadPoolExecutor(workers) as pool:
             running = [pool.submit(ask, 60) for _ in range(workers)]
@@ -114,7 +116,9 @@ def test_two_instances_share_and_one_may_die() -> None:
             f"{60 * workers} reads by {workers} clients while one of two instances was killed",
             expected=f"at most {3 * workers} failed: those in flight, and those that met it dying",
             saw=f"{lost.total()} failed: {dict(lost)}",
-            means="Until Consul notices, the gateway has to try the next instance.",
+            means="Until Consul notices the death, the gateway has to try the next instance."
+            " `rule_set` must put the"
+            " middleware `again` (retry) into the chain of each router.",
         )
     eventually(lambda: ask(10)["200"] == 10, within=10, what="all reads to succeed with one instance")
 

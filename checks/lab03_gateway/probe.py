@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 from grading import checked_http
 from grading.learner_process import Beside, beside
+from grading.outcome import wrong
 from grading.reach import Recorder, consul, environment, recorder
 from grading.recording_proxy import RecordingProxy, recording_proxy
 from grading.stack import ENDPOINTS
@@ -27,7 +28,7 @@ from lab03_gateway.posts import GATEWAY
 
 SECRET = "s" * 20
 PROGRAM = """
-import consul, json, os, sys
+import consul, contextlib, json, os, sys
 from civildiy.chassis.discovery.gateway_rules import *
 from civildiy.chassis.discovery import gateway_rules
 name, host, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
@@ -37,6 +38,17 @@ store = RouteStore(client, name)
 def route(fields):
     limit = fields.pop("limit")
     return Route(**fields, limit=tuple(limit) if limit else None)
+@contextlib.contextmanager
+def replaced(stand_in):
+    own = gateway_rules._validate
+    def refuse(*arguments):
+        raise RulesRefused("refused by the check")
+    if stand_in:
+        gateway_rules._validate = refuse
+    try:
+        yield
+    finally:
+        gateway_rules._validate = own
 for line in sys.stdin:
     what, given = json.loads(line)
     try:
@@ -46,10 +58,12 @@ for line in sys.stdin:
             answer = store.publish(given)
         else:
             routes = [route(fields) for fields in given["routes"]]
-            answer = rule_set(name, routes, secret=given["secret"], auth_check_url=given["auth"])
-            if what == "both":
-                store.publish(answer)
-                answer = "published"
+            if what == "validate":
+                gateway_rules._validate(name, routes)
+                answer = "accepted"
+            else:
+                with replaced(what == "validates"):
+                    answer = rule_set(name, routes, secret=given["secret"], auth_check_url=given["auth"])
     except RulesRefused as refused:
         answer = "RulesRefused: " + " ".join(str(refused).split())
     except NotImplementedError:
@@ -84,10 +98,15 @@ class Probe:
         given = {"routes": [asdict(route) for route in routes], "secret": SECRET, "auth": auth or self.auth}
         return self._ask("rule_set", given, "rule_set() to return")
 
-    def both(self, routes: Sequence[Route], case: str) -> str:
-        """Whether the learner's rule_set() and publish() take the routes: 'published', or what was raised."""
+    def validate(self, routes: Sequence[Route], case: str) -> str:
+        """'accepted' when the learner's _validate() takes the routes, or what was raised."""
+        given = {"routes": [asdict(route) for route in routes]}
+        return str(self._ask("validate", given, f"_validate() with the rule set '{case}'"))
+
+    def validates(self, routes: Sequence[Route]) -> Any:
+        """What the learner's rule_set() does while a stand-in for _validate() refuses everything."""
         given = {"routes": [asdict(route) for route in routes], "secret": SECRET, "auth": self.auth}
-        return str(self._ask("both", given, f"rule_set and publish with the rule set '{case}'"))
+        return self._ask("validates", given, "rule_set() to return")
 
     def publish(self, keys: Mapping[str, str]) -> Any:
         """What the learner's publish() returns, or what was raised, as text."""
@@ -144,8 +163,6 @@ def live_probe(lab: Exercise, rng: Random, auth: str = "") -> Iterator[tuple[Pro
 
 def refuse_good(saw: str) -> None:
     """Good routes were not taken. Raises Wrong."""
-    from grading.outcome import wrong
-
     wrong("called rule_set() with good routes", expected="keys and values", saw=saw,
           means="rule_set() raised for routes that Traefik can read. If it is RulesRefused, look at"
           " `_validate` (step 3).")  # fmt: skip
@@ -157,7 +174,7 @@ def publish_live(service: Probe, keys: Mapping[str, str], http: httpx.Client, pa
     eventually(
         lambda: http.get(path).status_code == 200,
         within=8,
-        what=f"GET {path} to reach the service, whose keys stand in Consul KV",
+        what=f"GET {path} to reach the service, whose keys are in Consul KV",
         means="The gateway has no router that matches this path, or its chain of middlewares names one"
         " that does not"
         " exist. Compare the keys of the router with those of the picture on the page.",

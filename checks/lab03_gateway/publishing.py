@@ -50,7 +50,7 @@ def test_one_transaction(lab: Exercise, rng: Random) -> None:
         consul("DELETE", f"/v1/kv/{ROOT}/{kind}/posts-?recurse=true")
     eventually(
         lambda: keys_of("posts"), within=8, what="the rules of posts to come back after they were deleted",
-        means="`publish` is called every 2 s. It must compare what is wanted with what stands in KV now.",
+        means="`publish` is called every 2 s. It must compare what is wanted with what is in KV now.",
     )  # fmt: skip
     time.sleep(0.5)  # a writer that goes key by key gets the time to go on
     indexes = {index for _, index in keys_of("posts").values()}
@@ -84,6 +84,7 @@ def test_publish_minds_its_limits(lab: Exercise, rng: Random) -> None:
         _unchanged(service)
         _neighbours(service)
         _too_much(service)
+        _too_large(service)
         service.proxy.closed = True
         said = service.publish(_keys(3))
         require(
@@ -97,7 +98,7 @@ def test_publish_minds_its_limits(lab: Exercise, rng: Random) -> None:
 
 
 def _keys(number: int, value: str = "1") -> dict[str, str]:
-    """Values that harm nobody: a middleware that no router uses."""
+    """Values without effect: a middleware that no router uses."""
     return {f"middlewares/NAME-many/headers/customRequestHeaders/X-{n:03}": value for n in range(number)}
 
 
@@ -121,7 +122,7 @@ def _unchanged(service: Probe) -> None:
 
 
 def _neighbours(service: Probe) -> None:
-    """Keys of a service whose name begins alike, and keys of nobody."""
+    """Keys of a service whose name begins alike, and keys that belong to no service."""
     others = [f"{ROOT}/routers/{service.name}2-a/priority",
               f"{ROOT}/middlewares/{service.name}2-a/retry/attempts",
               f"{ROOT}/middlewares/{service.name}x/retry/attempts"]  # fmt: skip
@@ -143,6 +144,22 @@ def _neighbours(service: Probe) -> None:
         means="`publish` removed keys that are not its own: names of two services can begin alike."
         " `self.current()`"
         " holds exactly the keys of this service.",
+    )
+
+
+def _too_large(service: Probe) -> None:
+    """Consul refuses a value of more than 512 KiB."""
+    service.publish({})
+    said = service.publish(
+        _of(service, {"middlewares/NAME-large/headers/customRequestHeaders/X": "x" * 600_000})
+    )
+    require(
+        isinstance(said, str) and not said.startswith("RulesRefused"),
+        "called publish() with a value of 600,000 bytes, which Consul refuses",
+        expected="consul.ConsulException to be raised",
+        saw=said,
+        means="`publish` hides that Consul refused the transaction, so nothing was written. Let the exception"
+        " pass: the chassis reports it and tries again in 2 s.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Which rule sets are refused, and which are not."""
+"""Which rule sets _validate() refuses, and which it accepts."""
 
 from random import Random
 
@@ -7,7 +7,6 @@ from grading.plugin import check
 
 from civildiy.chassis.discovery.gateway_rules import Route
 from lab.course.exercise import Exercise
-from lab03_gateway.kv import keys_of
 from lab03_gateway.probe import good_routes, probe
 
 
@@ -21,6 +20,8 @@ def good_cases(name: str) -> dict[str, list[Route]]:
         "no spaces": f"Path(`/a`)&&{nowhere}||Path(`/{name}/b`)&&!Method(`GET`)",
         "brackets and operators inside backticks": f"PathRegexp(`^/(a|b)$`) && {nowhere}",
     }
+    rules["forty matchers"] = " || ".join(f"Path(`/{name}/{n}`)" for n in range(40))
+    rules["twenty pairs of brackets"] = "(" * 20 + nowhere + ")" * 20
     found = {case: [Route("a", rule, 10)] for case, rule in rules.items()}
     found["priorities 1 and 9999"] = [Route("a", nowhere, 1), Route("b", nowhere, 9999)]
     found["the least limit, (1, 1)"] = [Route("a", nowhere, 10, limit=(1, 1))]
@@ -56,6 +57,9 @@ def bad_cases(name: str) -> dict[str, list[Route]]:
         "words between": f"{path} and Method(`GET`)",
         "empty": "",
         "spaces only": "  ",
+        "a letter M beside a matcher": f"M && {path}",
+        "no operator between two brackets": f"({path})({path})",
+        "forty matchers and an operator at the end": " || ".join([path] * 40) + " ||",
     }
     good = Route("a", path, 10)
     found: dict[str, list[Route]] = {"no routes": []}
@@ -72,6 +76,10 @@ def bad_cases(name: str) -> dict[str, list[Route]]:
         "priority -1": [Route("a", path, -1)],
         "priority 10000": [Route("a", path, 10_000)],
         "a name with a slash": [Route("a/b", path, 10)],
+        "a bad limit after a good route": [good, Route("b", path, 10, limit=(0, 1))],
+        "a bad name after a good route": [good, Route("B", path, 10)],
+        "a name with a space": [Route("a b", path, 10)],
+        "a name with a letter that is not ASCII": [Route("\u00e4", path, 10)],
         "a name in capital letters": [Route("Abc", path, 10)],
         "a name with a newline": [Route("a\n", path, 10)],
         "a name with a dot": [Route("a.b", path, 10)],
@@ -82,34 +90,45 @@ def bad_cases(name: str) -> dict[str, list[Route]]:
 
 @check(points=3)
 def test_broken_rules_are_refused(lab: Exercise, rng: Random) -> None:
-    """A broken rule set is refused before it reaches KV, and a good one is not"""
+    """_validate() refuses each kind of broken rule set, names the router, and accepts good ones"""
     with probe(lab, rng) as service:
         for case, routes in good_cases(service.name).items():
-            said = service.both(routes, case)
-            before = keys_of(service.name)
+            said = service.validate(routes, case)
             require(
-                said == "published" and before,
-                f"rule_set and publish with the good rule set '{case}': {_shown(routes)}",
-                expected="keys in KV",
+                said == "accepted",
+                f"called _validate() with the good rule set '{case}': {_shown(routes)}",
+                expected="no exception",
                 saw=said,
                 means="Traefik can read this rule set. If it is refused, nobody can change the rules of a"
-                " service that"
-                " needs it. Look at `_validate` for names, priorities and limits, at `_validate_rule` for"
-                " rules.",
+                f" service that needs it. {WHERE}",
             )
         for case, routes in bad_cases(service.name).items():
-            said = service.both(routes, case)
-            after = keys_of(service.name)
+            said = service.validate(routes, case)
+            did = f"called _validate() with the rule set '{case}': {_shown(routes)}"
             require(
-                said.startswith("RulesRefused") and after == before,
-                f"rule_set and publish with the rule set '{case}': {_shown(routes)}",
-                expected="RulesRefused, and KV as it was",
-                saw=f"{said}; KV {'as it was' if after == before else 'changed'}",
+                said.startswith("RulesRefused"),
+                did,
+                expected="RulesRefused to be raised",
+                saw=said,
                 means="Traefik cannot use this rule set, and one key that it cannot read stops all later"
-                " changes of all"
-                " services. `rule_set` must call `_validate`, and `_validate` must call `_validate_rule`"
-                " for each rule.",
+                f" changes of all services. {WHERE}",
             )
+            name = f"{service.name}-{routes[0].name.strip()}" if len(routes) == 1 else service.name
+            require(
+                name in said,
+                did,
+                expected=f"a message with the router's name, {name}" if routes else f"a message with {name}",
+                saw=said,
+                means="The message must name the router and the reason: a service has many routes, and its"
+                " author must find the one that is refused.",
+            )
+
+
+WHERE = (
+    "Names, priorities and limits are the work of `_validate`, rules that of `_validate_rule`, which"
+    " `_validate`"
+    " must call for each route."
+)
 
 
 def _shown(routes: list[Route]) -> str:

@@ -92,7 +92,7 @@ def test_forged_token_is_refused(ada: Person, bob: Person, kind: str) -> None:
 
 @check(points=2)
 @pytest.mark.disturbs
-def test_unknown_keys_cost_nothing() -> None:
+def test_unknown_keys_cost_nothing(ada: Person) -> None:
     """Tokens with invented key ids do not make auth query its database each time"""
     _, key = signing_key()
     tokens = [
@@ -100,12 +100,26 @@ def test_unknown_keys_cost_nothing() -> None:
     ]
     waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'signing_keys'::regclass"
     with ThreadPoolExecutor(STRANGERS) as threads, postgresql("auth") as holder:
-        # Whoever looks for keys waits here and can be counted; auth's own regular look is among them.
+        # Every query for keys waits here and can be counted; auth's own regular one is among them.
         holder.execute("LOCK TABLE signing_keys IN ACCESS EXCLUSIVE MODE")
         answers = [threads.submit(validate, token) for token in tokens]
         wait(answers, LOOK_SECONDS * slow())
         found = holder.execute(waiting).fetchone()
+        began = time.monotonic()
+        good = threads.submit(validate, ada.token)
+        wait([good], LOOK_SECONDS * slow())
+        late = time.monotonic() - began
         holder.rollback()
+    require(
+        late < LOOK_SECONDS * slow(),
+        f"asked auth about a good token while {STRANGERS} tokens with invented key ids wait for a"
+        " locked table",
+        expected="an answer at once: its key is known",
+        saw=f"no answer within {late:.1f} s",
+        means="`user_id` makes tokens wait for each other, for example for one lock. Anybody can"
+        " then stop all"
+        " protected requests with tokens that cost nothing to make.",
+    )
     looking = int(found[0]) if found else 0
     require(
         looking < LEAST_WAITING,
@@ -114,7 +128,7 @@ def test_unknown_keys_cost_nothing() -> None:
         expected=f"fewer than {LEAST_WAITING} at the same time: auth's regular query, and one for all of"
         " these tokens",
         saw=f"{looking} at the same time",
-        means="Each token with an unknown key makes auth query its database, so anybody can keep the"
+        means="Each token with an unknown key makes auth query its database, so any client can keep the"
         " database busy with"
         " tokens that cost nothing to make. Leave it to `_verify`, which asks `look_again` at most once a"
         " second.",

@@ -1,4 +1,4 @@
-"""Passwords.hash() and verify() called beside the system: whom they hold up, and what they answer."""
+"""Passwords.hash() and verify() called beside the system: the event loop meanwhile, and the answers."""
 
 import json
 
@@ -12,6 +12,7 @@ from lab04_auth.programs import PASSWORDS
 LEAST_TURNS = 4
 """Of the event loop while one hash is computed: it takes some 30 ms, and the program looks every 2 ms."""
 AT_ONCE = 2
+CALLS, MOST_ENTRIES, MOST_THREADS = 24, 8, 12
 ANSWERS = (
     ("the right password", True),
     ("the right password (100 characters) and one more", False),
@@ -20,6 +21,10 @@ ANSWERS = (
     ("any password for an unknown user (stored is None)", False),
     ("the password of the comparison hash for an unknown user (stored is None)", False),
     ("a stored text that is no hash", False),
+    ("the right password, which begins and ends with white space", True),
+    ("the right password without its white space at both ends", False),
+    ("the right password with one space instead of two", False),
+    ("an empty password", False),
 )
 
 
@@ -29,9 +34,19 @@ def test_hashing_leaves_the_event_loop_free(lab: Exercise) -> None:
     with beside(lab, "auth", PASSWORDS, only=("civildiy.auth.passwords",)) as module:
         turns: int = json.loads(module.hear("hash() to return", 20))
         _free("hash", "hash", turns)
-        known, unknown = json.loads(module.hear("verify() to return", 20))
+        known, unknown, computed = json.loads(module.hear("verify() to return", 20))
         _free("verify", "verify for a known user", known)
         _free("verify", "verify for an unknown user", unknown)
+        require(
+            computed >= 1,
+            "called verify() for an unknown user (stored is None) beside the system, and looked at"
+            " its threads",
+            expected="a computation of Argon2, as for a wrong password",
+            saw="none",
+            means="`verify` in passwords.py does not compare for an unknown user. A pause of a fixed"
+            " length differs"
+            " from a computation on every machine and under load: compare with `self._nobody`.",
+        )
         for name, most in zip(
             ("hash", "verify"), json.loads(module.hear("eight calls at once", 30)), strict=True
         ):
@@ -46,6 +61,8 @@ def test_hashing_leaves_the_event_loop_free(lab: Exercise) -> None:
                 " requests.",
             )
         answers = json.loads(module.hear("verify() to answer", 20))
+        answers += json.loads(module.hear("verify() to answer", 20))
+        _leaves_nothing(*json.loads(module.hear("24 calls one after the other", 40)))
     for (case, wanted), found in zip(ANSWERS, answers, strict=True):
         require(
             found is wanted,
@@ -56,6 +73,26 @@ def test_hashing_leaves_the_event_loop_free(lab: Exercise) -> None:
         )
 
 
+def _leaves_nothing(entries: int, threads: int) -> None:
+    did = f"called hash() and verify() {CALLS} times beside the system, one after the other"
+    require(
+        entries <= MOST_ENTRIES,
+        did,
+        expected=f"at most {MOST_ENTRIES} more entries in dictionaries, lists and sets of passwords.py",
+        saw=f"{entries} more",
+        means="passwords.py remembers passwords or answers. What is kept grows with each login, and passwords"
+        " must not stay in memory: compute each answer.",
+    )
+    require(
+        threads <= MOST_THREADS,
+        did,
+        expected=f"at most {MOST_THREADS} more threads",
+        saw=f"{threads} more",
+        means="Each call leaves a thread behind, until the process cannot start another one. Use"
+        " `asyncio.to_thread`, whose threads are used again.",
+    )
+
+
 def _free(name: str, what: str, turns: int) -> None:
     require(
         turns >= LEAST_TURNS,
@@ -63,6 +100,6 @@ def _free(name: str, what: str, turns: int) -> None:
         expected=f"at least {LEAST_TURNS} turns",
         saw=f"{turns} turns",
         means=f"`{name}` in passwords.py computes on the event loop. Until it is done this process"
-        " answers nobody, so"
+        " answers no request, so"
         " the gateway waits with every protected request of the system while people log in. Use a thread.",
     )

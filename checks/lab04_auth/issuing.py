@@ -108,6 +108,12 @@ EARLY = (
     " token must be"
     " accepted, or users are logged out right after they logged in."
 )
+LATER = "`nbf` says from when on a token is valid, and `LEEWAY_SECONDS` is the most that clocks may differ."
+NAMED = (
+    "The signature must be that of the key which the header names in `kid`. Trying other keys makes"
+    " a stolen old"
+    " key as good as each new one."
+)
 OURS = "`verify` must compare with the issuer and audience that it was given, not with fixed names."
 KEY = (
     "Only UnknownKey makes the caller load the keys again. With TokenRefused, tokens of a renewed key are"
@@ -121,30 +127,31 @@ REFUSED = "TokenRefused"
 @check(points=2)
 def test_verify_at_the_edges(lab: Exercise) -> None:
     """verify() decides right about times, subjects, missing claims, unknown keys, text that is no token"""
-    key = Ed25519PrivateKey.generate()
+    key, another = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+    keys = {"key-0": public_hex(another), "key-1": public_hex(key)}
     with beside(lab, "auth", TOKENS, only=MODULE) as module:
-        for case, token, wanted, means in _cases(key):
+        for case, token, wanted, means in _cases(key, another):
             question = {
-                "issuer": ["issuer-1", "audience-1", 600], "token": token, "keys": {"key-1": public_hex(key)},
+                "issuer": ["issuer-1", "audience-1", 600], "token": token, "keys": keys,
             }  # fmt: skip
             said = asked(module, f"verify() to return for {case}", question)
             require(
                 said == wanted,
                 f"called verify() beside the system with {case}",
-                expected="the claims of user 7" if wanted == "user 7" else f"{wanted} to be raised",
-                saw=f"claims of {said}" if said.startswith("user ") else f"{said} was raised",
+                expected=f"claims of {wanted}" if wanted.startswith("user") else f"{wanted} to be raised",
+                saw=f"claims of {said}" if str(said).startswith("user ") else f"{said} was raised",
                 means=means,
             )
 
 
-def _cases(key: Ed25519PrivateKey) -> list[tuple[str, str, str, str]]:
+def _cases(key: Ed25519PrivateKey, another: Ed25519PrivateKey) -> list[tuple[str, str, str, str]]:
     """The name of the case, the token, what must come, and what it means if something else comes."""
     now = int(time.time())
     good: dict[str, Any] = {
         "iss": "issuer-1", "aud": "audience-1", "sub": "7", "iat": now, "nbf": now, "exp": now + 600,
     }  # fmt: skip
 
-    def token(kid: str | None = "key-1", **other: object) -> str:
+    def token(kid: str | None = "key-1", key: Ed25519PrivateKey = key, **other: object) -> str:
         said = {n: value for n, value in (good | {"jti": uuid4().hex} | other).items() if value is not None}
         return jwt.api_jws.encode(  # jwt.encode refuses subjects that are no text
             json.dumps(said).encode(),
@@ -153,17 +160,26 @@ def _cases(key: Ed25519PrivateKey) -> list[tuple[str, str, str, str]]:
             {"kid": kid, "typ": "JWT"} if kid else {"typ": "JWT"},
         )
 
-    means = "This token is good in every respect."
+    means = (
+        "This token is good in every respect. `Claims` holds its `sub` as a number, and its `exp`: the caller"
+        " remembers the token until then."
+    )
+    usual = f"user 7 until {now + 600}"
     cases = [
-        ("a good token", token(), "user 7", means),
-        ("a token that ends in 30 s", token(exp=now + 30), "user 7", means),
-        ("a token that begins 3 s from now", token(iat=now + 3, nbf=now + 3), "user 7", EARLY),
+        ("a good token", token(), usual, means),
+        ("a token that ends in 30 s", token(exp=now + 30), f"user 7 until {now + 30}", means),
+        ("a token that begins 3 s from now", token(iat=now + 3, nbf=now + 3), usual, EARLY),
+        ("a token that begins 12 s from now", token(iat=now + 12, nbf=now + 12), REFUSED, LATER),
+        ("a token of another key of ours that names this one", token(key=another), REFUSED, NAMED),
+        ("a token of this key that names another one of ours", token(kid="key-0"), REFUSED, NAMED),
+        ("an issuer that begins alike", token(iss="issuer-1.example.org"), REFUSED, OURS),
+        ("an audience that begins alike", token(aud="audience-10"), REFUSED, OURS),
         ("a token that ended 2 s ago", token(exp=now - 2), REFUSED, END),
         (
             "a token that begins 60 s from now",
             token(nbf=now + 60),
             REFUSED,
-            "`nbf` says from when on it is valid.",
+            LATER,
         ),
         ("a token of the system's usual issuer", token(iss="civildiy-auth"), REFUSED, OURS),
         ("a token for the system's usual audience", token(aud="civildiy"), REFUSED, OURS),
@@ -172,8 +188,8 @@ def _cases(key: Ed25519PrivateKey) -> list[tuple[str, str, str, str]]:
     ]
     cases += [(f"a token without {claim}", token(**{claim: None}), REFUSED, REQUIRED)
               for claim in ("iss", "aud", "sub", "iat", "nbf", "exp", "jti")]  # fmt: skip
-    cases += [(f"the subject {subject!r}", token(sub=subject), REFUSED, SUBJECT)
-              for subject in ("0", "-7", "7.0", "", "admin", "\u00b2", "\u0667")]  # fmt: skip
+    subjects = ("0", "-7", "+7", " 7", "7.0", "7_0", "", "admin", "\u00b2", "\u0667")
+    cases += [(f"the subject {subject!r}", token(sub=subject), REFUSED, SUBJECT) for subject in subjects]
     head, body, _ = token().split(".")
     cases += [(f"the text {text[:12]!r}", text, REFUSED, NOISE)
               for text in ("", "x", "a.b.c", "e30.e30.", "\u00e9", f"{head}.{body}")]  # fmt: skip

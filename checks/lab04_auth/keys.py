@@ -20,7 +20,7 @@ from lab04_auth.service import AUDIENCE, GUARDED, ISSUER, JWKS, login, refused
 
 @check(points=1)
 def test_jwks_is_usable(ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Anybody can check a token with the published keys (PyJWT's own client does)"""
+    """Any client can verify a token with the published keys, as PyJWT's own client does"""
     monkeypatch.setenv("no_proxy", "*")
     client = jwt.PyJWKClient(ENDPOINTS["gateway"] + JWKS)
     did = f"jwt.PyJWKClient with {JWKS}, then jwt.decode with the key it found"
@@ -32,7 +32,8 @@ def test_jwks_is_usable(ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
             did,
             expected="the claims",
             saw=f"{type(error).__name__}: {error}",
-            means="Others cannot check tokens.",
+            means="No other program can verify tokens. `public` must hold the public key of the"
+            " newest key, by its id.",
         )
     require(
         claims["sub"] == str(ada.id), did, expected=ada.id, saw=claims["sub"], means="sub is the user's id."
@@ -40,7 +41,11 @@ def test_jwks_is_usable(ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     published = checked_http.get(ENDPOINTS["auth"] + JWKS).json()["keys"]
     private = [key for key in published if {"d", "p", "q", "k"} & key.keys()]
     require(
-        not private, f"GET {JWKS}", expected="public halves only", saw="private parts", means="All is lost."
+        not private,
+        f"GET {JWKS}",
+        expected="public halves only",
+        saw="private parts",
+        means="`public` holds private keys. A reader of the JWKS can sign tokens with them.",
     )
 
 
@@ -67,10 +72,14 @@ def test_rotation(ada: Person, rng: Random) -> None:
         did,
         expected="the old token works until it expires",
         saw=said(answer),
-        means="Forgetting the old key logs everybody out at once.",
+        means="`load` must put all keys that `_rows` returns into `public`. Without the old key all"
+        " users are logged out.",
     )
     fresh = {"Authorization": f"Bearer {jwt.encode({'sub': '1'}, 'x' * 32, headers={'kid': old})}"}
     refused(checked_http.get(ENDPOINTS["gateway"] + GUARDED, headers=fresh), "used a forged old token")
     kids = {key["kid"] for key in checked_http.get(ENDPOINTS["auth"] + JWKS).json()["keys"]}
-    means = "Others check old tokens with the old key."
+    means = (
+        "`load` must put all keys that `_rows` returns into `public`; other programs verify old"
+        " tokens with the old key."
+    )
     require({old, *made} <= kids, f"GET {JWKS}", expected="the old and the new kids", saw=kids, means=means)

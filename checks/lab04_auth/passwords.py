@@ -1,4 +1,4 @@
-"""How passwords are kept, and what a login gives away."""
+"""How passwords are stored, and what a failed login reveals."""
 
 import statistics
 import time
@@ -17,7 +17,7 @@ LEAST_KIB, LEAST_KIB_TIMES = 7168, 5 * 7168
 
 @check(points=2)
 def test_password_hashes(ada: Person, bob: Person) -> None:
-    """Passwords are kept as Argon2id that costs enough, each with a salt of its own"""
+    """Passwords are stored as Argon2id hashes that cost enough, each with a salt of its own"""
     for person in (ada, bob):
         answer = person.http.post(
             "/api/auth/register",
@@ -32,7 +32,8 @@ def test_password_hashes(ada: Person, bob: Person) -> None:
             "register",
             expected="201",
             saw=said(answer),
-            means="No account.",
+            means="Without an account no hash can be looked at. `hash` in passwords.py is part of a"
+            " registration.",
         )
     found = rows(
         "auth", "SELECT password_hash FROM users WHERE email = ANY(%s)", [f"x{ada.email}", f"x{bob.email}"]
@@ -61,7 +62,8 @@ def test_password_hashes(ada: Person, bob: Person) -> None:
         did,
         expected="two different salts",
         saw=f"salts {salts}",
-        means="With one salt for all, equal passwords show, and one table of guesses fits everybody.",
+        means="With one salt for all, equal passwords have equal hashes, and one table of guesses"
+        " fits all accounts. `self._hasher.hash` makes a new salt at each call.",
     )
 
 

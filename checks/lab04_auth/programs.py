@@ -22,7 +22,8 @@ for line in sys.stdin:
             answer = issue(asked["user"], issuer, asked["kid"], key)
         else:
             keys = {k: Ed25519PublicKey.from_public_bytes(bytes.fromhex(v)) for k, v in asked["keys"].items()}
-            answer = f"user {verify(asked['token'], issuer, keys).user_id}"
+            claims = verify(asked["token"], issuer, keys)
+            answer = f"user {claims.user_id} until {claims.expires}"
     except Exception as error:
         answer = type(error).__name__
     say(json.dumps(answer))
@@ -30,9 +31,14 @@ for line in sys.stdin:
 """issue() and verify(); what they raise is answered by its name."""
 
 PASSWORDS = """
-import asyncio, json, sys
-from civildiy.auth.passwords import Passwords
-passwords = Passwords()
+import asyncio, json, sys, threading
+from civildiy.auth import passwords as module
+passwords = module.Passwords()
+def kept():
+    # Entries of all containers that outlive a call.
+    owners = (passwords, module, module.Passwords)
+    places = [place for owner in owners for name, place in vars(owner).items() if not name.startswith("__")]
+    return sum(len(place) for place in places if isinstance(place, dict | list | set | tuple))
 async def measured(*work):
     # How often the event loop got its turn, and how many threads computed Argon2 at one moment.
     turns = most = 0
@@ -59,17 +65,24 @@ async def main():
     (hashed,), turns, _ = await measured(passwords.hash(long))
     say(json.dumps(turns))
     _, turns, _ = await measured(passwords.verify(long, hashed))
-    _, more, _ = await measured(passwords.verify(long, None))
-    say(json.dumps([turns, more]))
+    _, more, computed = await measured(passwords.verify(long, None))
+    say(json.dumps([turns, more, computed]))
     _, _, most = await measured(*[passwords.hash(long) for _ in range(8)])
     _, _, more = await measured(*[passwords.verify(long, hashed) for _ in range(8)])
     say(json.dumps([most, more]))
     pairs = [(long, hashed), (long + "x", hashed), (long[:-1], hashed), (long.upper(), hashed), (long, None),
              ("nobody has this password", None), (long, "not a hash")]
     say(json.dumps([await passwords.verify(*pair) for pair in pairs]))
+    spaced = await passwords.hash(" two  words\t")
+    pairs = [(" two  words\t", spaced), ("two  words", spaced), (" two words\t", spaced), ("", spaced)]
+    say(json.dumps([await passwords.verify(*pair) for pair in pairs]))
+    before = kept(), threading.active_count()
+    for n in range(24):
+        await (passwords.hash(f"p{n}") if n % 2 else passwords.verify(f"p{n}", hashed))
+    say(json.dumps([kept() - before[0], threading.active_count() - before[1]]))
 asyncio.run(main())
 """
-"""hash() and verify(): turns of the event loop, computations at one moment, answers."""
+"""hash() and verify(): turns of the event loop, computations at one moment, answers, what is left behind."""
 
 VALIDATION = """
 import asyncio, json, sys

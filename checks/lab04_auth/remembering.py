@@ -75,10 +75,26 @@ def test_only_good_tokens_are_remembered(lab: Exercise) -> None:
         _later_good(question)
         _headers(question)
         time.sleep(3)  # what is measured is that its time passes
-        question.wants(
-            f"Bearer {short}", "TokenRefused", "a token that was used before, and has ended since", ENDED
-        )
+        _forgets(question, short)
         _grows(question)  # last: it makes the validator drop all tokens from before
+
+
+def _forgets(question: Question, token: str) -> None:
+    """`token` was remembered and has ended since."""
+    _, _, before = question.ask(None)
+    case = "a token that was used before, and has ended since"
+    question.wants(f"Bearer {token}", "TokenRefused", case, ENDED)
+    _, _, after = question.ask(None)
+    require(
+        after < before,
+        f"{DID} with {case}, and counted what is kept",
+        expected="one token less than before",
+        saw=f"{after - before:+} tokens" if after != before else "as many tokens as before",
+        means="A token that has ended is of no use: remove it with `del self._good[token]`."
+        " Otherwise it takes the"
+        " place of a token that is still good.",
+    )
+    question.wants(f"Bearer {token}", "TokenRefused", f"{case}, a second time", ENDED)
 
 
 def _once(question: Question) -> None:
@@ -88,7 +104,7 @@ def _once(question: Question) -> None:
         f"{DID} 50 times with the same good token, and counted the calls of verify()",
         expected="user 7 each time, and one call of verify()",
         saw=f"{', '.join(answers)}, and {counted} calls of verify()",
-        means="The gateway asks this for every protected request. Look into `self._good` before you"
+        means="The gateway sends this question for every protected request. Look into `self._good` before you"
         " verify, and"
         " `self._remember` what was found good.",
     )

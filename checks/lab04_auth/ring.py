@@ -25,9 +25,17 @@ NEEDED = (
 )
 GONE = (
     "`load` keeps a key that the table no longer offers: it was withdrawn, or its last token has expired."
-    " Whoever has"
+    " A person who has"
     " its private half can make tokens as long as it is accepted. Replace `public` with what was read; do"
     " not add to it."
+)
+EMPTY = (
+    "Without rows `load` must change nothing. The first key may not have been made yet, and the keys that are"
+    " known are better than none."
+)
+LEAKS = (
+    "`load` is called every two seconds. It must give its connection back each time: use `async with"
+    " pool.connection()`, and replace the keys by those that were read."
 )
 FAILS = (
     "When PostgreSQL does not answer, `load` must raise psycopg.Error and leave the keys as they are, so"
@@ -74,7 +82,7 @@ class Table:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Nobody can read it meanwhile."""
+        """Lock the table: a query waits meanwhile."""
         with self._connection.transaction():
             self.do("LOCK TABLE {}.signing_keys IN ACCESS EXCLUSIVE MODE")
             yield
@@ -125,11 +133,20 @@ def _look_at_all(table: Table, module: Beside) -> None:
     module.hear("load() to return")
     table.remove("e")
     _loaded(module, "the key e was removed from the table", "d", "d", GONE)
+    table.remove("d")
+    _loaded(module, "the table is empty", "d", "d", EMPTY)
+    for kid in "zyxwvutsrq":  # the newest has the last name, and the smallest
+        table.add(kid, 10 + ord(kid) - ord("q"))
+    _loaded(module, "ten keys, made a second apart; the newest is q", "q", "qrstuvwxyz", NEEDED)
+    for kid in "rstuvwxyz":
+        table.remove(kid)
+    for _ in range(6):
+        _loaded(module, "only the key q is left", "q", "q", LEAKS)
     table.do("ALTER TABLE {}.signing_keys RENAME TO hidden")
     said = asked(module, "load() to return", "load")
     _raised("DatabaseError" in said, said)
     table.do("ALTER TABLE {}.hidden RENAME TO signing_keys")
-    _loaded(module, "the table was there again after load() had failed", "d", "d", FAILS)
+    _loaded(module, "the table was there again after load() had failed", "q", "q", FAILS)
 
 
 def _raised(raised: bool, said: list[Any]) -> None:

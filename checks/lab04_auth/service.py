@@ -29,6 +29,7 @@ def refused(answer: httpx.Response, did: str) -> None:
         did,
         expected="401 with WWW-Authenticate: Bearer …",
         saw=f"{said(answer)}, WWW-Authenticate: {answer.headers.get('www-authenticate')}",
-        means="This token must not be accepted: its bearer acts as any user they like. The kind of the"
-        " token names the test that is missing.",
+        means="This request must be refused: with such a token a client acts as any user. The kind"
+        " of the token"
+        " names the test that `verify` lacks.",
     )

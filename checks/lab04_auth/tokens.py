@@ -1,4 +1,4 @@
-"""What a good token says, where it has to stand, and what the gateway hears of it."""
+"""The claims of a good token, its place in a request, and the answer to the gateway."""
 
 import time
 from typing import Any
@@ -16,7 +16,7 @@ from lab04_auth.service import GUARDED, login, refused, validate
 
 @check(points=2)
 def test_token_says_what_it_must(ada: Person) -> None:
-    """A token is signed with a private key, names it, and says for whom and until when"""
+    """A token of a login names its key, its user and its end, and is signed with a private key"""
     given = login(ada).json()
     token = str(given["access_token"])
     did = "took the token of a login apart"
@@ -26,7 +26,8 @@ def test_token_says_what_it_must(ada: Person) -> None:
         did,
         expected="alg EdDSA or RS256, and a kid",
         saw=header,
-        means="With a shared secret (HS256) everybody who can check tokens can also make them.",
+        means="`issue` must sign with `algorithm=ALGORITHM` and name the key in the header `kid`."
+        " With a shared secret (HS256) every program that can verify tokens can also make them.",
     )
     claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
     missing = {"iss", "aud", "sub", "iat", "exp", "jti"} - claims.keys()
@@ -44,7 +45,8 @@ def test_token_says_what_it_must(ada: Person) -> None:
         did,
         expected=f"sub '{ada.id}', at most a day to live, another jti for each token",
         saw=claims,
-        means="sub says who, exp until when, jti tells two tokens apart.",
+        means="`issue` must write the user id as text into `sub`, the end into `exp`, and a new"
+        " random id into `jti`.",
     )
     lives = claims["exp"] - claims["iat"]
     require(
@@ -73,7 +75,7 @@ def test_token_in_the_wrong_place(ada: Person) -> None:
             http.get(url, headers={"Authorization": f"Basic {ada.token}"}), f"GET {GUARDED} with scheme Basic"
         )
     after = ada.http.get(GUARDED)
-    means = "A good token must go on working."
+    means = "A good token must still be accepted after bad ones."
     require(
         after.status_code in (200, 404),
         f"GET {GUARDED} as Ada",

@@ -2,9 +2,14 @@
 
 `python -m lab.course.demands` writes docs/grading/NN.md from checks/steps.toml, the first lines of the
 checks' docstrings and the first lines of checks/mutants/*/*.patch. A unit test compares the files with them.
+
+`checks/mutants/NN-name/sentences.toml` lists the demanding sentences of the page and of the docstrings, each
+with the wrong solutions that violate it.
 """
 
 import ast
+import re
+import tomllib
 from dataclasses import dataclass
 
 from lab.course.exercise import CHECKS, Exercise, exercises
@@ -54,6 +59,52 @@ def _first_lines(lab: Exercise) -> dict[str, str]:
     return found
 
 
+@dataclass(frozen=True)
+class Sentence:
+    """A demanding sentence, the steps for which it holds, and the wrong solutions that violate it."""
+
+    steps: tuple[int, ...]
+    text: str
+    violated: tuple[str, ...]
+
+
+def sentences(lab: Exercise) -> list[Sentence]:
+    """Return the listed sentences of a lab; none for a lab without such a list."""
+    file = CHECKS / "mutants" / lab.folder.name / "sentences.toml"
+    if not file.exists():
+        return []
+    listed = tomllib.loads(file.read_text(encoding="utf-8"))["sentence"]
+    return [Sentence(tuple(each["steps"]), each["text"], tuple(each["violated"])) for each in listed]
+
+
+def read_by_learners(lab: Exercise) -> str:
+    """Return the lab's page and starters as one line of text, in which the sentences must occur."""
+    files = [lab.folder / "README.md", *(piece.source for piece in lab.pieces)]
+    text = " ".join(file.read_text(encoding="utf-8") for file in files)
+    return re.sub(r"\s+", " ", text)
+
+
+def _of_sentences(lab: Exercise) -> list[str]:
+    checks = {m.patch.stem: m.check for m in mutants() if m.lab.number == lab.number}
+    lines = [
+        "",
+        "## Sentence by sentence",
+        "",
+        "Each row is a demanding sentence of the lab's page or of a docstring, the wrong solutions that",
+        "violate it, and the checks that catch them.",
+        "",
+        "| Step | Sentence | Wrong solutions | Checks |",
+        "|---|---|---|---|",
+    ]
+    for found in sentences(lab):
+        steps = ", ".join(map(str, found.steps))
+        wrong = ", ".join(f"`{name}`" for name in found.violated)
+        caught = ", ".join(dict.fromkeys(f"`{checks[name]}`" for name in found.violated))
+        text = found.text.replace("|", "\\|")
+        lines.append(f"| {steps} | {text} | {wrong} | {caught} |")
+    return lines
+
+
 def table(lab: Exercise) -> str:
     """The lab's demands as a page of Markdown."""
     lines = [
@@ -71,6 +122,8 @@ def table(lab: Exercise) -> str:
         caught = ", ".join(f"`{name}`" for name in found.caught) or "none"
         text = found.text.replace("|", "\\|")
         lines.append(f"| {found.step} | {text} | `{found.check}` | {caught} |")
+    if sentences(lab):
+        lines += _of_sentences(lab)
     return "\n".join(lines) + "\n"
 
 

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -101,13 +102,14 @@ class Stage:
         if done.returncode:
             raise LabError(f"{mutant.name} does not fit the platform any more: {done.stderr.strip()}")
 
-    def grade(self, *options: str, only: str = "") -> tuple[int, list[dict[str, Any]]]:
-        """Exit code and verdicts of the lab's checks, or of the check called `only`."""
+    def grade(self, *options: str, only: str | Sequence[str] = "") -> tuple[int, list[dict[str, Any]]]:
+        """Exit code and verdicts of the lab's checks, or of those called `only`, in that order."""
         file = self.folder / "verdicts.json"
         file.unlink(missing_ok=True)
-        checks = f"{self.lab.checks}::{only}" if only else str(self.lab.checks)
+        names = [only] if isinstance(only, str) else only
+        checks = [f"{self.lab.checks}::{name}" if name else str(self.lab.checks) for name in names]
         pytest = [*environment.pytest_command(), f"--confcutdir={CHECKS}"]
-        command = [*pytest, "-q", "--seed=1", f"--verdicts={file}", *options, checks]
+        command = [*pytest, "-q", "--seed=1", f"--verdicts={file}", *options, *checks]
         # Not inside the surrounding pytest's environment: this is a run of its own.
         env = environment.own() | running.NO_PLUGINS
         done = subprocess.run(command, cwd=REPO, env=env, capture_output=True, text=True, check=False)

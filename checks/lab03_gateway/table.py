@@ -1,0 +1,79 @@
+"""The keys of rule_set(), compared with the tables of the page."""
+
+from dataclasses import replace
+from random import Random
+
+from grading.outcome import require
+from grading.plugin import check
+
+from civildiy.chassis.discovery.gateway_rules import Route, rule_set
+from lab.course.exercise import Exercise
+from lab03_gateway.probe import SECRET, good_routes, probe, refuse_good
+
+
+@check(points=2)
+def test_keys_are_those_of_the_tables(lab: Exercise, rng: Random) -> None:
+    """rule_set() validates first, then returns exactly the keys and values of the tables, all as text"""
+    with probe(lab, rng) as service:
+        public = [replace(route, needs_user=False) for route in good_routes(service.name)]
+        everything = Route("all", "Path(`/a`)", 7, limit=(2, 9), add_prefix="/p", served_by="auth")
+        for case, routes in (
+            ("routes of every kind", good_routes(service.name)),
+            ("public routes only", public),
+            ("one route with everything", [everything]),
+        ):
+            found = service.rule_set(routes)
+            if isinstance(found, str):
+                refuse_good(found)
+            wanted = rule_set(service.name, routes, secret=SECRET, auth_check_url=service.auth)
+            _same(case, found, wanted)
+        said = service.validates([everything])
+        require(
+            said == "RulesRefused: refused by the check",
+            "called rule_set() while a stand-in for `_validate` refuses everything",
+            expected="the RulesRefused of `_validate`",
+            saw=said if isinstance(said, str) else f"{len(said)} keys",
+            means="`rule_set` must call `_validate(service, routes)` before it builds the keys. One key that"
+            " Traefik cannot read stops all later changes of all services.",
+        )
+
+
+def _same(case: str, found: dict[str, object], wanted: dict[str, str]) -> None:
+    did = f"called rule_set() with {case}"
+    missing, more = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
+    require(
+        not missing,
+        did,
+        expected=f"{missing[0]} = {wanted[missing[0]]!r}" if missing else "",
+        saw=f"{len(missing)} keys of the tables are missing"
+        + (f"; {more[0]} is not in them" if more else ""),
+        means="`rule_set` leaves this key out, or spells it in another way. Compare with the tables"
+        " of the page.",
+    )
+    require(
+        not more,
+        did,
+        expected="no other keys than those of the tables",
+        saw=f"{len(more)} more, such as {more[0]} = {found[more[0]]!r}" if more else "",
+        means="The middlewares for users, limits and prefixes exist only where a route asks for them. Compare"
+        " with the column 'when' of the tables.",
+    )
+    differ = sorted(key for key in wanted if found[key] != wanted[key])
+    require(
+        not differ,
+        did,
+        expected=f"{differ[0]} = {wanted[differ[0]]!r}" if differ else "",
+        saw=f"{found[differ[0]]!r}; {len(differ)} values differ" if differ else "",
+        means=_means(differ[0], found) if differ else "",
+    )
+
+
+def _means(key: str, found: dict[str, object]) -> str:
+    if not isinstance(found[key], str):
+        return "Consul stores text, so all values must be text: use str() for numbers."
+    if "/middlewares/" in key:
+        return (
+            "A request passes the middlewares in the order of their numbers, which begin with 0: the limit,"
+            " clean, auth if the route needs a user, again, the prefix."
+        )
+    return "The value of this key must come from the field, argument or constant that the tables name."
