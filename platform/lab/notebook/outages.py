@@ -123,12 +123,12 @@ def middle(answers: Sequence[Answer]) -> float:
 
 
 def writing_without(unit: str, person: Person, posts: int = 30, seconds: float = 3) -> Writing:
-    """Posts written before and while a unit is away, with outbox, lag and the person's stream over time.
+    """Write posts before and during an outage of a unit; return outbox, lag and the person's feed over time.
 
-    The stream is what a reader gets through the gateway: its number of entries, None for an error.
+    The feed is what a reader gets through the gateway: its number of entries, None for an error.
     """
     looks: dict[str, Callable[[], Any]] = {
-        "outbox": events.waiting, "lag": events.lag, "in the stream": lambda: feed.length(person)
+        "outbox": events.waiting, "lag": events.lag, "in the feed": lambda: feed.length(person)
     }  # fmt: skip
     usual: list[Answer] = []
     away: list[Answer] = []
@@ -139,8 +139,9 @@ def writing_without(unit: str, person: Person, posts: int = 30, seconds: float =
         with stopped(unit):
             _write(person, "No", posts, away, every=seconds / posts)
             seen.mark(f"{unit} starts")
+        seen.mark(f"{unit} answers")
         events.settled()
-        seen.mark("all is in the view")
+        seen.mark("all is in the feed")
         time.sleep(BEFORE_SECONDS)
     return Writing(seen, usual, away)
 
