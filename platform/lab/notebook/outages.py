@@ -136,13 +136,15 @@ def writing_without(unit: str, person: Person, posts: int = 30, seconds: float =
         _write(person, "Before", USUAL_POSTS, usual)
         events.settled()
         seen.mark(f"{unit} stops")
-        with stopped(unit):
+        backend.stop_unit(unit)
+        try:
             _write(person, "No", posts, away, every=seconds / posts)
             seen.mark(f"{unit} starts")
-        seen.mark(f"{unit} answers")
+        finally:
+            backend.start_unit(unit)
         events.settled()
         seen.mark("all is in the feed")
-        time.sleep(BEFORE_SECONDS)
+        back(unit)
     return Writing(seen, usual, away)
 
 
