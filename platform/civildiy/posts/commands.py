@@ -37,10 +37,10 @@ class Commands:
         """Change some fields of the user's own post, with a `post.updated` event; return the new post.
 
         `changes` holds new values by field name, such as `{"title": "new"}`. Write a function `decide(post,
-        time)` and return `await self._store.change(post_id, decide)`. `decide` refuses first, with
-        `_refuse_others` and `_refuse_when_full`, and then returns `Change(fields, event)`: the changes,
-        `updated_at` (`time`) and `version` (one more), and the event of the post in its new state. Raises
-        NotFound, Forbidden, and Unavailable if too many events are pending.
+        time)` (without `async`), and return `await self._store.change(post_id, decide)`. `decide` refuses
+        first, with `_refuse_others` and `_refuse_when_full`, and then returns `Change(fields, event)`.
+        `fields` are the changes, `updated_at` (`time`) and `version` (one more); the event is that of
+        `changed(post, fields)`. Raises NotFound, Forbidden, and Unavailable if too many events are pending.
         """
 
         def decide(post: StoredPost, time: datetime) -> Change:
@@ -54,7 +54,7 @@ class Commands:
     async def delete(self, post_id: str, user: int, traceparent: str) -> None:
         """Delete the user's own post, with a `post.deleted` event.
 
-        The post's text goes in this write: `title` and `content` become "", `tags` [], `expires_at` None.
+        This write erases the post's text: `title` and `content` become "", `tags` [], `expires_at` None.
         `deleted` becomes True, and `updated_at` and `version` change as in `update`. The relay removes the
         document after the event is published. The number of pending events doesn't matter: a user's text
         must not stay because Kafka is down. Raises NotFound and Forbidden.

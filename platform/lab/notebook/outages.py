@@ -123,12 +123,12 @@ def middle(answers: Sequence[Answer]) -> float:
 
 
 def writing_without(unit: str, person: Person, posts: int = 30, seconds: float = 3) -> Writing:
-    """Posts written before and while a unit is away, with outbox, lag and the person's stream over time.
+    """Write posts before and during an outage of a unit; return outbox, lag and the person's feed over time.
 
-    The stream is what a reader gets through the gateway: its number of entries, None for an error.
+    The feed is what a reader gets through the gateway: its number of entries, None for an error.
     """
     looks: dict[str, Callable[[], Any]] = {
-        "outbox": events.waiting, "lag": events.lag, "in the stream": lambda: feed.length(person)
+        "outbox": events.waiting, "lag": events.lag, "in the feed": lambda: feed.length(person)
     }  # fmt: skip
     usual: list[Answer] = []
     away: list[Answer] = []
@@ -136,12 +136,15 @@ def writing_without(unit: str, person: Person, posts: int = 30, seconds: float =
         _write(person, "Before", USUAL_POSTS, usual)
         events.settled()
         seen.mark(f"{unit} stops")
-        with stopped(unit):
+        backend.stop_unit(unit)
+        try:
             _write(person, "No", posts, away, every=seconds / posts)
             seen.mark(f"{unit} starts")
+        finally:
+            backend.start_unit(unit)
         events.settled()
-        seen.mark("all is in the view")
-        time.sleep(BEFORE_SECONDS)
+        seen.mark("all is in the feed")
+        back(unit)
     return Writing(seen, usual, away)
 
 

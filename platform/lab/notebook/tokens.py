@@ -16,7 +16,7 @@ from lab.notebook.stack import address, ask, milliseconds
 from lab.probes import local_http
 
 MEANINGS = {
-    "alg": "how it is signed", "kid": "which key", "typ": "what this is", "iss": "who says so",
+    "alg": "how it is signed", "kid": "which key", "typ": "what this is", "iss": "who issued it",
     "aud": "for which system", "sub": "about whom", "iat": "since when", "nbf": "not before",
     "exp": "until when",
     "jti": "which token",
@@ -48,8 +48,8 @@ def taken_apart(token: str) -> Picture:
     ]
     drawing.box(545, 40, 165, 40 + 15 * len(claims), ("signature", *lines))
     drawing.text(10, 24, "header . claims . signature", 'font-size="14" font-weight="600"')
-    drawing.text(10, 215, "The first two parts are only base64: everybody can read them, and change them.")
-    drawing.text(10, 233, "Whoever changes one letter of them needs a new signature, and so the private key.")
+    drawing.text(10, 215, "The first two parts are only encoded (base64). Everybody can change them.")
+    drawing.text(10, 233, "But then the signature no longer fits, and only the private key makes a new one.")
     return Picture(
         drawing.svg(),
         f"A token taken apart: {'; '.join(said)}; and a signature of {len(signature)} letters.",
@@ -121,15 +121,17 @@ def tried(tokens: dict[str, str]) -> dict[str, str]:
 
 
 def let_in(answers: dict[str, str]) -> list[str]:
-    """The tricks that worked: everything but a 401 has let the token in."""
+    """The tricks that worked: each answer but 401 means that the token was accepted."""
     return [trick for trick, answer in answers.items() if answer != "401"]
 
 
 def table(answers: dict[str, str]) -> Table:
     """Each trick with the gateway's answer."""
     through = let_in(answers)
-    rows = [(trick, answer, "LET IN" if trick in through else "refused") for trick, answer in answers.items()]
-    return Table("Forged tokens at the gateway", ("the trick", "answer", "so it was"), rows)
+    rows = [
+        (trick, answer, "ACCEPTED" if trick in through else "refused") for trick, answer in answers.items()
+    ]
+    return Table("Forged tokens at the gateway", ("the trick", "answer", "result"), rows)
 
 
 def login_times(person: Person, times: int = 8) -> dict[str, list[float]]:

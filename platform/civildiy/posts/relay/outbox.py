@@ -89,7 +89,7 @@ def expired_event(post: PostContent, traceparent: str) -> PostRemoved:
     """
     post_id = str(post["_id"])
     event_id = str(uuid5(NAMESPACE_URL, f"{SOURCE}/{post_id}/expired"))
-    # Without an expiry somebody removed it by hand in the database: readers lose it all the same.
+    # A post without an expiry was removed by hand in the database; the feed must lose it as well.
     time = post["expires_at"] or post["updated_at"]
     return PostRemoved(
         **_attributes(event_id, post_id, time, post["version"] + 1, traceparent),
@@ -200,7 +200,7 @@ class Outbox:
         """Remove acknowledged events from the outbox; remove a deleted post whose last event was sent.
 
         Two calls, in this order: `delete_many` for posts that are `deleted` and whose only pending event is
-        one of `sent`, then `bulk_write([_taken_out(event), ...], ordered=False)` for all others. A
+        one of `sent`, then `bulk_write([_taken_out(event), ...], ordered=False)` for each event of `sent`. A
         `bulk_write` of an empty list raises, so return at once if `sent` is empty. Raises PyMongoError.
         """
         if not sent:
