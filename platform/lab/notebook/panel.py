@@ -50,29 +50,42 @@ class Panel:
         do = f"%lab start {number}, %lab check {number}, %lab hint {number}, %lab stop {number}"
         return Table(f"Lab {number}: {self.lab.title}. {do}", ("", "", "outcome", "runs"), rows)
 
-    def check(self, told: Callable[[], object] = lambda: None) -> str:
-        """Judge each written step, one after the other; `told` is called after each. Returns HTML."""
+    def check(self, told: Callable[[str], object] = lambda html: None) -> str:
+        """Judge each written step, one after the other; returns the verdicts as HTML.
+
+        `told` gets the verdicts so far, before and after each step.
+        """
         if not running.is_active(self.home, self.lab):
             return "The platform's own code runs. Click Start first, so that the system runs your code."
-        found = []
+        found = ""
         written = [step for step in self.steps() if step.state is not State.OPEN]
         self._outcomes = {}
         for step in written:
             self._outcomes[step.number] = "checking"
-            told()
-            lines: list[str] = []
-            code = command.run(["check", self.lab.number, "--step", str(step.number)], lines.append)
-            verdict = Verdict.last(self.home, self.lab.number, code)
-            self._outcomes[step.number] = verdict.outcome.lower() if verdict else "not gradable"
-            if verdict is None:
-                found.append(f"<pre>{as_html(''.join(lines))}</pre>")
-            elif code:
-                found.append(verdict.table._html())
-            told()
+            told(found)
+            found += self._judge(step)
+            told(found)
         if not written:
             gaps = steps.open_of(self.lab, self.steps())
             return as_html(f"Nothing is written yet. Begin: {min(gaps.values(), default='')}")
-        return "".join(found) or "Each step that you have written passes."
+        return found or as_html(self._praise(written))
+
+    def _judge(self, step: Step) -> str:
+        """Judge one step and keep its outcome; returns what did not pass as HTML, '' when all did."""
+        lines: list[str] = []
+        code = command.run(["check", self.lab.number, "--step", str(step.number)], lines.append)
+        verdict = Verdict.last(self.home, self.lab.number, code)
+        self._outcomes[step.number] = verdict.outcome.lower() if verdict else "not gradable"
+        if verdict is None:
+            return f"<pre>{as_html(''.join(lines))}</pre>"
+        return verdict.table._html() if code else ""
+
+    def _praise(self, written: list[Step]) -> str:
+        """What is said when each written step passes."""
+        if len(written) == len(self.lab.steps):
+            return f"Lab {self.lab.number} is passed: each of its {len(written)} steps passes."
+        left = ", ".join(str(step.number) for step in self.steps() if step.state is State.OPEN)
+        return f"Each step that you have written passes. Still open: step {left}."
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         shown: dict[str, Any] = self.table()._repr_mimebundle_()
@@ -92,7 +105,7 @@ class Buttons:
         self._steps, self._news = ipywidgets.HTML(), ipywidgets.HTML()
         actions: dict[str, tuple[str, Callable[[], str]]] = {
             "Start": ("The system runs your code", lambda: self._command("start")),
-            "Check": ("Judge each step that you have written", lambda: panel.check(self.refresh)),
+            "Check": ("Judge each step that you have written", lambda: panel.check(self._told)),
             "Hint": ("What the system shows of your code, and one more hint", lambda: self._command("hint")),
             "Stop": ("The system runs the platform's own code again", lambda: self._command("stop")),
         }
@@ -121,6 +134,10 @@ class Buttons:
         style = "list-style:none;padding:0;line-height:1.6"
         body = f'<strong>{as_html(title)}</strong><ul style="{style}">{"".join(rows)}</ul>'
         self._steps.value = f'<div role="status">{body}</div>'
+
+    def _told(self, html: str) -> None:
+        self._news.value = html or "Working …"
+        self.refresh()
 
     def _begin(self, act: Callable[[], str]) -> threading.Thread:
         for button in self._buttons:
