@@ -52,6 +52,6 @@ def overview(home: Home) -> list[Place]:
 
 
 def _tried(known: dict[str, Any]) -> bool:
-    """Whether a learner has worked on a lab: a check of the learner's code found some, or a hint was shown."""
+    """Tell whether a learner has worked on a lab: a check has found code of theirs, or a hint was given."""
     judged = {*known.get("steps", {}).values()} - {"not attempted"}
     return bool(known.get("hints")) or bool(known.get("mine") and judged)

@@ -21,7 +21,7 @@ from lab.notebook.verdict import Verdict
 from lab.probes.unavailable import UNAVAILABLE
 from lab.text import shortened, visible
 
-AGAIN = "The same people and data again"
+AGAIN = "Repeat with the same users and data"
 """How the line begins that repeats a check."""
 
 
