@@ -1,4 +1,4 @@
-"""A lab's steps and its buttons: start, check, hint, stop. Outside JupyterLab: a table with the commands."""
+"""Show a lab's steps with buttons to start, check, hint and stop; outside JupyterLab, as a table."""
 
 import threading
 from collections.abc import Callable
@@ -19,7 +19,7 @@ SIGNS = {"pass": "✓", "fail": "✗", "not gradable": "?", "checking": "…"}
 
 
 class Panel:
-    """The steps of one lab as they are now. In JupyterLab its buttons do what the commands do."""
+    """The steps of one lab as they are now. In JupyterLab, buttons run the commands of the lab."""
 
     def __init__(self, number: str, home: Home | None = None) -> None:
         self.lab = exercise(number)
@@ -28,18 +28,18 @@ class Panel:
         self._drawn: Any = None
 
     def steps(self) -> list[Step]:
-        """The lab's steps, from the files that run."""
+        """Return the lab's steps, from the files that run."""
         return steps.steps_of(self.lab, running.running_files(self.home, self.lab))
 
     def outcome(self, step: Step) -> str:
-        """What is known of a step: of the check that runs, or of the last one. An unwritten step is open."""
+        """Return the outcome of a step in this check, or in the last one; "open" for a step without code."""
         if step.state is State.OPEN:
             return "open"
         known = Record(self.home).of(self.lab.number).get("steps", {})
         return self._outcomes.get(step.number) or str(known.get(str(step.number), "not checked"))
 
     def table(self) -> Table:
-        """One row for each step."""
+        """Return a table with one row for each step."""
         active = running.is_active(self.home, self.lab)
         rows = [
             (f"step {step.number}", step.title, self.outcome(step).upper(),
@@ -81,7 +81,7 @@ class Panel:
         return verdict.table._html() if code else ""
 
     def _praise(self, written: list[Step]) -> str:
-        """What is said when each written step passes."""
+        """Return the sentence for a check in which each written step passes."""
         if len(written) == len(self.lab.steps):
             return f"Lab {self.lab.number} is passed: each of its {len(written)} steps passes."
         left = ", ".join(str(step.number) for step in self.steps() if step.state is State.OPEN)
@@ -118,7 +118,7 @@ class Buttons:
         self.refresh()
 
     def bundle(self) -> dict[str, Any]:
-        """What a cell's output needs in order to show it."""
+        """Return the entry of a cell's output that shows the widgets."""
         kind = "application/vnd.jupyter.widget-view+json"
         return {kind: self.box._repr_mimebundle_()[kind]}
 
@@ -150,9 +150,9 @@ class Buttons:
     def _act(self, act: Callable[[], str]) -> None:
         try:
             self._news.value = act()
-        except Exception as error:  # nobody sees a traceback of a thread
-            said = f"This did not work: {type(error).__name__}: {error}. In a terminal: ./lab status"
-            self._news.value = as_html(said)
+        except Exception as error:  # a traceback of a thread would not be shown
+            said = f"The command failed: {type(error).__name__}: {error}."
+            self._news.value = as_html(f"{said} See the state of the system: ./lab status")
         finally:
             self.refresh()
             for button in self._buttons:
@@ -165,5 +165,5 @@ class Buttons:
 
 
 def panel(number: str) -> Panel:
-    """The steps and the buttons of a lab: `panel("07")`. Raises LabError for a lab that does not exist."""
+    """Return the steps and the buttons of a lab: `panel("07")`. Raises LabError for an unknown lab."""
     return Panel(number)

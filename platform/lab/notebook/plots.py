@@ -1,4 +1,4 @@
-"""Charts that read without colour: by line style, marker, hatch, and words beside them."""
+"""Draw charts that are readable without colour: by line style, marker, hatch and labels."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ import matplotlib as mpl
 from lab.notebook.picture import Picture
 
 mpl.use("svg")
-# The first use on a machine builds a cache of fonts, and would say so in a cell.
+# The first use on a machine builds a cache of fonts, and would print a message about it in a cell.
 logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
 
 STYLES = (("-", "o", "#1f4e79"), ("--", "s", "#b35900"), (":", "^", "#3a3a3a"), ("-.", "D", "#7b3f8c"))
@@ -31,7 +31,7 @@ Span = tuple[float, float, str]
 
 
 def canvas(height: float = 3.2) -> tuple[Any, Any]:
-    """A figure and its axes; inches."""
+    """Return a new figure and its axes; sizes are in inches."""
     from matplotlib import pyplot
 
     with mpl.rc_context(SETTINGS):
@@ -42,7 +42,7 @@ def lines(
     series: Mapping[str, Line], *, alt: str, title: str, x: str, y: str,
     marks: Sequence[tuple[float, str]] = (),
 ) -> Picture:  # fmt: skip
-    """Lines over a common axis; `marks` are moments with a word."""
+    """Draw lines over a common axis; `marks` are moments with a label."""
     with mpl.rc_context(SETTINGS):
         figure, axes = canvas()
         for (label, (xs, ys)), (dash, marker, colour) in zip(series.items(), STYLES, strict=False):
@@ -58,7 +58,7 @@ def lines(
 def bars(
     groups: Mapping[str, Mapping[str, float]], *, alt: str, title: str, y: str, log: bool = False
 ) -> Picture:
-    """Groups of bars: {group: {bar: value}}, each bar with its value above it."""
+    """Draw groups of bars, {group: {bar: value}}, each bar with its value above it."""
     with mpl.rc_context(SETTINGS):
         figure, axes = canvas()
         names = list(dict.fromkeys(name for group in groups.values() for name in group))
@@ -83,7 +83,7 @@ def bars(
 def boxes(
     groups: Mapping[str, Mapping[str, Sequence[float]]], *, alt: str, title: str, y: str, log: bool = False
 ) -> Picture:
-    """Distributions side by side: {group: {series: values}}; box, median, and whiskers from 5 to 95 %."""
+    """Draw distributions, {group: {series: values}}: box, median, and whiskers from 5 to 95 %."""
     with mpl.rc_context(SETTINGS):
         figure, axes = canvas(3.6)
         names = list(dict.fromkeys(name for group in groups.values() for name in group))
@@ -114,7 +114,7 @@ def lanes(
     rows: Mapping[str, Sequence[Span]], *, alt: str, title: str, x: str = "seconds",
     marks: Sequence[tuple[float, str]] = (),
 ) -> Picture:  # fmt: skip
-    """A time line: one lane for each who was watched, with words for what was seen."""
+    """Draw a time line with one lane for each source, and labels for its values."""
     with mpl.rc_context(SETTINGS):
         figure, axes = canvas(1.1 + (0.55 if len(rows) < 8 else 0.2) * len(rows))
         words = list(dict.fromkeys(word for spans in rows.values() for _, _, word in spans))
@@ -141,7 +141,7 @@ def lanes(
 
 
 def _log(axes: Any) -> None:
-    """A logarithmic scale with plain numbers at 1, 2 and 5."""
+    """Set a logarithmic scale with plain numbers at 1, 2 and 5."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     axes.set_yscale("log")

@@ -126,12 +126,13 @@ window._JUPYTERLAB['civildiy-lab'] = (() => {
       description: 'The course in the launcher, and the state of the system in the status bar.',
       autoStart: true,
       optional: [ILauncher, IStatusBar],
-      activate: async (app, launcher, statusBar) => {
+      activate: (app, launcher, statusBar) => {
         document.head.append(Object.assign(document.createElement('style'), { textContent: STYLE }));
         if (statusBar) addStatus(statusBar);
         if (!launcher) return;
         openLauncher(app);
-        fillLauncher(app, launcher, await ask('course'));
+        // Nothing waits for the answer: JupyterLab starts while the server looks for it.
+        ask('course').then(course => fillLauncher(app, launcher, course), error => console.error(error));
       },
     };
   }
