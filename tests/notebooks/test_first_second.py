@@ -24,7 +24,7 @@ KERNEL = {"name": NAME, "display_name": TITLE, "language": "python"}
 def file() -> Iterator[Path]:
     """A notebook of two cells that needs no system. Its name is new, so that no kernel is there."""
     file = FOLDER / f"first-second-{secrets.token_hex(3)}.ipynb"
-    cells = [
+    cells: list[dict[str, object]] = [
         {
             "cell_type": "code",
             "metadata": {},

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 
 import pytest
+from merged_lesson import ANSWER, KIND, LIMIT, NAME, Lesson
 
 from civildiy.course_runtime.finder import LearnerFinder
 from civildiy.course_runtime.merge import Merge
@@ -129,94 +130,11 @@ def test_each_route_is_registered_once(tmp_path: Path) -> None:
             assert [(r.path, r.methods, r.name) for r in module.router.routes] == wanted
 
 
-PLATFORM = """
-'''The platform's.'''
-import time
-from dataclasses import dataclass
-LIMIT = 3
-TWICE = LIMIT * 2
-@dataclass(frozen=True)
-class Pair:
-    '''Two.'''
-    left: int
-    __private: int = 0
-    def total(self) -> int:
-        return self.left + self.__private + self._add()
-    def _add(self) -> int:
-        return LIMIT
-class Root:
-    def name(self) -> str:
-        return 'root'
-class Leaf(Root):
-    kind = 'leaf'
-    def name(self) -> str:
-        return super().name() + self.kind
-    def given(self) -> str:
-        return __class__.__name__ + self.name()
-def answer() -> int:
-    '''The answer.'''
-    return helper() + TWICE
-def helper() -> int:
-    return 1
-if __name__ == 'never':
-    raise SystemExit
-"""
-TOML = """
-[[pieces]]
-module = "lesson"
-file = "lesson.py"
-units = []
-[pieces.left_out]
-LIMIT = 1
-"Pair.total" = 2
-"Leaf.kind" = 3
-"Leaf.name" = 3
-answer = 4
-"""
-
-
 @pytest.fixture
-def lesson(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["Lesson"]:
-    (tmp_path / "lesson.py").write_text(PLATFORM)
-    (tmp_path / "01-x").mkdir()
-    (tmp_path / "01-x" / "exercise.toml").write_text(TOML)
+def lesson(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lesson]:
     monkeypatch.syspath_prepend(str(tmp_path))
     yield Lesson(tmp_path)
     sys.modules.pop("lesson", None)
-
-
-class Lesson:
-    """A small module with everything that makes a merge hard."""
-
-    def __init__(self, folder: Path) -> None:
-        from civildiy.course_runtime.starter import Task, starter_text, task_beside
-
-        self.file = folder / "01-x" / "lesson.py"
-        task = task_beside(self.file, "lesson")
-        assert isinstance(task, Task)
-        self.starter = starter_text(PLATFORM, task)
-        self.unusable: list[str] = []
-
-    def run(self, *changes: tuple[str, str]) -> ModuleType:
-        """Return the module with the starter changed so."""
-        text = self.starter
-        for old, new in changes:
-            assert old in text, old
-            text = text.replace(old, new)
-        self.file.write_text(text)
-        finder = LearnerFinder({"lesson": self.file}, lambda _, error: self.unusable.append(repr(error)))
-        spec = finder.find_spec("lesson", None)
-        assert spec
-        assert spec.loader
-        module = importlib.util.module_from_spec(spec)
-        sys.modules["lesson"] = module
-        spec.loader.exec_module(module)
-        return module
-
-
-KIND, LIMIT = "# Lab 01, step 3: kind", "# Lab 01, step 1: LIMIT"
-ANSWER = '    raise NotImplementedError("Lab 01, step 4: write answer")'
-NAME = '        raise NotImplementedError("Lab 01, step 3: write Leaf.name")'
 
 
 def test_nothing_is_written(lesson: Lesson) -> None:
