@@ -130,10 +130,10 @@ def test_watch_answers_each_save(tmp_path: Path) -> None:
         watching.wait(20)
     first, wrong, right = heard.read_text().split("Waiting for a save")[:3]
     assert first.count("PASS: 26 of 26") == 2
-    assert "Saved meanwhile: once more." in first
+    assert "You saved a file during the checks, so they run again." in first
     assert "checking 01 A service that can be trusted step 3 …" in wrong
     assert "test_created_with_location" in wrong
-    assert "Judged again once this passes: step 4, 5, which may depend on it." in wrong
+    assert "Next, once this passes: step 4, 5, which may depend on it." in wrong
     assert "step 3 …" in right
     assert "step 4, 5 …" in right
     assert right.count("PASS: ") > 2
@@ -152,7 +152,7 @@ def test_one_step_is_judged_and_kept_with_the_others() -> None:
     gap = '    raise NotImplementedError("Lab 01, step 1: write health")'
     api.file.write_text(text.replace(gap, '    return Health(service="profile")'))
     seen = lab("check", "01", "--step", "1")
-    assert "PASS: 1 of 1 checks, 1 of 1 points, your code in step 1" in seen
+    assert "PASS: 1 of 1 checks, 1 of 1 points, your code for step 1" in seen
     assert "Step 2" not in seen
     known = json.loads((home.root / "progress.json").read_text())["01"]
     assert (known["outcome"], known["of"]) == ("not attempted", 45)

@@ -30,6 +30,16 @@ CASES = {
         "router = APIRouter()\nraise SystemExit(7)\n",
         "SystemExit",
     ),
+    "interrupts-at-import": (
+        "router = APIRouter()\n",
+        "router = APIRouter()\nraise KeyboardInterrupt\n",
+        "KeyboardInterrupt",
+    ),
+    "ends-at-import": (
+        "router = APIRouter()\n",
+        "router = APIRouter()\nimport os\n\nos._exit(3)\n",
+        "os._exit",
+    ),
     "raises": (BODY, '    raise KeyError("mine")\n', "KeyError"),
     "loops": (BODY, "    while True:\n        pass\n", "not returned"),
     "exits": (BODY, "    raise SystemExit(7)\n", "SystemExit"),
@@ -94,11 +104,16 @@ def test_verdict_shows_the_line(stage: Stage, case: str) -> None:
         assert local_http.get(f"{ENDPOINTS[service]}/ready").is_success
 
 
+# Text in api.py, what replaces it ("" for the whole file), a part of the verdict, and the exit code.
 STRANGE = {
     "renamed": ("async def delete(", "async def remove(", "has no `delete`", 1),
     "a-route-by-hand": ("async def delete(", "async def delete(more: int, ", "", 1),
     "not-async": (BODY, "    return store.get(user)\n", "", 1),
     "no-decorator": ("@router.delete(PREFIX", "not_a_router = dict\n@not_a_router(PREFIX", "", 1),
+    "emptied": ("", "", "has no `delete`", 1),
+    "only-comments": ("", "# later\n", "has no `delete`", 1),
+    "not-utf-8": ("", "\udcff\udcfe = 1\n", "SyntaxError", 1),
+    "tabs-and-spaces": (BODY, "\tif user:\n        pass\n" + BODY, "TabError", 1),
     "deleted": (BODY, "    raise RuntimeError\n\n\ndel update\n", "", 1),
 }
 OTHERS = "test_unknown_fields_are_refused"
@@ -113,7 +128,8 @@ def test_the_rest_of_the_lab_is_judged(stage: Stage, case: str) -> None:
     stage.reference()
     text = (stage.folder / "api.py").read_text()
     assert old in text
-    (stage.folder / "api.py").write_text(text.replace(old, new))
+    changed = text.replace(old, new) if old else new
+    (stage.folder / "api.py").write_bytes(changed.encode("utf-8", "surrogateescape"))
     code, verdicts = stage.grade("-k", f"test_missing_profile or test_delete or {OTHERS}")
     outcomes = {v["check"]: v["outcome"] for v in verdicts}
     assert code == wanted, verdicts

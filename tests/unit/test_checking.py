@@ -59,7 +59,7 @@ def test_a_save_during_a_check_is_graded_next(tmp_path: Path) -> None:
         checking.runs = []
         assert checking.watch(mine) == 1
     assert checking.runs == [("first", False), ("second", True)]
-    assert "Saved meanwhile: once more." in (tmp_path / "said").read_text()
+    assert "You saved a file during the checks, so they run again." in (tmp_path / "said").read_text()
 
 
 def test_what_changed_is_judged_first(tmp_path: Path) -> None:

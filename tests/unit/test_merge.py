@@ -9,6 +9,7 @@ from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 
 import pytest
+from merged_lesson import ANSWER, KIND, LIMIT, NAME, Lesson
 
 from civildiy.course_runtime.finder import LearnerFinder
 from civildiy.course_runtime.merge import Merge
@@ -127,6 +128,94 @@ def test_each_route_is_registered_once(tmp_path: Path) -> None:
     for step in sorted({*piece.left_out.values()}):
         with loaded(piece.module, put(tmp_path, lab, piece, with_step(lab, piece, step))) as module:
             assert [(r.path, r.methods, r.name) for r in module.router.routes] == wanted
+
+
+@pytest.fixture
+def lesson(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lesson]:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield Lesson(tmp_path)
+    sys.modules.pop("lesson", None)
+
+
+def test_nothing_is_written(lesson: Lesson) -> None:
+    module = lesson.run()
+    assert (module.answer(), module.Pair(4).total(), module.Leaf().given()) == (7, 7, "Leafrootleaf")
+    assert module.__doc__ == "The platform's."
+
+
+def test_a_constant_reaches_those_that_are_made_of_it(lesson: Lesson) -> None:
+    module = lesson.run((LIMIT, "LIMIT = 5"))
+    assert (module.TWICE, module.answer(), module.Pair(4).total()) == (10, 11, 9)
+
+
+def test_super_and_class_cells_and_private_names(lesson: Lesson) -> None:
+    module = lesson.run((KIND, "kind = 'twig'"), (NAME, "        return super().name().upper() + self.kind"))
+    assert module.Leaf().given() == "LeafROOTtwig"
+    module = lesson.run(
+        (
+            '        raise NotImplementedError("Lab 01, step 2: write Pair.total")',
+            "        return self.__private - 1",
+        )
+    )
+    assert module.Pair(4).total() == -1
+    assert module.Pair(4) == module.Pair(4)
+
+
+def test_helpers_and_imports_are_kept(lesson: Lesson) -> None:
+    module = lesson.run(
+        ("import time", "import math\nMINE = 40"), (ANSWER, "    return round(math.sqrt(4)) + mine()"),
+        ("def helper()", "def mine():\n    return MINE\ndef helper()"),
+    )  # fmt: skip
+    assert module.answer() == 42
+    assert module.time.time() > 0, "what the learner deleted is the platform's"
+
+
+def test_words_are_no_change(lesson: Lesson) -> None:
+    module = lesson.run(("'''The answer.'''", "'''My words.'''  # and mine\n\n"))
+    assert module.answer() == 7
+    assert module.answer.__doc__ == "The answer."
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        (("def answer()", "def other()"),),
+        (("class Leaf(Root):", "def Leaf():\n    return 7\nclass Other(Root):"),),
+        ((ANSWER, "    return ("),),
+        (("import time", "import time\nraise OSError('mine')"),),
+        (("import time", "import time\nraise SystemExit(3)"),),
+        (("import time", "import time\n\x00"),),
+        (("import time", "from lesson import nothing"),),
+        (("import time", "import time\nreturn 3"),),
+    ],
+)
+def test_what_cannot_be_used_leaves_the_platforms(
+    lesson: Lesson, changes: tuple[tuple[str, str], ...]
+) -> None:
+    module = lesson.run(*changes)
+    assert (module.answer(), module.Pair(4).total(), module.Leaf().given()) == (7, 7, "Leafrootleaf")
+
+
+def test_the_lines_are_those_of_the_file(lesson: Lesson) -> None:
+    module = lesson.run((ANSWER, "    return 1 / 0"), (NAME, "        return 1 / 0"), (KIND, "kind = 'x'"))
+    lines = lesson.file.read_text().splitlines()
+    for call in (module.answer, module.Leaf().name, module.Leaf().given):
+        with pytest.raises(ZeroDivisionError) as caught:
+            call()
+        last = caught.traceback[-1]
+        assert Path(str(last.path)) == lesson.file
+        assert lines[last.lineno].strip() == "return 1 / 0"
+    first = caught.traceback[-2]
+    assert Path(str(first.path)) != lesson.file, "a method that nobody changed is the platform's"
+
+
+def test_annotations_as_text(lesson: Lesson) -> None:
+    module = lesson.run(
+        ("import time", "from __future__ import annotations\nimport time"),
+        ("def answer() -> int:", "def answer() -> Later:"), (ANSWER, "    return 3"),
+    )  # fmt: skip
+    assert module.answer() == 3
+    assert lesson.unusable == []
 
 
 @pytest.mark.parametrize("lab", exercises(), ids=lambda lab: lab.number)

@@ -55,8 +55,8 @@ def test_predictions_are_kept_and_compared(tmp_path: Path, monkeypatch: pytest.M
     assert "no answer yet" in open_question.compare(a=True, b=False).text()
     guess = prediction.predict("How many?", a="one", b="two", mine="b")
     assert "your answer" in guess._repr_mimebundle_()["text/plain"]
-    assert "a surprise" in guess.compare(saw="1 of them", a=True, b=False).text()
-    assert "as you said" in guess.compare(a=False, b=True).text()
+    assert "something else happened" in guess.compare(saw="1 of them", a=True, b=False).text()
+    assert "as you predicted" in guess.compare(a=False, b=True).text()
     assert "none of these" in guess.compare(a=False, b=False).text()
     assert "a: one; b: two" in guess.compare(a=True, b=True).text()
     assert json.loads((tmp_path / prediction.FILE).read_text())["How many?"]["choice"] == "two"

@@ -144,11 +144,19 @@ def test_check_judges_step_by_step_and_shows_each_outcome_as_it_comes(
     monkeypatch.setattr(command, "run", run)
     panel = Panel("1", home)
     seen: list[list[str]] = []
-    news = panel.check(lambda: seen.append([panel.outcome(step) for step in panel.steps()]))
+    told: list[str] = []
+
+    def hear(html: str) -> None:
+        seen.append([panel.outcome(step) for step in panel.steps()])
+        told.append(html)
+
+    news = panel.check(hear)
     count = len(panel.lab.steps)
     assert ran == [["check", "01", "--step", str(number)] for number in range(1, count + 1)]
     assert seen[0][0] == "checking"
     assert seen[1][:2] == ["fail", "not checked"]
+    assert [html.count("<table") for html in told[:4]] == [0, 1, 1, 2]  # each verdict as it arrives
+    assert news.count("<table") == count
     assert "500" in news
     assert "FAIL" in panel.table().text()
 
@@ -183,8 +191,8 @@ def test_the_buttons_do_what_the_commands_do(home: Home, monkeypatch: pytest.Mon
     assert [button.description for button in buttons._buttons] == ["Start", "Check", "Hint", "Stop"]
     buttons._begin(lambda: buttons._command("hint")).join(10)
     assert "did hint &lt;b&gt;" in buttons._news.value
-    buttons._begin(lambda: panel.check(buttons.refresh)).join(10)
-    assert "Each step that you have written passes." in buttons._news.value
+    buttons._begin(lambda: panel.check(buttons._told)).join(10)
+    assert "Lab 01 is passed: each of its 5 steps passes." in buttons._news.value
     assert "✓ Step 1" in buttons._steps.value
     assert not any(button.disabled for button in buttons._buttons)
 

@@ -46,7 +46,7 @@ class MergingLoader(FreshLoader):
         try:
             for code in self._merged():
                 exec(code, module.__dict__)  # noqa: S102 - this is what a loader does
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # also KeyboardInterrupt and the like: the file may raise anything
             if self._unusable is None:
                 raise
             self._unusable(self._mine, error)

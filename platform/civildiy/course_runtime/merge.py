@@ -59,14 +59,18 @@ class Merge:
         for placed in self._in_learners_order(trees, prefix):
             if placed not in found:
                 found.append(placed)
-        there = bound(trees.mine)
+        there, named = bound(trees.mine), by_name(trees.mine)
         ranks = {placed.rank for placed in found}
         for rank, node in enumerate(trees.platform):
             name = name_of(node)
-            if rank in ranks or not (isinstance(node, Import) or (name and name not in there)):
+            # Most of the platform needs its classes: one that an import or an `if` replaces stays, too.
+            replaced = isinstance(node, ast.ClassDef) and name in there and name not in named
+            if rank in ranks or not (isinstance(node, Import) or (name and name not in there) or replaced):
                 continue
             before = max((place for place in found if 0 <= place.rank < rank), key=_rank, default=None)
             at = found.index(before) + 1 if before else _after_lead(found)
+            if replaced:
+                at = max([at, *(place for place, one in enumerate(found, 1) if name in bound([one.node]))])
             found.insert(at, Placed(node, Owner.PLATFORM, rank))
         return found
 

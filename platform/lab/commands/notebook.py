@@ -27,10 +27,10 @@ from lab.terminal import Console
 CONFIG = Path(jupyter.__file__).parent / "config"
 PORT = 8888
 BEGIN = "Start with notebooks/00-tour.ipynb."
-HIDDEN = ["__pycache__", "*.pyc", "*~", "reference", "results", "requirements", "tests", "checks"]
-"""What JupyterLab's list of files leaves out: the executed copies, which hold all answers, and what a
-learner does not need.
-"""
+SHOWN = {"README.md", "docs", "labs", "notebooks"}
+"""What JupyterLab's list of files shows of the repository: the course."""
+ANSWERS = ["reference", "text", "exercise.toml", "instructor.md", "grading"]
+"""Names in the folders of the course that the list leaves out, because these files hold answers."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +115,12 @@ def _taken(host: str, port: int) -> str:
     return ""
 
 
+def hidden() -> list[str]:
+    """Return the names that JupyterLab's list of files leaves out. A link to such a file still opens it."""
+    internals = {path.name for path in REPO.iterdir()} - SHOWN
+    return ["*.pyc", "*~", "*.new", *ANSWERS, *sorted({"__pycache__", *internals})]
+
+
 def writable(home: Home, instead: Path) -> Folders:
     """Return JupyterLab's folder in the lab's home, or one below `instead` if another user owns that home."""
     own = home.root / "jupyter"
@@ -137,7 +143,7 @@ def invocation(server: Server, folders: Folders, *, browser: bool) -> tuple[list
         "--ServerApp.jpserver_extensions={'lab.jupyter.server': True}",
         f"--LabApp.extra_labextensions_path={CONFIG / 'labextensions'}",
         "--LabApp.extension_manager=readonly",
-        f"--ContentsManager.hide_globs={HIDDEN}",
+        f"--ContentsManager.hide_globs={hidden()}",
         "--KernelSpecManager.ensure_native_kernel=False",
         "--KernelSpecManager.allowed_kernelspecs=civildiy-lab",
         "--LabApp.news_url=", "--MultiKernelManager.default_kernel_name=civildiy-lab",

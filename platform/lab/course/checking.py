@@ -1,4 +1,4 @@
-"""Checks as a person meets them: run, shown by step, kept, and run again after each save."""
+"""Run a lab's checks for a person at a terminal, show the verdicts by step, and keep them."""
 
 import secrets
 import time
@@ -16,12 +16,11 @@ from lab.home import Home
 from lab.terminal import Console
 
 WATCH_SECONDS = 0.2
-WAITING = "\nWaiting for a save (Ctrl-C ends)."
 WORDS = {0: "PASS", 1: "FAIL", 2: "NOT GRADABLE", 3: "NOT ATTEMPTED"}
 
 
 class Checking:
-    """Runs a lab's checks for a person at a terminal."""
+    """Runs a lab's checks once, or after each save, and prints what they found."""
 
     def __init__(self, home: Home, backend: Backend, console: Console, record: Record) -> None:
         self._home, self._backend, self._console, self._record = home, backend, console, record
@@ -30,10 +29,10 @@ class Checking:
         self, lab: Exercise, options: tuple[str, ...] = (), seed: int | None = None, *,
         only: Iterable[int] = (), quick: bool = False,
     ) -> int:  # fmt: skip
-        """Grade a lab; prints the report, keeps the outcome, returns the exit code.
+        """Grade a lab, print the report, keep the outcome, and return the exit code.
 
-        `options` are more of pytest's. `only`: the steps to judge, all for (). `quick`: what failed before
-        comes first, and the first check that does not pass is the last.
+        `options` are further options of pytest. `only` holds the steps to judge; () means all. `quick` runs
+        the checks that failed before first, and stops after the first check that does not pass.
         """
         used = secrets.randbelow(10**6) if seed is None else seed
         only = tuple(only)
@@ -44,13 +43,13 @@ class Checking:
         graded = grade(self._home, lab, options_used, only=only, quick=quick, told=self._interrupted)
         if graded.verdicts is None:
             self._say(graded.said)
-            self._say("NOT GRADABLE: the checks did not run (see above).")
+            self._say("NOT GRADABLE: the checks did not run. The lines above tell why.")
             return 2
         self._show(lab, graded.verdicts, time.monotonic() - began, graded.code)
         if graded.code == 1:
             again = f"./lab check {lab.number}" + "".join(f" --step {step}" for step in only)
-            self._say(f"The same people and data again: {again} --seed {used}")
-        if not options:  # a part of the checks says nothing about the lab
+            self._say(f"Repeat with the same users and data: {again} --seed {used}")
+        if not options:  # some of the checks do not decide about the whole lab
             self._keep(lab, graded, used)
         return graded.code
 
@@ -58,9 +57,10 @@ class Checking:
         self, lab: Exercise, options: tuple[str, ...] = (), seed: int | None = None, *,
         only: Iterable[int] = (),
     ) -> int:  # fmt: skip
-        """Grade now and after each save, until Ctrl-C; returns the last exit code.
+        """Grade now and after each save, until Ctrl-C, and return the last exit code.
 
-        After a save come the steps that changed, and when they pass, those that build on them.
+        After a save, the steps that changed are judged first. When they pass, the steps that build on them
+        follow.
         """
         saves, code, quick = Saves(self._home, lab), 2, False
         only = tuple(only)
@@ -71,7 +71,9 @@ class Checking:
                 code = self._rounds(lab, options, seed, rounds, saves, quick=quick)
                 meanwhile = saves.happened()
                 self._say(
-                    "\nSaved meanwhile: once more." if meanwhile else "\nWaiting for a save (Ctrl-C ends)."
+                    "\nYou saved a file during the checks, so they run again."
+                    if meanwhile
+                    else "\nWaiting for a save. Ctrl-C ends this command."
                 )
                 while not saves.happened():
                     time.sleep(WATCH_SECONDS)
@@ -83,26 +85,26 @@ class Checking:
         self, lab: Exercise, options: tuple[str, ...], seed: int | None, rounds: tuple[tuple[int, ...], ...],
         saves: Saves, *, quick: bool,
     ) -> int:  # fmt: skip
-        """Judge one group of steps after the other, until one does not pass or a file is saved."""
+        """Judge one group of steps after the other. Stop when one does not pass or a file is saved."""
         code = 2
         for place, chosen in enumerate(rounds):
             code = self.once(lab, options, seed, only=chosen, quick=quick)
             later = [str(step) for some in rounds[place + 1 :] for step in some]
             if code != 0 and later:
-                self._say(f"Judged again once this passes: step {', '.join(later)}, which may depend on it.")
+                self._say(f"Next, once this passes: step {', '.join(later)}, which may depend on it.")
             if code != 0 or saves.happened():
                 break
         return code
 
     def _interrupted(self) -> None:
-        self._say("Ending: the check puts back what it broke. Ctrl-C again ends it at once.")
+        self._say("Ending: the check repairs what it broke. Press Ctrl-C again to end at once.")
 
     def _keep(self, lab: Exercise, graded: Graded, seed: int) -> None:
-        """Enter into the record what is known of all steps now."""
+        """Write the latest outcome of each step into the record."""
         mine = running.is_active(self._home, lab)
         known = self._record.of(lab.number)
         before = known.get("verdicts", []) if known.get("mine") == mine else []
-        if mine:  # what was passed before the file was reset is open again
+        if mine:  # a step that passed before the file was reset is open again
             gone = steps.unwritten(lab, running.running_files(self._home, lab))
             before = [verdict for verdict in before if verdict.get("step") not in gone]
         judged = {v["check"] for v in graded.verdicts or []}
@@ -126,7 +128,7 @@ class Checking:
         self._record.note(lab.number, **facts)
 
     def _show(self, lab: Exercise, verdicts: list[dict[str, Any]], seconds: float, code: int) -> None:
-        """The verdicts by step; each is shown once."""
+        """Print the verdicts by step. Each is printed once."""
         mine = running.is_active(self._home, lab)
         now = steps.steps_of(lab, running.running_files(self._home, lab))
         shown = results.by_step(now, verdicts)
@@ -149,17 +151,17 @@ class Checking:
 
 
 def _whose(now: list[steps.Step], *, mine: bool) -> str:
-    """Whose code ran, in a few words."""
+    """Return whose code ran, as a short phrase."""
     if not mine or all(step.state is steps.State.OPEN for step in now):
         return "the platform's code"
     if all(step.state is steps.State.WRITTEN and not step.untouched for step in now):
         return "your code"
     written = [str(step.number) for step in now if step.state is steps.State.WRITTEN]
-    return f"your code in step {', '.join(written)}" if written else "the platform's code"
+    return f"your code for step {', '.join(written)}" if written else "the platform's code"
 
 
 def _first_missed(verdicts: list[dict[str, Any]]) -> str:
-    """The name of the first check that does not pass; a fail before what is not attempted."""
+    """Return the first check that does not pass. A failed one comes before one that was not attempted."""
     missed = [v for v in verdicts if v["outcome"] != "pass"]
     first = [v for v in missed if v["outcome"] == "fail"] or missed
     return str(first[0]["check"]) if first else ""

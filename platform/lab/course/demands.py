@@ -1,4 +1,4 @@
-"""The table of each lab's demands: what each check demands, its step, and the wrong solutions it catches.
+"""Write the table of each lab's demands: the checks, their steps, and the wrong solutions that they catch.
 
 `python -m lab.course.demands` writes docs/grading/NN.md from checks/steps.toml, the first lines of the
 checks' docstrings and the first lines of checks/mutants/*/*.patch. A unit test compares the files with them.
@@ -31,12 +31,12 @@ class Demand:
 
     @property
     def id(self) -> str:
-        """Short name of the demand, such as '2-ready_without_database'."""
+        """The short name of the demand, such as '2-ready_without_database'."""
         return f"{self.step}-{self.check.removeprefix('test_')}"
 
 
 def demands(lab: Exercise) -> list[Demand]:
-    """All demands of a lab by step, in the order of checks/steps.toml."""
+    """Return all demands of a lab by step, in the order of checks/steps.toml."""
     texts = _first_lines(lab)
     wrong: dict[str, list[str]] = {}
     for mutant in mutants():
@@ -50,7 +50,7 @@ def demands(lab: Exercise) -> list[Demand]:
 
 
 def _first_lines(lab: Exercise) -> dict[str, str]:
-    """The first line of each check's docstring."""
+    """Return the first line of each check's docstring."""
     found = {}
     for file in sorted(CHECKS.glob(f"lab{lab.number}_*/*.py")):
         for node in ast.parse(file.read_text(encoding="utf-8")).body:
@@ -106,7 +106,7 @@ def _of_sentences(lab: Exercise) -> list[str]:
 
 
 def table(lab: Exercise) -> str:
-    """The lab's demands as a page of Markdown."""
+    """Return the lab's demands as a page in Markdown."""
     lines = [
         f"# What lab {lab.number} demands",
         "",

@@ -1,4 +1,4 @@
-"""An exercise as its exercise.toml describes it."""
+"""Read the labs from their exercise.toml files."""
 
 import tomllib
 from dataclasses import dataclass, field
@@ -32,13 +32,13 @@ class Piece:
 
     @property
     def pair(self) -> str:
-        """How LAB_CODE names it."""
+        """The piece as an entry of the variable LAB_CODE."""
         return f"{self.module}={self.file.relative_to(LABS).as_posix()}"
 
 
 @dataclass(frozen=True)
 class Hint:
-    """One hint; hints of a step go from vague to concrete."""
+    """One hint. The hints of a step go from a question to almost the code."""
 
     step: int
     text: str
@@ -56,7 +56,7 @@ class Exercise:
     pieces: tuple[Piece, ...]
     hints: tuple[Hint, ...]
     needs: dict[int, tuple[int, ...]] = field(default_factory=dict)
-    """Steps by the steps that they build on: who changes one of these has these judged again."""
+    """Maps a step to the steps that it builds on. A change of one of those may change its outcome."""
 
     @property
     def units(self) -> tuple[str, ...]:
@@ -65,7 +65,7 @@ class Exercise:
 
     @property
     def checks(self) -> Path:
-        """The file that grades this lab."""
+        """The file with this lab's checks. Raises LabError when there is not exactly one."""
         found = sorted(CHECKS.glob(f"test_{self.number}_*.py"))
         if len(found) != 1:
             raise LabError(f"Lab {self.number} has no file of checks in {CHECKS.name}/.")
@@ -73,13 +73,13 @@ class Exercise:
 
 
 def _read(file: Path) -> Exercise:
-    """The lab that the file describes. Raises LabError when it was changed into something else."""
+    """Return the lab that the file describes. Raises LabError when the file does not describe one."""
     try:
         return _made(file)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         why = shortened(f"{type(error).__name__}: {error}", 120)
         raise LabError(
-            f"{file} does not describe a lab ({why}). The original: git checkout -- '{file}'"
+            f"{file} does not describe a lab ({why}). Restore the original: git checkout -- '{file}'"
         ) from error
 
 
@@ -99,14 +99,14 @@ def _made(file: Path) -> Exercise:
 
 @cache
 def exercises() -> tuple[Exercise, ...]:
-    """All labs in order."""
+    """Return all labs in their order."""
     return tuple(_read(file) for file in sorted(LABS.glob("[0-9][0-9]-*/exercise.toml")))
 
 
 def exercise(number: str) -> Exercise:
-    """The lab called '7', '07' or '07-feeds'. Raises LabError."""
+    """Return the lab called '7', '07' or '07-feeds'. Raises LabError for any other name."""
     for found in exercises():
         if number in (found.number, found.number.lstrip("0"), found.folder.name):
             return found
     known = ", ".join(found.number for found in exercises())
-    raise LabError(f"There is no lab {number}. Labs: {known}. See them: ./lab list")
+    raise LabError(f"There is no lab {number}. The labs are {known}. See their titles: ./lab list")

@@ -1,4 +1,4 @@
-"""Run a lab's checks as pytest does, in a process of their own, and read what they found."""
+"""Run a lab's checks with pytest in a separate process, and read their verdicts."""
 
 import json
 import os
@@ -17,9 +17,10 @@ QUICK = ("--failed-first", "--exitfirst")
 
 @dataclass(frozen=True)
 class Graded:
-    """Exit code and verdicts; without verdicts the checks did not run, and `said` tells why.
+    """The exit code and the verdicts of one run.
 
-    `others` are the checks of the steps that were not asked for: check, title, step and points of each.
+    `verdicts` is None when the checks did not run; `said` is what pytest printed. `others` holds the check,
+    title, step and points of each check whose step was not asked for.
     """
 
     code: int
@@ -37,11 +38,11 @@ def grade(
     quick: bool = False,
     told: Callable[[], object] = lambda: None,
 ) -> Graded:
-    """Run the checks with more `options` for pytest.
+    """Run the checks of a lab and return what they found.
 
-    `only`: the steps to judge; all for (). `quick`: what failed before comes first, and the first check
-    that does not pass is the last.
-    `told` is called after a first Ctrl-C, while the check cleans up.
+    `options` are further options of pytest. `only` holds the steps to judge; () means all. `quick` runs the
+    checks that failed before first, and stops after the first check that does not pass. `told` is called
+    after a first Ctrl-C, while the check cleans up.
     """
     home.root.mkdir(parents=True, exist_ok=True)
     file = home.root / f"verdicts-{lab.number}.json"

@@ -1,4 +1,4 @@
-"""Which hint comes next: of the step that the learner is at, from vague to concrete."""
+"""Choose the next hint: one for the step that the learner works on, from a question to almost the code."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +10,7 @@ from lab.errors import LabError
 
 @dataclass(frozen=True)
 class Next:
-    """The step that hints are about, how many of them were given, and the one to give now."""
+    """The step, how many of its hints were given, and the hint to give now."""
 
     step: int
     of_step: tuple[Hint, ...]
@@ -18,14 +18,14 @@ class Next:
 
     @property
     def hint(self) -> Hint | None:
-        """None when all were given."""
+        """The hint to give now; None when all were given."""
         return self.of_step[self.given] if self.given < len(self.of_step) else None
 
 
 def step_of(lab: Exercise, known: dict[str, Any], gaps: dict[int, str]) -> int:
-    """The step a learner is at: of the check that failed last, else the first that is not written.
+    """Return the step that the learner works on: that of the check that failed last, or the first open one.
 
-    `known` is the lab's record; `gaps` as steps.unwritten gives them.
+    `known` is the lab's record; `gaps` is what steps.unwritten returns.
     """
     missed = {v["check"] for v in known.get("verdicts", []) if v["outcome"] == "fail"}
     first = str(known.get("first", ""))
@@ -36,7 +36,7 @@ def step_of(lab: Exercise, known: dict[str, Any], gaps: dict[int, str]) -> int:
 
 
 def following(lab: Exercise, known: dict[str, Any], gaps: dict[int, str], step: int | None) -> Next:
-    """The next hint of `step`, or of the step the learner is at. Raises LabError for a wrong step."""
+    """Return the next hint of `step`, or of the current step. Raises LabError for an unknown step."""
     if step is not None:
         refuse_unknown(lab, step)
     chosen = step or step_of(lab, known, gaps)
@@ -44,14 +44,14 @@ def following(lab: Exercise, known: dict[str, Any], gaps: dict[int, str], step: 
 
 
 def refuse_unknown(lab: Exercise, step: int) -> None:
-    """Raises LabError that lists the steps for one that the lab does not have."""
+    """Raise LabError with the list of steps when the lab does not have this step."""
     if not 1 <= step <= len(lab.steps):
         named = "\n".join(f"  {n} {title}" for n, title in enumerate(lab.steps, 1))
         raise LabError(f"Lab {lab.number} has the steps\n{named}")
 
 
 def given(known: dict[str, Any]) -> dict[str, int]:
-    """How many hints of each step were given."""
+    """Return how many hints of each step were given."""
     counts = known.get("hints")
     if not isinstance(counts, dict):
         return {}

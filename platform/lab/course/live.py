@@ -1,4 +1,4 @@
-"""What the live system shows now of the learner's code: facts in words, the most telling first."""
+"""Find what the running system shows about the learner's code, the most useful fact first."""
 
 import time
 from collections.abc import Callable
@@ -19,58 +19,62 @@ RECENT_SECONDS = 600.0
 
 
 def findings(home: Home, backend: Backend, lab: Exercise, *, begun: bool) -> list[str]:
-    """What keeps the learner's code from working, as far as the system shows it; [] when nothing does.
+    """Return what keeps the learner's code from working, as sentences; [] when the system shows no problem.
 
-    `begun`: whether anything is written; an untouched starter explains by itself why nothing works.
+    `begun` tells whether anything is written. Without any code, the platform's own code runs, and there is
+    nothing to examine.
     """
     if not backend.running():
         return ["The system is not running. Start it: ./lab up"]
     if away := servers.unanswered(backend.endpoints()):
-        return [f"{', '.join(away)} does not answer, whatever you write. Mend it: ./lab up"]
-    wrong = [f"The system does not do what it was told. {line}" for line in lines(problems(home, backend))]
+        return [f"{', '.join(away)} does not answer. Your code is not the cause. Repair the system: ./lab up"]
+    wrong = [f"The system differs from its configuration. {line}" for line in lines(problems(home, backend))]
     if not running.is_active(home, lab):
-        return [*wrong, f"The platform's own code runs. Yours runs after: ./lab start {lab.number}"]
+        return [*wrong, f"The platform's own code runs. Let the system run yours: ./lab start {lab.number}"]
     if unread := [
         file for file in running.running_files(home, lab).values() if fingerprint(file) == "missing"
     ]:
         names = ", ".join(f"labs/{file.relative_to(LABS)}" for file in unread)
-        return [*wrong, f"{names} cannot be read. The starter again: ./lab reset {lab.number}"]
+        return [*wrong, f"{names} cannot be read. Get a fresh starter: ./lab reset {lab.number}"]
     found = wrong + [said for unit in lab.units for said in _of_unit(home, backend, unit)]
     try:
         if begun and (look := LOOKS.get(lab.number)):
             found += look(backend)
-    except Exception as error:  # whatever a driver raises: what cannot be seen is no fact
-        found.append(f"More cannot be seen now ({type(error).__name__}).")
+    except Exception as error:  # a driver may raise anything, and a hint must not fail
+        found.append(f"The system could not be examined further ({type(error).__name__}).")
     return found
 
 
 def _of_unit(home: Home, backend: Backend, unit: str) -> list[str]:
-    """What the unit's own log says of the learner's code as it was saved last."""
+    """Return what the unit's log reports about the learner's code as it was saved last."""
     said = [entry for entry in running.entries(backend, unit) if entry["kind"] == "started"]
     wanted = {module: fingerprint(LABS / file) for module, file in running.code_of(home, unit).items()}
     if not said or said[-1].get("files") != wanted:
-        return [f"{unit} does not run what you saved. Look: ./lab logs {unit}"]
+        return [f"{unit} does not run what you saved. Find the cause: ./lab logs {unit}"]
     if failed := running.unusable(backend, unit):
-        return [f"{unit} runs the platform's code in place of a file of yours:\n{one}" for one in failed]
+        return [
+            f"{unit} cannot use one of your files, so the platform's code runs in its place:\n{one}"
+            for one in failed
+        ]
     since = max(float(said[-1]["time"]), time.time() - RECENT_SECONDS)
     happened = [i for i in running.incidents(backend, (unit,), since) if not i.not_attempted]
     if running.is_waiting(backend, unit):
         all_of_it = running.incidents(backend, (unit,), float(said[-1]["time"]))
         last = f"\n{all_of_it[-1]}" if all_of_it else ""
-        return [f"{unit} cannot begin with your code, and waits for the next save.{last}"]
-    return [f"Your code in {unit}, just now:\n{happened[-1]}"] if happened else []
+        return [f"{unit} cannot start with your code, and waits for the next save.{last}"]
+    return [f"The last error of your code in {unit}:\n{happened[-1]}"] if happened else []
 
 
 def _answer(endpoints: dict[str, str], unit: str, path: str) -> str:
-    """What a service says at its own address, in words; '' for a 200."""
+    """Return a sentence about the answer of a service at its own address; '' for status 200."""
     try:
         answer = local_http.get(endpoints[unit] + path, timeout=3)
     except httpx.HTTPError as error:
-        return f"GET {path} at {unit} is not answered ({type(error).__name__})."
+        return f"GET {path} at {unit} gets no answer ({type(error).__name__})."
     if answer.status_code == 200:
         return ""
     if answer.status_code == 500:
-        return f"GET {path} at {unit} answers 500: an error that nobody caught."
+        return f"GET {path} at {unit} answers 500: the code raised an exception that nothing caught."
     return f"GET {path} at {unit} answers {answer.status_code}: {' '.join(answer.text.split())[:160]}"
 
 
@@ -81,50 +85,50 @@ def _answers(*asked: tuple[str, str]) -> Callable[[Backend], list[str]]:
 
 
 def _catalog(backend: Backend) -> list[str]:
-    """Lab 02: profile's entries in Consul's catalog."""
+    """Examine profile's entries in Consul's catalog (lab 02)."""
     endpoints = backend.endpoints()
     entries = local_http.get(f"{endpoints['consul']}/v1/health/service/profile", timeout=3).json()
     if not entries:
-        return ["Consul's catalog has no instance of profile: nobody can find it."]
+        return ["Consul's catalog has no instance of profile, so the gateway cannot find it."]
     found = []
     for entry in entries:
         service, checks = entry["Service"], [c for c in entry["Checks"] if c["ServiceID"]]
         where = f"{service['ID']} at {service['Address']}:{service['Port']}"
         if not checks:
             found.append(f"Consul lists {where} without a health check.")
-        found += [f"Consul calls {where} {c['Status']}: {' '.join(c['Output'].split())[:160]}"
+        found += [f"Consul lists {where} as {c['Status']}: {' '.join(c['Output'].split())[:160]}"
                   for c in checks if c["Status"] != "passing"]  # fmt: skip
     if len(entries) > 1:
-        found.append(f"Consul lists {len(entries)} instances of profile, where one runs.")
+        found.append(f"Consul lists {len(entries)} instances of profile, but only one runs.")
     return found
 
 
 def _rules(backend: Backend) -> list[str]:
-    """Lab 03: posts' rules in Consul KV, and what the gateway makes of them."""
+    """Examine posts' rules in Consul KV, and the gateway's answer (lab 03)."""
     endpoints = backend.endpoints()
     found = []
     for kind in ("routers", "middlewares"):
         url = f"{endpoints['consul']}/v1/kv/traefik/http/{kind}/posts-?keys=true"
         if local_http.get(url, timeout=3).status_code == 404:
-            found.append(f"Consul KV has no key below traefik/http/{kind}/posts-.")
+            found.append(f"Consul KV has no key that begins with traefik/http/{kind}/posts-.")
     if not found:
         status = local_http.get(f"{endpoints['gateway']}/api/{PATHS['posts']}?limit=1", timeout=5).status_code
         if status != 200:
-            found.append(f"The keys are there; GET /api/posts at the gateway still answers {status}.")
+            found.append(f"The keys are in Consul KV, but GET /api/posts at the gateway answers {status}.")
     return found
 
 
 def _keys(backend: Backend) -> list[str]:
-    """Lab 04: auth's health and its public keys."""
+    """Examine auth's readiness and its public keys (lab 04)."""
     endpoints = backend.endpoints()
     if said := _answer(endpoints, "auth", "/ready"):
         return [said]
     keys = local_http.get(f"{endpoints['auth']}/api/auth/.well-known/jwks.json", timeout=3).json()["keys"]
-    return [] if keys else ["auth publishes no key, so nobody can check a token."]
+    return [] if keys else ["auth publishes no public key, so no service can verify a token."]
 
 
 def _databases(backend: Backend) -> list[str]:
-    """Lab 05: what the services made of their databases."""
+    """Examine the services' readiness, and their indexes in the databases (lab 05)."""
     found = _answers(("auth", "/ready"), ("profile", "/ready"), ("posts", "/ready"))(backend)
     unique = databases.rows(backend, "auth", "SELECT indexdef FROM pg_indexes WHERE tablename = 'users'")
     words = " ".join(str(row[0]) for row in unique if "UNIQUE" in str(row[0]))
@@ -137,7 +141,7 @@ def _databases(backend: Backend) -> list[str]:
 
 
 def _outbox(backend: Backend) -> list[str]:
-    """Lab 06: what waits in the outbox."""
+    """Count the posts with pending or parked events (lab 06)."""
     endpoints = backend.endpoints()
     with databases.mongodb(endpoints["mongodb"]) as client:
         waiting = client[databases.POSTS][databases.POSTS].count_documents(
@@ -146,25 +150,33 @@ def _outbox(backend: Backend) -> list[str]:
         parked = client[databases.POSTS][databases.POSTS].count_documents(
             {"parked.0": {"$exists": True}}, limit=1, maxTimeMS=3000
         )
-    found = [f"{waiting} posts have events in their outbox that nobody has published."] if waiting else []
-    return found + (["There are parked events: read `parked` of their posts."] if parked else [])
+    found = (
+        [f"{waiting} posts have pending events in their outbox, which the relay has not published."]
+        if waiting
+        else []
+    )
+    return found + (
+        ["The relay has parked events. The field `parked` of their posts tells why."] if parked else []
+    )
 
 
 def _view(backend: Backend) -> list[str]:
-    """Labs 07 and 08: the projector and its lag, in the feed's own figures."""
+    """Examine the projector and its lag, as the feed's statistics show them (labs 07 and 08)."""
     endpoints = backend.endpoints()
     if said := _answer(endpoints, "feed", "/api/activity-stream/stats"):
         return [said]
     stats: dict[str, Any] = local_http.get(f"{endpoints['feed']}/api/activity-stream/stats", timeout=5).json()
     found = []
     if stats.get("consumer_state") != "running":
-        found.append(f"The projector is not at work: its state is {stats.get('consumer_state')!r}.")
+        found.append(f"The projector is not running: its state is {stats.get('consumer_state')!r}.")
     if stats.get("lag_events") is None:
-        found.append("The feed does not know its lag (lag_events is null).")
+        found.append("The feed cannot tell its lag (lag_events is null).")
     elif stats["lag_events"]:
         found.append(f"The view is {stats['lag_events']} events behind the topic.")
     if dead := (stats.get("counters") or {}).get("dead"):
-        found.append(f"{dead} events have gone to the dead letters. Their reasons: ./lab redrive --dry-run")
+        found.append(
+            f"{dead} events are in the dead letter topic. See their reasons: ./lab redrive --dry-run"
+        )
     return found
 
 

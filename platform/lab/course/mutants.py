@@ -1,8 +1,8 @@
-"""Known wrong and known different right solutions: the graders are graded with them.
+"""Read and run known wrong solutions, and right ones that differ from the platform: they test the checks.
 
-`checks/mutants/NN-name/NAME.patch` is a difference to the platform's modules. Its first lines say
+`checks/mutants/NN-name/NAME.patch` is a diff against the platform's modules. Its first line is
 `check: test_…` (the check that must catch it) or `right: …` (what is different and still right).
-`NAME.txt` beside it keeps the words of the verdict, so that a change of wording is reviewed.
+`NAME.txt` beside it holds the text of the verdict, so that a change of the text is reviewed.
 """
 
 import json
@@ -28,7 +28,7 @@ WORK = LABS / running.WORK
 
 @dataclass(frozen=True)
 class Mutant:
-    """One changed solution. `check` is empty when it is right."""
+    """One changed solution. `check` is empty for a right one."""
 
     lab: Exercise
     patch: Path
@@ -36,23 +36,23 @@ class Mutant:
 
     @property
     def name(self) -> str:
-        """'01-services/null-on-put'."""
+        """The name with its folder, such as '01-services/null-on-put'."""
         return f"{self.patch.parent.name}/{self.patch.stem}"
 
     @property
     def depth(self) -> int:
-        """How many folders the patch names before a file; the files of a lab lie in one folder."""
+        """How many folders to strip from the patch's paths, because the files of a lab are in one folder."""
         header = re.search(r"^--- (\S+)", self.patch.read_text(encoding="utf-8"), re.MULTILINE)
         return header[1].count("/") if header else 1
 
     @property
     def wording(self) -> Path:
-        """Where the words of its verdict are kept."""
+        """The file with the text of its verdict."""
         return self.patch.with_suffix(".txt")
 
 
 def mutants() -> list[Mutant]:
-    """All mutants of all labs."""
+    """Return the mutants of all labs. Raises LabError for a patch without a valid first line."""
     found = []
     for lab in exercises():
         for patch in sorted((CHECKS / "mutants" / lab.folder.name).glob("*.patch")):
@@ -64,10 +64,10 @@ def mutants() -> list[Mutant]:
 
 
 class Stage:
-    """The lab's units run what is put here; saving is enough, as it is for a learner.
+    """A folder whose files the lab's units run. Writing a file is enough, as it is for a learner.
 
-    `merged`: what is still as in the starter is the platform's, as it is for a learner. Else the files run
-    as they are: nothing of a mutant is repaired.
+    With `merged`, the platform's code runs for each part that is still as in the starter, as it does for a
+    learner. Without it, the files run as they are, so that nothing repairs a mutant.
     """
 
     def __init__(self, home: Home, backend: Backend, lab: Exercise, *, merged: bool = False) -> None:
@@ -82,28 +82,30 @@ class Stage:
         running.use(home, backend, lab, files)
 
     def reference(self) -> None:
-        """The platform's own text."""
+        """Write the platform's own modules."""
         for piece in self.lab.pieces:
             (self.folder / piece.file.name).write_bytes(piece.source.read_bytes())
 
     def step(self, step: int) -> None:
-        """The starter, with one step written as the platform has it."""
+        """Write the starter with the platform's code for one step."""
         for piece in self.lab.pieces:
             others = {name: number for name, number in piece.left_out.items() if number != step}
             text = starter(self.lab, replace(piece, left_out=others))
             (self.folder / piece.file.name).write_text(text, encoding="utf-8")
 
     def play(self, mutant: Mutant) -> None:
-        """The platform's text with the mutant's change."""
+        """Write the platform's modules with the mutant's change. Raises LabError for a patch that fails."""
         self.reference()
         env = {**os.environ, "GIT_CEILING_DIRECTORIES": str(WORK.parent)}
         command = ["git", "apply", f"-p{mutant.depth}", str(mutant.patch)]
         done = subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise LabError(f"{mutant.name} does not fit the platform any more: {done.stderr.strip()}")
+            raise LabError(
+                f"{mutant.name} cannot be applied to the platform's modules: {done.stderr.strip()}"
+            )
 
     def grade(self, *options: str, only: str | Sequence[str] = "") -> tuple[int, list[dict[str, Any]]]:
-        """Exit code and verdicts of the lab's checks, or of those called `only`, in that order."""
+        """Return the exit code and verdicts of the lab's checks, or of those called `only`, in that order."""
         file = self.folder / "verdicts.json"
         file.unlink(missing_ok=True)
         names = [only] if isinstance(only, str) else only
@@ -119,26 +121,26 @@ class Stage:
         return done.returncode, found
 
     def close(self) -> None:
-        """Back to the platform's own code."""
+        """Let the units run the platform's own code again."""
         running.use(self._home, self._backend, self.lab, None)
 
 
 class Stages:
-    """One stage at a time: the lab that is played now."""
+    """Keeps one stage open: that of the lab that was used last."""
 
     def __init__(self, home: Home, backend: Backend) -> None:
         self._home, self._backend = home, backend
         self._stage: Stage | None = None
 
     def of(self, lab: Exercise) -> Stage:
-        """The stage of this lab; that of another one is closed."""
+        """Return the stage of this lab, and close that of another one."""
         if self._stage is None or self._stage.lab != lab:
             self.close()
             self._stage = Stage(self._home, self._backend, lab)
         return self._stage
 
     def close(self) -> None:
-        """The platform's own code runs again."""
+        """Close the open stage."""
         if self._stage is not None:
             self._stage.close()
             self._stage = None

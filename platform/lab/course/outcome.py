@@ -1,4 +1,4 @@
-"""The four outcomes, and the words of a verdict."""
+"""Define the four outcomes and the verdict of a check."""
 
 import textwrap
 from dataclasses import asdict, dataclass
@@ -11,7 +11,7 @@ WIDTH = 80
 
 
 class Outcome(StrEnum):
-    """Never two: a dead server must not look like a wrong answer."""
+    """The result of a check. Pass and fail are not enough: a dead server must not look like wrong code."""
 
     PASS = "pass"  # noqa: S105 - an outcome, no password
     FAIL = "fail"
@@ -23,7 +23,7 @@ EXIT_CODES = {Outcome.PASS: 0, Outcome.FAIL: 1, Outcome.NOT_GRADABLE: 2, Outcome
 
 
 def overall(outcomes: list[Outcome]) -> Outcome:
-    """One outcome for many: what could not be judged outweighs what is wrong."""
+    """Return one outcome for many: not gradable comes before fail, and fail before not attempted."""
     for outcome in (Outcome.NOT_GRADABLE, Outcome.FAIL, Outcome.NOT_ATTEMPTED):
         if outcome in outcomes:
             return outcome
@@ -31,12 +31,12 @@ def overall(outcomes: list[Outcome]) -> Outcome:
 
 
 def printable(text: str) -> str:
-    """The text with escape sequences, other controls and halves of characters made visible."""
+    """Return the text with all control characters and unpaired surrogates made visible."""
     return visible(text)
 
 
 class Wrong(AssertionError):
-    """The system did not do what the task asks for."""
+    """Raised by a check when the system did not do what the step asks for."""
 
     def __init__(self, did: str, expected: object, saw: object, means: str) -> None:
         super().__init__(f"{did}: expected {expected}, saw {saw}")
@@ -45,11 +45,11 @@ class Wrong(AssertionError):
 
 
 class NotGradable(Exception):
-    """The check could not find out; the text names the unit and what to do."""
+    """Raised by a check that cannot judge the code. The text names the unit and what to do."""
 
 
 def wrong(did: str, *, expected: object, saw: object, means: str) -> NoReturn:
-    """Fail the check with the four things a learner needs to know."""
+    """Fail the check: what was done, expected and observed, and what that means."""
     raise Wrong(did, expected, saw, means)
 
 
@@ -61,7 +61,7 @@ def require(good: object, did: str, *, expected: object, saw: object, means: str
 
 @dataclass
 class Verdict:
-    """The result of one check; lists of (label, text) are what a person reads."""
+    """The result of one check. `lines` holds pairs of label and text for a person to read."""
 
     check: str
     title: str
@@ -74,7 +74,7 @@ class Verdict:
     """The step of the lab that the check judges."""
 
     def text(self) -> str:
-        """Wrapped for 80 columns; in words, not only in colours."""
+        """Return the verdict as text, wrapped for 80 columns."""
         head = f"{self.outcome.upper()}: {self.title} ({self.check})"
         parts = [textwrap.fill(head, WIDTH)]
         for label, said in self.lines:
@@ -90,12 +90,12 @@ class Verdict:
         return "\n".join(parts)
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the verdict in a form that JSON can hold."""
         return asdict(self) | {"outcome": str(self.outcome)}
 
 
 def as_text(verdicts: list[dict[str, Any]]) -> str:
-    """All verdicts for a person; what several in a row have in common is said once, after the last."""
+    """Return all verdicts as text. Of several in a row with the same lines, only the last one shows them."""
     texts: list[str] = []
     for found, following in zip(verdicts, [*verdicts[1:], {}], strict=True):
         verdict = from_dict(found)
@@ -106,6 +106,6 @@ def as_text(verdicts: list[dict[str, Any]]) -> str:
 
 
 def from_dict(data: dict[str, Any]) -> Verdict:
-    """The verdict that `as_dict` wrote."""
+    """Return the verdict from the form that `as_dict` returns."""
     lines = [(label, said) for label, said in data["lines"]]
     return Verdict(**(data | {"outcome": Outcome(data["outcome"]), "lines": lines}))

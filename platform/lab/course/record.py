@@ -1,4 +1,4 @@
-"""What a learner has reached so far. A convenience: a check computes it anew at any time."""
+"""Keep the learner's results in a file. Nothing depends on it: a check can produce them again at any time."""
 
 import fcntl
 import json
@@ -20,9 +20,9 @@ IN_A_VERDICT: dict[str, type | tuple[type, ...]] = {
 
 
 class Record:
-    """The file `progress.json` in the lab's home; deleting it loses nothing but the list.
+    """The file `progress.json` in the lab's home. Only the list of results is lost when it is deleted.
 
-    `remark` says what a person should know about the file; '' when all is well.
+    `remark` is a message for the learner about a damaged file; '' for an intact one.
     """
 
     def __init__(self, home: Home) -> None:
@@ -30,7 +30,7 @@ class Record:
         self._data, self.remark = self._read()
 
     def _read(self) -> tuple[dict[str, dict[str, Any]], str]:
-        """What can be made of the file, and what to say about the rest."""
+        """Return the entries that are intact, and a message when others are damaged."""
         kept: dict[str, dict[str, Any]] = {}
         try:
             found = json.loads(self._file.read_text(encoding="utf-8"))
@@ -41,21 +41,22 @@ class Record:
         except ValueError:
             why = "it is not JSON"
         else:
-            why = "part of it is not what a check writes"
+            why = "a part of it was not written by a check"
             if isinstance(found, dict):
                 kept = {number: lab for number, lab in found.items() if _good(lab)}
                 why = "" if kept == found else why
         lost = (
-            f"{self._file} cannot be read: {why}.\nOnly the list of results is lost: a check finds out anew."
+            f"{self._file} cannot be read: {why}.\n"
+            "Only the list of results is lost. Each check writes its result again."
         )
         return kept, lost if why else ""
 
     def of(self, number: str) -> dict[str, Any]:
-        """What is known of one lab; empty at first."""
+        """Return what is known about one lab; {} before the first check."""
         return self._data.get(number, {})
 
     def note(self, number: str, **facts: Any) -> None:
-        """Keep facts about one lab."""
+        """Add facts about one lab to the file."""
         with self._alone():
             self._data, lost = self._read()  # another ./lab may have written meanwhile
             if lost:
@@ -67,7 +68,7 @@ class Record:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Two ./lab at once write one after the other."""
+        """Hold a lock, so that two ./lab commands write one after the other."""
         self._file.parent.mkdir(parents=True, exist_ok=True)
         with self._file.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -75,7 +76,7 @@ class Record:
 
 
 def _good(lab: object) -> bool:
-    """Whether an entry is one that `note` may have written."""
+    """Tell whether `note` can have written this entry."""
     if not isinstance(lab, dict) or not _fits(lab, KINDS) or ("of" in lab) != ("points" in lab):
         return False
     return all(isinstance(v, dict) and IN_A_VERDICT.keys() <= v.keys() and _fits(v, IN_A_VERDICT) and all(

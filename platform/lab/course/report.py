@@ -1,4 +1,4 @@
-"""The last verdicts as JUnit XML, for other tools, and as a page, for people."""
+"""Write the last verdicts as JUnit XML for other tools, and as a web page for people."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ Results = dict[str, dict[str, Any]]
 
 
 def write_junit(file: Path, results: Results) -> None:
-    """One test suite for each lab that was checked."""
+    """Write JUnit XML with one test suite for each lab that was checked."""
     root = Xml.Element("testsuites", name="CivilDIY Lab")
     for number, known in results.items():
         verdicts = known.get("verdicts", [])
@@ -39,7 +39,7 @@ def write_junit(file: Path, results: Results) -> None:
 
 
 def write_html(file: Path, results: Results) -> None:
-    """A page without scripts that reads well in dark and light."""
+    """Write a web page without scripts that follows the browser's dark or light mode."""
     rows = []
     for number, known in results.items():
         outcome, points = (

@@ -1,4 +1,4 @@
-"""The results of a lab by step: what was judged now, and before."""
+"""Combine the verdicts of a lab by step: those of this run, and earlier ones."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from lab.course.steps import Step, checks_of
 
 Verdicts = list[dict[str, Any]]
 ORDER = ("not gradable", "fail", "not attempted")
-"""What could not be judged outweighs what is wrong, and that what is open."""
+"""The outcomes that decide first: not gradable before fail, and fail before not attempted."""
 
 
 def overall(outcomes: Iterable[str]) -> str:
-    """One outcome for many; "not attempted" for none."""
+    """Return one outcome for many; "not attempted" for none."""
     found = {*outcomes}
     return next((outcome for outcome in ORDER if outcome in found), "pass" if found else "not attempted")
 
@@ -27,28 +27,28 @@ class Result:
 
     @property
     def outcome(self) -> str:
-        """One of the four."""
+        """The outcome of the step."""
         return overall(verdict["outcome"] for verdict in self.verdicts)
 
     @property
     def points(self) -> int:
-        """Those that were reached."""
+        """The points of the checks that passed."""
         return sum(v["points"] for v in self.verdicts if v["outcome"] == "pass")
 
     @property
     def of(self) -> int:
-        """Those that can be reached."""
+        """The points of all checks of the step."""
         return sum(v["points"] for v in self.verdicts)
 
 
 def by_step(steps: Iterable[Step], verdicts: Verdicts) -> list[Result]:
-    """The steps that have verdicts, in their order."""
+    """Return the steps that have verdicts, in their order."""
     found = [Result(step, [v for v in verdicts if v.get("step") == step.number]) for step in steps]
     return [result for result in found if result.verdicts]
 
 
 def together(lab: Exercise, before: Verdicts, now: Verdicts, others: Verdicts) -> Verdicts:
-    """What is known of all checks of a lab: judged `now`, else `before`, else not attempted.
+    """Return a verdict for each check of a lab: that of `now`, or of `before`, or "not attempted".
 
     `others` are the checks of the steps that were not judged now.
     """
@@ -61,7 +61,7 @@ def together(lab: Exercise, before: Verdicts, now: Verdicts, others: Verdicts) -
 
 
 def outcomes(lab: Exercise, verdicts: Verdicts) -> dict[str, str]:
-    """Step number (as JSON's objects have it) to outcome."""
+    """Return the outcome of each step. The step numbers are text, as keys of a JSON object are."""
     return {
         str(step): overall(v["outcome"] for v in verdicts if v["step"] == step)
         for step in range(1, len(lab.steps) + 1)

@@ -1,4 +1,4 @@
-"""Which code runs: the platform's or the learner's, as the units' own logs say."""
+"""Choose whose code the units run, and read from their logs which code that is."""
 
 import json
 import shutil
@@ -20,7 +20,7 @@ from lab.probes.readiness import slow
 LOADED_SECONDS = 20.0
 LOG_LINES = 4000
 NO_PLUGINS = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-"""For a pytest that runs checks only: the plugins that lie around take two seconds to import."""
+"""For a pytest that runs only checks. Importing all installed plugins takes two seconds."""
 WORK = ".mutants"
 """Folder below labs/ in which tests put solutions of their own."""
 
@@ -29,12 +29,12 @@ WORDS = {
     "blocked": "does not return", "ended": "ended the process",
     "unusable": "raised while it was imported",
 }  # fmt: skip
-"""What an incident of a kind did."""
+"""Maps the kind of an incident to a verb."""
 
 
 @dataclass(frozen=True)
 class Incident:
-    """Something that the learner's code did; `time` in Unix seconds, `line` counts from 1."""
+    """An error of the learner's code. `time` is in Unix seconds, and `line` counts from 1."""
 
     unit: str
     time: float
@@ -46,7 +46,7 @@ class Incident:
 
     @property
     def not_attempted(self) -> bool:
-        """Whether it is the starter's own raise."""
+        """Whether the starter's own `raise NotImplementedError` caused it."""
         return self.text.startswith("NotImplementedError: Lab ")
 
     def __str__(self) -> str:
@@ -56,9 +56,9 @@ class Incident:
 
 
 def entries(backend: Backend, unit: str) -> list[dict[str, Any]]:
-    """What a unit said about the learner's code, oldest first."""
+    """Return what a unit has logged about the learner's code, oldest first."""
     command = backend.marked_command(unit, LOG_LINES)
-    # By bytes: what a learner prints need not be text.
+    # Read bytes, because a learner's code may print what is no text.
     output = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False).stdout
     found = []
     for line in output.decode(errors="replace").splitlines():
@@ -67,12 +67,12 @@ def entries(backend: Backend, unit: str) -> list[dict[str, Any]]:
             try:
                 found.append(json.loads(rest))
             except ValueError:
-                continue  # cut off by the end of the log, or printed by the learner's code
+                continue  # the log's end cut the line, or the learner's code printed it
     return [entry for entry in found if isinstance(entry, dict) and "kind" in entry and "time" in entry]
 
 
 def incidents(backend: Backend, units: tuple[str, ...], since: float) -> list[Incident]:
-    """Incidents of these units since a Unix time, oldest first."""
+    """Return the incidents of these units since a Unix time, oldest first."""
     found = [
         _incident(unit, entry)
         for unit in units
@@ -83,7 +83,7 @@ def incidents(backend: Backend, units: tuple[str, ...], since: float) -> list[In
 
 
 def unusable(backend: Backend, unit: str) -> list[Incident]:
-    """Files in whose place `unit` runs the platform's modules, because they raised at their import."""
+    """Return the files that `unit` cannot import. It runs the platform's modules in their place."""
     said = entries(backend, unit)
     began = max((entry["time"] for entry in said if entry["kind"] == "started"), default=0.0)
     return [_incident(unit, e) for e in said if e["kind"] == "unusable" and e["time"] >= began]
@@ -95,35 +95,35 @@ def _incident(unit: str, entry: dict[str, Any]) -> Incident:
 
 
 def is_waiting(backend: Backend, unit: str) -> bool:
-    """Whether the learner's code failed for good in `unit`, which now waits for the next save."""
+    """Tell whether `unit` has given up the learner's code and waits for the next save."""
     said = [entry["kind"] for entry in entries(backend, unit) if entry["kind"] in ("started", "waiting")]
     return said[-1:] == ["waiting"]
 
 
 def code_of(home: Home, unit: str) -> dict[str, str]:
-    """The learner's modules that `unit` is told to run: module to file below labs/."""
+    """Return the learner's modules that `unit` is configured to run: module to file below labs/."""
     pairs = overrides.read(home, unit).get("LAB_CODE", "").split(",")
     return dict(pair.split("=", 1) for pair in pairs if "=" in pair)
 
 
 def is_active(home: Home, lab: Exercise) -> bool:
-    """Whether the running system is told to use this lab's code."""
+    """Tell whether the system is configured to run the learner's code of this lab."""
     return all(piece.module in code_of(home, unit) for piece in lab.pieces for unit in piece.units)
 
 
 def active(home: Home) -> list[Exercise]:
-    """All labs whose code the learner's is."""
+    """Return all labs for which the system runs the learner's code."""
     return [lab for lab in exercises() if is_active(home, lab)]
 
 
 def running_files(home: Home, lab: Exercise) -> dict[str, Path]:
-    """The file that runs for each module of the lab: the learner's, or a test's own."""
+    """Return the file that runs for each module of the lab: the learner's, or that of a test."""
     told = {module: LABS / file for unit in lab.units for module, file in code_of(home, unit).items()}
     return {piece.module: told.get(piece.module, piece.file) for piece in lab.pieces}
 
 
 def use(home: Home, backend: Backend, lab: Exercise, files: dict[str, str] | None) -> None:
-    """Make the lab's units run `files` (module to file below labs/); None: the platform's own."""
+    """Let the lab's units run `files` (module to file below labs/), or the platform's own code for None."""
     began = time.time()
     since = {}
     for unit in lab.units:
@@ -134,7 +134,7 @@ def use(home: Home, backend: Backend, lab: Exercise, files: dict[str, str] | Non
             if files and unit in piece.units:
                 code[piece.module] = files[piece.module]
         _set_code(backend, unit, overrides.read(home, unit), code)
-        # From inside JupyterLab a unit is not restarted: it begins anew when it is told something else.
+        # Inside JupyterLab's container nothing restarts a unit. It restarts itself when its settings change.
         since[unit] = 0 if backend.kind == "inside" and code == before else began
     if backend.running():
         for unit in lab.units:
@@ -142,10 +142,9 @@ def use(home: Home, backend: Backend, lab: Exercise, files: dict[str, str] | Non
 
 
 def forget_lost(home: Home, backend: Backend) -> list[str]:
-    """Let units run the platform's code again whose files are gone or were a test's own.
+    """Remove settings for files that no longer exist or belonged to a test; return the units concerned.
 
     A test that was killed, or another clone that shares the home, leaves such settings behind.
-    Returns the units.
     """
     found = []
     for unit, settings in overrides.everywhere(home).items():
@@ -165,9 +164,9 @@ def _set_code(backend: Backend, unit: str, settings: dict[str, str], code: dict[
 
 
 def wait_until_loaded(home: Home, backend: Backend, unit: str, since: float = 0) -> float:
-    """Block until `unit` runs exactly the files as they are now; returns when it began (Unix time).
+    """Wait until `unit` runs the files as they are now; return when it started (Unix time).
 
-    Raises LabError with the last state seen.
+    Raises LabError with the last observed state.
     """
     wanted = {module: fingerprint(LABS / file) for module, file in code_of(home, unit).items()}
     deadline = time.monotonic() + LOADED_SECONDS * slow()
@@ -176,21 +175,22 @@ def wait_until_loaded(home: Home, backend: Backend, unit: str, since: float = 0)
         if begun and begun[-1]["files"] == wanted and begun[-1]["time"] >= since:
             return float(begun[-1]["time"])
         if time.monotonic() > deadline:
-            seen = begun[-1]["files"] if begun else "no start at all"
+            seen = begun[-1]["files"] if begun else "no start"
             raise LabError(
-                f"Waited {LOADED_SECONDS * slow():.0f} s for {unit} to begin with {wanted or 'its own code'};"
-                f" its log shows {seen}.\nLook: ./lab logs {unit}"
+                f"{unit} did not start with {wanted or 'its own code'}"
+                f" within {LOADED_SECONDS * slow():.0f} s; its log shows {seen}."
+                f" Find the cause: ./lab logs {unit}"
             )
         time.sleep(0.1)
 
 
 def files_of(lab: Exercise) -> dict[str, str]:
-    """The learner's files: module to file below labs/."""
+    """Return the learner's files: module to file below labs/."""
     return {piece.module: piece.file.relative_to(LABS).as_posix() for piece in lab.pieces}
 
 
 def keep_copy(home: Home, file: Path) -> Path:
-    """Copy a learner's file (or whatever is in its place) aside before it is replaced; returns the copy."""
+    """Copy a learner's file, or the folder or link in its place, before it is replaced; return the copy."""
     folder = home.root / "attempts" / file.parent.name
     folder.mkdir(parents=True, exist_ok=True)
     copy = folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{time.time_ns() % 1000:03d}-{file.name}"
@@ -198,6 +198,6 @@ def keep_copy(home: Home, file: Path) -> Path:
         shutil.copytree(file, copy, symlinks=True)
     elif file.exists():
         copy.write_bytes(file.read_bytes())
-    else:  # a link that leads nowhere
+    else:  # a link whose target does not exist
         copy.symlink_to(file.readlink())
     return copy

@@ -1,4 +1,4 @@
-"""What a save changed: which steps are judged next, and which after them."""
+"""Find which steps a save changed, and so which are judged next."""
 
 import ast
 import hashlib
@@ -18,14 +18,14 @@ from lab.home import Home
 
 @dataclass(frozen=True)
 class Shapes:
-    """The code of each step without comments, and of the rest of the files that hold it."""
+    """The code of each step without comments, and the rest of the files that contain it."""
 
     own: dict[int, str]
     shared: dict[int, str]
 
 
 class Saves:
-    """Compares a lab's files with what they were when the last checks began."""
+    """Compares a lab's files with their content when the last checks started."""
 
     def __init__(self, home: Home, lab: Exercise) -> None:
         self._home, self._lab = home, lab
@@ -33,16 +33,18 @@ class Saves:
         self._known = Shapes({}, {})
 
     def happened(self) -> bool:
-        """Whether a file was saved since `take`."""
+        """Tell whether a file has changed since `take`."""
         return self._prints != self._fingerprints()
 
     def take(self, only: tuple[int, ...] = ()) -> tuple[tuple[int, ...], ...]:
-        """Look at the files; the written steps that changed since the last time, then those that may notice.
+        """Return the written steps that changed since the last call, then those that may depend on them.
 
-        `only`: the steps that are of interest, all for (). What changes no step's code (a comment) leads to
-        one round of all of them, which `()` stands for.
+        `only` limits the result to some steps; () means all. A change outside the code of all steps, such as
+        a comment, leads to one round of all steps, which `()` stands for.
         """
-        self._prints = self._fingerprints()  # first: what is saved from now on is taken next time
+        self._prints = (
+            self._fingerprints()
+        )  # before the files are read, so that a save from now on counts as the next one
         before, now = self._known, _shapes(self._home, self._lab)
         self._known = now
         changed = {step for step, text in now.own.items() if text != before.own.get(step)}
@@ -53,7 +55,7 @@ class Saves:
         return tuple(some for some in chosen if some) or (only,)
 
     def _written(self, numbers: set[int], only: tuple[int, ...]) -> tuple[int, ...]:
-        """Those steps that are not open, in their order."""
+        """Return those of the steps that are not open, in their order."""
         found = steps.steps_of(self._lab, running.running_files(self._home, self._lab))
         wanted = {*only} or {step.number for step in found}
         return tuple(s.number for s in found if s.number in numbers & wanted and s.state is not State.OPEN)
@@ -84,13 +86,13 @@ def _shapes(home: Home, lab: Exercise) -> Shapes:
 
 
 class _Without(ast.NodeTransformer):
-    """Takes the code of the steps out of a module."""
+    """Removes the code of the steps from a module."""
 
     def __init__(self, taken: Iterable[int]) -> None:
         self._taken = {*taken}
 
     def visit(self, node: ast.AST) -> Any:
-        """None for a node to take out."""
+        """Return None for a node to remove."""
         return None if id(node) in self._taken else self.generic_visit(node)
 
 

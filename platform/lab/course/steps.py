@@ -1,4 +1,4 @@
-"""How far a learner is: for each step of a lab, whether its code is written, and what each check judges."""
+"""Find for each step of a lab whether its code is written, and which checks judge it."""
 
 import ast
 import tomllib
@@ -16,17 +16,17 @@ from lab.course.starter import starter
 
 
 class State(StrEnum):
-    """Of one step."""
+    """Whether the code of a step is written."""
 
     OPEN = "open"
     WRITTEN = "written"
     BROKEN = "broken"
-    """What is written cannot run, whatever it would do."""
+    """The code cannot run, for example because of a syntax error."""
 
 
 @dataclass
 class Step:
-    """One step as the learner's files have it now. `why`: what is wrong with a broken one."""
+    """One step as the learner's files have it now. `why` tells what is wrong with a broken one."""
 
     number: int
     title: str
@@ -34,7 +34,7 @@ class Step:
     why: str = ""
     untouched: list[str] = field(default_factory=list)
     lines: list[tuple[str, int, int]] = field(default_factory=list)
-    """What is written: the file (as incidents name it), first and last line."""
+    """Where its code is: the file (as incidents name it), the first and the last line."""
 
     @property
     def runs(self) -> str:
@@ -44,7 +44,7 @@ class Step:
         return "your code, and the platform's for the rest" if self.untouched else "your code"
 
     def holds(self, file: str, line: int) -> bool:
-        """Whether this line belongs to what is written of the step."""
+        """Tell whether this line belongs to the code of the step."""
         return any(file == name and first <= line <= last for name, first, last in self.lines)
 
 
@@ -54,17 +54,17 @@ def _judged() -> dict[str, dict[str, int]]:
 
 
 def judged_by(lab: Exercise, check: str) -> int:
-    """The step that a check (by its test's name) judges; 0 when it is not listed."""
+    """Return the step that a check (the name of its test) judges; 0 when it is not listed."""
     return _judged().get(lab.number, {}).get(check.partition("[")[0], 0)
 
 
 def checks_of(lab: Exercise, step: int) -> list[str]:
-    """The checks that judge a step."""
+    """Return the checks that judge a step."""
     return [name for name, judged in _judged().get(lab.number, {}).items() if judged == step]
 
 
 def steps_of(lab: Exercise, files: Mapping[str, Path]) -> list[Step]:
-    """All steps of a lab as they are now. `files`: the file that runs for each module."""
+    """Return all steps of a lab as they are now. `files` holds the file that runs for each module."""
     found = [Step(number, title) for number, title in enumerate(lab.steps, 1)]
     for piece in lab.pieces:
         _look(lab, piece, files.get(piece.module, piece.file), found)
@@ -72,7 +72,7 @@ def steps_of(lab: Exercise, files: Mapping[str, Path]) -> list[Step]:
 
 
 def _look(lab: Exercise, piece: Piece, file: Path, found: list[Step]) -> None:
-    """Enter into `found` what one file holds."""
+    """Add what one file contains to the steps in `found`."""
     mine = {step.number: step for step in found if step.number in piece.left_out.values()}
     named = f"labs/{file.relative_to(LABS)}" if file.is_relative_to(LABS) else file.name
     try:
@@ -85,11 +85,11 @@ def _look(lab: Exercise, piece: Piece, file: Path, found: list[Step]) -> None:
         _enter(mine[number], name, there, file)
     for name in sorted(there.gone):
         step = mine[piece.left_out[name]]
-        # A private function may well be replaced by something else as long as the step is written.
+        # A solution may do without a private function, as long as the step has code.
         if step.state is State.BROKEN or (name.rpartition(".")[2].startswith("_") and step.lines):
             continue
         step.state = State.BROKEN
-        step.why = f"{named} has no `{name}`. The platform's own runs in its place."
+        step.why = f"{named} has no `{name}`, so the platform's own runs in its place."
 
 
 def _enter(step: Step, name: str, there: Written, file: Path) -> None:
@@ -108,34 +108,34 @@ def _why(named: str, error: Exception) -> str:
 
 
 def first_gap(lab: Exercise, step: Step) -> str:
-    """What the starter says of the first name of a step that is not written."""
+    """Return the starter's text about the first name of a step that is not written."""
     names = [name for piece in lab.pieces for name, number in piece.left_out.items() if number == step.number]
     return gap(lab.number, step.number, (step.untouched or names)[0])
 
 
 def unwritten(lab: Exercise, files: Mapping[str, Path]) -> dict[int, str]:
-    """Steps of which nothing is written, with the starter's words for the first gap of each."""
+    """Return the steps without code, each with the starter's text about its first gap."""
     return open_of(lab, steps_of(lab, files))
 
 
 def open_of(lab: Exercise, found: list[Step]) -> dict[int, str]:
-    """The open ones of these steps, with the starter's words for the first gap of each."""
+    """Return the open ones of these steps, each with the starter's text about its first gap."""
     return {step.number: first_gap(lab, step) for step in found if step.state is State.OPEN}
 
 
 def own_code(lab: Exercise, files: Mapping[str, Path]) -> list[int]:
-    """The steps for which the learner's code runs."""
+    """Return the steps for which the learner's code runs."""
     return [step.number for step in steps_of(lab, files) if step.state is State.WRITTEN]
 
 
 def units_of(lab: Exercise, step: int) -> tuple[str, ...]:
-    """The units that run the code of this step; all of the lab's for 0."""
+    """Return the units that run the code of this step, or all units of the lab for 0."""
     pieces = [piece for piece in lab.pieces if not step or step in piece.left_out.values()]
     return tuple(dict.fromkeys(unit for piece in pieces for unit in piece.units))
 
 
 def dependents(lab: Exercise, changed: set[int]) -> set[int]:
-    """The steps that build on the changed ones, as `needs` in exercise.toml says, also through others."""
+    """Return the steps that build on the changed ones, directly or through others: see Exercise.needs."""
     found = {*changed}
     while more := {step for step, needs in lab.needs.items() if {*needs} & found} - found:
         found |= more

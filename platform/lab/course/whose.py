@@ -1,4 +1,4 @@
-"""Whose code the running system uses, step by step."""
+"""Print whose code the running system uses, step by step."""
 
 from lab.course import running, steps
 from lab.home import Home
@@ -6,7 +6,7 @@ from lab.terminal import Console, print_rows
 
 
 def print_code(home: Home, console: Console) -> None:
-    """A row for each step of each lab that is started; nothing when none is."""
+    """Print a row for each step of each lab that is started; nothing when none is."""
     rows = [
         (lab.number, f"{step.number} {step.title}", said(step))
         for lab in running.active(home)
@@ -18,7 +18,7 @@ def print_code(home: Home, console: Console) -> None:
 
 
 def said(step: steps.Step) -> str:
-    """Whose code runs for a step, and why when it is not the learner's."""
+    """Return whose code runs for a step, and why it is not the learner's."""
     if step.state is steps.State.BROKEN:
-        return f"{step.runs}, yours cannot run: {step.why}"
+        return f"{step.runs}, because yours cannot run: {step.why}"
     return step.runs

@@ -19,12 +19,13 @@ from tornado.web import HTTPError, authenticated
 
 from lab.backends.choice import chosen
 from lab.backends.compose.network import Addresses
-from lab.course.exercise import exercises
+from lab.course.overview import Standing, overview
 from lab.home import REPO, Home
 from lab.probes.local_http import NO_TLS
 from lab.topology import SERVICES
 
-backend = chosen(Home.from_environment())
+home = Home.from_environment()
+backend = chosen(home)
 NOTEBOOKS = REPO / "notebooks"
 STYLE = (
     ":root{color-scheme:light dark}body{font:16px/1.5 system-ui;max-width:50em;margin:2em auto;padding:0 1em}"
@@ -33,25 +34,47 @@ STYLE = (
 
 
 def course() -> dict[str, list[dict[str, str]]]:
-    """Return the notebooks in their order, and the pages to open beside them."""
-    titles = {lab.number: lab.title for lab in exercises()} | {"00": "Tour: one post on its way"}
-    notebooks = [
-        {"title": f"{text.stem[:2]} {_heading(text, titles)}", "path": f"notebooks/{text.stem}.ipynb"}
-        for text in sorted((NOTEBOOKS / "text").glob("[0-9][0-9]-*.md"))
-    ]
+    """Return the notebooks in their order with the learner's progress, and the pages to open beside them."""
+    places = {place.lab.number: place for place in overview(home)}
+    notebooks = []
+    for text in sorted((NOTEBOOKS / "text").glob("[0-9][0-9]-*.md")):
+        place = places.get(text.stem[:2])
+        notebooks.append({
+            "title": f"{text.stem[:2]} {_heading(text, place.lab.title if place else text.stem)}",
+            "path": f"notebooks/{text.stem}.ipynb",
+            "standing": place.standing if place else "",
+            "line": str(place) if place else "",
+        })  # fmt: skip
+    _begin_with_the_tour(notebooks)
     # In the container the links are for the browser outside, which reaches the published ports.
-    places = Addresses(os.environ).endpoints() if backend.kind == "inside" else backend.endpoints()
+    at = Addresses(os.environ).endpoints() if backend.kind == "inside" else backend.endpoints()
     pages = [
-        {"title": "Traefik's dashboard", "url": f"{places['traefik']}/dashboard/"},
-        {"title": "Consul", "url": f"{places['consul']}/ui/"},
+        {"title": "Traefik's dashboard", "url": f"{at['traefik']}/dashboard/"},
+        {"title": "Consul", "url": f"{at['consul']}/ui/"},
         *({"title": f"API of {service}", "url": f"civildiy/api/{service}"} for service in SERVICES),
     ]
     return {"notebooks": notebooks, "pages": pages}
 
 
-def _heading(text: Path, titles: dict[str, str]) -> str:
+def _begin_with_the_tour(notebooks: list[dict[str, str]]) -> None:
+    """Mark the tour as next, instead of a lab, until a cell of it was run or a lab was begun."""
+    tour, *labs = notebooks
+    if {lab["standing"] for lab in labs} & {Standing.PASSED, Standing.IN_PROGRESS}:
+        return
+    try:
+        cells = json.loads((REPO / tour["path"]).read_text(encoding="utf-8"))["cells"]
+        if any(cell.get("execution_count") for cell in cells):
+            return
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        pass  # a missing or damaged notebook has not been run either
+    for lab in labs:
+        lab |= {"standing": Standing.LATER, "line": ""}
+    tour |= {"standing": Standing.NEXT, "line": "start here"}
+
+
+def _heading(text: Path, otherwise: str) -> str:
     match = re.match(r"# \d\d · (.+)", text.read_text(encoding="utf-8"))
-    return match[1] if match else titles.get(text.stem[:2], text.stem)
+    return match[1] if match else otherwise
 
 
 def status() -> dict[str, object]:

@@ -1,7 +1,7 @@
-"""What a notebook works with: `from lab.notebook import *` in its first cell.
+"""Tools of the course's notebooks; each begins with `from lab.notebook import *`.
 
-Everything here looks at the running system, or does to it what a person could do by hand. Names
-read like sentences: `system.show()`, `registry.show()`, `events.follow(post)`, `feed.compare()`.
+They show the running system, or do to it what a person could do by hand. Examples: `system.show()`,
+`registry.show()`, `events.follow(post)`, `feed.compare()`.
 """
 
 from lab.notebook.shell import attach

@@ -1,8 +1,7 @@
-"""The claim of the course, measured: a page from Redis in 2 to 3 ms, from MongoDB in more than 100 ms.
+"""Measure a claim: a page takes 2 to 3 ms from Redis, and more than 100 ms from MongoDB.
 
-The page is always the same: the newest 20 posts, and how many there are. MongoDB works it out on
-demand from a collection made for this, Redis has it ready as a list, and the gateway serves the
-feed that is really there.
+The page is always the newest 20 posts and the number of all posts. MongoDB computes it on demand from a
+collection made for this measurement. Redis holds it as a list. The gateway serves the system's own feed.
 """
 
 import secrets
@@ -33,7 +32,7 @@ Measured = Mapping[int, Mapping[str, Sequence[float]]]
 
 
 def measure(sizes: Sequence[int] = SIZES, times: int = 12) -> Measured:
-    """Read the page so many times in each way, at each size; the quick ways five times as often."""
+    """Read the page `times` times in each way, at each size; the fast ways five times as often."""
     found: dict[int, dict[str, list[float]]] = {}
     with client() as http:
         for size in sizes:
@@ -59,7 +58,7 @@ def measure(sizes: Sequence[int] = SIZES, times: int = 12) -> Measured:
 
 @contextmanager
 def _view_of(posts: Collection[dict[str, Any]]) -> Iterator[str]:
-    """A list of the newest posts, as the projector would keep it; yields its key."""
+    """Keep the newest posts in a list, as the projector does, during the block; yields its key."""
     key = f"notebook:{secrets.token_hex(4)}"
     newest = posts.aggregate([NEWEST[0], {"$limit": keys.GLOBAL_MAX}])
     try:
@@ -70,12 +69,12 @@ def _view_of(posts: Collection[dict[str, Any]]) -> Iterator[str]:
 
 
 def typical(measured: Measured, way: str, size: int = SIZES[-1]) -> float:
-    """The median milliseconds of a way at a size."""
+    """Return the median of one way at one size, in milliseconds."""
     return median(measured[size][way])
 
 
 def picture(measured: Measured) -> Picture:
-    """The distributions of all sizes side by side."""
+    """Draw the distributions of all sizes side by side."""
     said = ". ".join(
         f"With {_number(size)} posts: {', '.join(f'{way} {median(ms):.2f} ms' for way, ms in by.items())}"
         for size, by in measured.items()
@@ -86,7 +85,7 @@ def picture(measured: Measured) -> Picture:
 
 
 def table(measured: Measured) -> Table:
-    """The medians, one row for each way."""
+    """Return the medians as a table, one row for each way."""
     ways = list(next(iter(measured.values())))
     rows = [(way, *(f"{typical(measured, way, size):.2f}" for size in measured)) for way in ways]
     return Table(
@@ -95,7 +94,7 @@ def table(measured: Measured) -> Table:
 
 
 def tested(measured: Measured) -> Table:
-    """The claim, part by part, beside what was measured here and now."""
+    """Compare each part of the claim with this measurement, as a table."""
     least, most = min(measured), max(measured)
     served = typical(measured, THROUGH_GATEWAY, most)
     alone = [typical(measured, LIST, size) for size in (least, most)]

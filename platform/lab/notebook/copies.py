@@ -1,7 +1,7 @@
-"""The learner's copies: `notebooks/NN-name.ipynb`, made from the text, without outputs and ignored by Git.
+"""Make the learner's copies `notebooks/NN-name.ipynb` from the texts, without outputs. Git ignores them.
 
-A copy is made when it is missing. A copy that nobody worked on follows its text; one with a learner's outputs
-or changes stays as it is until the learner asks for a fresh one. The reasons: docs/decisions/0028.
+A missing copy is made. A copy without a learner's outputs or changes is made again when its text changes.
+One with outputs or changes stays until the learner asks for a fresh one. The reasons: docs/decisions/0028.
 """
 
 import ast
@@ -19,11 +19,11 @@ from lab.home import Home
 from lab.notebook.sources import cells, notebook_of, texts
 
 MADE_FROM = "civildiy_lab"
-"""Key of the metadata that hold the fingerprint of the cells from which a copy was made."""
+"""Key of the metadata with the fingerprint of the cells from which a copy was made."""
 
 
 def provide() -> list[str]:
-    """Make the missing copies and refresh those that nobody worked on; returns what a learner should know."""
+    """Make missing copies, update unused ones, and return messages for the learner."""
     remarks = []
     for text in texts():
         file = notebook_of(text)
@@ -44,7 +44,7 @@ def provide() -> list[str]:
 
 
 def renew(home: Home, number: str) -> Path | None:
-    """Replace a learner's copy by a fresh one; returns where the old one is kept. Raises LabError."""
+    """Replace a learner's copy by a fresh one; return where the old one is kept. Raises LabError."""
     text = text_of(number)
     file = notebook_of(text)
     kept = keep_copy(home, file) if file.exists() else None
@@ -53,7 +53,7 @@ def renew(home: Home, number: str) -> Path | None:
 
 
 def text_of(number: str) -> Path:
-    """The source of a notebook by its number. Raises LabError."""
+    """Return the source of a notebook by its number. Raises LabError for an unknown number."""
     for text in texts():
         if number.isdigit() and int(text.stem[:2]) == int(number):
             return text
@@ -62,7 +62,7 @@ def text_of(number: str) -> Path:
 
 
 def questions(text: Path) -> list[str]:
-    """The questions of all predictions in a notebook."""
+    """Return the questions of all predictions in a notebook."""
     code = [cell.source for cell in cells(text).cells if cell.cell_type == "code" and "%" not in cell.source]
     nodes = [node for source in code for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
     asked = [node.args[0] for node in nodes if isinstance(node.func, ast.Name) and node.func.id == "predict"]
@@ -83,7 +83,7 @@ def write(text: Path) -> None:
 
 
 def _read(file: Path) -> Any | None:
-    """The stored notebook; None for a file that is no notebook (somebody's work all the same)."""
+    """Return the stored notebook; None for a file that is no notebook, which is kept like any other work."""
     try:
         return nbformat.reads(file.read_text(encoding="utf-8"), as_version=4)  # type: ignore[no-untyped-call]
     except (OSError, ValueError, nbformat.reader.NotJSONError):
@@ -95,7 +95,7 @@ def _made_from(notebook: Any) -> str:
 
 
 def _untouched(notebook: Any) -> bool:
-    """Whether a copy has no outputs and the cells with which it was made."""
+    """Tell whether a copy has no outputs, and the same cells as when it was made."""
     if any(cell.get("outputs") or cell.get("execution_count") for cell in notebook.cells):
         return False
     return _made_from(notebook) == _fingerprint(notebook)

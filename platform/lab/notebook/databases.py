@@ -1,4 +1,4 @@
-"""The stores themselves: a race for one row, and what a query costs with and without an index."""
+"""Show the databases at work: a race for one row, and a query with and without an index."""
 
 import secrets
 import time
@@ -21,7 +21,7 @@ Run = tuple[float, float, int]
 
 
 def race(runners: int = 20) -> list[Run]:
-    """So many registrations of one email at once, in changing letter case."""
+    """Register one email `count` times at once, in changing letter case."""
     name = f"race-{secrets.token_hex(4)}"
     with client() as http:
         http.get("/api/auth/health")
@@ -39,12 +39,12 @@ def race(runners: int = 20) -> list[Run]:
 
 
 def tally(runs: Sequence[Run]) -> dict[int, int]:
-    """How many got each status."""
+    """Return how many registrations got each status."""
     return dict(sorted(Counter(status for _, _, status in runs).items()))
 
 
 def race_picture(runs: Sequence[Run]) -> Picture:
-    """Each registration as a bar from its start to its answer."""
+    """Draw each registration as a bar from its start to its answer."""
     words = {201: "201 created", 409: "409 taken"}
     rows = {f"{n}": [(start, end, words.get(status, str(status)))] for n, (start, end, status) in
             enumerate(sorted(runs, key=lambda run: run[1]), 1)}  # fmt: skip
@@ -60,7 +60,7 @@ def race_picture(runs: Sequence[Run]) -> Picture:
 
 @contextmanager
 def scratch(posts: int) -> Iterator[Collection[dict[str, Any]]]:
-    """A collection of its own with so many posts by many authors and no index; gone afterwards."""
+    """Make a collection of posts by many authors without an index; it is dropped after the block."""
     found = mongodb()["notebook"][f"posts_{secrets.token_hex(4)}"]
     start = datetime(2026, 1, 1, tzinfo=UTC)
     authors = max(1, posts // 10)
@@ -76,7 +76,7 @@ def scratch(posts: int) -> Iterator[Collection[dict[str, Any]]]:
 
 
 def plan(found: Collection[dict[str, Any]], **wanted: Any) -> dict[str, Any]:
-    """How MongoDB answers a query: its stage, and how much it had to look at for how much it gave."""
+    """Explain how MongoDB answers a query: its stage, and the documents examined and returned."""
     explained = found.database.command(
         "explain", {"find": found.name, "filter": wanted}, verbosity="executionStats"
     )
@@ -89,13 +89,13 @@ def plan(found: Collection[dict[str, Any]], **wanted: Any) -> dict[str, Any]:
 
 
 def plans(before: dict[str, Any], after: dict[str, Any]) -> Table:
-    """Two plans side by side."""
+    """Return two plans side by side, as a table."""
     rows = [(name, before[name], after[name]) for name in before]
     return Table("One author's posts, as MongoDB looks for them", ("", "without index", "with index"), rows)
 
 
 def plans_picture(before: dict[str, Any], after: dict[str, Any]) -> Picture:
-    """Documents looked at, against documents found."""
+    """Draw the documents examined beside the documents returned."""
     title = "What the same query costs"
     groups = {f"{when}: {p['plan']}": {"looked at": p["looked at"], "found": p["found"]}
               for when, p in (("without index", before), ("with index", after))}  # fmt: skip
@@ -104,7 +104,7 @@ def plans_picture(before: dict[str, Any], after: dict[str, Any]) -> Picture:
 
 
 def timed(work: Callable[[], object], times: int) -> list[float]:
-    """Milliseconds of each of so many calls; a first one, which opens connections, does not count."""
+    """Return the milliseconds of each call. One call before them opens connections and is not counted."""
     work()
     found = []
     for _ in range(times):
@@ -115,7 +115,7 @@ def timed(work: Callable[[], object], times: int) -> list[float]:
 
 
 def both_at_once(person: Person, times: int) -> str:
-    """Two devices change different fields of one profile at the same moment, so often; what was lost."""
+    """Let two devices change different fields of one profile at once, repeatedly; return the lost changes."""
     kept = 0
     with ThreadPoolExecutor(2) as pool:
         for number in range(times):

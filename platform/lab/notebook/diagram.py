@@ -1,4 +1,4 @@
-"""Boxes, arrows and life lines as SVG."""
+"""Draw boxes, arrows and life lines as SVG."""
 
 from collections.abc import Sequence
 
@@ -10,14 +10,14 @@ FONT = 'font-family="system-ui, sans-serif" fill="#111"'
 
 
 class Drawing:
-    """An SVG image that grows by what is put into it."""
+    """An SVG image that grows with each element."""
 
     def __init__(self, width: int, height: int) -> None:
         self.width, self.height = width, height
         self._parts: list[str] = []
 
     def box(self, x: int, y: int, w: int, h: int, lines: Sequence[str], *, good: bool = True) -> None:
-        """A box with a headline and smaller lines; one that is not good has a thick dashed edge."""
+        """Add a box with a headline and smaller lines. A box that is not `good` has a thick dashed edge."""
         edge = 'stroke="#1f4e79"' if good else 'stroke="#a00" stroke-width="3" stroke-dasharray="7 4"'
         fill = "#eef5fb" if good else "#fff1ec"
         self._parts.append(f'<rect x="{x}" y="{y}" width="{w}" height="{h}" rx="6" fill="{fill}" {edge}/>')
@@ -34,14 +34,14 @@ class Drawing:
         anchor: str = "start",
         more: str = "",
     ) -> None:
-        """A line of text."""
+        """Add a line of text."""
         look = f'{size} text-anchor="{anchor}" {more} {FONT}'
         self._parts.append(f'<text x="{x:g}" y="{y:g}" {look}>{as_html(said)}</text>')
 
     def arrow(
         self, x1: float, y1: float, x2: float, y2: float, said: str = "", *, dashed: bool = False
     ) -> None:
-        """An arrow with a word above its middle."""
+        """Add an arrow with a label above its middle."""
         dash = ' stroke-dasharray="5 4"' if dashed else ""
         self._parts.append(
             f'<line x1="{x1:g}" y1="{y1:g}" x2="{x2:g}" y2="{y2:g}" stroke="#333" stroke-width="1.4"{dash}'
@@ -51,7 +51,7 @@ class Drawing:
             self.text((x1 + x2) / 2, (y1 + y2) / 2 - 5, said, anchor="middle", more=HALO)
 
     def life_line(self, x: float, top: float, bottom: float) -> None:
-        """A thin line downwards."""
+        """Add a thin vertical line."""
         self._parts.append(
             f'<line x1="{x:g}" y1="{top:g}" x2="{x:g}" y2="{bottom:g}" stroke="#999" stroke-dasharray="2 4"/>'
         )

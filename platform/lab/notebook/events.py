@@ -1,4 +1,4 @@
-"""The topic, the outbox before it and the projector behind it: the way of an event."""
+"""Follow an event: from the outbox through the topic to the projector."""
 
 import json
 import time
@@ -24,12 +24,12 @@ from lab.notebook.stack import address, eventually, milliseconds, mongodb
 from lab.probes import local_http
 
 LOOK_BACK = 500
-"""How many of the last records are looked through for one post."""
+"""How many of the last records are searched for the events of one post."""
 PATIENCE_MS = 10_000
 AUTH_ASKED = ("auth", "GET", "/api/auth/validate")
 POST_WRITTEN = ("posts", "POST", "/api/posts")
 STREAM_READ = ("feed", "GET", "/api/activity-stream/user")
-"""The hops of a journey that the services time themselves."""
+"""The hops of a journey whose time the services measure themselves."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Record:
 
     @property
     def event(self) -> dict[str, Any]:
-        """The event as JSON; {} for poison."""
+        """The event as JSON; {} for a poison message."""
         try:
             found = json.loads(self.value)
         except ValueError:
@@ -53,12 +53,12 @@ class Record:
 
 
 def posts() -> Collection[dict[str, Any]]:
-    """The collection in MongoDB that holds the posts and the events they still owe."""
+    """Return the collection in MongoDB that holds the posts and their pending events."""
     return mongodb()["posts"]["posts"]
 
 
 def records(last: int = LOOK_BACK, topic: str = POSTS_TOPIC) -> list[Record]:
-    """The last records of a topic, oldest first."""
+    """Return the last records of a topic, oldest first."""
     partition = TopicPartition(topic, 0)
     consumer = reader(address("kafka"))
     found: list[Record] = []
@@ -85,12 +85,12 @@ def records(last: int = LOOK_BACK, topic: str = POSTS_TOPIC) -> list[Record]:
 
 
 def of(post_id: str) -> list[Record]:
-    """The records of one post."""
+    """Return the records of one post."""
     return [record for record in records() if record.key == post_id]
 
 
 def follow(post_id: str) -> Table:
-    """Each event of a post on the topic: type, version, id, schema and trace."""
+    """Return each event of a post on the topic: type, version, id, schema and trace."""
     rows = [
         (r.offset, r.event.get("type"), r.event.get("postversion"), r.event.get("id", "")[:8] + "…",
          r.event.get("schemaversion"), r.event.get("traceparent", "")[3:11] + "…")
@@ -101,7 +101,7 @@ def follow(post_id: str) -> Table:
 
 
 def waiting() -> int | None:
-    """Posts whose events are not on the topic yet: the length of the outbox; None without MongoDB."""
+    """Return how many posts have pending events; None while MongoDB is down."""
     try:
         return posts().count_documents({"settled": False})
     except PyMongoError:
@@ -109,7 +109,7 @@ def waiting() -> int | None:
 
 
 def lag() -> int | None:
-    """Events on the topic that are not in the view yet; None while Kafka does not answer."""
+    """Return how many events on the topic are not in the view yet; None while Kafka does not answer."""
     try:
         url = f"{address('feed')}/api/activity-stream/stats"
         return local_http.get(url, timeout=5).json()["lag_events"]  # type: ignore[no-any-return]
@@ -118,7 +118,7 @@ def lag() -> int | None:
 
 
 def lag_beside() -> int | None:
-    """The same for the view that a rebuild makes beside the live one; None while there is none."""
+    """Return the lag of the view that a rebuild fills; None while no rebuild runs."""
     noted = feed.next_offset(keys.BESIDE)
     try:
         url = f"{address('feed')}/api/activity-stream/stats"
@@ -134,12 +134,12 @@ VIEWS = {"live view": lag, "new view": lag_beside}
 
 
 def settled() -> None:
-    """Wait until no event waits anywhere."""
+    """Wait until no event is pending in the outbox or on the topic."""
     eventually(lambda: waiting() == 0 and lag() == 0, within=40, what="all events to be in the view")
 
 
 def send(values: list[tuple[str, bytes]]) -> None:
-    """Put records (key, value) on the topic by hand, and wait until the projector is beyond them."""
+    """Publish records (key, value) directly, and wait until the projector has processed them."""
     client = producer(address("kafka"))
     try:
         futures = [client.send(POSTS_TOPIC, key=key.encode(), value=value) for key, value in values]
@@ -150,21 +150,21 @@ def send(values: list[tuple[str, bytes]]) -> None:
 
 
 def send_again(post_id: str, times: int = 1) -> int:
-    """Publish all events of a post again, newest first, so often; returns how many were sent."""
+    """Publish all events of a post again, newest first, `times` times; return how many were sent."""
     old = [(post_id, record.value) for record in reversed(of(post_id))] * times
     send(old)
     return len(old)
 
 
 def dead_letters(last: int = 5) -> Table:
-    """The newest dead letters with their reasons."""
+    """Return the newest dead letters with their reasons."""
     rows = [(r.offset, r.headers.get("reason", ""), r.value[:40].decode(errors="replace"))
             for r in records(last, DEAD_LETTER_TOPIC)]  # fmt: skip
     return Table(f"Newest records of {DEAD_LETTER_TOPIC}", ("offset", "reason", "begins with"), rows)
 
 
 def journey(person: Person, title: str) -> Journey:
-    """Write a post and look at it at each hop; times in ms since the request was sent."""
+    """Write a post and measure each hop, in milliseconds since the request was sent."""
     feed.warm()
     consumer = reader(address("kafka"))
     partition = TopicPartition(POSTS_TOPIC, 0)

@@ -1,4 +1,4 @@
-"""The view in Redis: its lists, what stands in them, and whether they agree with MongoDB."""
+"""Read the view in Redis: its lists, their entries, and whether they agree with MongoDB."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,35 +17,35 @@ from lab.notebook.stack import address, eventually
 
 @cache
 def redis(database: int = 0) -> "Redis":
-    """One client of the view's Redis; 0 is the live view, keys.BESIDE the one that a rebuild makes."""
+    """Return a client of Redis; database 0 is the live view, and keys.BESIDE the one that a rebuild fills."""
     host, _, port = address("redis").rpartition(":")
     return Redis(host=host, port=int(port), db=database, socket_timeout=5)
 
 
 def warm() -> None:
-    """Open the connection, so that the first measurement does not pay for it."""
+    """Open the connection, so that the first measurement does not include it."""
     redis().ping()
 
 
 def entries(person: Person | None = None) -> list[dict[str, Any]]:
-    """The entries of a person's list, or of everybody's, newest first."""
+    """Return the entries of a person's list, or of the global feed, newest first."""
     key = keys.of_user(person.id) if person else keys.GLOBAL
     return [json.loads(item) for item in redis().lrange(key, 0, -1)]
 
 
 def titles(person: Person | None = None) -> list[str]:
-    """The titles in a list, newest first."""
+    """Return the titles in a list, newest first."""
     return [entry["title"] for entry in entries(person)]
 
 
 def shows(person: Person, *wanted: str) -> list[str]:
-    """Wait until the person's list holds exactly these titles, newest first; returns them."""
+    """Wait until the person's list holds exactly these titles, newest first; return them."""
     eventually(lambda: titles(person) == list(wanted), what=f"the list to be {list(wanted)}")
     return titles(person)
 
 
 def gets(person: Person, title: str, within: float = 20) -> bool:
-    """Whether a title comes into the person's list in so many seconds."""
+    """Tell whether a title appears in the person's list within some seconds."""
     try:
         return eventually(lambda: title in titles(person), within=within, what=f"{title} to be in the list")
     except LabError:
@@ -53,35 +53,35 @@ def gets(person: Person, title: str, within: float = 20) -> bool:
 
 
 def length(person: Person) -> int | None:
-    """Entries in the person's stream as a reader gets it, through the gateway; None for an error."""
+    """Return how many entries a reader gets of the person's stream through the gateway; None for an error."""
     answer = person.http.get("/api/activity-stream/user", params={"limit": 1})
     return int(answer.json()["total"]) if answer.status_code == 200 else None
 
 
 def holds(post_id: str) -> bool:
-    """Whether one of the newest entries is about this post."""
+    """Tell whether one of the newest entries is about this post."""
     return any(post_id.encode() in item for item in redis().lrange(keys.GLOBAL, 0, 5))
 
 
 def next_offset(database: int = 0) -> int | None:
-    """Where a view goes on in the topic, as noted with its last effect."""
+    """Return the next offset of a view, which the projector stores together with each change."""
     noted = redis(database).get(keys.OFFSET)
     return None if noted is None else int(noted)
 
 
 def counters() -> dict[str, int]:
-    """Events by what became of them: applied, stale, skipped, dead."""
+    """Return how many events were applied, stale, skipped and dead."""
     raw: Any = redis().hgetall(keys.COUNTERS)
     return {name.decode(): int(n) for name, n in raw.items()}
 
 
 def counted(before: Mapping[str, int]) -> dict[str, int]:
-    """What the counters have gained since `before`."""
+    """Return how much each counter has grown since `before`."""
     return {name: now - before.get(name, 0) for name, now in counters().items()}
 
 
 def show(person: Person | None = None, most: int = 5) -> Table:
-    """The first entries of a list as Redis holds them."""
+    """Return the first entries of a list as Redis holds them."""
     rows = [(place, e["title"], e["version"], e["event_type"], e["timestamp"][11:23])
             for place, e in enumerate(entries(person)[:most])]  # fmt: skip
     key = keys.of_user(person.id) if person else keys.GLOBAL
@@ -89,7 +89,7 @@ def show(person: Person | None = None, most: int = 5) -> Table:
 
 
 def compare(person: Person) -> Table:
-    """A person's posts in MongoDB beside their entries in Redis, post by post."""
+    """Compare a person's posts in MongoDB with their entries in Redis, post by post."""
     from lab.notebook import events
 
     mine = events.posts().find({"user_id": person.id, "deleted": {"$ne": True}})
@@ -119,7 +119,7 @@ def _said(post: tuple[str, int] | None) -> str:
 
 
 def naive(events: Sequence[bytes], person: Person) -> list[str]:
-    """What LPUSH alone would make of these events, in a list of its own: titles, newest first."""
+    """Apply these events with LPUSH alone to a separate list; return its titles, newest first."""
     key = f"notebook:naive:{person.id}"
     try:
         for event in events:
@@ -130,7 +130,7 @@ def naive(events: Sequence[bytes], person: Person) -> list[str]:
 
 
 def columns(lists: Mapping[str, Sequence[str]], title: str) -> Picture:
-    """One list at several moments, side by side; the head of the list on top."""
+    """Return one list at several moments, side by side, with the head of the list on top."""
     most = max(len(found) for found in lists.values())
     drawing = Drawing(30 + 210 * len(lists), 44 + 34 * max(most, 1))
     for number, (when, found) in enumerate(lists.items()):

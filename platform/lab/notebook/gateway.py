@@ -1,4 +1,4 @@
-"""Traefik: its rules as they are now, and what it answers."""
+"""Read Traefik's rules, and count its answers."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from lab.probes.instances import answered
 
 
 def routes(service: str = "") -> Table:
-    """The routers that Traefik uses now; of one service, or of all."""
+    """Return the routers that Traefik uses now, of one service or of all."""
     answer = local_http.get(f"{address('traefik')}/api/http/routers", params={"per_page": 200})
     rows = []
     for router in sorted(answer.json(), key=lambda r: (r["name"], r.get("priority", 0))):
@@ -27,39 +27,39 @@ def routes(service: str = "") -> Table:
 
 
 def knock(path: str, times: int = 1, method: str = "GET", **options: Any) -> dict[str, int]:
-    """Ask the gateway so many times; how often it gave each status."""
+    """Send `times` requests to the gateway; return how often each status came."""
     with client() as http:
         seen = Counter(str(http.request(method, path, **options).status_code) for _ in range(times))
     return dict(sorted(seen.items()))
 
 
 def counts(service: str, path: str) -> dict[str, int]:
-    """Requests to `path` that each instance has answered, by its own count, by unit."""
+    """Return how many requests to `path` each unit has answered, by its own metrics."""
     running = [unit for unit in (service, f"{service}-2") if backend.pid_of(unit) is not None]
     return {unit: answered(backend, unit, path) for unit in running}
 
 
 def shares(service: str, path: str, times: int = 100) -> dict[str, int]:
-    """Who answers when the gateway is asked so many times: requests for each unit."""
+    """Send `times` requests to the gateway; return how many each unit answered."""
     before = counts(service, path)
     knock(path, times)
     return {instance: now - before.get(instance, 0) for instance, now in counts(service, path).items()}
 
 
 def shared(service: str, path: str) -> bool:
-    """Whether every healthy instance of the service gets requests."""
+    """Tell whether every healthy instance of the service gets requests."""
     return eventually(lambda: all(shares(service, path, 8).values()), what="all instances to get requests")
 
 
 def bars(groups: Mapping[str, Mapping[str, int]], title: str) -> Picture:
-    """Who got how many requests, in each situation."""
+    """Draw how many requests each unit got, in each situation."""
     said = "; ".join(f"{when}: " + ", ".join(f"{who} {n}" for who, n in group.items())
                      for when, group in groups.items())  # fmt: skip
     return plots.bars(groups, alt=f"{title}. {said}.", title=title, y="requests")
 
 
 def burst(path: str, times: int, at_once: int = 8, **options: Any) -> list[int]:
-    """Statuses of POSTs sent as fast as some clients at once can, in the order of the answers."""
+    """Send POSTs with several clients at full speed; return the statuses in the order of the answers."""
     statuses: list[int] = []
     with client() as http, ThreadPoolExecutor(at_once) as pool:
         for _ in range(times):
@@ -68,7 +68,7 @@ def burst(path: str, times: int, at_once: int = 8, **options: Any) -> list[int]:
 
 
 def burst_picture(statuses: list[int], title: str) -> Picture:
-    """Each request as a mark: how many came through, and from when on the limiter said 429."""
+    """Draw each request as a mark: how many passed, and when the limiter began to answer 429."""
     sent = [float(number) for number in range(1, len(statuses) + 1)]
     through = [float(sum(s != 429 for s in statuses[:number])) for number in range(1, len(statuses) + 1)]
     refused = statuses.count(429)

@@ -1,4 +1,4 @@
-"""In JupyterLab's container: what only a terminal outside can do, a person is asked to do."""
+"""Ask a person for what only a terminal outside JupyterLab's container can do."""
 
 import signal
 import socket
@@ -19,7 +19,7 @@ ASK_SECONDS = 300.0
 SSL_REQUEST = bytes.fromhex("0000000804d2162f")
 """PostgreSQL answers this with one byte, before a client has logged in."""
 SIGNALS = {
-    # `docker compose kill` would be taken for a wish that the container stay away.
+    # After `docker compose kill` the engine would not start the container again.
     signal.SIGKILL: "restart --timeout 0",
     signal.SIGTERM: "restart",
     signal.SIGSTOP: "pause",
@@ -30,20 +30,20 @@ MORE = "-f docker-compose.yml -f platform/deployment/compose/more.yaml"
 
 
 class HandsOfAPerson(InsideBackend):
-    """Prints the command to type, and waits until the system shows that it was done.
+    """Prints the command to type, and waits until the system shows its effect.
 
-    Nobody sees process ids from in here: `pid` is a number that changes with each start of one of our own
-    units, and 1 for a server that answers.
+    Process ids are not visible in this container. `pid` returns a number that changes with each start of a
+    service, and 1 for a server that answers.
     """
 
     def units(self) -> list[Unit]:
-        """All units as they can be seen; of the second instances those that listen."""
+        """Return all units that are visible from here; second instances only while they listen."""
         found = [Unit(name, "running" if (pid := self.pid_of(name)) else "stopped", pid, None, 0, None)
                  for name in (*UNITS, *SECONDS)]  # fmt: skip
         return [unit for unit in found if unit.name in UNITS or unit.pid]
 
     def pid_of(self, unit: str) -> int | None:
-        """See the class; None while it does not run."""
+        """Return the number that the class describes; None while the unit does not run."""
         if not self._runs(unit):
             return None
         begun = [entry for entry in running.entries(self, unit) if entry["kind"] == "started"]
@@ -59,7 +59,7 @@ class HandsOfAPerson(InsideBackend):
         self._ask(f"{word} {unit}", unit, lambda: self._runs(unit))
 
     def signal(self, unit: str, number: int) -> None:
-        """Ask for what comes to the same, and wait."""
+        """Ask for the command with the same effect, and wait."""
         before = self.pid_of(unit)
         done: dict[int, Callable[[], bool]] = {
             signal.SIGSTOP: lambda: not _answers(unit),
@@ -106,7 +106,7 @@ def _answers(unit: str) -> bool:
 
 
 def _postgresql_answers() -> bool:
-    """Whether PostgreSQL answers; a frozen server accepts the connection and sends nothing."""
+    """Tell whether PostgreSQL answers. A frozen server accepts the connection and sends nothing."""
     try:
         with socket.create_connection(("postgresql", PORTS["postgresql"]), 1) as connection:
             connection.sendall(SSL_REQUEST)

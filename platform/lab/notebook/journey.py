@@ -1,4 +1,4 @@
-"""The way of one post through the system, as a sequence diagram with the times of its hops."""
+"""Draw the way of one post through the system as a sequence diagram with times."""
 
 from dataclasses import dataclass
 
@@ -13,9 +13,9 @@ Step = tuple[str, str, str, float | None]
 
 @dataclass(frozen=True)
 class Journey:
-    """Milliseconds after the request was sent; `read` is how long reading it back took.
+    """Times in milliseconds after the request was sent; `read` is the duration of reading the post back.
 
-    `auth`, `posts` and `feed` are what those services needed by their own measure, None if unknown.
+    `auth`, `posts` and `feed` are the durations that these services measured themselves; None if unknown.
     """
 
     post_id: str
@@ -30,12 +30,12 @@ class Journey:
 
     @property
     def in_order(self) -> bool:
-        """Written before it was on the topic, and on the topic before it was in the view."""
+        """Whether the post was written, then on the topic, then in the view."""
         return self.written <= self.on_topic <= self.in_view + 1
 
     @property
     def delay(self) -> float:
-        """Milliseconds from the answer until the post was in the view; below 0 when it was quicker."""
+        """Milliseconds from the answer until the post was in the view; below 0 if the view was faster."""
         return self.in_view - self.answered
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:

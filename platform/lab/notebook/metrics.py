@@ -1,4 +1,4 @@
-"""What a service counts of its own requests, so that a request can be timed where it is served."""
+"""Read how long a service took for a request, from its own metrics."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ Route = tuple[str, str, str]
 
 
 def spent(route: Route) -> tuple[int, float]:
-    """Requests that a service has answered on a route since its start, and the seconds they took."""
+    """Return how many requests a service has answered on a route since its start, and their seconds."""
     service, method, path = route
     text = local_http.get(f"{address(service)}/metrics", timeout=5).text
 
@@ -26,9 +26,9 @@ def spent(route: Route) -> tuple[int, float]:
 
 @contextmanager
 def own_time(**routes: Route) -> Iterator[Mapping[str, float | None]]:
-    """Milliseconds of the one request on each route during the block, filled in at its end.
+    """Measure the one request on each route during the block; its milliseconds are set at the end.
 
-    None when there was not exactly one: then nobody knows whose time it was.
+    None when there was not exactly one, because the sum does not tell the time of each.
     """
     before = {name: spent(route) for name, route in routes.items()}
     took: dict[str, float | None] = dict.fromkeys(routes)

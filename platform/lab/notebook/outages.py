@@ -1,4 +1,4 @@
-"""Parts of the system taken away on purpose, with somebody watching meanwhile."""
+"""Stop parts of the system on purpose, and record what happens meanwhile."""
 
 import signal
 import time
@@ -24,7 +24,7 @@ WEB = topology.PATHS
 
 
 def health_while_away(store: str, service: str, seconds: float = 2) -> Seen:
-    """What a service's two health endpoints answer while the store it needs is away."""
+    """Record the answers of a service's two health endpoints while its database is stopped."""
     base = address(service)
     asked = {path: _asks(f"{base}{path}") for path in ("/health", "/ready")}
     with watching(asked) as seen:
@@ -33,27 +33,27 @@ def health_while_away(store: str, service: str, seconds: float = 2) -> Seen:
         with stopped(store):
             time.sleep(seconds)
             seen.mark(f"{store} starts")
-        seen.mark("all is well")
+        seen.mark("recovered")
         time.sleep(BEFORE_SECONDS)
     return seen
 
 
 def killed(service: str) -> Seen:
-    """Consul's view and the gateway's answers around a kill -9."""
+    """Record Consul's state and the gateway's answers around a kill -9."""
     return _watched(
         service, lambda mark: _signalled(service, signal.SIGKILL, mark), "kill -9", "started again"
     )
 
 
 def asked_to_stop(service: str) -> Seen:
-    """The same around a SIGTERM: the service can deregister first."""
+    """Record the same around a SIGTERM, after which the service can deregister first."""
     return _watched(
         service, lambda mark: _signalled(service, signal.SIGTERM, mark), "SIGTERM", "started again"
     )
 
 
 def frozen(service: str, seconds: float = 4) -> Seen:
-    """The same while the process is frozen: it holds its port, and answers nothing."""
+    """Record the same while the process is frozen: it keeps its port, and answers nothing."""
 
     def freeze(mark: Callable[[], None]) -> None:
         mark()
@@ -74,7 +74,7 @@ def _signalled(service: str, number: signal.Signals, mark: Callable[[], None]) -
 
 
 def _watched(service: str, act: Callable[[Callable[[], None]], None], word: str, after: str) -> Seen:
-    """What is seen around `act`, which calls its argument at the moment that gets the name `word`."""
+    """Record around `act`, which calls its argument at the moment to be marked with `word`."""
     url = f"{address('gateway')}/api/{WEB[service]}/health"
     looks: dict[str, Callable[[], Any]] = {
         "Consul says": lambda: registry.state_of(service),
@@ -95,22 +95,22 @@ def _asks(url: str, timeout: float = 5) -> Callable[[], str]:
 
 @dataclass(frozen=True)
 class Writing:
-    """What was seen while somebody wrote; each answer is its status and its milliseconds."""
+    """What was recorded during the writes; each answer is a status and its milliseconds."""
 
     seen: Seen
     usual: list[Answer]
     away: list[Answer]
 
     def statuses(self) -> list[int]:
-        """The different statuses of the posts that were written during the outage."""
+        """Return the different statuses of the posts that were written during the outage."""
         return sorted({status for status, _ in self.away})
 
     def slower(self) -> float:
-        """How many times the usual time an answer took during the outage: medians."""
+        """Return how many times longer than usual an answer took during the outage, by medians."""
         return middle(self.away) / middle(self.usual)
 
     def words(self) -> str:
-        """Statuses and times, usual and during the outage."""
+        """Return statuses and times, before and during the outage, as a table."""
         return (
             f"{len(self.away)} answers, {', '.join(map(str, self.statuses()))}; median"
             f" {middle(self.away):.0f} ms, before the outage {middle(self.usual):.0f} ms"

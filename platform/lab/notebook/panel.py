@@ -1,4 +1,4 @@
-"""A lab's steps and its buttons: start, check, hint, stop. Outside JupyterLab: a table with the commands."""
+"""Show a lab's steps with buttons to start, check, hint and stop; outside JupyterLab, as a table."""
 
 import threading
 from collections.abc import Callable
@@ -19,7 +19,7 @@ SIGNS = {"pass": "✓", "fail": "✗", "not gradable": "?", "checking": "…"}
 
 
 class Panel:
-    """The steps of one lab as they are now. In JupyterLab its buttons do what the commands do."""
+    """The steps of one lab as they are now. In JupyterLab, buttons run the commands of the lab."""
 
     def __init__(self, number: str, home: Home | None = None) -> None:
         self.lab = exercise(number)
@@ -28,18 +28,18 @@ class Panel:
         self._drawn: Any = None
 
     def steps(self) -> list[Step]:
-        """The lab's steps, from the files that run."""
+        """Return the lab's steps, from the files that run."""
         return steps.steps_of(self.lab, running.running_files(self.home, self.lab))
 
     def outcome(self, step: Step) -> str:
-        """What is known of a step: of the check that runs, or of the last one. An unwritten step is open."""
+        """Return the outcome of a step in this check, or in the last one; "open" for a step without code."""
         if step.state is State.OPEN:
             return "open"
         known = Record(self.home).of(self.lab.number).get("steps", {})
         return self._outcomes.get(step.number) or str(known.get(str(step.number), "not checked"))
 
     def table(self) -> Table:
-        """One row for each step."""
+        """Return a table with one row for each step."""
         active = running.is_active(self.home, self.lab)
         rows = [
             (f"step {step.number}", step.title, self.outcome(step).upper(),
@@ -50,29 +50,42 @@ class Panel:
         do = f"%lab start {number}, %lab check {number}, %lab hint {number}, %lab stop {number}"
         return Table(f"Lab {number}: {self.lab.title}. {do}", ("", "", "outcome", "runs"), rows)
 
-    def check(self, told: Callable[[], object] = lambda: None) -> str:
-        """Judge each written step, one after the other; `told` is called after each. Returns HTML."""
+    def check(self, told: Callable[[str], object] = lambda html: None) -> str:
+        """Judge each written step, one after the other; returns the verdicts as HTML.
+
+        `told` gets the verdicts so far, before and after each step.
+        """
         if not running.is_active(self.home, self.lab):
             return "The platform's own code runs. Click Start first, so that the system runs your code."
-        found = []
+        found = ""
         written = [step for step in self.steps() if step.state is not State.OPEN]
         self._outcomes = {}
         for step in written:
             self._outcomes[step.number] = "checking"
-            told()
-            lines: list[str] = []
-            code = command.run(["check", self.lab.number, "--step", str(step.number)], lines.append)
-            verdict = Verdict.last(self.home, self.lab.number, code)
-            self._outcomes[step.number] = verdict.outcome.lower() if verdict else "not gradable"
-            if verdict is None:
-                found.append(f"<pre>{as_html(''.join(lines))}</pre>")
-            elif code:
-                found.append(verdict.table._html())
-            told()
+            told(found)
+            found += self._judge(step)
+            told(found)
         if not written:
             gaps = steps.open_of(self.lab, self.steps())
             return as_html(f"Nothing is written yet. Begin: {min(gaps.values(), default='')}")
-        return "".join(found) or "Each step that you have written passes."
+        return found or as_html(self._praise(written))
+
+    def _judge(self, step: Step) -> str:
+        """Judge one step and keep its outcome; returns what did not pass as HTML, '' when all did."""
+        lines: list[str] = []
+        code = command.run(["check", self.lab.number, "--step", str(step.number)], lines.append)
+        verdict = Verdict.last(self.home, self.lab.number, code)
+        self._outcomes[step.number] = verdict.outcome.lower() if verdict else "not gradable"
+        if verdict is None:
+            return f"<pre>{as_html(''.join(lines))}</pre>"
+        return verdict.table._html() if code else ""
+
+    def _praise(self, written: list[Step]) -> str:
+        """Return the sentence for a check in which each written step passes."""
+        if len(written) == len(self.lab.steps):
+            return f"Lab {self.lab.number} is passed: each of its {len(written)} steps passes."
+        left = ", ".join(str(step.number) for step in self.steps() if step.state is State.OPEN)
+        return f"Each step that you have written passes. Still open: step {left}."
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         shown: dict[str, Any] = self.table()._repr_mimebundle_()
@@ -92,7 +105,7 @@ class Buttons:
         self._steps, self._news = ipywidgets.HTML(), ipywidgets.HTML()
         actions: dict[str, tuple[str, Callable[[], str]]] = {
             "Start": ("The system runs your code", lambda: self._command("start")),
-            "Check": ("Judge each step that you have written", lambda: panel.check(self.refresh)),
+            "Check": ("Judge each step that you have written", lambda: panel.check(self._told)),
             "Hint": ("What the system shows of your code, and one more hint", lambda: self._command("hint")),
             "Stop": ("The system runs the platform's own code again", lambda: self._command("stop")),
         }
@@ -105,7 +118,7 @@ class Buttons:
         self.refresh()
 
     def bundle(self) -> dict[str, Any]:
-        """What a cell's output needs in order to show it."""
+        """Return the entry of a cell's output that shows the widgets."""
         kind = "application/vnd.jupyter.widget-view+json"
         return {kind: self.box._repr_mimebundle_()[kind]}
 
@@ -122,6 +135,10 @@ class Buttons:
         body = f'<strong>{as_html(title)}</strong><ul style="{style}">{"".join(rows)}</ul>'
         self._steps.value = f'<div role="status">{body}</div>'
 
+    def _told(self, html: str) -> None:
+        self._news.value = html or "Working …"
+        self.refresh()
+
     def _begin(self, act: Callable[[], str]) -> threading.Thread:
         for button in self._buttons:
             button.disabled = True
@@ -133,9 +150,9 @@ class Buttons:
     def _act(self, act: Callable[[], str]) -> None:
         try:
             self._news.value = act()
-        except Exception as error:  # nobody sees a traceback of a thread
-            said = f"This did not work: {type(error).__name__}: {error}. In a terminal: ./lab status"
-            self._news.value = as_html(said)
+        except Exception as error:  # a traceback of a thread would not be shown
+            said = f"The command failed: {type(error).__name__}: {error}."
+            self._news.value = as_html(f"{said} See the state of the system: ./lab status")
         finally:
             self.refresh()
             for button in self._buttons:
@@ -148,5 +165,5 @@ class Buttons:
 
 
 def panel(number: str) -> Panel:
-    """The steps and the buttons of a lab: `panel("07")`. Raises LabError for a lab that does not exist."""
+    """Return the steps and the buttons of a lab: `panel("07")`. Raises LabError for an unknown lab."""
     return Panel(number)

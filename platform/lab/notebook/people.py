@@ -1,4 +1,4 @@
-"""People who use the system: made on the spot, with an account, a token and a pen."""
+"""Create users of the system, each with an account and a token."""
 
 import secrets
 import time
@@ -12,7 +12,7 @@ from lab.notebook.stack import client
 
 
 class Person:
-    """Somebody with an account of their own; `http` is a client that sends their token."""
+    """A user with a new account; `http` is a client that sends the user's token."""
 
     def __init__(self, name: str) -> None:
         self.name = f"{name}-{secrets.token_hex(4)}"
@@ -32,39 +32,39 @@ class Person:
         return answer
 
     def asks(self, method: str, path: str, **fields: Any) -> str:
-        """The status and its words when this person sends these fields as JSON."""
+        """Send these fields as JSON; return the status and its text."""
         answer = self.http.request(method, path, json=fields or None)
         return f"{answer.status_code} {answer.reason_phrase}"
 
     def write(
         self, title: str, content: str = "From a notebook.", *, expires_in: float | None = None, **more: Any
     ) -> dict[str, Any]:
-        """Write a post that is accepted; `expires_in` seconds. Returns it as the API does."""
+        """Write a post, which must be accepted, and return it; it expires in `expires_in` seconds."""
         if expires_in is not None:
             more["expires_at"] = (datetime.now(UTC) + timedelta(seconds=expires_in)).isoformat()
         return good(self.http.post("/api/posts", json={"title": title, "content": content, **more}), 201)
 
     def reads(self, path: str = "/api/activity-stream/user", **query: Any) -> dict[str, Any]:
-        """What a GET answers this person."""
+        """Return the answer to a GET by this user."""
         return good(self.http.get(path, params=query), 200)
 
     def posts(self) -> list[dict[str, Any]]:
-        """The person's posts as the API of posts lists them, newest first; up to 100."""
+        """Return the user's posts as the posts service lists them, newest first; up to 100."""
         items: list[dict[str, Any]] = self.reads("/api/posts", user_id=self.id, limit=100)["items"]
         return items
 
     def titles(self) -> list[str]:
-        """Titles in the person's own stream, newest first."""
+        """Return the titles in the user's own stream, newest first."""
         return [item["title"] for item in self.reads(limit=100)["items"]]
 
 
 def somebody(name: str = "ada") -> Person:
-    """A new person; the name gets an ending that nobody has."""
+    """Create a user; the name gets an ending that no other account has."""
     return Person(name)
 
 
 def good(answer: httpx.Response, status: int) -> dict[str, Any]:
-    """The answer as JSON. Raises LabError when it has another status."""
+    """Return the answer as JSON. Raises LabError when it has another status."""
     if answer.status_code != status:
         raise LabError(
             f"{answer.request.method} {answer.request.url.path} answered {answer.status_code} instead of"

@@ -1,7 +1,7 @@
-"""Pictures and tables that come from the running system.
+"""Show pictures and tables about the running system.
 
-A picture is SVG with alt text, on a light card of its own, so it reads the same in a dark and in a
-light JupyterLab. A table is HTML, and text where there is no HTML.
+A picture is SVG with alt text on a white card, so that it is readable in a dark and in a light
+JupyterLab. A table is HTML, and text where HTML is not available.
 """
 
 import base64
@@ -17,7 +17,7 @@ CARD = "background:#fff;border:1px solid #bbb;border-radius:6px;padding:6px;max-
 
 @dataclass(frozen=True)
 class Picture:
-    """An SVG image; `alt` says in words what it shows."""
+    """An SVG image; `alt` describes what it shows."""
 
     svg: str
     alt: str
@@ -25,7 +25,7 @@ class Picture:
 
     @classmethod
     def of(cls, figure: Any, alt: str, title: str = "") -> "Picture":
-        """From a Matplotlib figure, which is closed."""
+        """Make a picture from a Matplotlib figure, and close the figure."""
         from matplotlib import pyplot
 
         out = BytesIO()
@@ -65,7 +65,7 @@ class Table:
         return f'<table style="min-width:36em">{caption}{heads}<tbody>{body}</tbody></table>'
 
     def text(self) -> str:
-        """The table as lines, for a terminal and for readers of plain text."""
+        """Return the table as lines of text."""
         shown = [self.heads, *self.rows] if any(self.heads) else self.rows
         grid = [[visible(cell).replace("\n", " ") for cell in row] for row in shown]
         widths = [max(len(row[column]) for row in grid) for column in range(len(self.heads))]

@@ -1,4 +1,4 @@
-"""Charts that read without colour: by line style, marker, hatch, and words beside them."""
+"""Draw charts that are readable without colour: by line style, marker, hatch and labels."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ import matplotlib as mpl
 from lab.notebook.picture import Picture
 
 mpl.use("svg")
-# The first use on a machine builds a cache of fonts, and would say so in a cell.
+# The first use on a machine builds a cache of fonts, and would print a message about it in a cell.
 logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
 
 STYLES = (("-", "o", "#1f4e79"), ("--", "s", "#b35900"), (":", "^", "#3a3a3a"), ("-.", "D", "#7b3f8c"))
@@ -28,7 +28,7 @@ Line = tuple[Sequence[float], Sequence[float]]
 
 
 def canvas(height: float = 3.2) -> tuple[Any, Any]:
-    """A figure and its axes; inches."""
+    """Return a new figure and its axes; sizes are in inches."""
     from matplotlib import pyplot
 
     with mpl.rc_context(SETTINGS):
@@ -39,7 +39,7 @@ def lines(
     series: Mapping[str, Line], *, alt: str, title: str, x: str, y: str,
     marks: Sequence[tuple[float, str]] = (),
 ) -> Picture:  # fmt: skip
-    """Lines over a common axis; `marks` are moments with a word."""
+    """Draw lines over a common axis; `marks` are moments with a label."""
     with mpl.rc_context(SETTINGS):
         figure, axes = canvas()
         for (label, (xs, ys)), (dash, marker, colour) in zip(series.items(), STYLES, strict=False):
@@ -55,7 +55,7 @@ def lines(
 def bars(
     groups: Mapping[str, Mapping[str, float]], *, alt: str, title: str, y: str, log: bool = False
 ) -> Picture:
-    """Groups of bars: {group: {bar: value}}, each bar with its value above it."""
+    """Draw groups of bars, {group: {bar: value}}, each bar with its value above it."""
     with mpl.rc_context(SETTINGS):
         figure, axes = canvas()
         names = list(dict.fromkeys(name for group in groups.values() for name in group))
@@ -80,7 +80,7 @@ def bars(
 def boxes(
     groups: Mapping[str, Mapping[str, Sequence[float]]], *, alt: str, title: str, y: str, log: bool = False
 ) -> Picture:
-    """Distributions side by side: {group: {series: values}}; box, median, and whiskers from 5 to 95 %."""
+    """Draw distributions, {group: {series: values}}: box, median, and whiskers from 5 to 95 %."""
     with mpl.rc_context(SETTINGS):
         figure, axes = canvas(3.6)
         names = list(dict.fromkeys(name for group in groups.values() for name in group))
@@ -108,7 +108,7 @@ def boxes(
 
 
 def _log(axes: Any) -> None:
-    """A logarithmic scale with plain numbers at 1, 2 and 5."""
+    """Set a logarithmic scale with plain numbers at 1, 2 and 5."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     axes.set_yscale("log")

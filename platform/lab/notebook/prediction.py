@@ -1,4 +1,4 @@
-"""Predictions: say what will happen, then look, then see both side by side.
+"""Ask for a prediction, and show it later beside what happened.
 
 In JupyterLab a prediction is a group of radio buttons. Everywhere else it is a table, and the answer is set
 in code: `mine="b"`, or `guess.choose("b")`. An answer is kept in the lab's home, for the instructor as well.
@@ -40,7 +40,7 @@ class Outcome(Table):
 
 
 class Prediction:
-    """A question with its choices by letter; `mine` is '' until the learner chose."""
+    """A question with its choices by letter; `mine` is '' until the learner has chosen."""
 
     def __init__(
         self, question: str, choices: Mapping[str, str], mine: str = "", locked: bool = False
@@ -67,7 +67,7 @@ class Prediction:
             from lab.notebook.radio import Radio
 
             self._radio = self._radio or Radio(self)
-            shown |= self._radio.bundle()  # JupyterLab prefers it; the table is for whoever has no widgets
+            shown |= self._radio.bundle()  # JupyterLab prefers the widgets; other programs show the table
         return shown
 
     def _table(self) -> Table:
@@ -78,21 +78,21 @@ class Prediction:
         return Table(self.question + ask, ("", "choice", ""), rows)
 
     def compare(self, saw: str = "", **came: bool) -> Outcome:
-        """The answer beside what happened: for each choice whether it came, and what was seen in short.
+        """Show the answer beside what happened; each keyword tells whether that choice happened.
 
         `guess.compare(saw="12 ms", a=ms < 1, b=1 <= ms < 100, c=ms >= 100)`. The answer is locked afterwards.
         Raises LabError for other letters than those of the choices.
         """
         if set(came) != set(self.choices):
-            raise LabError(f"Say of each choice ({', '.join(self.choices)}) whether it came.")
+            raise LabError(f"compare() needs a value for each choice: {', '.join(self.choices)}.")
         happened = tuple(letter for letter in self.choices if came[letter])
         self._lock()
         mine = f"{self.mine}: {self.choices[self.mine]}" if self.mine else "no answer yet"
-        word = "as you said" if self.mine in happened else "a surprise worth a thought" if self.mine else ""
+        word = "as you predicted" if self.mine in happened else "something else happened" if self.mine else ""
         told = "; ".join(f"{letter}: {self.choices[letter]}" for letter in happened) or "none of these"
-        rows = [("you said", mine), ("what happened", told)]
+        rows = [("your prediction", mine), ("what happened", told)]
         rows += [("seen", saw)] if saw else []
-        rows += [("so it was", word)] if word else []
+        rows += [("result", word)] if word else []
         return Outcome(self.question, ("", ""), rows, self.mine, happened, tuple(self.choices))
 
     def _lock(self) -> None:
@@ -105,7 +105,7 @@ class Prediction:
 
 
 def predict(question: str, mine: str = "", **choices: str) -> Prediction:
-    """Ask before doing: `predict("How many?", a="one", b="two", mine="")`. Raises LabError.
+    """Ask a question: `predict("How many?", a="one", b="two", mine="")`. Raises LabError.
 
     In JupyterLab an earlier answer to the same question is remembered.
     """
@@ -135,7 +135,7 @@ def keep(made: Prediction, home: Home) -> None:
 
 
 def kept(home: Home) -> dict[str, dict[str, Any]]:
-    """All answers so far, by question."""
+    """Return all answers so far, by question."""
     try:
         found = json.loads((home.root / FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""A prediction as radio buttons in JupyterLab; jupyterlab_widgets draws them, also offline."""
+"""Show a prediction as radio buttons in JupyterLab. No network is needed."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Radio:
-    """Shows one prediction, and gives a click on a choice to it."""
+    """The radio buttons of one prediction. A click on a choice answers it."""
 
     def __init__(self, prediction: "Prediction") -> None:
         self._prediction = prediction
@@ -27,7 +27,7 @@ class Radio:
         self.refresh()
 
     def bundle(self) -> dict[str, Any]:
-        """What a cell's output needs in order to show it."""
+        """Return the entry of a cell's output that shows the widgets."""
         kind = "application/vnd.jupyter.widget-view+json"
         return {kind: self.box._repr_mimebundle_()[kind]}
 

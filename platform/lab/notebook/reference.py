@@ -1,7 +1,7 @@
-"""The reference: the learner's files hold the platform's own modules, or fresh starters, for a while.
+"""Replace the learner's files by the platform's modules, or by fresh starters, for a while.
 
-Committed outputs are those of the reference. The learner's own files and progress are put back
-afterwards, and a copy of each is kept in the home in case that this process is killed meanwhile.
+The outputs of the reference copies need this. The learner's own files and progress are restored
+afterwards. A copy of each file is kept in the home, because this process may be killed meanwhile.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from lab.home import Home
 
 @contextmanager
 def instead(home: Home, backend: Backend, lab: Exercise, *, solved: bool) -> Iterator[None]:
-    """The lab's files are the solution, or the starter, until the block ends; then all is as before."""
+    """Give the lab's files the solution, or the starter, during the block; restore them afterwards."""
     kept = {piece.file: piece.file.read_bytes() for piece in lab.pieces if piece.file.exists()}
     record = home.root / "progress.json"
     progress = record.read_bytes() if record.exists() else None

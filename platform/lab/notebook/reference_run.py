@@ -99,7 +99,7 @@ def _make_one(text: Path) -> str:
 
 
 def _recover() -> None:
-    """Repair what a failed notebook may have left broken, so that the next one finds a whole system."""
+    """Repair what a failed notebook may have left broken, so that the next one finds a healthy system."""
     for command in ("heal", "up"):
         subprocess.run(
             [sys.executable, "-P", "-m", "lab", command], cwd=REPO, env=environment.handed_on(),
@@ -108,7 +108,7 @@ def _recover() -> None:
 
 
 class Durations:
-    """How long each notebook took the last time on this machine."""
+    """The duration of each notebook's last run on this machine."""
 
     def __init__(self, home: Home) -> None:
         self._file = home.root / SECONDS
@@ -118,10 +118,10 @@ class Durations:
             self._known = {}
 
     def of(self, text: Path) -> float:
-        """Seconds that a notebook probably takes."""
+        """Return the seconds that a notebook probably takes."""
         return float(self._known.get(text.stem, GUESS_SECONDS * slow()))
 
     def keep(self, text: Path, seconds: float) -> None:
-        """Remember a run."""
+        """Store the duration of a run."""
         self._known[text.stem] = round(seconds, 1)
         self._file.write_text(json.dumps(self._known, indent=1), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Consul: who is there, and is it healthy."""
+"""Read Consul's catalog: the instances and their health."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ from lab.probes import local_http
 
 
 def consul(path: str) -> Any:
-    """Consul's answer to a GET. Raises httpx.HTTPError."""
+    """Return Consul's answer to a GET. Raises httpx.HTTPError."""
     answer = local_http.get(f"{address('consul')}/v1/{path}", timeout=5)
     answer.raise_for_status()
     return answer.json()
 
 
 def health() -> dict[str, str]:
-    """The worst state among the instances of each service: passing or critical; empty without Consul."""
+    """Return the worst state among the instances of each service; {} without Consul."""
     try:
         checks = consul("health/state/any")
     except (httpx.HTTPError, ValueError):
@@ -30,13 +30,13 @@ def health() -> dict[str, str]:
 
 
 def entries(service: str) -> list[dict[str, Any]]:
-    """The instances of a service with their checks, as Consul's API gives them."""
+    """Return the instances of a service with their checks, as Consul's API lists them."""
     found: list[dict[str, Any]] = consul(f"health/service/{service}")
     return found
 
 
 def state_of(service: str) -> str:
-    """One word for a service: passing, critical, or not in the catalog."""
+    """Return the state of a service: passing, critical, or not in the catalog."""
     try:
         found = entries(service)
     except (httpx.HTTPError, ValueError):
@@ -48,7 +48,7 @@ def state_of(service: str) -> str:
 
 
 def show(*services: str) -> Table:
-    """The catalog: each instance, its address, its check and what the check said last."""
+    """Return the catalog: each instance, its address, its check and the check's last output."""
     names = services or tuple(sorted(set(consul("catalog/services")) - {"consul"}))
     rows = []
     for name in names:

@@ -1,7 +1,7 @@
-"""What a notebook's kernel gets: the magic %lab, and errors as one sentence.
+"""Give a notebook's kernel the magic %lab, and show errors as one sentence.
 
 %lab status              any command of ./lab
-verdict = %lab check 07  the verdict by step as a table, and to keep
+verdict = %lab check 07  shows the verdict by step as a table, and returns it
 """
 
 import shlex
@@ -21,12 +21,12 @@ from lab.notebook.verdict import Verdict
 from lab.probes.unavailable import UNAVAILABLE
 from lab.text import shortened, visible
 
-AGAIN = "The same people and data again"
-"""How the line begins that repeats a check."""
+AGAIN = "Repeat with the same users and data"
+"""The beginning of the line with the command that repeats a check."""
 
 
 def sentence(error: BaseException) -> str:
-    """An error that a person can act on, without a traceback."""
+    """Return a sentence about an error that tells what to do, without a traceback."""
     return visible(_sentence(error))
 
 
@@ -44,24 +44,24 @@ def _sentence(error: BaseException) -> str:
 
 
 def lab(line: str) -> Verdict | None:
-    """Run a command of ./lab here; what it prints appears as it comes."""
+    """Run a command of ./lab, and show each line that it prints at once."""
     words = shlex.split(line)
     if words[:1] == ["check"] and len(words) > 1 and "--watch" not in words:
         return _check(words)
     code = command.run(words, lambda said: print(said, end="", flush=True))
     if code:
-        raise LabError(f"./lab {line} ended with exit code {code}; what it printed stands above.")
+        raise LabError(f"./lab {line} ended with exit code {code}. The lines above tell why.")
     if words[:1] == ["start"] and widgets.drawn():
         display(Panel(words[1]))  # type: ignore[no-untyped-call]
     return None
 
 
 def _check(words: list[str]) -> Verdict | None:
-    """Judge a lab and show the verdict once, by step; without one, what the command printed."""
+    """Judge a lab and show the verdict by step; without a verdict, show what the command printed."""
     lines: list[str] = []
 
     def told(said: str) -> None:
-        if said.startswith("checking "):  # it takes a while
+        if said.startswith("checking "):  # the check takes some seconds
             print(said, end="", flush=True)
         else:
             lines.append(said)
@@ -77,7 +77,7 @@ def _check(words: list[str]) -> Verdict | None:
 
 
 def attach() -> None:
-    """Give the kernel its magic and its way to show errors; nothing outside of one."""
+    """Add the magic and the handler for errors to the kernel. Without a kernel, do nothing."""
     shell: Any = get_ipython()
     if shell is None:
         return

@@ -1,10 +1,10 @@
-"""Notebooks as text: what is reviewed is `notebooks/text/NN-name.md`; both kinds of .ipynb are made from it.
+"""Make notebooks from their texts, `notebooks/text/NN-name.md`, which are what authors edit and review.
 
     python -m lab.notebook.sources          # run all on the live system: the reference copies
     python -m lab.notebook.sources 00 07    # only these
 
 The learner's copy (`lab.notebook.copies`) has the same cells and no outputs. The text is jupytext's Markdown:
-prose as it stands, code in fenced blocks, tags after the fence.
+plain prose, code in fenced blocks, tags after the fence.
 """
 
 import re
@@ -26,22 +26,22 @@ CELL_SECONDS = 120
 
 
 def texts() -> list[Path]:
-    """The sources, in the order of the course."""
+    """Return the sources, in the order of the course."""
     return sorted(TEXTS.glob("[0-9][0-9]-*.md"))
 
 
 def notebook_of(text: Path) -> Path:
-    """The learner's copy of a source. Git ignores it."""
+    """Return the path of the learner's copy of a source. Git ignores it."""
     return FOLDER / f"{text.stem}.ipynb"
 
 
 def reference_of(text: Path) -> Path:
-    """The executed copy of a source, with the outputs of the reference system."""
+    """Return the path of the executed copy of a source, which has the reference system's outputs."""
     return REFERENCE / f"{text.stem}.ipynb"
 
 
 def cells(text: Path) -> Any:
-    """A notebook without outputs, with ids and metadata that do not vary."""
+    """Return a notebook without outputs, with ids and metadata that do not vary."""
     made = jupytext.reads(text.read_text(encoding="utf-8"), fmt="md")
     for number, cell in enumerate(made.cells):
         cell["id"] = f"{text.stem[:2]}-{number:02}"
@@ -55,7 +55,7 @@ def cells(text: Path) -> Any:
 
 
 def reference_cells(text: Path) -> Any:
-    """The cells of the reference copy: the same, with links that lead out of a folder one level deeper."""
+    """Return the cells of the reference copy: its links leave a folder that is one level deeper."""
     made = cells(text)
     for cell in made.cells:
         if cell.cell_type == "markdown":
@@ -64,7 +64,7 @@ def reference_cells(text: Path) -> Any:
 
 
 def flaws(notebook: Any) -> list[str]:
-    """What no reference copy may hold: cells not run, checked cells without output, errors, paths."""
+    """Return flaws of a reference copy: cells not run, checked cells without output, errors, paths."""
     found = []
     for cell in notebook.cells:
         if cell.cell_type != "code":

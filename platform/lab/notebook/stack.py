@@ -1,4 +1,4 @@
-"""The running system as the notebooks reach it: its backend, its addresses, one HTTP client."""
+"""Reach the running system from a notebook: its backend, its addresses, one HTTP client."""
 
 import time
 from collections.abc import Callable
@@ -28,23 +28,23 @@ __all__ = ["address", "ask", "backend", "client", "eventually", "home", "millise
 
 @cache
 def mongodb() -> MongoClient[dict[str, Any]]:
-    """One client of MongoDB, which connects when it is used."""
+    """Return a client of MongoDB, which connects when it is first used."""
     url = f"mongodb://{address('mongodb')}/?directConnection=true"
     return MongoClient(url, serverSelectionTimeoutMS=3000)
 
 
 def address(unit: str) -> str:
-    """Where a unit answers: a URL, or host:port of a server that does not speak HTTP."""
+    """Return the address of a unit: a URL, or host:port for a server without HTTP."""
     return backend.endpoints()[unit]
 
 
 def client(**options: Any) -> httpx.Client:
-    """A client of the gateway that ignores proxies."""
+    """Return a client of the gateway that ignores proxies."""
     return local_http.client(base_url=address("gateway"), timeout=10, **options)
 
 
 def ask(url: str, method: str = "GET", timeout: float = 5, **options: Any) -> str:
-    """The status of an answer as text; 'no answer' when nobody answers in time."""
+    """Return the status of an answer as text; 'no answer' when none arrives in time."""
     try:
         answer = local_http.request(method, url, timeout=timeout, **options)
     except httpx.TransportError:
@@ -53,7 +53,7 @@ def ask(url: str, method: str = "GET", timeout: float = 5, **options: Any) -> st
 
 
 def eventually(look: Callable[[], T], *, within: float = 20, what: str) -> T:
-    """The first truthy answer of `look`. Raises LabError with the last one when time runs out."""
+    """Call `look` until its result is truthy, and return it. Raises LabError after `within` seconds."""
     deadline = time.monotonic() + within * slow()
     last: object = None
     while time.monotonic() < deadline:
@@ -66,9 +66,12 @@ def eventually(look: Callable[[], T], *, within: float = 20, what: str) -> T:
                 return found
             last = found
         time.sleep(0.05)
-    raise LabError(f"Waited {within * slow():.0f} s for {what}; last seen: {last!r}. Look: ./lab status")
+    raise LabError(
+        f"Waited {within * slow():.0f} s for {what}; the last result was {last!r}."
+        " See the state of all units: ./lab status"
+    )
 
 
 def milliseconds(since: float) -> float:
-    """Milliseconds since a reading of time.perf_counter()."""
+    """Return the milliseconds since a value of time.perf_counter()."""
     return (time.perf_counter() - since) * 1000

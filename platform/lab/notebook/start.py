@@ -1,4 +1,4 @@
-"""Where the servers are, and an account that is logged in: all that your own code needs to begin.
+"""Return the servers' addresses, and an account that is logged in, for code of your own.
 
 `from lab.notebook import account, addresses` works in a notebook and in a script of your own, run with the
 course's Python. Every other line of such a script can be an ordinary call of a client library.

@@ -1,4 +1,4 @@
-"""The whole system: is it up, how it looks now, and parts of it stopped on purpose."""
+"""Examine the whole system, show it, and stop parts of it on purpose."""
 
 import signal
 import time
@@ -34,7 +34,7 @@ LINKS = (
 
 
 def ready() -> None:
-    """Say that the system is up. Raises LabError: one sentence, and the command to type."""
+    """Print that the system is up. Raises LabError with the problem and the command to type."""
     if not backend.running():
         raise LabError("The system is not running: start it in a terminal with ./lab up")
     began = time.monotonic()
@@ -49,7 +49,7 @@ def ready() -> None:
 
 
 def _trouble() -> str:
-    """What is not there, as one sentence with a command; '' when all is."""
+    """Return what is missing, as one sentence with a command; '' when nothing is."""
     for unit in backend.units():
         if not unit.name.endswith("-2") and unit.pid is None:
             return f"{unit.name} is stopped: start it in a terminal with ./lab restart {unit.name}"
@@ -61,12 +61,12 @@ def _trouble() -> str:
 
 
 def unit(name: str) -> Unit:
-    """The unit called `name`, as it is now."""
+    """Return the unit called `name`, as it is now."""
     return next(found for found in backend.units() if found.name == name)
 
 
 def show() -> Picture:
-    """The map of the system with each unit's health now."""
+    """Return a map of the system with each unit's health."""
     states, checks = {u.name: u for u in backend.units()}, health()
     drawing = Drawing(720, 580)
     words = []
@@ -96,7 +96,7 @@ def show() -> Picture:
 
 @contextmanager
 def stopped(name: str) -> Iterator[None]:
-    """A unit is away during the block; it is back and answers when the block ends."""
+    """Stop a unit during the block. When the block ends, the unit runs and answers again."""
     backend.stop_unit(name)
     try:
         yield
@@ -107,7 +107,7 @@ def stopped(name: str) -> Iterator[None]:
 
 @contextmanager
 def frozen(name: str) -> Iterator[None]:
-    """All processes of a unit are frozen during the block: they hold their ports and do not answer."""
+    """Freeze all processes of a unit during the block: they keep their ports and do not answer."""
     by_hand = backend.kind == "inside"
     backend.signal(name, signal.SIGSTOP) if by_hand else backend.freeze(name)
     try:
@@ -119,18 +119,18 @@ def frozen(name: str) -> Iterator[None]:
 
 @contextmanager
 def second(service: str) -> Iterator[str]:
-    """A second instance of a service runs during the block; yields its unit."""
+    """Run a second instance of a service during the block; yields its unit."""
     with second_instance(backend, service) as name:
         yield name
 
 
 def kill(name: str) -> None:
-    """kill -9. The supervisor starts the unit again."""
+    """Send SIGKILL to a unit. The supervisor starts it again."""
     before = unit(name).pid
     backend.signal(name, signal.SIGKILL)
     eventually(lambda: unit(name).pid not in (None, before), what=f"{name} to be started again")
 
 
 def back(name: str) -> None:
-    """Wait until a unit runs and the whole system is well."""
+    """Wait until a unit runs and the whole system is healthy."""
     eventually(lambda: unit(name).pid and not _trouble(), within=60, what=f"{name} to be back")

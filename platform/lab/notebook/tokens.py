@@ -1,4 +1,4 @@
-"""Tokens: what one says, and what the gateway answers to forged ones."""
+"""Read tokens, forge some, and show the gateway's answers to them."""
 
 import base64
 import json
@@ -24,12 +24,12 @@ MEANINGS = {
 
 
 def parts(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Header and claims, read without any key: a token hides nothing."""
+    """Return header and claims, which are readable without any key."""
     return jwt.get_unverified_header(token), jwt.decode(token, options={"verify_signature": False})
 
 
 def taken_apart(token: str) -> Picture:
-    """Header, claims and signature as three boxes with what each field means."""
+    """Draw header, claims and signature as three boxes, with the meaning of each field."""
     header, claims = parts(token)
     drawing = Drawing(720, 250)
     said = []
@@ -65,13 +65,13 @@ def _short(key: str, value: object) -> str:
 
 
 def ask_with(token: str) -> str:
-    """What the gateway answers on a page that needs a user (404: let in, no profile yet)."""
+    """Return the gateway's answer on a page that needs a user (404: accepted, but no profile yet)."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     return ask(f"{address('gateway')}/api/profile", headers=headers)
 
 
 def forged(victim: Person, attacker: Person) -> dict[str, str]:
-    """Tokens that try to act as `victim`, by the trick that each uses."""
+    """Return tokens that try to act as `victim`, by the trick that each uses."""
     head, claims = parts(victim.token)
     kid = str(head["kid"])
     keys = local_http.get(f"{address('gateway')}/api/auth/.well-known/jwks.json").json()["keys"]
@@ -116,17 +116,17 @@ def _base64(value: dict[str, Any]) -> str:
 
 
 def tried(tokens: dict[str, str]) -> dict[str, str]:
-    """What the gateway answers to each token, by the trick."""
+    """Return the gateway's answer to each token, by the trick."""
     return {trick: ask_with(token) for trick, token in tokens.items()}
 
 
 def let_in(answers: dict[str, str]) -> list[str]:
-    """The tricks that worked: each answer but 401 means that the token was accepted."""
+    """Return the tricks that worked: each answer but 401 means that the token was accepted."""
     return [trick for trick, answer in answers.items() if answer != "401"]
 
 
 def table(answers: dict[str, str]) -> Table:
-    """Each trick with the gateway's answer."""
+    """Return a table of the tricks with the gateway's answers."""
     through = let_in(answers)
     rows = [
         (trick, answer, "ACCEPTED" if trick in through else "refused") for trick, answer in answers.items()
@@ -135,7 +135,7 @@ def table(answers: dict[str, str]) -> Table:
 
 
 def login_times(person: Person, times: int = 8) -> dict[str, list[float]]:
-    """Milliseconds of failed logins at the service itself: a wrong password, and an unknown email."""
+    """Return the milliseconds of failed logins: with a wrong password, and with an unknown email."""
     found: dict[str, list[float]] = {"wrong password": [], "unknown email": []}
     with local_http.client(base_url=address("auth"), timeout=30) as http:
         for _ in range(times):
@@ -147,7 +147,7 @@ def login_times(person: Person, times: int = 8) -> dict[str, list[float]]:
 
 
 def login_times_picture(found: dict[str, list[float]]) -> Picture:
-    """Both distributions."""
+    """Draw both distributions."""
     said = "; ".join(f"{kind}: median {median(ms):.0f} ms" for kind, ms in found.items())
     groups = {kind: {"failed login": ms} for kind, ms in found.items()}
     title = "How long a failed login takes"
@@ -155,9 +155,9 @@ def login_times_picture(found: dict[str, list[float]]) -> Picture:
 
 
 def alike(found: dict[str, list[float]]) -> bool:
-    """Whether the quickest of each are within a factor of two; without the dummy hash it is ten or more.
+    """Tell whether the fastest of each are within a factor of two; without the dummy hash it is ten or more.
 
-    The quickest, because a busy machine makes single answers slower and never quicker.
+    The fastest are compared, because a busy machine makes single answers slower and never faster.
     """
     slow, quick = sorted((min(ms) for ms in found.values()), reverse=True)
     return slow < 2 * quick

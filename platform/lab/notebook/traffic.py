@@ -1,4 +1,4 @@
-"""People who write and read while something else happens, and whether they noticed it."""
+"""Let users write and read while something else happens, and record their answers."""
 
 import threading
 from collections import Counter
@@ -17,7 +17,7 @@ EVERY_SECONDS = 0.03
 
 
 class Traffic:
-    """What so many people wrote, what they were answered, and what they read."""
+    """What the users wrote, the answers they got, and what they read."""
 
     def __init__(self, people: tuple[Person, ...]) -> None:
         self.people = people
@@ -28,7 +28,7 @@ class Traffic:
         """Reads that showed fewer entries than an earlier read of the same person."""
 
     def write(self, person: Person) -> None:
-        """One post; its title counts the person's posts."""
+        """Write one post; its title counts the user's posts."""
         titles = self.written[person.name]
         post = {"title": f"Meanwhile {len(titles)}", "content": "From a notebook."}
         try:
@@ -41,7 +41,7 @@ class Traffic:
             titles.append(post["title"])
 
     def reader(self, person: Person) -> Callable[[], None]:
-        """Reads the person's stream each time it is called, and compares with the time before."""
+        """Return a function that reads the user's stream and compares it with the call before."""
         longest = 0
 
         def read() -> None:
@@ -60,11 +60,11 @@ class Traffic:
         return read
 
     def words(self) -> str:
-        """How many requests there were, by the status of their answers."""
+        """Return how many requests there were, by the status of their answers."""
         return f"writes {dict(self.writes)}, reads {dict(self.reads)}"
 
     def kept(self) -> bool:
-        """Whether each person's list holds what they wrote meanwhile, newest first, as far as it goes."""
+        """Tell whether each user's list holds their posts, newest first, up to its length."""
         return all(
             feed.titles(person)[: len(self.written[person.name])]
             == self.written[person.name][::-1][: keys.USER_MAX]
@@ -74,7 +74,7 @@ class Traffic:
 
 @contextmanager
 def traffic(*people: Person, every: float = EVERY_SECONDS) -> Iterator[Traffic]:
-    """Each person writes posts and reads their own stream, again and again, until the block ends."""
+    """Let each user write posts and read the own stream repeatedly until the block ends."""
     found = Traffic(people)
     ended = threading.Event()
 

@@ -1,4 +1,4 @@
-"""The result of %lab check: a table by step, with the words of the terminal, and one line to print."""
+"""Show the result of %lab check: a table by step, and one line to print."""
 
 import json
 import re
@@ -15,7 +15,7 @@ OUTCOMES = {0: "PASS", 1: "FAIL", 2: "NOT GRADABLE", 3: "NOT ATTEMPTED"}
 
 @dataclass(frozen=True)
 class Verdict:
-    """All verdicts of one lab. Printed, it is one line that stays the same for the same result."""
+    """All verdicts of one lab. Its text is one line, which is the same for the same result."""
 
     lab: str
     title: str
@@ -24,7 +24,7 @@ class Verdict:
 
     @classmethod
     def last(cls, home: Home, number: str, code: int) -> "Verdict | None":
-        """What the last check of a lab wrote; None when it wrote nothing."""
+        """Return what the last check of a lab wrote; None when it wrote nothing."""
         found = exercise(number)
         file = home.root / f"verdicts-{found.number}.json"
         if not file.exists():
@@ -34,7 +34,7 @@ class Verdict:
 
     @property
     def table(self) -> Table:
-        """One row for each step, and below it those of its checks that did not pass, with what to do next."""
+        """One row for each step, and below it its checks that did not pass, with the next command."""
         rows: list[tuple[object, ...]] = []
         titles = dict(enumerate(exercise(self.lab).steps, 1))
         for step in sorted({verdict.get("step", 0) for verdict in self.verdicts}):
@@ -57,7 +57,7 @@ class Verdict:
 
     @property
     def unwritten(self) -> str:
-        """The first thing that the learner has not written yet, as the starter says it; '' for none."""
+        """The first part without code, in the starter's words; '' for none."""
         said = " ".join(text for verdict in self.verdicts for _, text in verdict["lines"])
         return min(re.findall(rf"Lab {self.lab}, step \d+: write [\w.]+", said), default="")
 
@@ -74,7 +74,7 @@ class Verdict:
 
 
 def _missed(verdict: dict[str, Any]) -> tuple[object, ...]:
-    """The row of a check that did not pass."""
+    """Return the row of a check that did not pass."""
     said = {label: text for label, text in verdict["lines"]}
     why = " ".join(said[label] for label in ("saw", "why", "means") if label in said)
     case = re.search(r"\[(.+)\]$", verdict["check"])

@@ -1,4 +1,4 @@
-"""Look at something again and again while something else happens, and keep what was seen."""
+"""Record values repeatedly while something else happens."""
 
 import math
 import threading
@@ -15,7 +15,7 @@ EVERY_SECONDS = 0.05
 
 
 class Seen:
-    """What was seen by whom: (seconds since the start, value); and moments with a word."""
+    """The recorded values by name, as (seconds since the start, value), and marked moments."""
 
     def __init__(self, names: Mapping[str, Callable[[], Any]]) -> None:
         self.values: dict[str, list[tuple[float, Any]]] = {name: [] for name in names}
@@ -24,15 +24,15 @@ class Seen:
         self._began = time.perf_counter()
 
     def now(self) -> float:
-        """Seconds since the watch began."""
+        """Return the seconds since the recording began."""
         return time.perf_counter() - self._began
 
     def mark(self, word: str) -> None:
-        """Name this moment."""
+        """Mark this moment with a word."""
         self.marks.append((self.now(), word))
 
     def words(self, name: str) -> list[str]:
-        """Each different thing that was seen, in order, repeats left out."""
+        """Return the recorded values in order, without repeats."""
         found: list[str] = []
         for _, value in self.values[name]:
             if found[-1:] != [str(value)]:
@@ -40,7 +40,7 @@ class Seen:
         return found
 
     def between(self, name: str, first: str, last: str) -> list[Any]:
-        """What was seen from one named moment to another."""
+        """Return the values from one marked moment to another."""
         at = {word: moment for moment, word in reversed(self.marks)}
         return [value for moment, value in self.values[name] if at[first] <= moment < at[last]]
 
@@ -56,7 +56,7 @@ class Seen:
         return spans
 
     def time_line(self, title: str) -> Picture:
-        """Lanes of words."""
+        """Draw the values as a time line with lanes."""
         rows = {name: self.spans(name) for name in self.values}
         said = [
             f"{name}: {', then '.join(f'{word} until {end:.1f} s' for _, end, word in spans)}"
@@ -65,7 +65,7 @@ class Seen:
         return timeline.lanes(rows, alt=self._alt(title, said), title=title, marks=self.marks)
 
     def chart(self, title: str, y: str) -> Picture:
-        """Lines of numbers; what could not be seen leaves a gap."""
+        """Draw the numbers as lines; a missing value leaves a gap."""
         series = {
             name: ([t for t, _ in values], [math.nan if v is None else v for _, v in values])
             for name, values in self.values.items()
@@ -76,11 +76,11 @@ class Seen:
         )
 
     def most(self, name: str) -> int:
-        """The highest number that was seen; 0 when there was none."""
+        """Return the highest number that was seen; 0 when there was none."""
         return max((value for _, value in self.values[name] if value is not None), default=0)
 
     def _course_of(self, name: str) -> str:
-        """A line of numbers in words."""
+        """Describe a line of numbers."""
         known = [(at, value) for at, value in self.values[name] if value is not None]
         if not known:
             return "nothing seen"
@@ -101,9 +101,9 @@ class Seen:
 
 @contextmanager
 def watching(looks: Mapping[str, Callable[[], Any]], every: float = EVERY_SECONDS) -> Iterator[Seen]:
-    """Call each of `looks` again and again, each in a thread of its own, until the block ends.
+    """Call each of `looks` repeatedly, each in a separate thread, until the block ends.
 
-    None is kept for a look at something that does not answer.
+    None is recorded when a server does not answer.
     """
     seen = Seen(looks)
     ended = threading.Event()

@@ -1,15 +1,24 @@
 // JupyterLab loads this as a federated module; it is written by hand, so nothing has to be built.
-// It puts the notebooks and the dashboards into the launcher and the stack's state into the status bar.
+// One plugin puts the course into the launcher and the system's state into the status bar. The other one
+// lets "Run" wait until a notebook that was just opened has its cells and its kernel.
 window._JUPYTERLAB = window._JUPYTERLAB || {};
 window._JUPYTERLAB['civildiy-lab'] = (() => {
   const EVERY_MS = 4000;
-  // The launcher lists categories of extensions last; the course is what people came for.
+  const KERNEL_MS = 60000;
+  const RUNS = /^notebook:(run-|restart-run|restart-and-run)/;
+  // The launcher lists categories of extensions last. Learners come for the course, so it is first.
   const STYLE = `
     .jp-Launcher-content { display: flex; flex-direction: column; }
     .jp-Launcher-cwd { order: -3; }
     .jp-Launcher-section:nth-last-child(2) { order: -2; }
     .jp-Launcher-section:last-child { order: -1; }
     .civildiy-status { line-height: 24px; padding: 0 8px; }`;
+  // The colour of a card and the sign on it. The card's label says the same in words.
+  const MARKS = {
+    passed: ['#2e7d32', '✓'],
+    'in progress': ['#1565c0', '…'],
+    next: ['#a04000', '→'],
+  };
   let shared;
 
   // A module that JupyterLab itself has loaded: its newest version in the shared scope.
@@ -18,33 +27,47 @@ window._JUPYTERLAB['civildiy-lab'] = (() => {
     return (await versions[versions.length - 1].get())();
   }
 
-  function icon(LabIcon, name, letters) {
+  function icon(LabIcon, name, letters, standing) {
+    // Each colour has enough contrast to white letters, and to the card in a light and in a dark theme.
+    const [colour, sign] = MARKS[standing] || ['#616161', ''];
+    const badge = sign
+      ? `<circle cx="19.5" cy="4.5" r="4.5" fill="#fff"/><circle cx="19.5" cy="4.5" r="4" fill="${colour}"/>` +
+        `<text x="19.5" y="7" font-size="7" font-family="system-ui" font-weight="700" text-anchor="middle"` +
+        ` fill="#fff">${sign}</text>`
+      : '';
     const svgstr =
       '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" width="24">' +
-      '<rect class="jp-icon3" x="1" y="3" width="22" height="18" rx="3" fill="#616161"/>' +
+      `<rect fill="${colour}" x="1" y="3" width="22" height="18" rx="3"/>` +
       '<text x="12" y="16.5" font-size="11" font-family="system-ui" font-weight="700"' +
-      ` text-anchor="middle" fill="#fff">${letters}</text></svg>`;
-    return new LabIcon({ name: `civildiy-lab:${name}`, svgstr });
+      ` text-anchor="middle" fill="#fff">${letters}</text>${badge}</svg>`;
+    return new LabIcon({ name: `civildiy-lab:${name}-${standing || 'plain'}`.replace(/ /g, '-'), svgstr });
   }
 
-  async function plugin() {
+  async function coursePlugin() {
     const [{ ILauncher }, { IStatusBar }, { Widget }, { LabIcon }, { PageConfig, URLExt }] = await Promise.all(
       ['@jupyterlab/launcher', '@jupyterlab/statusbar', '@lumino/widgets', '@jupyterlab/ui-components',
        '@jupyterlab/coreutils'].map(library));
     const base = PageConfig.getBaseUrl();
+    const icons = {};
     async function ask(path) {
       const answer = await fetch(URLExt.join(base, 'civildiy', path), { credentials: 'same-origin' });
       if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
       return answer.json();
     }
 
+    function iconOf(name, letters, standing) {
+      return (icons[`${name} ${standing}`] ??= icon(LabIcon, name, letters, standing));
+    }
+
     function fillLauncher(app, launcher, course) {
-      course.notebooks.forEach((notebook, rank) => {
+      course.notebooks.forEach(({ path }, rank) => {
         const command = `civildiy-lab:notebook-${rank}`;
+        const now = () => course.notebooks[rank];
         app.commands.addCommand(command, {
-          label: notebook.title,
-          icon: icon(LabIcon, `notebook-${rank}`, notebook.title.slice(0, 2)),
-          execute: () => app.commands.execute('docmanager:open', { path: notebook.path }),
+          label: () => (now().line ? `${now().title} (${now().line})` : now().title),
+          caption: () => now().title,
+          icon: () => iconOf(`notebook-${rank}`, now().title.slice(0, 2), now().standing),
+          execute: () => app.commands.execute('docmanager:open', { path }),
         });
         launcher.add({ command, category: 'CivilDIY Lab: the course', rank });
       });
@@ -57,6 +80,23 @@ window._JUPYTERLAB['civildiy-lab'] = (() => {
         });
         launcher.add({ command, category: 'The running system', rank });
       });
+      // After a check, a card shows the new outcome without a reload of the page.
+      setInterval(async () => {
+        if (document.hidden) return;
+        const { notebooks } = await ask('course').catch(() => course);
+        if (JSON.stringify(notebooks) === JSON.stringify(course.notebooks)) return;
+        course.notebooks.splice(0, notebooks.length, ...notebooks);
+        launcher.stateChanged.emit(undefined);
+      }, EVERY_MS);
+    }
+
+    // The tabs of the last visit are opened again; the launcher is shown in front of them.
+    async function openLauncher(app) {
+      await app.restored;
+      if (PageConfig.getOption('treePath')) return; // the address names a file
+      const open = [...app.shell.widgets('main')].find(widget => widget.node.querySelector('.jp-Launcher'));
+      if (open) app.shell.activateById(open.id);
+      else await app.commands.execute('launcher:create');
     }
 
     function addStatus(statusBar) {
@@ -83,13 +123,41 @@ window._JUPYTERLAB['civildiy-lab'] = (() => {
 
     return {
       id: 'civildiy-lab:plugin',
-      description: 'The course in the launcher, and the state of the stack.',
+      description: 'The course in the launcher, and the state of the system in the status bar.',
       autoStart: true,
       optional: [ILauncher, IStatusBar],
-      activate: async (app, launcher, statusBar) => {
+      activate: (app, launcher, statusBar) => {
         document.head.append(Object.assign(document.createElement('style'), { textContent: STYLE }));
         if (statusBar) addStatus(statusBar);
-        if (launcher) fillLauncher(app, launcher, await ask('course'));
+        if (!launcher) return;
+        openLauncher(app);
+        // Nothing waits for the answer: JupyterLab starts while the server looks for it.
+        ask('course').then(course => fillLauncher(app, launcher, course), error => console.error(error));
+      },
+    };
+  }
+
+  // A notebook is shown before its file is read and its kernel is connected. What "Run All Cells" does
+  // meanwhile is lost: JupyterLab runs the cells that are there, and ignores a cell without a kernel.
+  async function runPlugin() {
+    const { INotebookTracker } = await library('@jupyterlab/notebook');
+    return {
+      id: 'civildiy-lab:run',
+      description: 'Lets the commands that run cells wait until the notebook can run them.',
+      autoStart: true,
+      requires: [INotebookTracker],
+      activate: (app, tracker) => {
+        const execute = app.commands.execute.bind(app.commands);
+        const usable = ({ context, sessionContext }) => context.isReady && sessionContext.isReady;
+        app.commands.execute = async (id, args) => {
+          const panel = tracker.currentWidget;
+          if (!RUNS.test(id) || !panel || usable(panel)) return execute(id, args);
+          const limit = new Promise(resolve => setTimeout(resolve, KERNEL_MS));
+          await Promise.race([Promise.all([panel.context.ready, panel.sessionContext.ready]), limit]);
+          if (panel.isDisposed) return undefined;
+          app.shell.activateById(panel.id); // the command is for this notebook, also if another one is in front
+          return execute(id, args);
+        };
       },
     };
   }
@@ -97,7 +165,7 @@ window._JUPYTERLAB['civildiy-lab'] = (() => {
   return {
     init: scope => { shared = scope; },
     get: async () => {
-      const made = await plugin();
+      const made = await Promise.all([coursePlugin(), runPlugin()]);
       return () => ({ __esModule: true, default: made });
     },
   };

@@ -1,0 +1,167 @@
+"""One lab by clicking and typing alone, from the launcher to "passed", and with the keyboard alone."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from browser import RUN_MS, Lab, menu, open_notebook, run_all
+from playwright.sync_api import Locator, Page, expect
+from support import backend, eventually, home
+
+from lab.course.exercise import exercise
+from lab.course.record import Record
+from lab.notebook import prediction
+from lab.notebook.copies import questions, text_of
+from lab.notebook.reference import instead
+from lab.notebook.sources import FOLDER
+from lab.probes.readiness import slow
+
+pytestmark = [pytest.mark.campaign, pytest.mark.live]
+
+LAB = exercise("01")
+RAISE = 'raise NotImplementedError("Lab 01, step 1: write health")'
+HEALTH = 'return Health(service="profile")'
+
+
+@pytest.fixture(autouse=True)
+def beginner() -> Iterator[None]:
+    """A learner who has not begun lab 01: starters, no answers and no verdicts."""
+    prediction.forget(home, questions(text_of("01")))
+    with instead(home, backend, LAB, solved=False):
+        (home.root / "progress.json").unlink(missing_ok=True)
+        yield
+    prediction.forget(home, questions(text_of("01")))
+
+
+def test_from_the_launcher_to_passed(lab: Lab) -> None:
+    page = lab.page()
+    open_notebook(page, "01")
+    run_all(page)
+    predict(lab, page)
+    press(page, "Start")
+    page.locator(".jp-OutputArea pre", has_text="runs labs/01-services").last.wait_for()
+    write_one_step(page)
+    back(page)
+    press(page, "Check")
+    said(page, "Each step that you have written passes. Still open: step 2, 3, 4, 5.")
+    step(page, "✓ Step 1").scroll_into_view_if_needed()
+    assert step(page, "○ Step 2").inner_text().endswith(": open")
+    lab.keep(page, "panel-one-step")
+    write_the_rest(page)
+    back(page)
+    press(page, "Check")
+    for number in range(1, len(LAB.steps)):  # the verdict of each step as it arrives
+        expect(step(page, f"✓ Step {number} ")).to_be_visible(timeout=RUN_MS * slow())
+        lab.keep(page, f"panel-checking-{number}")
+    said(page, "Lab 01 is passed: each of its 5 steps passes.")
+    step(page, "✓ Step 5").scroll_into_view_if_needed()
+    lab.keep(page, "panel")
+    assert page.locator(".jp-OutputArea td", has_text="FAIL").count() == 0
+    press(page, "Stop")
+    page.locator(".jp-OutputArea pre", has_text="runs the platform's own code again").last.wait_for()
+    assert Record(home).of("01")["passed_once"] is True
+    menu(page, "File", "New Launcher")
+    page.locator(".jp-LauncherCard-label", has_text=re.compile(r"^01 .* \(passed\)$")).last.wait_for()
+    page.locator(".jp-LauncherCard-label", has_text=re.compile(r"^02 .* \(next\)$")).last.wait_for()
+    lab.keep(page, "launcher-passed")
+    page.close()
+
+
+def predict(lab: Lab, page: Page) -> None:
+    """Answer by a click, see the outcome and the explanation; then the answer is locked."""
+    radios = page.locator(".jp-OutputArea input[type=radio]")
+    assert radios.count() >= 2
+    radios.nth(1).scroll_into_view_if_needed()
+    radios.nth(1).click()
+    page.get_by_text("Your answer is b. You can change it").wait_for()
+    radios.nth(0).click()
+    page.get_by_text("Your answer is a. You can change it").wait_for()
+    radios.nth(1).click()
+    lab.keep(page, "prediction")
+    page.locator(".jp-CodeCell .cm-content", has_text="guess.compare(").first.click()
+    page.keyboard.press("Control+Enter")
+    page.locator(".jp-OutputArea td", has_text=re.compile("^b: ")).first.wait_for()
+    page.get_by_text("You have seen the outcome").wait_for()
+    assert radios.nth(1).is_checked()
+    assert radios.nth(0).is_disabled()
+    radios.nth(1).scroll_into_view_if_needed()
+    lab.keep(page, "prediction-locked")
+
+
+def write_one_step(page: Page) -> None:
+    """Open a file by its link in the notebook, and type the body of one function."""
+    open_file(page, "api.py")
+    line = page.locator(".jp-FileEditor .cm-line", has_text=RAISE)
+    line.click()
+    page.keyboard.press("End")
+    page.keyboard.press("Shift+Home")
+    page.keyboard.type(HEALTH)
+    save(page, "api.py", HEALTH)
+
+
+def write_the_rest(page: Page) -> None:
+    """Paste the reference over both files."""
+    for piece in LAB.pieces:
+        back(page)
+        open_file(page, piece.file.name)
+        page.locator(".jp-FileEditor:visible .cm-content").click()
+        page.keyboard.press("Control+a")
+        page.keyboard.insert_text(piece.source.read_text())
+        save(page, piece.file.name, piece.source.read_text())
+
+
+def open_file(page: Page, name: str) -> None:
+    page.get_by_role("link", name=f"labs/01-services/{name}", exact=True).first.click()
+    page.locator(".jp-FileEditor:visible .cm-content").wait_for()
+    page.locator(".lm-TabBar-tab.jp-mod-current", has_text=name).first.wait_for()
+
+
+def save(page: Page, name: str, text: str) -> None:
+    page.keyboard.press("Control+s")
+    eventually(lambda: text in (LAB.folder / name).read_text(), within=20, what=f"{name} to be saved")
+
+
+def back(page: Page) -> None:
+    """Show the notebook again."""
+    page.locator(".lm-TabBar-tab", has_text=f"{text_of('01').stem}.ipynb").click()
+    page.locator(".jp-Notebook:visible").wait_for()
+
+
+def press(page: Page, label: str) -> None:
+    """Click a button of the panel as soon as it can be clicked."""
+    page.locator(".jp-OutputArea button", has_text=re.compile(f"^{label}$")).first.click()
+
+
+def step(page: Page, beginning: str) -> Locator:
+    """Return the line of a step in the panel."""
+    return page.locator(".jp-OutputArea li", has_text=beginning).first
+
+
+def said(page: Page, text: str) -> None:
+    page.get_by_text(text).first.wait_for(timeout=RUN_MS * slow())
+
+
+def test_all_is_there_when_reopened(lab: Lab) -> None:
+    page = lab.page("dark")
+    open_notebook(page, "01")
+    run_all(page)
+    predict(lab, page)
+    press(page, "Start")
+    page.locator(".jp-OutputArea pre", has_text="runs labs/01-services").last.wait_for()
+    (LAB.folder / "api.py").write_text(LAB.pieces[0].source.read_text().replace('"profile"', '"other"', 1))
+    press(page, "Check")
+    failed = page.locator(".jp-OutputArea li", has_text="✗ Step 1")
+    failed.first.wait_for(timeout=RUN_MS * slow())
+    failed.first.scroll_into_view_if_needed()
+    lab.keep(page, "panel-failed-dark")
+    page.keyboard.press("Control+s")
+    file = FOLDER / f"{text_of('01').stem}.ipynb"
+    eventually(lambda: "You have seen the outcome" in file.read_text(), within=30, what="a saved notebook")
+    menu(page, "Kernel", "Shut Down Kernel")
+    page.close()
+    page = lab.page("dark", again=True)
+    page.locator(".jp-LauncherCard-label", has_text=re.compile(r"^01 ")).last.wait_for()
+    open_notebook(page, "01")
+    page.get_by_text("You have seen the outcome").wait_for()
+    assert page.locator(".jp-OutputArea input[type=radio]").nth(1).is_checked()
+    page.close()
