@@ -3,13 +3,15 @@
 import re
 
 import pytest
-from times import lines, minutes, span, texts
+from times import lines, minutes, minutes_of_steps, rounded, shown_of_steps, span, texts
 
 from lab.course.exercise import Exercise, exercises
 
 LESSONS = ("01", "02", "03")
 """Lessons whose times have been worked out by the rule: add those that have been rewritten."""
 TOLERANCE = 5
+STEP_TOLERANCE = 4
+"""A page shows multiples of five: the nearest one is at most 2.5 off, and a reworded section may move it."""
 LABS = [lab for lab in exercises() if lab.number in LESSONS]
 
 
@@ -23,6 +25,28 @@ def test_times_follow_the_rule(lab: Exercise) -> None:
         off = max(abs(a - b) for a, b in zip(shown, wanted, strict=True))
         assert off <= TOLERANCE, f"{text} shows {shown}, the rule gives {wanted}"
     assert abs(lab.minutes - minutes(lab)) <= TOLERANCE
+
+
+@pytest.mark.parametrize("lab", LABS, ids=lambda lab: lab.number)
+def test_each_step_shows_its_minutes(lab: Exercise) -> None:
+    wanted, shown = minutes_of_steps(lab), shown_of_steps(lab)
+    assert list(wanted) == list(range(1, len(lab.steps) + 1)), "the page has a heading for each step"
+    off = {
+        step: (shown[step], rounded(exact))
+        for step, exact in wanted.items()
+        if (known := shown[step]) is None or known % 5 or abs(known - exact) > max(STEP_TOLERANCE, 5 - exact)
+    }
+    assert not off, (
+        f"shown and by the rule: {off}; run `.venv/bin/python -P tests/times.py {lab.number} --write`"
+    )
+
+
+@pytest.mark.parametrize("lab", exercises(), ids=lambda lab: lab.number)
+def test_steps_are_a_part_of_the_whole(lab: Exercise) -> None:
+    """The rest is the time to read the notebook and the other sections of the lab's page."""
+    notebook = len(texts(lab)[0].read_text(encoding="utf-8").split()) / 150
+    steps = sum(minutes_of_steps(lab).values())
+    assert steps + notebook < minutes(lab) < steps + notebook + 15
 
 
 def test_docstrings_comments_and_blank_lines_do_not_count() -> None:
