@@ -32,12 +32,7 @@ def test_a_picture_has_words() -> None:
     assert shown["text/plain"] == 'Picture: a "box"'
 
 
-def test_charts_say_in_words_and_hatches_what_they_show() -> None:
-    rows = {"/health": [(0.0, 2.0, "200")], "/ready": [(0.0, 1.0, "200"), (1.0, 2.0, "503")]}
-    made = plots.lanes(rows, alt="ready was 503 for a second", title="T", marks=[(1.0, "stops")])
-    for word in ("/health", "503", "stops"):
-        assert f">{word}<" in made.svg
-    assert "<pattern" in made.svg
+def test_charts_are_drawn() -> None:
     assert plots.bars({"one": {"a": 1}, "two": {"a": 2, "b": 3}}, alt="x", title="T", y="y").svg
     assert plots.boxes({"100": {"a": [1.0, 2.0], "b": [3.0, 4.0]}}, alt="x", title="T", y="ms").svg
     assert plots.lines({"a": ([0.0, 1.0], [1.0, 2.0])}, alt="x", title="T", x="s", y="n").svg

@@ -11,7 +11,7 @@ from typing import Any
 
 from pymongo.collection import Collection
 
-from lab.notebook import plots
+from lab.notebook import plots, timeline
 from lab.notebook.people import Person
 from lab.notebook.picture import Picture, Table
 from lab.notebook.stack import client, mongodb
@@ -55,7 +55,7 @@ def race_picture(runs: Sequence[Run]) -> Picture:
         f"{len(runs)} registrations of one email, all under way after {begun:.0f} ms: {said}."
         f" Created after: {' and '.join(won) or 'never'}. The last answer after {ended:.0f} ms."
     )
-    return plots.lanes(rows, alt=alt, title=f"{len(runs)} registrations of one email", x="milliseconds")
+    return timeline.lanes(rows, alt=alt, title=f"{len(runs)} registrations of one email", x="milliseconds")
 
 
 @contextmanager

@@ -13,12 +13,11 @@ mpl.use("svg")
 logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
 
 STYLES = (("-", "o", "#1f4e79"), ("--", "s", "#b35900"), (":", "^", "#3a3a3a"), ("-.", "D", "#7b3f8c"))
-SHADES = ("#cfe3f5", "#f2c9a8", "#e4e4e4", "#dcc8e8", "#f7f0b5", "#cfe9cf", "#f5d0d8", "#ffffff")
+SHADES = ("#cfe9cf", "#e3d9c6", "#c3d0d6", "#d9e3b4", "#c9c4b5", "#b9dcd4", "#d6c9bd", "#eef0e2")
+"""Fills for series, which stand for stores or ways; those of `timeline` stand for outcomes and differ."""
 HATCHES = ("", "///", "||", "xx", "\\\\", "...", "++", "oo")
 TITLE_PAD = 28
 """Points between a title and a chart with two rows of words for moments."""
-LETTER = 0.012
-"""The width of a letter in a lane, as a part of the whole; a stretch holds its word if there is room."""
 SETTINGS: Any = {
     "svg.fonttype": "none", "svg.hashsalt": "lab", "font.family": "sans-serif", "font.size": 11,
     "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": "#e5e5e5",
@@ -26,8 +25,6 @@ SETTINGS: Any = {
 }  # fmt: skip
 
 Line = tuple[Sequence[float], Sequence[float]]
-Span = tuple[float, float, str]
-"""From, to, and the word for what was seen meanwhile."""
 
 
 def canvas(height: float = 3.2) -> tuple[Any, Any]:
@@ -48,7 +45,7 @@ def lines(
         for (label, (xs, ys)), (dash, marker, colour) in zip(series.items(), STYLES, strict=False):
             every = max(1, len(xs) // 12)
             axes.plot(xs, ys, dash, marker=marker, markevery=every, color=colour, label=label)
-        _moments(axes, marks)
+        mark_moments(axes, marks)
         axes.set(xlabel=x, ylabel=y)
         axes.set_title(title, pad=TITLE_PAD if marks else 8)
         axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
@@ -110,36 +107,6 @@ def boxes(
         return Picture.of(figure, alt)
 
 
-def lanes(
-    rows: Mapping[str, Sequence[Span]], *, alt: str, title: str, x: str = "seconds",
-    marks: Sequence[tuple[float, str]] = (),
-) -> Picture:  # fmt: skip
-    """A time line: one lane for each who was watched, with words for what was seen."""
-    with mpl.rc_context(SETTINGS):
-        figure, axes = canvas(1.1 + (0.55 if len(rows) < 8 else 0.2) * len(rows))
-        words = list(dict.fromkeys(word for spans in rows.values() for _, _, word in spans))
-        whole = max(end for spans in rows.values() for _, end, _ in spans)
-        for lane, spans in enumerate(rows.values()):
-            for start, end, word in spans:
-                look = words.index(word) % 8
-                axes.barh(-lane, end - start, left=start, height=0.7, color=SHADES[look], edgecolor="#333",
-                          linewidth=0.6, hatch=HATCHES[look])  # fmt: skip
-                if len(rows) < 8 and end - start > LETTER * (len(word) + 2) * whole:
-                    axes.text((start + end) / 2, -lane, word, ha="center", va="center", fontsize=9,
-                              bbox={"facecolor": "#fff", "edgecolor": "none", "pad": 1.5})  # fmt: skip
-        from matplotlib.patches import Patch
-
-        keys = [Patch(facecolor=SHADES[i % 8], edgecolor="#333", hatch=HATCHES[i % 8], label=word)
-                for i, word in enumerate(words)]  # fmt: skip
-        axes.set_yticks([-lane for lane in range(len(rows))], list(rows))
-        axes.set(xlabel=x)
-        axes.set_title(title, pad=TITLE_PAD if marks else 8)
-        axes.grid(visible=False, axis="y")
-        _moments(axes, marks)
-        axes.legend(handles=keys, frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
-        return Picture.of(figure, alt)
-
-
 def _log(axes: Any) -> None:
     """A logarithmic scale with plain numbers at 1, 2 and 5."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
@@ -154,7 +121,8 @@ def _plain(value: float) -> str:
     return f"{value:,.0f}".replace(",", " ") if value >= 1000 else f"{value:.3g}"
 
 
-def _moments(axes: Any, marks: Sequence[tuple[float, str]]) -> None:
+def mark_moments(axes: Any, marks: Sequence[tuple[float, str]]) -> None:
+    """Draw a vertical line with a word at each moment."""
     for number, (moment, word) in enumerate(marks):
         axes.axvline(moment, color="#333", linewidth=1, linestyle=(0, (4, 3)))
         place = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}

@@ -40,7 +40,7 @@ def state_of(service: str) -> str:
     try:
         found = entries(service)
     except (httpx.HTTPError, ValueError):
-        return "Consul is away"
+        return "Consul does not answer"
     states = {check["Status"] for entry in found for check in entry["Checks"] if check["ServiceName"]}
     if not found:
         return "not in the catalog"

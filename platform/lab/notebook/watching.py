@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from lab.notebook import plots
+from lab.notebook import plots, timeline
 from lab.notebook.picture import Picture
 from lab.probes.unavailable import UNAVAILABLE
 
@@ -44,9 +44,9 @@ class Seen:
         at = {word: moment for moment, word in reversed(self.marks)}
         return [value for moment, value in self.values[name] if at[first] <= moment < at[last]]
 
-    def spans(self, name: str) -> list[plots.Span]:
+    def spans(self, name: str) -> list[timeline.Span]:
         """From when to when each thing was seen."""
-        spans: list[plots.Span] = []
+        spans: list[timeline.Span] = []
         values = self.values[name]
         for (at, value), after in zip(values, [*[t for t, _ in values[1:]], self._end()], strict=True):
             if spans and spans[-1][2] == str(value):
@@ -62,7 +62,7 @@ class Seen:
             f"{name}: {', then '.join(f'{word} until {end:.1f} s' for _, end, word in spans)}"
             for name, spans in rows.items()
         ]
-        return plots.lanes(rows, alt=self._alt(title, said), title=title, marks=self.marks)
+        return timeline.lanes(rows, alt=self._alt(title, said), title=title, marks=self.marks)
 
     def chart(self, title: str, y: str) -> Picture:
         """Lines of numbers; what could not be seen leaves a gap."""
