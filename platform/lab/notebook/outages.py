@@ -1,4 +1,4 @@
-"""Parts of the system taken away on purpose, with somebody watching meanwhile."""
+"""Stop, kill or freeze a part of the system, and record what clients and Consul see meanwhile."""
 
 import signal
 import time
@@ -23,8 +23,8 @@ Answer = tuple[int, float]
 WEB = topology.PATHS
 
 
-def health_while_away(store: str, service: str, seconds: float = 2) -> Seen:
-    """What a service's two health endpoints answer while the store it needs is away."""
+def health_without(store: str, service: str, seconds: float = 2) -> Seen:
+    """What a service's two health endpoints answer while the store it needs is stopped."""
     base = address(service)
     asked = {path: _asks(f"{base}{path}") for path in ("/health", "/ready")}
     with watching(asked) as seen:
@@ -33,7 +33,7 @@ def health_while_away(store: str, service: str, seconds: float = 2) -> Seen:
         with stopped(store):
             time.sleep(seconds)
             seen.mark(f"{store} starts")
-        seen.mark("all is well")
+        seen.mark("system healthy")
         time.sleep(BEFORE_SECONDS)
     return seen
 
