@@ -86,7 +86,7 @@ def rule_set(service: str, routes: Sequence[Route], *, secret: str, auth_check_u
 
     `secret` is the value that the gateway sends in PROOF_HEADER; `auth_check_url` is the address that
     forwardAuth asks. Calls `_validate(service, routes)` first, which raises RulesRefused. All names
-    of routers and middlewares begin with the service's name and "-". All values are text.
+    of routers and middlewares begin with the service's name and "-". All values are strings.
 
     Middlewares, as `middlewares/<name>/<option>`: `<service>-clean` sets
     `headers/customRequestHeaders/<USER_HEADER>` to "" and `…/<PROOF_HEADER>` to the secret.

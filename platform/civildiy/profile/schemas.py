@@ -68,7 +68,7 @@ class ProfileInput(BaseModel):
     @field_validator("dob", mode="before")
     @classmethod
     def _iso_date(cls, value: object) -> object:
-        """Return `value` if it is None, or text that ISO_DATE matches from end to end.
+        """Return `value` if it is None, or a string that ISO_DATE matches from end to end.
 
         Pydantic calls this with `dob` as it was sent, before it makes a date of it, and makes a 422 of a
         ValueError. Examples: "1990-12-31" is returned; 0, "631152000" and "31.12.1990" are refused.

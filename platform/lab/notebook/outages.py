@@ -1,4 +1,4 @@
-"""Stop parts of the system on purpose, and record what happens meanwhile."""
+"""Stop, kill or freeze a part of the system, and record what clients and Consul see meanwhile."""
 
 import signal
 import time
@@ -23,8 +23,8 @@ Answer = tuple[int, float]
 WEB = topology.PATHS
 
 
-def health_while_away(store: str, service: str, seconds: float = 2) -> Seen:
-    """Record the answers of a service's two health endpoints while its database is stopped."""
+def health_without(store: str, service: str, seconds: float = 2) -> Seen:
+    """What a service's two health endpoints answer while the store it needs is stopped."""
     base = address(service)
     asked = {path: _asks(f"{base}{path}") for path in ("/health", "/ready")}
     with watching(asked) as seen:
@@ -33,7 +33,7 @@ def health_while_away(store: str, service: str, seconds: float = 2) -> Seen:
         with stopped(store):
             time.sleep(seconds)
             seen.mark(f"{store} starts")
-        seen.mark("recovered")
+        seen.mark("system healthy")
         time.sleep(BEFORE_SECONDS)
     return seen
 

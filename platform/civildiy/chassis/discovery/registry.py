@@ -3,7 +3,7 @@
 An instance registers itself with an HTTP check that Consul runs every second, deregisters on
 SIGTERM, and registers again when Consul has lost its entry. py-consul is a blocking client: a call
 returns only when the answer is there. So the service calls all of this in a thread of its own,
-never on the event loop.
+never on the event loop, where a waiting call would hold up all requests.
 
 Calls of py-consul raise consul.ConsulException when Consul answers with an error, and
 requests.RequestException when it cannot be reached.
@@ -45,9 +45,9 @@ class Registry:
         self._client = client
 
     def register(self, instance: Instance) -> None:
-        """Register `instance` with its health check. Doing it twice changes nothing.
+        """Register `instance` with its health check; this replaces an entry with the same id.
 
-        The id is the same after each restart, so the entry of a killed instance is replaced. Uses
+        The id is the same after each restart, so a restart leaves one entry, not two. Uses
         `self._client.agent.service.register(name, service_id=…, address=…, port=…, tags=[…],
         check={…})`, which returns True and raises py-consul's errors; let them pass to the caller.
 
@@ -109,7 +109,8 @@ class Registry:
         passing=True)`. With `index=None` Consul answers at once. With the index of the last answer
         (a str of digits) it answers when something has changed, or after `wait` (such as "30s").
         An answer may hold the same instances as before; then yield nothing. An index that is smaller
-        than the last one means that Consul has lost its data: continue with None.
+        than the last one means that Consul has lost its data: make the next call with None; the list
+        that came with it counts like any other.
         Errors pass to the caller. Example: `for found in registry.watch("posts"): use(found)`.
         """
         index: str | None = None
@@ -146,11 +147,11 @@ def stay_registered(
 
     The chassis calls this in a thread when the service listens, and sets `left` when it stops.
     One turn: if this call has not registered the instance yet, or `registry.knows(instance)` is
-    False, call `on_missing()` and then `registry.register(instance)`. In each turn that came this
-    far without an error, call `on_look()`, also after a registration. Any Exception of these calls
-    goes to `on_error(error)`, and the loop goes on. Then `left.wait(every)` ends the turn; it
-    returns early when `left` is set. Example: Consul is restarted without its data; within `every`
-    seconds the entry is back.
+    False, call `on_missing()` and then `registry.register(instance)`; a register that raised does
+    not count. Then call `on_look()`, in each turn. If any of these calls raises an Exception, skip
+    the rest of them and call `on_error(error)`. `left.wait(every)` ends each turn, also after an
+    error; it returns early when `left` is set. Example: Consul is restarted without its data;
+    within `every` seconds the entry is back.
     """
     registered = False  # by this process: what a killed one left may have another check
     while not left.is_set():
