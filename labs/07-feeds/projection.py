@@ -35,7 +35,7 @@ local function order(item)
 end
 
 local function insert(list, most)
-  -- Put `entry` at its place in time. A list that holds `most` entries already becomes one too long.
+  -- Put `entry` at its place in time. If the list has `most` entries already, it has one more afterwards.
   local mine = order(entry)
   local newest = redis.call('LINDEX', list, 0)
   if not newest or order(newest) < mine then
@@ -87,9 +87,9 @@ end
 
 
 class ViewSwitched(Exception):
-    """Another view stands where this one was: a rebuilt one, an emptied one, one of an earlier moment.
+    """Redis holds another view than before: a rebuild has replaced it, or its data were lost or restored.
 
-    Go on at the offset that is noted there.
+    Its own offset is in Redis: continue there.
     """
 
 
@@ -113,8 +113,8 @@ def feed_entry(event: PostPut) -> bytes:
 class Projection:
     """Applies events to the view (blocking client: for the projector's process only).
 
-    `searching`: others may keep a list alive for longer than what is known of one of its posts, so an
-    entry of such a post is looked for. A view that is being made has none.
+    `searching`: the hash of a post expires after 9 days, but its entry stays in a list for as long as new
+    posts keep renewing that list. Then the entry must be searched for. A new view has no such entries.
     """
 
     def __init__(self, redis: Redis, *, searching: bool = True) -> None:
@@ -122,7 +122,7 @@ class Projection:
         self._searching = searching
         self._sha = ""
         self._noted = b""
-        """Offset that was noted last; empty when none was."""
+        """The offset that was stored last, as bytes; empty if none was."""
 
     def apply(self, events: Sequence[PostEvent], next_offset: int, skipped: int, dead: int) -> None:
         """Apply `events` in order by `_send`, also when Redis does not know the script yet.
@@ -130,8 +130,8 @@ class Projection:
         `next_offset` is the offset after the last record of the batch; `skipped` and `dead` count records
         of the batch that are not in `events`. On NoScriptError: load SCRIPT by
         `self._redis.script_load(SCRIPT)`, which returns its hash, keep that in `self._sha`, and send again.
-        Raises redis.exceptions.RedisError, and ViewSwitched when this is another view than before;
-        applying the same events again is then safe.
+        Raises redis.exceptions.RedisError, and ViewSwitched when Redis holds another view than before.
+        Both pass to the caller; applying the same events again is then safe.
         """
         raise NotImplementedError("Lab 07, step 3: write Projection.apply")
 
@@ -155,7 +155,7 @@ class Projection:
     def _note(self, generation: bytes | None, next_offset: int, **counts: int) -> None:
         """Store the next offset and add the counts to the counters. Raises RedisError and ViewSwitched.
 
-        `generation` is the view's name as it was before the effects. Example:
+        `generation` is the name of the view that the pipeline read before the effects. Example:
         `self._note(generation, 120, applied=7, stale=2, skipped=0, dead=1)`.
         """
         names = (keys.GENERATION, keys.OFFSET, keys.COUNTERS)

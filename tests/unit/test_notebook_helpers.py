@@ -169,7 +169,7 @@ def test_the_claim_is_tested_by_what_was_measured() -> None:
         size: by | {claim.THROUGH_GATEWAY: [9.0], claim.ON_DEMAND: [50.0]} for size, by in measured.items()
     }
     assert [row[2] for row in claim.tested(slow).rows][::2] == ["slower", "not up to 100 000 posts"]
-    assert "MongoDB, on demand 120.00 ms" in claim.picture(measured).alt
+    assert "MongoDB, no index 120.00 ms" in claim.picture(measured).alt
     assert "120.00" in claim.table(measured).text()
 
 

@@ -111,7 +111,7 @@ def compare(person: Person) -> Table:
     differing = sum(row[2] != "same" for row in rows)
     posts = "1 post" if len(rows) == 1 else f"{len(rows)} posts"
     caption = f"{posts} of {person.name.partition('-')[0]}, {differing} of them differ"
-    return Table(caption, ("in MongoDB", "in Redis", "so it is"), rows)
+    return Table(caption, ("in MongoDB", "in Redis", "result"), rows)
 
 
 def _said(post: tuple[str, int] | None) -> str:
@@ -138,5 +138,8 @@ def columns(lists: Mapping[str, Sequence[str]], title: str) -> Picture:
         drawing.text(x, 24, when, 'font-size="14" font-weight="600"')
         for place, said in enumerate(found):
             drawing.box(x, 38 + 34 * place, 190, 28, (f"{place}: {said}",))
-    said = "; ".join(f"{when}, {len(found)} entries: {', '.join(found)}" for when, found in lists.items())
+    said = "; ".join(
+        f"{when}, {len(found)} {'entry' if len(found) == 1 else 'entries'}: {', '.join(found)}"
+        for when, found in lists.items()
+    )
     return Picture(drawing.svg(), f"{title}. {said}.", title)

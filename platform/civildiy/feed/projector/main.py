@@ -1,9 +1,9 @@
 """The projector: reads the topic and applies each event to the view.
 
-The offset is written to Redis together with the effects, and committed to Kafka after them. The one in
-Redis counts: a Redis that lost its data, also while this runs, is filled again from what Kafka still
-has. While Redis is down or full nothing is skipped: the same records are read again until they are
-applied. Blocking clients: this is a process of its own, `python -m civildiy feed-projector`.
+The offset is stored in Redis after the effects of a batch, and then committed to Kafka. The one in Redis
+counts: if Redis lost its data, also while this runs, the view is filled again from what Kafka still has.
+While Redis is down or full nothing is skipped: the same records are read again until they are applied.
+Blocking clients: this is a process of its own, `python -m civildiy feed-projector`.
 """
 
 import logging
@@ -88,7 +88,7 @@ class Projector(ConsumerRebalanceListener):  # type: ignore[misc]
         self._must_seek = PARTITION in assigned
 
     def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
-        """Nothing to hand over: effects and offset are written together."""
+        """Nothing to hand over: the offset is stored after each batch."""
 
     def run(self, stopped: Event) -> None:
         """Work until `stopped`; trouble with a server is logged once and tried again.
@@ -191,7 +191,8 @@ class Projector(ConsumerRebalanceListener):  # type: ignore[misc]
         `fitting(record, reason)` returns its key (bytes or None), value (bytes) and reason (text), cut to
         the size that the topic takes. `headers_of(record, reason)` returns the headers of the dead letter.
         `self._producer.send(DEAD_LETTER_TOPIC, key=…, value=…, headers=…).get(10)` waits for Kafka's answer,
-        and raises KafkaError without one. `self._buried` is the last offset that was buried, -1 for none.
+        and raises KafkaError without one. `self._buried` is the last offset that was buried, -1 for none;
+        set it after the answer.
         """
         if record.offset <= self._buried:
             return  # the effects of its batch failed, and it was read again

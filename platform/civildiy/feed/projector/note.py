@@ -1,10 +1,10 @@
 """The script that stores the offset of a batch and its counters, if the view is still the same."""
 
 NOTE = """
--- Note what a batch did, unless this is no longer the view that the batch was meant for: it was
--- switched for a rebuilt one in between, emptied, or set back.
+-- Store the offset and the counts of a batch, unless Redis holds another view than before the batch:
+-- a rebuild has replaced it, its data were lost, or an older copy was restored.
 -- KEYS: generation, offset, counters
--- ARGV: generation before the batch, offset noted before it ('' for none), next offset,
+-- ARGV: generation before the batch, offset stored before it ('' for none), next offset,
 --       then name and number of each counter
 -- Returns 1, or 0 when this is another view.
 
