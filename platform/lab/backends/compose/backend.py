@@ -4,20 +4,17 @@ import os
 from collections.abc import Mapping
 
 from lab.backends import overrides
-from lab.backends.compose import containers, dotenv, engine, fitness, images, process
+from lab.backends.compose import containers, dotenv, engine, fitness, images, overlays, process
 from lab.backends.compose.faults import ComposeFaults
 from lab.backends.compose.limits import memory_limit
 from lab.backends.compose.network import Addresses, environment_with
 from lab.backends.protocol import Unit
 from lab.errors import LabError
-from lab.home import DEPLOYMENT, REPO, Home
+from lab.home import REPO, Home
 from lab.probes.readiness import slow
 from lab.progress import Progress
 from lab.topology import SECONDS, UNITS
 
-OVERLAYS = DEPLOYMENT / "compose"
-FILES = (REPO / "docker-compose.yml", OVERLAYS / "more.yaml")
-PUBLISHED = (OVERLAYS / "published.yaml", OVERLAYS / "second" / "published.yaml")
 UP_SECONDS = 300.0
 MORE_SECONDS = 60.0
 """Compose's own time besides waiting: it creates the containers first, and reports last."""
@@ -218,7 +215,7 @@ class ComposeBackend(ComposeFaults):
         self._compose("up", "--detach", "--no-deps", "--no-build", *options, unit)
 
     def _command(self, *arguments: str) -> list[str]:
-        files = (*FILES, *(PUBLISHED if self._addresses.published else ()))
+        files = overlays.files(engine.current(), self._addresses.published)
         chosen = [word for file in files for word in ("--file", str(file))]
         return ["docker", "compose", "--project-directory", str(REPO), *chosen, *arguments]
 
