@@ -151,7 +151,7 @@ def _cases(key: Ed25519PrivateKey, another: Ed25519PrivateKey) -> list[tuple[str
         "iss": "issuer-1", "aud": "audience-1", "sub": "7", "iat": now, "nbf": now, "exp": now + 600,
     }  # fmt: skip
 
-    def token(kid: str | None = "key-1", key: Ed25519PrivateKey = key, **other: object) -> str:
+    def token(kid: str | None = "key-1", key: Ed25519PrivateKey = key, **other: Any) -> str:
         said = {n: value for n, value in (good | {"jti": uuid4().hex} | other).items() if value is not None}
         return jwt.api_jws.encode(  # jwt.encode refuses subjects that are no text
             json.dumps(said).encode(),
@@ -186,7 +186,7 @@ def _cases(key: Ed25519PrivateKey, another: Ed25519PrivateKey) -> list[tuple[str
         ("a token of a key that is not among `keys`", token(kid="key-2"), "UnknownKey", KEY),
         ("a token without kid", token(kid=None), REFUSED, KEY),
     ]
-    cases += [(f"a token without {claim}", token(**{claim: None}), REFUSED, REQUIRED)
+    cases += [(f"a token without {claim}", token(**dict[str, Any]({claim: None})), REFUSED, REQUIRED)
               for claim in ("iss", "aud", "sub", "iat", "nbf", "exp", "jti")]  # fmt: skip
     subjects = ("0", "-7", "+7", " 7", "7.0", "7_0", "", "admin", "\u00b2", "\u0667")
     cases += [(f"the subject {subject!r}", token(sub=subject), REFUSED, SUBJECT) for subject in subjects]

@@ -67,7 +67,13 @@ def _decoded(lab: Exercise, *events: dict[str, Any]) -> None:
     with beside(lab, "feed-projector", PROGRAM, *words) as module:
         put, gone = (orjson.loads(module.hear("decode() to return an event", within=20)) for _ in events)
     at = START.isoformat().replace("+00:00", "Z")
-    wanted = {"content": "old words", "tags": [], "created_at": at, "updated_at": at, "expires_at": None}
+    wanted: dict[str, Any] = {
+        "content": "old words",
+        "tags": [],
+        "created_at": at,
+        "updated_at": at,
+        "expires_at": None,
+    }
     data = put.get("data", {})
     seen = {name: data.get(name, "missing") for name in wanted}
     require(

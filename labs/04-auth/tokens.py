@@ -48,7 +48,7 @@ class Issuer:
 def issue(user_id: int, issuer: Issuer, key_id: str, key: Ed25519PrivateKey) -> str:
     """Return a token for `user_id`, valid from now for `issuer.seconds`, signed with `key`.
 
-    It has all seven CLAIMS: `iss` (issuer.name), `aud` (issuer.audience), `sub` (the user id as text), `iat`
+    It has all seven CLAIMS: `iss` (issuer.name), `aud` (issuer.audience), `sub` (the id as a string), `iat`
     and `nbf` (now, in whole Unix seconds), `exp` (now plus issuer.seconds) and `jti` (`uuid4().hex`).
     `jwt.encode(claims, key, algorithm=ALGORITHM, headers={"kid": key_id})` signs; the header names the key.
     """
