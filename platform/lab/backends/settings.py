@@ -57,6 +57,7 @@ def ensure_pairs(file: Path, pairs: Mapping[str, str]) -> dict[str, str]:
     stored = read_pairs(file)
     if missing := {name: value for name, value in pairs.items() if not stored.get(name)}:
         stored |= missing
+        file.parent.mkdir(parents=True, exist_ok=True)  # the first start needs the secrets before its folders
         new = file.with_suffix(".new")
         new.unlink(missing_ok=True)
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
