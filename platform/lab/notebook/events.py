@@ -133,9 +133,9 @@ VIEWS = {"live view": lag, "new view": lag_beside}
 """What to watch during a rebuild: how many events each view is behind."""
 
 
-def settled() -> None:
-    """Wait until no event is pending in the outbox or on the topic."""
-    eventually(lambda: waiting() == 0 and lag() == 0, within=40, what="all events to be in the view")
+def settled(within: float = 40) -> None:
+    """Wait until no event is pending and the feed has caught up. Raises LabError after `within` seconds."""
+    eventually(lambda: waiting() == 0 and lag() == 0, within=within, what="all events to be in the feed")
 
 
 def send(values: list[tuple[str, bytes]]) -> None:

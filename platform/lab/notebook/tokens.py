@@ -48,7 +48,7 @@ def taken_apart(token: str) -> Picture:
     ]
     drawing.box(545, 40, 165, 40 + 15 * len(claims), ("signature", *lines))
     drawing.text(10, 24, "header . claims . signature", 'font-size="14" font-weight="600"')
-    drawing.text(10, 215, "The first two parts are only encoded (base64). Everybody can change them.")
+    drawing.text(10, 215, "The first two parts are encoded (base64). Everybody can read and change them.")
     drawing.text(10, 233, "But then the signature no longer fits, and only the private key makes a new one.")
     return Picture(
         drawing.svg(),
