@@ -52,7 +52,9 @@ def test_cut_connections_heal(ada: Person) -> None:
 
     eventually(healed, within=5, what="auth and profile to answer after their connections were cut")
     new = [unit for unit, pid in pids.items() if backend.pid_of(unit) != pid]
-    means = "A connection that is kept for ever fails after it was cut. Borrow one from the pool for each"
-    " request, which replaces broken ones: `self._pool.connection()` in users.py, `self._session()` in"
-    " profiles.py."
+    means = (
+        "A connection that is kept for ever fails after it was cut. Borrow one from the pool for each"
+        " request, which replaces broken ones: `self._pool.connection()` in users.py, `self._session()` in"
+        " profiles.py."
+    )
     require(not new, "cut all connections", expected="the same processes", saw=new, means=means)

@@ -27,8 +27,9 @@ def test_first_profile_once(ada: Person) -> None:
     )
     winner = next(answer.json() for answer in answers if answer.status_code == 201)
     kept = ada.http.get("/api/profile").json()
-    means = "A client that gets 201 relies on the profile that the answer shows. Look at `create` in"
-    " profiles.py."
+    means = (
+        "A client that gets 201 relies on the profile that the answer shows. Look at `create` in profiles.py."
+    )
     require(kept == winner, "read the profile", expected=winner, saw=kept, means=means)
     gone = [ada.http.delete("/api/profile").status_code, ada.http.get("/api/profile").status_code]
     gone += [ada.http.post("/api/profile", json={}).status_code]

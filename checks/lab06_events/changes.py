@@ -69,11 +69,15 @@ def test_one_event_for_each_change(ada: Person) -> None:
         " order, so the post's id is the key. Look at `_publish` in relay.py.",
     )
     schemas = [event.body.get("schemaversion") for event in events]
-    means = "Without `schemaversion` no reader can tell old events from new ones. Look at `put_event` in"
-    " outbox.py."
+    means = (
+        "Without `schemaversion` no reader can tell old events from new ones. Look at `put_event` in"
+        " outbox.py."
+    )
     require(schemas == [2] * 4, did, expected="schemaversion 2 for each", saw=schemas, means=means)
-    means = "`source` and `id` together identify one event in the world. `_attributes` sets it: use it in"
-    " `put_event` (outbox.py)."
+    means = (
+        "`source` and `id` together identify one event in the world. `_attributes` sets it: use it in"
+        " `put_event` (outbox.py)."
+    )
     sources = sorted({str(event.body.get("source")) for event in events})
     require(sources == [SOURCE], did, expected=f"source {SOURCE}", saw=sources, means=means)
     states = [_state(event.body["data"]) for event in events]

@@ -110,8 +110,10 @@ def test_marking_while_the_post_changes(lab: Exercise) -> None:
         removed = module.post("d2", "d3", deleted=True)
         module.call("mark", [removed, "d2"])
         did = "marked the first of two waiting events of a deleted post as sent"
-        means = "A deleted post may leave MongoDB only with its last event; before that, an event would be"
-        " lost. Look at `mark_sent` in outbox.py."
+        means = (
+            "A deleted post may leave MongoDB only with its last event; before that, an event would be"
+            " lost. Look at `mark_sent` in outbox.py."
+        )
         _left(module, removed, ["d3"], did, means)
         module.call("mark", [removed, "d3"])
         require(

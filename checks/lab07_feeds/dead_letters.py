@@ -35,8 +35,10 @@ def test_poison_and_unknown_events(rng: Random) -> None:
     settled(publish(records))
     seen = titles(after.user)
     did = "two events that cannot be read, one of an unknown type, then a good one"
-    means = "One event that cannot be read must not hold up the others. `_apply` in projector.py catches"
-    " UnknownType and PoisonEvent for each record."
+    means = (
+        "One event that cannot be read must not hold up the others. `_apply` in projector.py catches"
+        " UnknownType and PoisonEvent for each record."
+    )
     require(seen == ["after the poison"], did, expected="the good one in the list", saw=seen, means=means)
     buried = [reason for value, reason in dead_letters() if mark.encode() in value]
     require(
@@ -67,8 +69,10 @@ def test_poison_and_unknown_events(rng: Random) -> None:
     )
     now = stats()["counters"]
     difference = {name: now[name] - before[name] for name in ("skipped", "dead")}
-    means = "Operators see by the counters `skipped` and `dead` how many records were not applied. `_apply`"
-    " in projector.py passes both numbers to `self._projection.apply`."
+    means = (
+        "Operators see by the counters `skipped` and `dead` how many records were not applied. `_apply`"
+        " in projector.py passes both numbers to `self._projection.apply`."
+    )
     require(
         difference == {"skipped": 1, "dead": 2},
         did,
@@ -100,8 +104,10 @@ def test_redrive(rng: Random) -> None:
     bury(good.id, poison, "not JSON")
     answer = tool("feed-redrive")
     did = "put an event that can be read and one that cannot among the dead letters, then ./lab redrive"
-    means = "A dead letter that comes back is an event like all others, and poison goes to the dead letters"
-    " again. Look at `_apply` and `_bury` in projector.py."
+    means = (
+        "A dead letter that comes back is an event like all others, and poison goes to the dead letters"
+        " again. Look at `_apply` and `_bury` in projector.py."
+    )
     require(
         titles(good.user) == ["back to life"],
         did,

@@ -200,7 +200,9 @@ def test_update_and_delete(rng: Random) -> None:
         " entry from both lists and to delete the field `entry` of the hash.",
     )
     project((gone, gone.body()))
-    means = "A late event brought a deleted post back. The hash has to keep the removed post's version."
-    " Look at SCRIPT in projection.py."
+    means = (
+        "A late event brought a deleted post back. The hash has to keep the removed post's version."
+        " Look at SCRIPT in projection.py."
+    )
     seen = titles(post.user)
     require(seen == [], "sent an older event after the delete", expected="nothing", saw=seen, means=means)

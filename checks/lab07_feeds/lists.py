@@ -90,8 +90,10 @@ def test_lists_do_not_mix(ada: Person, bob: Person) -> None:
     for person, wanted in ((ada, "of Ada"), (bob, "of Bob")):
         items = person.http.get("/api/activity-stream/user").json()["items"]
         seen = [item["title"] for item in items]
-        means = "The list of a user holds only posts of that user. Look at SCRIPT in projection.py: `own`"
-        " is the author's list."
+        means = (
+            "The list of a user holds only posts of that user. Look at SCRIPT in projection.py: `own`"
+            " is the author's list."
+        )
         require(
             seen == [wanted],
             "read both streams through the gateway",

@@ -20,8 +20,10 @@ def test_lag(ada: Person) -> None:
     filled(ada, 1)
     eventually(lambda: stats()["lag_events"] == 0, within=20, what="a lag of 0 while nothing waits")
     did = "stopped the projector and wrote posts"
-    means = "The view cannot know what it has not read. The number of events is the end of the topic minus"
-    " the next offset. Look at `_ask` in lag.py."
+    means = (
+        "The view cannot know what it has not read. The number of events is the end of the topic minus"
+        " the next offset. Look at `_ask` in lag.py."
+    )
     backend.stop_unit("feed-projector")
     try:
         began = time.time()
