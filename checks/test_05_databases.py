@@ -11,6 +11,7 @@ from lab05_databases.users import (
     test_hostile_words_at_login,
     test_roles_are_apart,
 )
+from lab05_databases.table import test_table_step_by_step
 from lab05_databases.refusals import (
     test_taken_field_is_named,
     test_refusals_keep_no_connection,

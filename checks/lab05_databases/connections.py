@@ -1,4 +1,4 @@
-"""Connections are kept, and made again when they are cut."""
+"""Connections are reused, and opened again when they are cut."""
 
 import pytest
 from grading.databases import at_once, connections_opened, postgresql
@@ -27,14 +27,16 @@ def test_connections_are_kept(ada: Person) -> None:
         "sixty requests to each of auth, profile and posts, twelve at a time",
         expected="at most 25 new connections to each database",
         saw=opened,
-        means="A new connection costs more than the query, and PostgreSQL takes only a hundred.",
+        means="Opening a connection is slower than the query itself, and PostgreSQL allows about a hundred."
+        " Borrow one from the pool: `self._pool.connection()` in users.py, `self._session()` in"
+        " profiles.py.",
     )
 
 
 @check(points=2)
 @pytest.mark.disturbs
 def test_cut_connections_heal(ada: Person) -> None:
-    """When all connections to PostgreSQL are cut, nobody has to restart anything"""
+    """When all connections to PostgreSQL are cut, the services go on without a restart"""
     ada.http.post("/api/profile", json={})
     pids = {unit: backend.pid_of(unit) for unit in ("auth", "profile")}
     cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"  # noqa: E501
@@ -50,5 +52,9 @@ def test_cut_connections_heal(ada: Person) -> None:
 
     eventually(healed, within=5, what="auth and profile to answer after their connections were cut")
     new = [unit for unit, pid in pids.items() if backend.pid_of(unit) != pid]
-    means = "A restart drops everybody's requests."
+    means = (
+        "A connection that is kept for ever fails after it was cut. Borrow one from the pool for each"
+        " request, which replaces broken ones: `self._pool.connection()` in users.py, `self._session()` in"
+        " profiles.py."
+    )
     require(not new, "cut all connections", expected="the same processes", saw=new, means=means)

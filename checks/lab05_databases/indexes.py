@@ -1,4 +1,4 @@
-"""Which index MongoDB takes for a question."""
+"""Which index MongoDB uses for a query."""
 
 import time
 from collections.abc import Iterator
@@ -71,15 +71,16 @@ def test_posts_of_an_author_by_index(ada: Person, bob: Person, built_anew: float
         expected="IXSCAN by user_id in the order of the page: to count them at most 12 posts looked at, for"
         " the page at most 3, and nothing sorted in memory",
         saw="; ".join(seen) or "no query that holds the author's id",
-        means="The order of an index's fields decides what it is good for: first what is equal, then what is"
-        " sorted by. Else MongoDB looks at more posts the more there are.",
+        means="The order of an index's fields decides which queries it serves: first the field that must be"
+        " equal, then the field that sorts. Otherwise MongoDB examines more posts the more there are. Look"
+        " at `ensure_collection` in posts.py.",
     )
 
 
 @check(points=1)
 @pytest.mark.disturbs
 def test_waiting_posts_by_index(built_anew: float) -> None:
-    """The posts that owe an event are found by an index, longest untouched first"""
+    """Posts with pending events are found by an index, least recently changed first"""
     query = {"find": POSTS, "filter": {"settled": False}, "sort": {"updated_at": 1}, "limit": 500}
     with mongodb() as client:
         explained = client[POSTS].command("explain", query, verbosity="queryPlanner")
@@ -89,8 +90,8 @@ def test_waiting_posts_by_index(built_anew: float) -> None:
         "asked MongoDB how it finds what the relay asks for: unsettled posts by updated_at",
         expected="IXSCAN, without COLLSCAN and SORT",
         saw=stages,
-        means="The relay asks at each change and each second. A partial index holds only what waits, so it"
-        " costs next to nothing.",
+        means="The relay runs this query at each change and once a second. The partial index `outbox` holds"
+        " only unsettled posts, so it stays small. Look at `ensure_collection` in posts.py.",
     )
 
 

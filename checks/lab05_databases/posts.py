@@ -1,4 +1,4 @@
-"""Posts: their words, their changes, and the pages in which they are read."""
+"""Posts: their text, their changes, and the pages in which they are read."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ TAGS = {"signs": "\U0001f469\u200d\U0001f680 \u00e9"}
 
 @check(points=1)
 def test_post_words(ada: Person) -> None:
-    """Any words come back from a post as they went in, or are refused by name"""
+    """Any text comes back from a post unchanged, or is refused with the name of its field"""
     for kind, words in HOSTILE.items():
         # A tag is compared, so it has one spelling: composed, without what cannot be seen (docs/http.md).
         sent = {"title": words, "content": words, "tags": [TAGS.get(kind, words)]}
@@ -26,10 +26,10 @@ def test_post_words(ada: Person) -> None:
             f"kept words that hold {kind} in a post",
             expected=sent,
             saw=said(answer) if answer.status_code != 201 else kept,
-            means="Text is data. No store may read it as anything else.",
+            means="The text came back changed. Text is data: pass it on as it is. Look at posts.py.",
         )
     query = ada.http.get("/api/posts", params={"user_id": '{"$gt": 0}'})
-    means = "A query that takes operators from outside gives everything away."
+    means = "A query that takes operators from a client returns the posts of all users."
     require(
         query.status_code == 422,
         "asked for the posts of user_id {$gt: 0}",
@@ -55,7 +55,8 @@ def test_post_changes_at_once(ada: Person) -> None:
             "changed three fields of one post at once",
             expected="200 for each, or 409 'try again'",
             saw=[answer.status_code for answer in answers],
-            means="Somebody was quicker: read again, and apply the change to what is there now.",
+            means="Another request was faster, so find_one_and_update matched no document. Read the post"
+            " again and decide again. Look at `change` in posts.py.",
         )
         accepted: dict[str, Any] = {}
         for change, answer in zip(changes, answers, strict=True):
@@ -68,7 +69,8 @@ def test_post_changes_at_once(ada: Person) -> None:
             "changed three fields of one post at once, and again",
             expected="every change that was answered 200, and one version more for each",
             saw=f"lost: {', '.join(lost) or 'none'}; version {post['version']} after {made} changes",
-            means="Write only if the version is still the one that you read, and only what you change.",
+            means="An accepted change was overwritten. The filter of find_one_and_update needs the version"
+            " that was read, and the update may set only the changed fields. Look at `change` in posts.py.",
         )
 
 
@@ -88,7 +90,8 @@ def test_pages_while_posts_are_added(ada: Person) -> None:
         "read everybody's first page right after writing twelve posts",
         expected="the twelve, newest first",
         saw=f"{len(mine)} of them{', in another order' if len(mine) == 12 else ''}",
-        means="Without a sort MongoDB gives any order it likes; today's luck is not a promise.",
+        means="Without a sort MongoDB returns any order, which can differ at each call. The order is by"
+        ' `_id`, newest first: `sort=[("_id", -1)]`. Look at `page` in posts.py.',
     )
     part = ada.http.get("/api/posts", params={"user_id": ada.id, "limit": 4, "skip": 3}).json()
     figures = {name: part[name] for name in ("total", "limit", "skip")}
@@ -98,7 +101,8 @@ def test_pages_while_posts_are_added(ada: Person) -> None:
         "asked for four of twelve posts (limit=4), without the first three (skip=3)",
         expected="posts 4 to 7, total 12, limit 4, skip 3",
         saw=f"places {[wanted.index(p['id']) + 1 for p in part['items'] if p['id'] in wanted]}, {figures}",
-        means="`total` counts all that the query matches, whatever the page.",
+        means="`total` counts all posts that the query matches, whatever the page: take what"
+        " `self._total(query)` returns. Look at `page` in posts.py.",
     )
     seen: list[str] = []
     lengths: list[int] = []
@@ -119,19 +123,23 @@ def test_pages_while_posts_are_added(ada: Person) -> None:
         did,
         expected="the twelve, each once, newest first, then an end",
         saw=f"{len(seen)} posts, {len(set(seen))} different, {len(set(wanted) - set(seen))} missed",
-        means="Who counts from the front sees a post twice for each one that is added there.",
+        means="A page that is counted from the front shifts by one for each post that is added there."
+        ' Continue after the last post that was seen: `{"_id": {"$lt": ObjectId(query.before)}}`. Look at'
+        " `page` in posts.py.",
     )
     require(
         lengths == [4, 4, 4],
         did,
         expected="three pages of four, and `next` is null in the third",
         saw=f"pages of {lengths}",
-        means="A full page may be the last one. Ask for one more than is shown: then you know.",
+        means="A full page can be the last one. Read `limit + 1` posts; only if there are more than"
+        " `limit`, `next` is the id of the last post on the page. Look at `page` in posts.py.",
     )
     require(
         totals == [12, 14, 16],
         did,
         expected="total 12, 14 and 16",
         saw=totals,
-        means="`total` counts all that the query matches, whatever the page.",
+        means="`total` counts all posts that the query matches, whatever the page: take what"
+        " `self._total(query)` returns. Look at `page` in posts.py.",
     )

@@ -1,4 +1,4 @@
-"""Profiles that many write at the same moment, and their words."""
+"""Profiles that several requests write at the same moment, and their text."""
 
 import pytest
 from grading.databases import at_once, inserts_at_once, left_open, locked
@@ -22,11 +22,14 @@ def test_first_profile_once(ada: Person) -> None:
         "sent ten first profiles of one person at once",
         expected="one 201 and nine 409",
         saw={status: seen.count(status) for status in seen},
-        means="The unique column decides; its refusal is an answer (409), not an error of ours (500).",
+        means="The unique column `user_id` decides. Catch its IntegrityError around `session.commit()` in"
+        " `create` (profiles.py), and raise Conflict, which becomes 409.",
     )
     winner = next(answer.json() for answer in answers if answer.status_code == 201)
     kept = ada.http.get("/api/profile").json()
-    means = "Who reads 201 relies on it."
+    means = (
+        "A client that gets 201 relies on the profile that the answer shows. Look at `create` in profiles.py."
+    )
     require(kept == winner, "read the profile", expected=winner, saw=kept, means=means)
     gone = [ada.http.delete("/api/profile").status_code, ada.http.get("/api/profile").status_code]
     gone += [ada.http.post("/api/profile", json={}).status_code]
@@ -35,7 +38,8 @@ def test_first_profile_once(ada: Person) -> None:
         "deleted the profile, read it, and made another",
         expected=[200, 404, 201],
         saw=gone,
-        means="What was deleted is not there, and makes room.",
+        means="A deleted profile must be gone, and the user can create a new one. Look at `delete` in"
+        " profiles.py.",
     )
 
 
@@ -51,7 +55,8 @@ def test_profile_changes_at_once(ada: Person) -> None:
             "changed eight fields of one profile at once",
             expected="200 for each, or 409 'try again'",
             saw=[answer.status_code for answer in answers],
-            means="Somebody was quicker: read again, and apply the change to what is there now.",
+            means="Another request was faster (StaleDataError). Read the row again in a new session, and"
+            " set the fields again. Look at `update` in profiles.py.",
         )
         accepted = {f: f"{n} {turn}" for n, f in enumerate(fields) if answers[n].status_code == 200}
         profile = ada.http.get("/api/profile").json()
@@ -61,13 +66,15 @@ def test_profile_changes_at_once(ada: Person) -> None:
             "changed eight fields of one profile at once",
             expected="every change that was answered 200 in the profile",
             saw=f"lost: {', '.join(lost) or 'none'}; accepted: {len(accepted)}",
-            means="A write that carries what it read earlier puts old values back.",
+            means="A request wrote back values that it had read before another change. `__mapper_args__`"
+            " with `version_id_col` makes SQLAlchemy refuse such a write; and `update` sets only the fields"
+            " in `changes`. Look at profiles.py.",
         )
 
 
 @check(points=1)
 def test_profile_words(ada: Person) -> None:
-    """Any words come back from a profile as they went in, or are refused by name"""
+    """Any text comes back from a profile unchanged, or is refused with the name of its field"""
     ada.http.post("/api/profile", json={})
     for kind, words in HOSTILE.items():
         sent = {"bio": words, "city": words, "preferences": {words: [words, {"a.b": None}]}}
@@ -78,7 +85,8 @@ def test_profile_words(ada: Person) -> None:
             f"kept words that hold {kind} in a profile",
             expected=sent,
             saw=said(answer) if answer.status_code != 200 else {name: kept[name] for name in sent},
-            means="Text is data. No store may read it as anything else.",
+            means="The text came back changed. Text is data: pass it on as it is. Look at `create` and"
+            " `update` in profiles.py.",
         )
     nul_is_refused(ada, "PUT", "/api/profile", "bio")
 

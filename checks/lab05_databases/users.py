@@ -1,4 +1,4 @@
-"""Accounts: the table users, its guards, and the login."""
+"""Accounts: the table users, its unique indexes, and the login."""
 
 from datetime import UTC, datetime
 from random import Random
@@ -50,7 +50,8 @@ def race(what: str, rng: Random, where: str) -> None:
         f"read a 409 of the twenty{where}",
         expected=f"an error that names '{what}'",
         saw=said(refused),
-        means="The name of the index that refused says which field it was.",
+        means="`violation.diag.constraint_name` is the name of the index that refused, and names the field."
+        " Look at `Users.add` in users.py.",
     )
 
 
@@ -79,14 +80,14 @@ def _of_race(seen: list[int]) -> str:
 @check(points=3)
 @pytest.mark.parametrize("what", ["email", "username"])
 def test_parallel_registrations(what: str, rng: Random) -> None:
-    """Of twenty who want one name at the same moment one gets it, in any letter case"""
+    """Of twenty registrations of one name at the same moment one succeeds, in any letter case"""
     race(what, rng, "")
 
 
 @check(points=2)
 @pytest.mark.disturbs
 def test_empty_database(rng: Random) -> None:
-    """In an empty database auth makes a table that guards itself"""
+    """In an empty database auth creates the table with its unique indexes"""
     with without_users():
         began = restart_process("auth")
 
@@ -107,7 +108,7 @@ def test_empty_database(rng: Random) -> None:
 @check(points=2)
 @pytest.mark.disturbs
 def test_full_database(rng: Random) -> None:
-    """In a database that holds accounts already auth adds what guards them, and takes nothing away"""
+    """In a database with accounts auth adds the unique indexes, and loses no account"""
     name = f"f{rng.getrandbits(40):010x}{datetime.now(UTC):%f}"
     held = "SELECT count(*) FROM public.users WHERE email = %s"
     guarded = "SELECT count(*) FROM pg_indexes WHERE schemaname = 'public' AND tablename = 'users'"
@@ -140,7 +141,8 @@ def test_full_database(rng: Random) -> None:
         "began auth on a table with one account and no index, and registered its email and its name again",
         expected="the account still there, and 409 for both",
         saw=f"{left} account with this email; answers {seen}",
-        means="A service begins many times, and only once on an empty database.",
+        means="A service starts many times, and only once with an empty database. `ensure_table` in"
+        " users.py has to add what is missing (IF NOT EXISTS) and must not drop anything.",
     )
 
 
@@ -163,14 +165,15 @@ def test_login_by_the_whole_address(rng: Random) -> None:
                 f"logged in with the right password and the registered address {how}",
                 expected=wanted,
                 saw=said(answer),
-                means="Letter case is nothing that people remember. But LIKE compares with a pattern, and who"
-                " may write patterns finds other people's accounts.",
+                means="Users do not remember letter case, so compare `lower(email) = lower(%s)`. LIKE and"
+                " ILIKE compare with a pattern, in which % and _ match the emails of other users. Look at"
+                " `Users.by_email` in users.py.",
             )
 
 
 @check(points=2)
 def test_hostile_words_at_login(rng: Random) -> None:
-    """Words that look like SQL are words: as an email, and at the login"""
+    """Text that looks like SQL stays text, as an email and at the login"""
     name = f"o{rng.getrandbits(40):010x}{datetime.now(UTC):%f}"
     email, did = f"o'hara--{name}@example.org", "registered and logged in with an email that holds ' and --"
     with http() as client:
@@ -182,7 +185,8 @@ def test_hostile_words_at_login(rng: Random) -> None:
             did,
             expected="201 and 200",
             saw=f"{said(new)} and {said(good)}",
-            means="Text inside a statement becomes part of it. Send it beside the statement, as a parameter.",
+            means="Text inside a statement becomes a part of it. Send it as a parameter: `%s` in the"
+            " statement, and the values in a tuple. Look at `Users.by_email` and `Users.add` in users.py.",
         )
         words = [*HOSTILE.values(), "' OR '1'='1", f"{email}' OR 'a'='a", "x\0y"]
         answers = [client.post(login, json={"email": w, "password": "long enough"}) for w in words]
@@ -192,16 +196,25 @@ def test_hostile_words_at_login(rng: Random) -> None:
                 f"logged in as {word!r}",
                 expected="401",
                 saw=said(answer),
-                means="Whoever can write into a statement can log in as anybody.",
+                means="A client whose text becomes a part of the statement can log in as any user. Send"
+                " values as parameters (%s). Look at `Users.by_email` in users.py.",
             )
         again = client.post(login, json={"email": email, "password": "long enough"})
-    require(again.status_code == 200, did, expected="still 200", saw=said(again), means="Nothing is gone.")
+    require(
+        again.status_code == 200,
+        did,
+        expected="still 200",
+        saw=said(again),
+        means="The text was"
+        " executed as a statement. Send values as parameters (%s), never inside the statement. Look at"
+        " users.py.",
+    )
 
 
 @check(points=1)
 @pytest.mark.parametrize(("role", "other"), [("auth", "profile"), ("profile", "auth")])
 def test_roles_are_apart(role: str, other: str) -> None:
-    """The role of one service may not look into the database of another"""
+    """The role of one service cannot read the database of another"""
     with postgresql(role) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
     try:
@@ -214,5 +227,6 @@ def test_roles_are_apart(role: str, other: str) -> None:
         f"connected to the database {other} as the role {role}",
         expected="permission denied",
         saw=seen,
-        means="Who can read another service's tables soon depends on them; then neither can change.",
+        means="A service that reads another service's tables depends on them, so neither can change its"
+        " tables alone.",
     )

@@ -1,4 +1,4 @@
-"""Words that a store could take for something else."""
+"""Text that a store could take for something else."""
 
 import json
 
@@ -21,5 +21,6 @@ def nul_is_refused(person: Person, method: str, path: str, field: str) -> None:
         f"{method} {path} with the character NUL in {field}",
         expected=f"422 that names {field}",
         saw=said(answer),
-        means="PostgreSQL keeps no NUL in a text; who does not say so early answers 500.",
+        means="PostgreSQL cannot store the character NUL. The service has to refuse it before the write;"
+        " otherwise the client gets 500.",
     )

@@ -38,7 +38,8 @@ def test_one_event_for_each_change(ada: Person) -> None:
         did,
         expected="created, updated, updated, deleted",
         saw=types,
-        means="Readers see only what the events say.",
+        means="Readers learn of a change only by its event. Each change needs exactly one. Look at"
+        " `put_event` in outbox.py.",
     )
     versions = [event.version for event in events]
     require(
@@ -46,7 +47,8 @@ def test_one_event_for_each_change(ada: Person) -> None:
         did,
         expected="postversion 1, 2, 3, 4",
         saw=versions,
-        means="By the version readers know what is late and what is missing. It has no holes.",
+        means="Readers see by the version which event is late and which one is missing, so it rises by one"
+        " each time. It is the post's `version`. Look at `put_event` in outbox.py.",
     )
     found = {event.id for event in events}
     require(
@@ -54,7 +56,8 @@ def test_one_event_for_each_change(ada: Person) -> None:
         did,
         expected="four different ids",
         saw=sorted(found),
-        means="The id says which change an event tells of.",
+        means="The id identifies one change, and two events with one id look like copies. Make it with"
+        " `str(uuid4())` in each call of `put_event` (outbox.py).",
     )
     found = {event.key for event in events}
     require(
@@ -62,12 +65,19 @@ def test_one_event_for_each_change(ada: Person) -> None:
         did,
         expected="the post's id as the key of each",
         saw=sorted(found),
-        means="Kafka keeps order for one key only, and the post is what needs its order.",
+        means="Kafka keeps the order of records with one key only. The events of one post must stay in"
+        " order, so the post's id is the key. Look at `_publish` in relay.py.",
     )
     schemas = [event.body.get("schemaversion") for event in events]
-    means = "Without it nobody can read old events next to new ones."
+    means = (
+        "Without `schemaversion` no reader can tell old events from new ones. Look at `put_event` in"
+        " outbox.py."
+    )
     require(schemas == [2] * 4, did, expected="schemaversion 2 for each", saw=schemas, means=means)
-    means = "The source says whose events these are; source and id together name one event in the world."
+    means = (
+        "`source` and `id` together identify one event in the world. `_attributes` sets it: use it in"
+        " `put_event` (outbox.py)."
+    )
     sources = sorted({str(event.body.get("source")) for event in events})
     require(sources == [SOURCE], did, expected=f"source {SOURCE}", saw=sources, means=means)
     states = [_state(event.body["data"]) for event in events]
@@ -82,7 +92,8 @@ def test_one_event_for_each_change(ada: Person) -> None:
             for seen, right in zip(states, wanted, strict=False)
         ]
         + words,
-        means="An event with the whole state needs no second look; a deleted post's words are gone.",
+        means="The event of a change holds the whole state of the post, so readers need no second request."
+        " The event of a deletion holds no text. Look at `put_event` in outbox.py.",
     )
     times = [datetime.fromisoformat(event.body["time"]) for event in events]
     require(
@@ -90,7 +101,8 @@ def test_one_event_for_each_change(ada: Person) -> None:
         did,
         expected="as the event's time the one at which the post was changed (updated_at), to the millisecond",
         saw=[f"{seen} instead of {one['updated_at']}" for seen, one in zip(times, wanted, strict=False)],
-        means="Readers order by the event's time: it is that of the change, not of anybody who tells of it.",
+        means="Readers order by the event's time. It is the time of the change, the argument `time`, and"
+        " not the time at which the event is made. Look at `put_event` in outbox.py.",
     )
 
 
@@ -130,8 +142,9 @@ def test_nothing_stays_behind(ada: Person) -> None:
         "wrote two posts, changed one, deleted the other, and looked into MongoDB when they were published",
         expected="{'settled': True, 'outbox': []} in the first, and nothing left of the second",
         saw=seen,
-        means="What is never settled is looked through at each turn of the relay, and never expires; what"
-        " stays of deleted posts stays for ever.",
+        means="A post that is never settled is read by the relay in each turn, and MongoDB never deletes it"
+        " at its expiry. A deleted post that stays in MongoDB stays for ever. Look at `mark_sent` in"
+        " outbox.py.",
     )
 
 
@@ -151,7 +164,9 @@ def test_trace_goes_on(ada: Person) -> None:
         "wrote a post, changed it and deleted it, in three requests that each have a trace",
         expected="the same traces in the three events",
         saw=f"{seen} instead of {traces}",
-        means="One id leads from the click to the last reader, also through Kafka.",
+        means="One trace id leads from the request to the last reader, also through Kafka. Pass the"
+        " argument `traceparent` on to the event. Look at `update` and `delete` in commands.py, and at"
+        " `put_event` in outbox.py.",
     )
 
 
@@ -173,7 +188,15 @@ def test_refused_changes_say_nothing(ada: Person, bob: Person) -> None:
         seen = [answer.status_code for answer in answers]
         wanted = [403, 403, 422, 404, 404, 422]
         did = "tried six changes that are not allowed"
-        require(seen == wanted, did, expected=wanted, saw=seen, means="Refused is refused.")
+        require(
+            seen == wanted,
+            did,
+            expected=wanted,
+            saw=seen,
+            means="A change that is not allowed got"
+            " another answer. `_refuse_others` comes first in `decide`; `change` raises NotFound. Look at"
+            " `update` and `delete` in commands.py.",
+        )
         change(ada, post, title="the last")
         topic.wait_for_all({post: 2})
         events = topic.of(post)
@@ -186,5 +209,6 @@ def test_refused_changes_say_nothing(ada: Person, bob: Person) -> None:
         f"{did}, then changed the post once",
         expected="two events of the post, two of the deleted one, none of the others",
         saw=f"{[(e.body['type'], e.body['data'].get('title')) for e in events]}, {more}, {strange}",
-        means="An event tells of something that has happened. Decide first, then write both at once.",
+        means="An event states a change that has happened. A refused change must not leave one: refuse"
+        " first, in `decide`, and make the event after that. Look at `update` and `delete` in commands.py.",
     )

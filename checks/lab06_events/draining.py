@@ -84,11 +84,13 @@ def test_relay_while_kafka_refuses(lab: Exercise) -> None:
             time.sleep(lasting)
             more = module.call("threads") - threads
             left = [len((module.left(post) or {"outbox": []})["outbox"]) for post in posts]
+            # The broker may have accepted one before it began to refuse.
+            taken = [sum(key == post for key, _ in module.records()) for post in posts]
         require(
-            left == [4, 4, 4],
+            all(there + sent >= 4 for there, sent in zip(left, taken, strict=True)),
             did,
-            expected="all of them still in the outbox",
-            saw=f"{left} events left",
+            expected="each of them still in the outbox, unless it is on the topic",
+            saw=f"{left} events left in the outboxes, {taken} on the topic",
             means="Kafka has none of them. An event leaves the outbox when the broker has acknowledged it, or"
             " when it is refused for ever (REFUSED_FOR_EVER); each other error passes: try again.",
         )

@@ -14,7 +14,7 @@ HELD_SECONDS = 0.4
 
 @check(points=3)
 def test_one_head_per_post(lab: Exercise) -> None:
-    """heads() offers the oldest waiting event of each post, longest untouched posts first"""
+    """heads() returns the oldest pending event of each post, least recently changed posts first"""
     with probe(lab) as module:
         younger = module.post("a1", "a2", "a3", minutes=3)
         older = module.post("b1", minutes=5)
@@ -50,8 +50,8 @@ def _same(seen: list[list[str]], wanted: list[list[str]], did: str) -> None:
         )
     elif sorted(seen) == sorted(wanted):
         means = (
-            "Posts that nobody touched for longest come first (by `updated_at`). In another order, posts that"
-            " change often keep the others waiting."
+            "The least recently changed posts come first (by `updated_at`). In another order, posts that"
+            " change often keep the others waiting. Look at `heads` in outbox.py."
         )
     elif {*posts} == {post for post, _ in wanted}:
         means = "It has to be the oldest waiting event of each post, which is the first one in its outbox."
@@ -110,7 +110,10 @@ def test_marking_while_the_post_changes(lab: Exercise) -> None:
         removed = module.post("d2", "d3", deleted=True)
         module.call("mark", [removed, "d2"])
         did = "marked the first of two waiting events of a deleted post as sent"
-        means = "A deleted post leaves MongoDB with its last event. Before that, the event would be lost."
+        means = (
+            "A deleted post may leave MongoDB only with its last event; before that, an event would be"
+            " lost. Look at `mark_sent` in outbox.py."
+        )
         _left(module, removed, ["d3"], did, means)
         module.call("mark", [removed, "d3"])
         require(
@@ -118,7 +121,8 @@ def test_marking_while_the_post_changes(lab: Exercise) -> None:
             f"{did}, then the second one",
             expected="no document of it in MongoDB",
             saw=module.left(removed),
-            means="What stays of deleted posts stays for ever.",
+            means="The last event of a deleted post was published, so nothing needs its document any more,"
+            " and nothing else deletes it. Look at `mark_sent` in outbox.py.",
         )
 
 
@@ -166,8 +170,8 @@ def test_parked_events_are_kept(lab: Exercise) -> None:
             "parked two of three waiting events of a post, one after the other",
             expected="both in the list `parked`, each with id, body and reason",
             saw=seen,
-            means="A parked event is not thrown away: an operator reads the reason and sends it again. The"
-            " second one is added to the list.",
+            means="A parked event must be kept: an operator reads the reason and publishes it again. The"
+            " second one is added to the list `parked`. Look at `park` in outbox.py.",
         )
         _left(module, post, ["p3"], "parked two of three waiting events of a post", "The third one waits.")
         did = "parked the only event of a post, and read MongoDB's profiler"

@@ -1,4 +1,4 @@
-"""Kafka is away, Kafka refuses, MongoDB breaks off: events wait, and go out in order."""
+"""Kafka is down, Kafka refuses, MongoDB ends a query: events stay pending and are published in order."""
 
 import signal
 import statistics
@@ -26,7 +26,7 @@ AWAY_SECONDS = 5.0
 @check(points=4)
 @pytest.mark.disturbs
 def test_kafka_is_away(ada: Person) -> None:
-    """While Kafka is away posts are taken at once, and their events arrive when it is back"""
+    """While Kafka is down posts are stored without delay, and their events arrive when it is back"""
     wanted: dict[str, int] = {}
     times: list[float] = []
     with listening() as topic:
@@ -39,7 +39,7 @@ def test_kafka_is_away(ada: Person) -> None:
             asked = time.monotonic()
             wanted[write(ada)] = 1
             times.append(time.monotonic() - asked)
-            # Twenty a second is enough; the relay shall have time for several tries.
+            # Twenty a second is enough; the relay needs time for several tries.
             time.sleep(max(0.0, 0.05 - times[-1]))
         first = next(iter(wanted))
         change(ada, first)
@@ -56,7 +56,8 @@ def test_kafka_is_away(ada: Person) -> None:
         did,
         expected="201 in less than 100 ms (median)",
         saw=f"{1000 * median:.0f} ms",
-        means="Who publishes in the request lets everybody wait for Kafka.",
+        means="A request waited for Kafka. The request only stores the event in the outbox, and the relay"
+        " publishes it. Look at `new_with_event` and `change_with_event` in outbox.py.",
     )
     with listening(start) as topic:
         topic.wait_for_all(wanted, within=20)
@@ -70,14 +71,15 @@ def still_running(began: float, did: str) -> None:
         did,
         expected="the same relay, still running",
         saw="it ended",
-        means="Who ends at each trouble of a server relies on somebody who starts them again.",
+        means="The relay ended because a server failed. `run` in relay.py has to catch KafkaError and"
+        " PyMongoError, wait RETRY_SECONDS, and go on.",
     )
 
 
 @check(points=3)
 @pytest.mark.disturbs
 def test_kafka_refuses_for_a_while(ada: Person) -> None:
-    """While Kafka refuses everything for a reason of its own, events wait; then all go out in order"""
+    """While Kafka refuses all records, events stay pending; then all are published in order"""
     settled_before, deleted = write(ada, content="secret words"), write(ada)
     with listening() as topic, mongodb() as client:
         document = client[POSTS][POSTS]
@@ -106,21 +108,23 @@ def test_kafka_refuses_for_a_while(ada: Person) -> None:
         f"{did}; deleted two of them",
         expected="the events of both removals, versions 2 and 3",
         saw=f"versions {last} as the last ones",
-        means="A deleted post may be dropped from MongoDB only when its last event is published.",
+        means="A deleted post may leave MongoDB only after its last event was published. Look at"
+        " `mark_sent` in outbox.py.",
     )
     require(
         "secret words" not in str(left),
         f"{did}; deleted a post whose events were published before, and looked into MongoDB at once",
-        expected="its words gone",
+        expected="its text gone",
         saw={name: left.get(name) for name in ("title", "content", "tags", "deleted")},
-        means="Who deletes a post wants its words gone now, not when Kafka has time.",
+        means="The text of a deleted post must be gone at once, also while Kafka is down. `delete` in"
+        " commands.py empties it in the same write.",
     )
 
 
 @check(points=2)
 @pytest.mark.disturbs
 def test_trouble_with_mongodb(ada: Person) -> None:
-    """A relay whose questions MongoDB breaks off asks again, and ends not"""
+    """A relay whose query MongoDB ends goes on, and repeats the query"""
     began = wait_until_loaded(home, backend, RELAY)
     ended: list[object] = []
     with listening() as topic, mongodb() as client:

@@ -62,8 +62,8 @@ def test_outbox_keeps_every_change(ada: Person) -> None:
         "paused the relay, deleted a post whose first event was already published, and read its document",
         expected="`deleted` true, and no title, content or tags",
         saw=text,
-        means="The text of a deleted post must not stay until Kafka has time. `delete` in commands.py has to"
-        " empty these fields in the same write.",
+        means="The text of a deleted post must be gone at once, also while Kafka is down. `delete` in"
+        " commands.py has to empty these fields in the same write.",
     )
     types = [event.get("type") for event in events_of(gone)]
     require(

@@ -1,4 +1,4 @@
-"""An event that Kafka never takes."""
+"""An event that Kafka never accepts."""
 
 import pytest
 from bson import ObjectId
@@ -15,7 +15,7 @@ from lab06_events.posts import change, write
 @check(points=2)
 @pytest.mark.disturbs
 def test_poison_holds_up_nobody(ada: Person) -> None:
-    """An event that Kafka will never take is set aside with its reason; all others go on"""
+    """An event that Kafka will never accept is parked with its reason; all others are published"""
     did = "let Kafka refuse everything over 40,000 bytes, wrote a post of 80,000 and then two small ones"
     with listening() as topic:
         with refusing(40_000):
@@ -30,7 +30,8 @@ def test_poison_holds_up_nobody(ada: Person) -> None:
         did,
         expected="the small posts' events, and the next one of the large post",
         saw=seen,
-        means="What can never be sent must not wait in front of what can.",
+        means="An event that can never be published must not hold up the others. Park it, and go on. Look"
+        " at `park` in outbox.py.",
     )
     with mongodb() as client:
         document = client[POSTS][POSTS].find_one({"_id": ObjectId(big)}) or {}
@@ -43,5 +44,6 @@ def test_poison_holds_up_nobody(ada: Person) -> None:
         did,
         expected="the event in the post's list 'parked', with id, body and reason",
         saw=f"parked: {parked}",
-        means="Set aside is not thrown away: somebody has to find out why, and send it again.",
+        means="A parked event must be kept: an operator reads the reason and publishes it again. `park` in"
+        " outbox.py adds id, body and reason to the list `parked`.",
     )

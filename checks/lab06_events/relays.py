@@ -31,7 +31,7 @@ def test_killed_between_publishing_and_marking(ada: Person, lab: Exercise) -> No
             with client.start_session() as session:
                 session.start_transaction()
                 try:
-                    # Whoever holds the document in a transaction lets others read it, not write it.
+                    # A document that a transaction holds can be read by others, and not written.
                     held = {"$set": {"held": True}}
                     client[POSTS][POSTS].update_one({"_id": ObjectId(post)}, held, session=session)
                     relays.begin()
@@ -85,7 +85,7 @@ def test_killed_ten_times(ada: Person, bob: Person, lab: Exercise, rng: Random) 
 @check(points=2)
 @pytest.mark.disturbs
 def test_one_relay_at_a_time(ada: Person, lab: Exercise) -> None:
-    """Of two relays one works"""
+    """Of two relays only one publishes"""
     did = "started a second relay beside the first, and wrote 8 posts with 5 changes each"
     with listening() as topic, second_relay(lab) as second:
         eventually(lambda: second.connected() or is_waiting(backend, RELAY), within=15, what="a second relay")
@@ -104,6 +104,7 @@ def test_one_relay_at_a_time(ada: Person, lab: Exercise) -> None:
             did,
             expected="48 events, each once",
             saw=f"{doubled} more",
-            means="Two that take from one outbox send twice, and overtake each other.",
+            means="Two relays that work at the same time publish events twice and in the wrong order."
+            " `drain` in relay.py has to ask `self._lease.held()` before each `_publish`.",
         )
         nothing_lost_or_mixed_up(topic, wanted, did)

@@ -94,9 +94,9 @@ try:
     found["empty"] = {"raised": applied(projection, [], 313, 2, 1), **state()}
     projection = fresh()
     projection.apply([event(1)], 1, 0, 0)
-    redis.set(keys.of_user(2), "not a list")
+    redis.set(keys.of_post(f"{2:024x}"), "not a hash")
     found["refused"] = {"raised": applied(projection, [event(2, user=2), event(3)], 3, 0, 0), **state()}
-    redis.delete(keys.of_user(2))
+    redis.delete(keys.of_post(f"{2:024x}"))
     found["again"] = {"raised": applied(projection, [event(2, user=2), event(3)], 3, 0, 0), **state()}
     projection = fresh()
     projection.apply([event(1)], 1, 0, 0)

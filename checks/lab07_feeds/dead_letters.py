@@ -1,4 +1,4 @@
-"""Events that cannot be read, and their way back."""
+"""Events that cannot be read, and how they are sent back."""
 
 import json
 import time
@@ -18,7 +18,7 @@ from civildiy.contracts.posts.topic_reader import Topic
 @check(points=3)
 @pytest.mark.disturbs
 def test_poison_and_unknown_events(rng: Random) -> None:
-    """Poison goes to the dead letters with its reason, unknown types are counted; the rest goes on"""
+    """Poison goes to the dead letters with its reason, unknown types are counted, others are applied"""
     before = stats()["counters"]
     mark = f"poison {time.time_ns()}"  # new in each run: dead letters stay on their topic
     after = Post(stranger(rng), "after the poison")
@@ -35,7 +35,10 @@ def test_poison_and_unknown_events(rng: Random) -> None:
     settled(publish(records))
     seen = titles(after.user)
     did = "two events that cannot be read, one of an unknown type, then a good one"
-    means = "One bad event must not hold up all others."
+    means = (
+        "One event that cannot be read must not hold up the others. `_apply` in projector.py catches"
+        " UnknownType and PoisonEvent for each record."
+    )
     require(seen == ["after the poison"], did, expected="the good one in the list", saw=seen, means=means)
     buried = [reason for value, reason in dead_letters() if mark.encode() in value]
     require(
@@ -43,7 +46,8 @@ def test_poison_and_unknown_events(rng: Random) -> None:
         did,
         expected="two dead letters, each with a header 'reason'",
         saw=buried,
-        means="Somebody has to find out later what was wrong, and send it again.",
+        means="An operator has to find out what was wrong, and to send the record back. `_bury` in"
+        " projector.py publishes its value, with the headers that `headers_of(record, reason)` returns.",
     )
     with Topic(ENDPOINTS["kafka"], DEAD_LETTER_TOPIC) as dead, Topic(ENDPOINTS["kafka"]) as posts:
         dead.seek(dead_before)
@@ -60,11 +64,15 @@ def test_poison_and_unknown_events(rng: Random) -> None:
             f" {'it' if origin == letter.value else 'something else'}"
             for letter, origin in zip(letters, found, strict=True)
         ],
-        means="It goes back on the topic by ./lab redrive: without its key it has no order there.",
+        means="./lab redrive sends the dead letter back to the topic. Without its key it loses its place in"
+        " the order of its post. Look at `_bury` in projector.py.",
     )
     now = stats()["counters"]
     difference = {name: now[name] - before[name] for name in ("skipped", "dead")}
-    means = "What is left out has to show somewhere."
+    means = (
+        "Operators see by the counters `skipped` and `dead` how many records were not applied. `_apply`"
+        " in projector.py passes both numbers to `self._projection.apply`."
+    )
     require(
         difference == {"skipped": 1, "dead": 2},
         did,
@@ -88,15 +96,18 @@ def _origin(topic: Topic, headers: dict[str, bytes]) -> bytes | None:
 @check(points=2)
 @pytest.mark.disturbs
 def test_redrive(rng: Random) -> None:
-    """A dead letter that can be read by now is applied after ./lab redrive; poison is dead again"""
+    """./lab redrive applies dead letters that can be read now, and buries poison again"""
     tool("feed-redrive")  # what others left
     good = Post(stranger(rng), "back to life")
     poison = f"poison {time.time_ns()}".encode()
-    bury(good.id, good.body(), "a fault that is mended by now")
+    bury(good.id, good.body(), "a fault that is repaired by now")
     bury(good.id, poison, "not JSON")
     answer = tool("feed-redrive")
     did = "put an event that can be read and one that cannot among the dead letters, then ./lab redrive"
-    means = "After a fix the dead letters are events like all others, and poison has to end up there again."
+    means = (
+        "A dead letter that comes back is an event like all others, and poison goes to the dead letters"
+        " again. Look at `_apply` and `_bury` in projector.py."
+    )
     require(
         titles(good.user) == ["back to life"],
         did,

@@ -1,4 +1,4 @@
-"""What an entry says and where it stands, in whatever order its events arrive."""
+"""The content of an entry and its place in the list, in whatever order the events arrive."""
 
 import json
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ from civildiy.feed import keys
 
 @check(points=2)
 def test_entry_tells_everything(ada: Person) -> None:
-    """An entry tells all that its event says of the post"""
+    """An entry holds all fields of its event"""
     first = Post(ada.id, 'first "words", \u00e9\u4e16')
     post = first.changed('the words, "quoted", with \u00e9, \u4e16 and \U0001f469\u200d\U0001f680')
     event = json.loads(post.body())
@@ -36,7 +36,8 @@ def test_entry_tells_everything(ada: Person) -> None:
         expected=f"one entry with {', '.join(wanted)} as the last event says them",
         saw=[f"{name}: {seen[0][name]!r} instead of {wanted[name]!r}" for name in other]
         or f"{len(seen)} entries",
-        means="Readers get these bytes as they are: what is not in the entry nobody can show.",
+        means="Readers get these bytes unchanged, so a field that is missing here is missing for all"
+        " readers. Look at `feed_entry` in projection.py.",
     )
 
 
@@ -60,7 +61,8 @@ def test_newest_first_by_event_time(rng: Random) -> None:
         "six events, in another order than they happened",
         expected=wanted,
         saw=f"{seen} from {[post.words for post in posts]}",
-        means="Events arrive late and in any order; readers want the order in which things happened.",
+        means="Events arrive late and in any order. The list is ordered by the event's time, which begins"
+        " each entry. Look at `feed_entry` and SCRIPT in projection.py.",
     )
     old = next(post for post in posts if post.words == "minute 2")
     new = Post(user, "minute 2, changed in 4", old.id, 2, START + timedelta(minutes=4, seconds=30))
@@ -71,7 +73,8 @@ def test_newest_first_by_event_time(rng: Random) -> None:
         "changed one of the six later: the event's time is between those of two others",
         expected=wanted,
         saw=seen,
-        means="The stream shows what happened last: a change takes its post to the place of its own time.",
+        means="A changed post leaves its old place and goes to the place of the new time. SCRIPT in"
+        " projection.py removes the old entry and inserts the new one.",
     )
 
 
@@ -91,7 +94,8 @@ def test_duplicate_and_late_events(rng: Random) -> None:
             f"versions {order} of one post, in this order",
             expected=[wanted],
             saw=seen,
-            means="Kafka delivers at least once. Only the version tells what is old.",
+            means="Kafka delivers at least once, so events come again and late. SCRIPT in projection.py"
+            " compares the versions first, and changes nothing for a version that is not higher.",
         )
 
 
@@ -162,7 +166,7 @@ def test_removal_comes_first(rng: Random) -> None:
 
 @check(points=2)
 def test_update_and_delete(rng: Random) -> None:
-    """An update shows the new words; a delete removes the words everywhere"""
+    """An update shows the new text; a deletion removes the text everywhere"""
     secret = f"secret{rng.getrandbits(60):x}"
     post = Post(stranger(rng), secret)
     project((post, post.body()))
@@ -172,8 +176,9 @@ def test_update_and_delete(rng: Random) -> None:
         titles(post.user) == ["new words"] and secret not in titles(),
         "created a post and changed it",
         expected="the new words once, the old ones nowhere",
-        saw=f"{titles(post.user)}; old words in everybody's list: {secret in titles()}",
-        means="An entry is a state of a post, not a message about it.",
+        saw=f"{titles(post.user)}; old words in the global list: {secret in titles()}",
+        means="An entry shows the present state of a post, so there is one entry for each post. SCRIPT in"
+        " projection.py removes the old entry, which the hash holds, from both lists.",
     )
     gone = new.changed(secret)
     project((gone, gone.body()))
@@ -188,12 +193,16 @@ def test_update_and_delete(rng: Random) -> None:
                 left += [key.decode()] if secret in str(held) else []
     require(
         not left,
-        "deleted the post and looked for its words in Redis",
+        "deleted the post and looked for its text in Redis",
         expected="nowhere",
         saw=left,
-        means="Who deletes a post wants its words gone, also from places nobody reads.",
+        means="The text of a deleted post is still in Redis. SCRIPT in projection.py has to remove the"
+        " entry from both lists and to delete the field `entry` of the hash.",
     )
     project((gone, gone.body()))
-    means = "A late event must not bring a deleted post back."
+    means = (
+        "A late event brought a deleted post back. The hash has to keep the removed post's version."
+        " Look at SCRIPT in projection.py."
+    )
     seen = titles(post.user)
     require(seen == [], "sent an older event after the delete", expected="nothing", saw=seen, means=means)

@@ -1,4 +1,4 @@
-"""Redis forgets: what is known of a post, and the scripts."""
+"""What Redis forgets: the hash of a post, and the scripts."""
 
 import signal
 from contextlib import suppress
@@ -17,7 +17,7 @@ from lab.errors import LabError
 
 @check(points=1)
 def test_forgotten_post(rng: Random) -> None:
-    """An entry whose post Redis has forgotten is found all the same, and replaced or removed"""
+    """The entry of a post whose hash has expired is still replaced or removed"""
     # Newer than what others wrote: a full list of everybody's would keep nothing older.
     soon = datetime.now(UTC) + timedelta(minutes=1)
     post = Post(stranger(rng), f"old words {rng.getrandbits(60):x}", at=soon)
@@ -35,7 +35,8 @@ def test_forgotten_post(rng: Random) -> None:
             f"{did} then {what}",
             expected=f"{'the new words once' if wanted else 'nothing of it'} in both lists",
             saw=f"{titles(post.user)} in the person's and {everybodys} in everybody's, new: {wanted}",
-            means="A version above 1 says that there may be an entry of which nothing is known: look for it.",
+            means="The hash has expired, but the version is above 1, so an older entry may still be in the"
+            " lists. Call `search` for both lists. Look at SCRIPT in projection.py.",
         )
 
 
@@ -62,5 +63,6 @@ def test_redis_forgets_scripts(rng: Random) -> None:
         "projected a post, made Redis forget its scripts as a restart does, and changed the post",
         expected=["after"],
         saw=seen,
-        means="Redis keeps scripts in memory only. Who calls one by its hash must be able to load it again.",
+        means="Redis keeps scripts in memory only. On NoScriptError `apply` in projection.py has to load"
+        " SCRIPT again and to send the batch again.",
     )

@@ -1,4 +1,4 @@
-"""How long lists are, how long they live, and whose they are."""
+"""The length of the lists, their expiry, and their users."""
 
 from datetime import timedelta
 from random import Random
@@ -13,7 +13,7 @@ from civildiy.feed import keys
 
 @check(points=2)
 def test_lengths() -> None:
-    """A person's list holds 100 entries and everybody's 1000, and not one more"""
+    """A user's list holds at most 100 entries, and the global list 1,000"""
     rng = Random()  # other users each time: these lists are looked at as a whole
     one, others = stranger(rng), [stranger(rng) for _ in range(11)]
     late = START + timedelta(days=300, seconds=rng.randrange(10**6))
@@ -26,32 +26,35 @@ def test_lengths() -> None:
         "103 posts of one person",
         expected="the newest 100: 'mine 102' to 'mine 3'",
         saw=f"{len(seen)} from {seen[:1]} to {seen[-1:]}",
-        means="LTRIM counts from 0 and keeps both ends.",
+        means="LTRIM counts from 0 and keeps both ends: `LTRIM key 0 99` keeps 100 entries. Insert before"
+        " you shorten. Look at SCRIPT in projection.py.",
     )
     require(
         everybody == 1000,
         "1093 posts of twelve persons",
-        expected="1000 in everybody's list",
+        expected="1000 in the global list",
         saw=everybody,
-        means="LTRIM counts from 0 and keeps both ends.",
+        means="LTRIM counts from 0 and keeps both ends: `LTRIM key 0 99` keeps 100 entries. Insert before"
+        " you shorten. Look at SCRIPT in projection.py.",
     )
 
 
 @check(points=1)
 def test_lists_expire(rng: Random) -> None:
-    """Lists that nobody adds to expire, and so does what is known of a post, only later"""
+    """Lists without new entries expire, and the hash of a post expires later than they do"""
     post = Post(stranger(rng), "words")
     with redis() as client:
         client.persist(keys.GLOBAL)  # what somebody set earlier must not count
         project((post, post.body()))
-        for key, name in ((keys.GLOBAL, "everybody's list"), (keys.of_user(post.user), "one person's list")):
+        for key, name in ((keys.GLOBAL, "the global list"), (keys.of_user(post.user), "one person's list")):
             seconds = int(str(client.ttl(key)))
             require(
                 0 < seconds <= keys.LIST_SECONDS + 1,
                 f"asked Redis for the TTL of {name}",
                 expected=f"at most {keys.LIST_SECONDS} s",
                 saw=f"{seconds} s" if seconds >= 0 else "no expiry",
-                means="Without an expiry Redis keeps the lists of everybody who ever wrote.",
+                means="Without an expiry Redis keeps the list of each user for ever. EXPIRE with ARGV[5],"
+                " in SCRIPT (projection.py).",
             )
             client.expire(key, 1000)
         new = post.changed("new words")
@@ -62,7 +65,8 @@ def test_lists_expire(rng: Random) -> None:
             "let both lists have 1000 s left, then changed a post in them",
             expected=f"{keys.LIST_SECONDS} s again for each",
             saw=[f"{left} s" for left in seen],
-            means="A list to which somebody adds may not end in the middle of it: each event renews it.",
+            means="A list in use must not expire: each applied event renews its expiry. EXPIRE with"
+            " ARGV[5], in SCRIPT (projection.py).",
         )
         last = new.changed("")
         project((last, last.body(removed=True)))
@@ -72,19 +76,24 @@ def test_lists_expire(rng: Random) -> None:
         "removed the post, and asked Redis for the TTL of what the view knows of it",
         expected=f"longer than Kafka keeps its events, at most {keys.POST_SECONDS} s",
         saw=f"{left} s" if left >= 0 else {-1: "no expiry", -2: "no such key"}.get(left, left),
-        means="Its version is for late events. When none can come any more it is only a waste of memory.",
+        means="The hash holds the version, by which late events are refused. Without an expiry it stays in"
+        " memory for ever; with a shorter one late events are believed. EXPIRE with ARGV[6], in SCRIPT"
+        " (projection.py).",
     )
 
 
 @check(points=2)
 def test_lists_do_not_mix(ada: Person, bob: Person) -> None:
-    """Two people's lists never mix"""
+    """The lists of two users never mix"""
     mine, theirs = Post(ada.id, "of Ada"), Post(bob.id, "of Bob")
     project((mine, mine.body()), (theirs, theirs.body()))
     for person, wanted in ((ada, "of Ada"), (bob, "of Bob")):
         items = person.http.get("/api/activity-stream/user").json()["items"]
         seen = [item["title"] for item in items]
-        means = "A person's own stream holds that person's posts."
+        means = (
+            "The list of a user holds only posts of that user. Look at SCRIPT in projection.py: `own`"
+            " is the author's list."
+        )
         require(
             seen == [wanted],
             "read both streams through the gateway",

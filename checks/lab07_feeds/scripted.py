@@ -60,7 +60,7 @@ try:
     found["removed"] = {"said": run(1, 3), **state()}
     found["after removal"] = {"said": run(1, 2, entry(1, 50)), **state()}
     redis.flushdb()
-    for number in range(1, 8):
+    for number in range(1, 10):
         run(number, 1, entry(number, number), user=1 + number % 2)
     found["full"] = {"said": "", **state()}
     found["older"] = {"said": run(20, 1, entry(20, 0)), **state()}
@@ -104,10 +104,10 @@ CASES: tuple[tuple[str, str, dict[str, Any], str], ...] = (
      {"said": "applied", "all": [3, 2], "own": [3, 2], "version": "3", "entry": False}, TOMB),
     ("after removal", "an older version of the removed post",
      {"said": "stale", "all": [3, 2], "version": "3", "entry": False}, TOMB),
-    ("full", "seven posts of two users, with limits of 5 and 3",
-     {"all": [7, 6, 5, 4, 3], "own": [6, 4, 2]}, TRIM),
+    ("full", "nine posts of two users, with limits of 5 and 3",
+     {"all": [9, 8, 7, 6, 5], "own": [8, 6, 4]}, TRIM),
     ("older", "a post that is older than all in a full list",
-     {"said": "applied", "all": [7, 6, 5, 4, 3], "own": [6, 4, 2]}, TRIM),
+     {"said": "applied", "all": [9, 8, 7, 6, 5], "own": [8, 6, 4]}, TRIM),
     ("forgotten change", "version 4 of a post whose hash has expired",
      {"said": "applied", "all": [2, 3, 1], "own": [2, 3, 1], "version": "4"}, FORGOTTEN),
     ("forgotten removal", "the removal of a post whose hash has expired",

@@ -16,11 +16,14 @@ from lab08_cqrs.stream import filled, write
 @check(points=3)
 @pytest.mark.disturbs
 def test_lag(ada: Person) -> None:
-    """Lag is right while the projector runs, stands still, and is back"""
+    """The lag is right while the projector runs, is stopped, and runs again"""
     filled(ada, 1)
     eventually(lambda: stats()["lag_events"] == 0, within=20, what="a lag of 0 while nothing waits")
     did = "stopped the projector and wrote posts"
-    means = "The view cannot know what it has not read: ask the topic."
+    means = (
+        "The view cannot know what it has not read. The number of events is the end of the topic minus"
+        " the next offset. Look at `_ask` in lag.py."
+    )
     backend.stop_unit("feed-projector")
     try:
         began = time.time()
@@ -43,7 +46,8 @@ def test_lag(ada: Person) -> None:
             did,
             expected="the age of the oldest post that waits, and growing",
             saw=f"{first} s, and half a second later {second} s; it was stopped {passed:.1f} s ago",
-            means="Five events may be five seconds or five hours behind: readers feel the seconds.",
+            means="Five events can be five seconds or five hours behind. The seconds are the age of the"
+            " oldest event that waits. Look at `_ask` in lag.py.",
         )
     finally:
         backend.start_unit("feed-projector")

@@ -118,8 +118,8 @@ def test_lag_at_the_edges(lab: Exercise) -> None:
                 "measured the lag while Kafka could not be reached",
                 expected="None: it is not known",
                 saw=unknown,
-                means="A lag that nobody could measure must not look like a lag of 0. Let Kafka's errors pass"
-                " through `LagMeter._ask` in lag.py.",
+                means="A lag that could not be measured must not look like a lag of 0. Let Kafka's errors"
+                " pass through `LagMeter._ask` in lag.py.",
             )
     finally:
         client.close(timeout=5)

@@ -1,4 +1,4 @@
-"""What a read costs, what it needs, and what it answers."""
+"""The cost of a read, the servers that it needs, and its answer."""
 
 import time
 from collections import Counter
@@ -19,7 +19,7 @@ from lab08_cqrs.stream import STREAM, filled, own
 @check(points=2)
 @pytest.mark.disturbs
 def test_one_command_per_read(ada: Person) -> None:
-    """A read is one command to Redis, and MongoDB does not hear of it"""
+    """A read is one command to Redis, and none to MongoDB"""
     filled(ada, 5)
     reads = 40
     own(ada)  # connections are made, scripts are loaded
@@ -50,7 +50,8 @@ def test_one_command_per_read(ada: Person) -> None:
         f"read {reads} pages of 5 entries and watched Redis (MONITOR)",
         expected=f"{reads} commands",
         saw=f"{total}: {dict(commands)}",
-        means="Each command is a round trip, and between two of them the list may change.",
+        means="Each command is a round trip, and the list can change between two of them. One script"
+        " returns both the length and the entries. Look at PAGE and `page` in queries.py.",
     )
     # The relay looks into the outbox about once a second.
     require(
@@ -58,7 +59,7 @@ def test_one_command_per_read(ada: Person) -> None:
         f"read {reads} pages and asked MongoDB how often posts were queried (top)",
         expected="no query for a read",
         saw=f"{queries} queries",
-        means="The view is there so that a read need not ask the write side.",
+        means="The view exists so that a read needs no query to MongoDB. Look at `page` in queries.py.",
     )
 
 
@@ -74,7 +75,7 @@ def _until(monitor: Any, mark: str) -> list[dict[str, Any]]:
 @check(points=2)
 @pytest.mark.disturbs
 def test_reads_without_the_write_side(ada: Person) -> None:
-    """Reads work while MongoDB and Kafka are away"""
+    """Reads work while MongoDB and Kafka are stopped"""
     ids = filled(ada, 3)
     try:
         backend.stop_unit("mongodb")
@@ -90,14 +91,14 @@ def test_reads_without_the_write_side(ada: Person) -> None:
         "stopped MongoDB and Kafka, then read both streams",
         expected="the same entries as before",
         saw=f"{len(seen)} entries of one's own; everybody's: {said(public)[:80]}",
-        means="A read side that needs the write side fails with it.",
+        means="A read that needs MongoDB or Kafka fails together with them. Look at `page` in queries.py.",
     )
     eventually(lambda: stats()["lag_events"] == 0, within=30, what="Kafka to be back and the lag to be 0")
 
 
 @check(points=2)
 def test_pages_and_bounds(ada: Person, bob: Person) -> None:
-    """limit and skip: every page is the right one, and what is outside is refused by name"""
+    """limit and skip select the right page, and other values are refused with their name"""
     ids = filled(ada, 7)
     for limit, skip in ((3, 0), (3, 3), (3, 6), (1, 1), (100, 0), (5, 7), (5, 1000)):
         page = own(ada, limit=limit, skip=skip)
@@ -109,7 +110,8 @@ def test_pages_and_bounds(ada: Person, bob: Person) -> None:
             f"limit={limit} and skip={skip} of 7 posts",
             expected=f"posts {skip + 1} to {skip + len(wanted)} of 7" if wanted else "no items, total 7",
             saw=f"places {[ids.index(one) + 1 if one in ids else '?' for one in seen]}, {figures}",
-            means="LRANGE counts from 0 and includes both ends.",
+            means="LRANGE counts from 0 and includes both ends, so the last index is skip + limit - 1. Look"
+            " at `page` in queries.py.",
         )
     empty = own(bob, limit=5)
     require(
@@ -117,16 +119,18 @@ def test_pages_and_bounds(ada: Person, bob: Person) -> None:
         "read the stream of somebody who has written nothing",
         expected="no items, total 0",
         saw=empty,
-        means="A list that is not there is an empty list.",
+        means="A list that does not exist is an empty list: LLEN returns 0 for it, and LRANGE no entries."
+        " Look at PAGE in queries.py.",
     )
     page = ada.http.get(STREAM, params={"limit": 100}).json()
     front = [item["post_id"] for item in page["items"] if item["user_id"] == ada.id]
     require(
         front == ids and page["total"] >= len(page["items"]),
-        "read everybody's stream right after seven posts",
+        "read the global feed right after seven posts",
         expected="the seven in it, newest first",
         saw=f"places {[ids.index(one) + 1 if one in ids else '?' for one in front]}, total {page['total']}",
-        means="Everybody's stream is a list like one person's, with another key.",
+        means="The global feed is a list like a user's, with another key. Use the argument `key`. Look at"
+        " `page` in queries.py.",
     )
     for name, value in (("limit", "0"), ("limit", "101"), ("skip", "-1"), ("limit", "many"), ("skip", "1.5")):
         answer = ada.http.get(STREAM, params={name: value})
@@ -135,5 +139,5 @@ def test_pages_and_bounds(ada: Person, bob: Person) -> None:
             f"GET {STREAM}?{name}={value}",
             expected=f"422 that names {name}",
             saw=said(answer),
-            means="Whoever asks for a page that cannot be has to be told.",
+            means="A client that asks for an impossible page must be told which value is wrong.",
         )

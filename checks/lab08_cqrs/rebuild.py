@@ -1,4 +1,4 @@
-"""The view made anew while people read and write."""
+"""The view is rebuilt while users read and write."""
 
 import threading
 import time
@@ -29,7 +29,7 @@ from lab.probes.readiness import slow
 from lab08_cqrs.stream import STREAM, filled, own, write
 
 APPLAUSE = b'{"specversion": "1.0", "type": "post.applauded"}'
-"""An event that the projector skips and counts; no rebuild comes by it, for it stands before its start."""
+"""An event that the projector skips and counts; a rebuild does not read it: it is before its start."""
 
 
 @contextmanager
@@ -69,21 +69,22 @@ def _switched(answer: dict[str, Any]) -> None:
         "./lab rebuild",
         expected="that it switches to the new view",
         saw=answer.get("why", answer),
-        means="The live view stays as it is when a rebuild gives up.",
+        means="The rebuild gave up, and the live view stays as it is. Look at `run` and `_follow` in"
+        " rebuild.py.",
     )
 
 
 @check(points=4)
 @pytest.mark.disturbs
 def test_rebuild_under_way(ada: Person, bob: Person) -> None:
-    """A rebuild gives the same view, loses nothing written meanwhile, and no read fails or shrinks"""
+    """A rebuild gives the same view, loses no post that is written meanwhile, and disturbs no read"""
     ids = filled(ada, 20)
     ada.http.put(f"/api/posts/{ids[12]}", json={"title": "changed"}).raise_for_status()
     with redis() as client:
         mine = keys.of_user(ada.id)
         eventually(lambda: b"changed" in client.lrange(mine, 0, 0)[0], within=20, what="the change")
         before = client.lrange(mine, 0, -1)
-        client.lset(mine, 7, before[7].replace(b'"title"', b'"Title"'))  # a fault to be mended
+        client.lset(mine, 7, before[7].replace(b'"title"', b'"Title"'))  # a fault to be repaired
     settled(publish([("nobody", APPLAUSE)]))
     counted = stats()["counters"]
     written: list[str] = []
@@ -106,7 +107,8 @@ def test_rebuild_under_way(ada: Person, bob: Person) -> None:
         "read one's own stream of 20 posts all the time during ./lab rebuild",
         expected="20 entries in each answer",
         saw=f"{len(problems)} answers were wrong, such as: {problems[:1]}",
-        means="The new view has to be whole before anybody reads it.",
+        means="Readers saw an unfinished view. Build the new view in the other database, and switch only"
+        " when it is complete. Look at `run` in rebuild.py.",
     )
     wanted = written[::-1][: keys.USER_MAX]
     deadline = time.monotonic() + 10 * slow()
@@ -117,16 +119,18 @@ def test_rebuild_under_way(ada: Person, bob: Person) -> None:
         f"wrote {len(written)} posts during ./lab rebuild",
         expected="all of them in the stream, newest first",
         saw=f"{len(set(wanted) - set(seen))} are missing, {len(seen) - len(set(seen))} are there twice",
-        means="What is published between reading the posts and the switch has to be applied as well.",
+        means="Events that are published between the reading of the posts and the switch have to be applied"
+        " as well. Look at `_follow` in rebuild.py.",
     )
     with redis() as client:
         after = client.lrange(mine, 0, -1)
     require(
         after == before,
         "compared the list before, spoilt by hand in one entry, with the one after ./lab rebuild",
-        expected="the same entries in the same order, the spoilt one mended",
+        expected="the same entries in the same order, the spoilt one repaired",
         saw=f"{len(set(before) - set(after))} are other or missing; {len(after)} instead of {len(before)}",
-        means="A rebuild that does not say the same as the projector makes a second truth.",
+        means="The rebuilt view differs from the one that the projector made. Apply the same events by"
+        " `self._new.apply`. Look at `run` and `_follow` in rebuild.py.",
     )
     now = stats()["counters"]
     require(
@@ -134,7 +138,8 @@ def test_rebuild_under_way(ada: Person, bob: Person) -> None:
         "read the counters of the view (stats) before and after ./lab rebuild",
         expected="none smaller than before",
         saw=f"{now} after {counted}",
-        means="The counters are no copy of anything: what the switch does not take over is lost.",
+        means="The counters are stored in the live view only. SWITCH in rebuild.py has to copy KEYS[3] to"
+        " KEYS[#KEYS] to the new view.",
     )
     with beside_the_view() as beside:
         eventually(
@@ -145,7 +150,7 @@ def test_rebuild_under_way(ada: Person, bob: Person) -> None:
 
 
 def beside_the_view() -> Redis:
-    """A client of the Redis database in which a view is made anew."""
+    """A client of the Redis database in which a view is rebuilt."""
     host, _, port = ENDPOINTS["redis"].rpartition(":")
     return Redis(host=host, port=int(port), db=keys.BESIDE, socket_timeout=5)
 
@@ -167,7 +172,7 @@ def removed(person: Person, post_id: str) -> None:
 @check(points=3)
 @pytest.mark.disturbs
 def test_rebuild_and_what_happens_meanwhile(ada: Person) -> None:
-    """A rebuild takes over what was removed, and follows from before it reads the posts"""
+    """A rebuild keeps the versions of removed posts, and follows the topic from before it reads the posts"""
     ids = filled(ada, 6)
     removed(ada, ids[2])
     with mongodb() as mongo:
@@ -195,8 +200,8 @@ def test_rebuild_and_what_happens_meanwhile(ada: Person) -> None:
         "changed a post just when ./lab rebuild had read it, and read the stream after the switch",
         expected="its new words, 'meanwhile'",
         saw=shown.get(ids[5], "no such entry"),
-        means="Note the end of the topic first, then read the posts: the other way round loses what is"
-        " published in between.",
+        means="Seek to the end of the topic first, then read the posts. The other order loses a change that"
+        " is published in between. Look at `run` in rebuild.py.",
     )
     late = Post(ada.id, "from the dead", ids[2])
     try:
@@ -209,8 +214,8 @@ def test_rebuild_and_what_happens_meanwhile(ada: Person) -> None:
         "deleted a post, ran ./lab rebuild, and put an old event of this post on the topic once more",
         expected="no entry: the post is gone",
         saw=back,
-        means="MongoDB no longer knows what was removed, only the old view does. Without its versions the"
-        " new one believes any late event.",
+        means="Only the live view knows the versions of removed posts. Without them a late event brings a"
+        " post back. Call `self._keep_removals()` in `run` (rebuild.py).",
     )
 
 
@@ -232,7 +237,8 @@ def test_rebuild_without_old_records(ada: Person) -> None:
         "deleted all records from the topic, then ./lab rebuild",
         expected="the five posts that MongoDB has",
         saw=f"{len(seen)} of them",
-        means="Kafka forgets after a week. Posts do not.",
+        means="Kafka deletes events after a week, so the topic alone cannot fill the view. Load the posts"
+        " from MongoDB: `self._load(posts)` in `run` (rebuild.py).",
     )
     new = write(ada, "after")
     what = "the next post in the rebuilt view"

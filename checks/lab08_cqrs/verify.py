@@ -24,7 +24,7 @@ def test_verify_finds_what_is_planted(ada: Person, bob: Person, rng: Random) -> 
     ids = filled(ada, 8)
     both = filled(bob, 2)
     mine, theirs = keys.of_user(ada.id), keys.of_user(bob.id)
-    ghost = f"{rng.getrandbits(96):024x}"
+    gone = f"{rng.getrandbits(96):024x}"
 
     def found() -> set[tuple[str, str, str]]:
         """Kind, post and place of what verify says of these persons' lists and posts."""
@@ -33,30 +33,31 @@ def test_verify_finds_what_is_planted(ada: Person, bob: Person, rng: Random) -> 
         return {(f["kind"], f["post_id"], f["place"]) for f in about}
 
     def knowledge() -> set[str]:
-        """Kinds of what verify says of what the view knows of these posts, and of the ghost."""
-        places = {keys.of_post(post_id) for post_id in (*ids, ghost)}
+        """Kinds of what verify says of what the view knows of these posts, and of the removed one."""
+        places = {keys.of_post(post_id) for post_id in (*ids, gone)}
         return {f["kind"] for f in tool("feed-verify")["findings"] if f["place"] in places}
 
     clean = found()
     require(
         not clean,
-        "./lab verify while all is well",
+        "./lab verify while the view is right",
         expected="nothing about this person's posts",
         saw=clean,
-        means="Who cries wolf is not heard when it matters.",
+        means="A false finding hides a real one. Nothing is wrong here, so there must be no finding. Look"
+        " at `compare_list` in verify.py.",
     )
     with redis() as client:
         good = client.lrange(mine, 0, -1)
         spoilt = [*good]
         spoilt[6] = good[6].replace(b'"title":"1"', b'"title":"0"')  # stale words
-        spoilt[2] = good[2].replace(ids[2].encode(), ghost.encode())  # one missing, one too many
+        spoilt[2] = good[2].replace(ids[2].encode(), gone.encode())  # one missing, one too many
         spoilt.insert(1, spoilt.pop(5))  # at the wrong place
         spoilt.append(good[7])  # twice
         spoilt.insert(0, bytes(client.lindex(theirs, 0) or b""))  # of another person, and the newest
         wanted = {
             ("stale", ids[6], mine),
             ("missing", ids[2], mine),
-            ("surplus", ghost, mine),
+            ("surplus", gone, mine),
             ("misplaced", ids[5], mine),
             ("surplus", ids[7], mine),
             ("misplaced", both[0], mine),
@@ -74,19 +75,21 @@ def test_verify_finds_what_is_planted(ada: Person, bob: Person, rng: Random) -> 
         expected=f"these {len(wanted)}, by kind, post and place",
         saw=f"not found: {sorted((kind, place) for kind, _, place in wanted - seen)};"
         f" found besides: {sorted((kind, place) for kind, _, place in seen - wanted)}",
-        means="Lengths prove nothing: every list is compared item by item, also one that is not there.",
+        means="Equal lengths prove nothing. Compare each list entry by entry, also a list that does not"
+        " exist. Look at `compare_list` in verify.py.",
     )
-    with redis() as client, borrowed(client, *(keys.of_post(post_id) for post_id in (ids[3], ids[4], ghost))):
+    with redis() as client, borrowed(client, *(keys.of_post(post_id) for post_id in (ids[3], ids[4], gone))):
         client.hset(keys.of_post(ids[3]), "version", 99)
         client.delete(keys.of_post(ids[4]))
-        client.hset(keys.of_post(ghost), mapping={"version": 1, "entry": b"{}"})
+        client.hset(keys.of_post(gone), mapping={"version": 1, "entry": b"{}"})
         kinds = knowledge()
     require(
         kinds == {"stale", "missing", "surplus"},
         "planted a wrong version, took one away, added one of a post that never was; then ./lab verify",
         expected="stale, missing and surplus",
         saw=sorted(kinds),
-        means="By these versions the view refuses late events: a wrong one makes it deaf to the next change.",
+        means="The view refuses late events by these versions, so a wrong one makes it ignore the next"
+        " change. Look at `compare_known` in verify.py.",
     )
 
 
