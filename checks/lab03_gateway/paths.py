@@ -95,11 +95,7 @@ def test_routes_lead_where_they_say(lab: Exercise, rng: Random) -> None:
             f"GET {path} with two matching routes: the short rule has priority 300, the long one 30",
             expected=f"the first route, which adds the prefix: /first{path}",
             saw=seen or "nothing at the service",
-            means="`rule_set` must write `priority` of each route; without it Traefik takes the longest"
-            " rule. The first"
-            " route also needs the middleware addPrefix."
-            if seen != [path]
-            else "`rule_set` left out the priority of the route, or its prefix.",
+            means=_prefixed(seen, path),
         )
         path = f"/{name}/away"
         status, seen = meets(there, http, path)
@@ -121,6 +117,23 @@ def test_routes_lead_where_they_say(lab: Exercise, rng: Random) -> None:
             " of its own,"
             " because nobody outside can reach it.",
         )
+
+
+def _prefixed(seen: list[str], path: str) -> str:
+    """What it means that the first route did not add its prefix."""
+    if seen == [path]:
+        return (
+            "Traefik took the other route, or the prefix is missing. `rule_set` must write the"
+            " `priority` of each"
+            " route, because without it Traefik takes the longest rule, and the middleware addPrefix."
+        )
+    if seen:
+        return (
+            "The path got the prefix of another route. Each route with a prefix needs a middleware"
+            " of its own,"
+            " `<router>-prefix`."
+        )
+    return "The router of the first route does not work: see its chain of middlewares, and its service."
 
 
 def meets(there: Recorder, http: httpx.Client, path: str) -> tuple[int, list[str]]:
