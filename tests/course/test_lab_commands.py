@@ -129,7 +129,7 @@ def test_watch_answers_each_save(tmp_path: Path) -> None:
         watching.send_signal(signal.SIGINT)
         watching.wait(20)
     first, wrong, right = heard.read_text().split("Waiting for a save")[:3]
-    assert first.count("PASS: 26 of 26") == 2
+    assert first.count("PASS: 27 of 27") == 2
     assert "You saved a file during the checks, so they run again." in first
     assert "checking 01 A service that can be trusted step 3 …" in wrong
     assert "test_created_with_location" in wrong
