@@ -16,5 +16,6 @@ from lab02_discovery.staying import (
     test_stays_registered,
     test_comes_back_after_consul_lost_everything,
 )
-from lab02_discovery.lookup import test_lookup, test_watch
-from lab02_discovery.watching import test_watch_at_the_edges
+from lab02_discovery.lookup import test_lookup
+from lab02_discovery.watching import test_watch
+from lab02_discovery.watch_edges import test_watch_at_the_edges

@@ -158,7 +158,10 @@ def _looks_now_and_then(module: Beside, proxy: RecordingProxy) -> None:
         f"let stay_registered(every={EVERY}) run for {QUIET:g} s while nothing happens",
         expected=f"about {QUIET / EVERY:g} looks, on_look() after each",
         saw=f"{requests} requests to Consul, on_look() called {more} times",
-        means="`stay_registered` does not call on_look, so the gateway's rules are not kept."
+        means="The loop has ended although `left` is not set. An error, such as that of a Consul that did not"
+        " answer at the start, must go to on_error, and the loop must go on."
+        if not more and not requests
+        else "`stay_registered` does not call on_look, so the gateway's rules are not kept."
         if not more
         else "`stay_registered` does not pause for `every` seconds between two looks, a load for Consul.",
     )

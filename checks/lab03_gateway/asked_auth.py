@@ -93,9 +93,11 @@ def test_auth_is_asked_for_the_user_only(lab: Exercise, rng: Random) -> None:
             did,
             expected=f"X-User-ID {USER} at the service, as auth answered, and no {NOT_TAKEN}",
             saw=f"X-User-ID {reached.get('x-user-id')!r}, {NOT_TAKEN} {reached.get(NOT_TAKEN.lower())!r}",
-            means="`forwardAuth/authResponseHeaders` must name X-User-ID and nothing else: what is named"
-            " there replaces"
-            " the client's header.",
+            means="The user's id was lost. `forwardAuth/authResponseHeaders/0` must be X-User-ID, and the"
+            " middleware that cleans must come before auth in the chain: it empties this header."
+            if not reached.get("x-user-id")
+            else "`forwardAuth/authResponseHeaders` must name X-User-ID and nothing else: what is named there"
+            " replaces the client's header.",
         )
         require(
             reached.get("x-gateway-secret") == SECRET,

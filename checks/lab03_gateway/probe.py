@@ -52,7 +52,9 @@ def replaced(stand_in):
 for line in sys.stdin:
     what, given = json.loads(line)
     try:
-        if what == "under":
+        if what == "constants":
+            answer = [RETRIES, str(MAX_AUTH_ANSWER_BYTES)]
+        elif what == "under":
             answer = under(*given)
         elif what == "publish":
             answer = store.publish(given)
@@ -92,6 +94,11 @@ class Probe:
     def under(self, *paths: str) -> object:
         """The learner's rule for these paths."""
         return self._ask("under", paths, "under() to return")
+
+    def constants(self) -> dict[str, str]:
+        """The values of the constants in the learner's module, by the end of the key that holds them."""
+        retries, most = self._ask("constants", None, "the constants of gateway_rules.py")
+        return {"/retry/attempts": str(retries), "/forwardAuth/maxResponseBodySize": str(most)}
 
     def rule_set(self, routes: Sequence[Route], auth: str = "") -> Any:
         """The learner's keys for the routes, or what was raised, as text."""

@@ -119,6 +119,17 @@ def _unchanged(service: Probe) -> None:
         saw=f"{said}, and {writes} requests that write",
         means="Each service calls `publish` every 2 s. Every write makes Traefik load all its rules again.",
     )
+    lost = next(iter(keys))
+    consul("DELETE", f"/v1/kv/{ROOT}/{lost}")
+    said, found = service.publish(keys), service.store.current()
+    require(
+        said is True and found == keys,
+        "called publish() again with the same keys, after one of them was deleted in KV",
+        expected="True, and the key back in KV",
+        saw=f"{said}; the key is {'back' if lost in found else 'still missing'}",
+        means="`publish` must compare with what is in KV now, `self.current()`, at each call. What it wrote"
+        " before may have been lost since.",
+    )
 
 
 def _neighbours(service: Probe) -> None:

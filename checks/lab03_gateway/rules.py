@@ -110,8 +110,7 @@ def test_broken_rules_are_refused(lab: Exercise, rng: Random) -> None:
                 did,
                 expected="RulesRefused to be raised",
                 saw=said,
-                means="Traefik cannot use this rule set, and one key that it cannot read stops all later"
-                f" changes of all services. {WHERE}",
+                means=_accepted(routes) if said == "accepted" else ANOTHER_ERROR,
             )
             name = f"{service.name}-{routes[0].name.strip()}" if len(routes) == 1 else service.name
             require(
@@ -124,11 +123,28 @@ def test_broken_rules_are_refused(lab: Exercise, rng: Random) -> None:
             )
 
 
+ANOTHER_ERROR = (
+    "The callers of `_validate` catch RulesRefused. Another exception does not tell them"
+    " that the rules are wrong."
+)
 WHERE = (
     "Names, priorities and limits are the work of `_validate`, rules that of `_validate_rule`, which"
     " `_validate`"
     " must call for each route."
 )
+
+
+def _accepted(routes: list[Route]) -> str:
+    """What it means that `_validate` accepts these routes."""
+    harm = "One key that Traefik cannot read stops all later changes of all services."
+    if len(routes) == 1 and routes[0] == Route("a", routes[0].rule, 10):
+        return (
+            "`_validate_rule` accepts a rule that Traefik cannot read, or `_validate` does not"
+            f" call it. {harm}"
+        )
+    if len(routes) > 1:
+        return f"`_validate` must compare the names of all routes, and look at each of them. {harm}"
+    return f"`_validate` accepts a name, a priority, a limit or an empty list that the page excludes. {harm}"
 
 
 def _shown(routes: list[Route]) -> str:

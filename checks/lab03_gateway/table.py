@@ -17,6 +17,7 @@ def test_keys_are_those_of_the_tables(lab: Exercise, rng: Random) -> None:
     with probe(lab, rng) as service:
         public = [replace(route, needs_user=False) for route in good_routes(service.name)]
         everything = Route("all", "Path(`/a`)", 7, limit=(2, 9), add_prefix="/p", served_by="auth")
+        constants = service.constants()
         for case, routes in (
             ("routes of every kind", good_routes(service.name)),
             ("public routes only", public),
@@ -26,6 +27,8 @@ def test_keys_are_those_of_the_tables(lab: Exercise, rng: Random) -> None:
             if isinstance(found, str):
                 refuse_good(found)
             wanted = rule_set(service.name, routes, secret=SECRET, auth_check_url=service.auth)
+            for end, value in constants.items():  # they may have another value in the learner's file
+                wanted |= {key: value for key in wanted if key.endswith(end)}
             _same(case, found, wanted)
         said = service.validates([everything])
         require(

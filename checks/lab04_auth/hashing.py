@@ -69,7 +69,9 @@ def test_hashing_leaves_the_event_loop_free(lab: Exercise) -> None:
             f"called verify() beside the system with {case}",
             expected=wanted,
             saw=found,
-            means="`verify` in passwords.py must be True for exactly one password of a known user.",
+            means="`verify` in passwords.py must be True for exactly one password of a known user,"
+            " and False for an"
+            " unknown user (stored is None), whatever the password is.",
         )
 
 

@@ -168,5 +168,5 @@ def _loaded(module: Beside, what: str, signing: str, public: str, means: str) ->
         saw=f"{said[0]} signs, public holds {' and '.join(said[1]) or 'nothing'}"
         if len(said) == 2
         else f"{said[0]} was raised",
-        means=means,
+        means=LEAKS if said[0] == "PoolTimeout" else means,
     )

@@ -71,7 +71,7 @@ def test_a_learners_way(tmp_path: Path) -> None:
         piece.file.write_bytes(piece.source.read_bytes())
     seen = lab("check", "01", "--seed=7")
     assert "checking 01 A service that can be trusted … (seed 7)" in seen
-    assert "PASS: 26 of 26 checks, 45 of 45 points, your code" in seen
+    assert "PASS: 27 of 27 checks, 46 of 46 points, your code" in seen
     assert "Step 5 Refuse what you do not know: the model\n  PASS, 19 of 19 points, your code" in seen
     assert seen.count("(test_delete)") == 1, "a verdict is shown once"
     assert "your step 1, 2, 3, 4, 5" in " ".join(lab("list").split())
@@ -129,7 +129,7 @@ def test_watch_answers_each_save(tmp_path: Path) -> None:
         watching.send_signal(signal.SIGINT)
         watching.wait(20)
     first, wrong, right = heard.read_text().split("Waiting for a save")[:3]
-    assert first.count("PASS: 26 of 26") == 2
+    assert first.count("PASS: 27 of 27") == 2
     assert "You saved a file during the checks, so they run again." in first
     assert "checking 01 A service that can be trusted step 3 …" in wrong
     assert "test_created_with_location" in wrong
