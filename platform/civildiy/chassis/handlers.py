@@ -35,6 +35,9 @@ log = logging.getLogger(__name__)
 MOST_ERRORS = 20
 """An answer names at most this many errors; a body of a megabyte can hold a hundred thousand."""
 
+ASKED_PATH = "civildiy.asked_path"
+"""The key in the scope of a request that the gateway sends for another one: the path of that other one."""
+
 STATUS: dict[type[DomainError], HTTPStatus] = {
     Unauthorized: HTTPStatus.UNAUTHORIZED,
     Forbidden: HTTPStatus.FORBIDDEN,
@@ -60,7 +63,7 @@ def _answer(
     headers: dict[str, str] | None = None,
 ) -> Response:
     # The gateway adds one of these prefixes to a path that no service serves.
-    path = re.sub(r"^/(unrouted|away/[a-z]+)(?=/)", "", request.scope["path"])
+    path = re.sub(r"^/(unrouted|away/[a-z]+)(?=/)", "", request.scope.get(ASKED_PATH, request.scope["path"]))
     body = problem_body(status, detail, path, errors)
     return Response(body, status.value, headers, MEDIA_TYPE)
 
@@ -105,10 +108,19 @@ def _name(location: Sequence[Any]) -> str:
     return ".".join(parts[1:]) or parts[0]
 
 
+def _message(error: Mapping[str, Any]) -> str:
+    """Return what is wrong, without words that name parts of the validating library."""
+    if error["type"] == "value_error":
+        return str(error["ctx"]["error"])
+    if error["type"] in ("model_attributes_type", "dict_type", "model_type"):
+        return "must be a JSON object, such as {…}"
+    return str(error["msg"])
+
+
 async def _on_validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     errors = [
-        FieldError(field=shortened(_name(e["loc"])), message=shortened(e["msg"], MOST_MESSAGE))
+        FieldError(field=shortened(_name(e["loc"])), message=shortened(_message(e), MOST_MESSAGE))
         for e in error.errors()[:MOST_ERRORS]
     ]
     detail = "; ".join(f"{e.field}: {e.message}" for e in errors[:3])

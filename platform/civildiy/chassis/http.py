@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from civildiy.chassis.discovery.gateway_rules import AWAY
 from civildiy.chassis.errors import FieldError
-from civildiy.chassis.media import Ambiguous, Unsupported, require_json, require_one_meaning
+from civildiy.chassis.media import Malformed, Unsupported, require_i_json, require_json
 from civildiy.chassis.problems import MEDIA_TYPE, problem_body
 from civildiy.chassis.resources import METHODS, Resources
 from civildiy.chassis.text import shortened
@@ -86,8 +86,8 @@ class HttpRules:
             return refusal(scope, status, str(error), headers=error.headers), receive
         messages, body = await _read(receive)
         try:
-            require_one_meaning(body)
-        except Ambiguous as error:
+            require_i_json(body)
+        except Malformed as error:
             return unprocessable(scope, "body", str(error)), receive
 
         async def again() -> Message:
