@@ -195,6 +195,66 @@ def test_deep_json_is_no_500(ada: Person, body: str) -> None:
         assert len(answer.content) < 2000
 
 
+@pytest.mark.parametrize(
+    ("body", "word"),
+    [
+        (b'{"title": "a", "content": "b",}', "line 1, column 31"),
+        (b'{"title": "a"\n"content": 1}', "line 2"),
+        (b" \n", "not valid JSON"), (b"{'title': 'a'}", "not valid JSON"), (b"{}{}", "line 1, column 3"),
+        ('{"title": "é", "content": "b"}'.encode("latin-1"), "byte 11 is 0xe9"),
+        ('{"title": "é", "content": "b"}'.encode("utf-16"), "not UTF-8"),
+        (b'{"title": "\xed\xa0\x80", "content": "b"}', "not UTF-8"),
+        (b'{"title": ' + b"9" * 5000 + b"}", "64 bits"), (b"[" * 9999, "100 levels"),
+        (b'{"title": "a", "content": "b", "tags": ' + b"[" * 900 + b"]" * 900 + b"}", "100 levels"),
+        (b"null", "must be a JSON object"), (b"[]", "must be a JSON object"), (b"1", "must be a JSON object"),
+    ],
+    ids=range(14),
+)  # fmt: skip
+def test_a_body_that_cannot_be_read_is_named(ada: Person, body: bytes, word: str) -> None:
+    for where in ("/api/posts", "/api/profile", "/api/auth/login"):
+        answer = ada.http.post(where, content=body, headers=JSON)
+        refused(answer, 422, word)
+        assert answer.json()["errors"][0]["field"] == "body"
+
+
+def test_a_byte_order_mark_is_ignored(ada: Person) -> None:
+    body = b"\xef\xbb\xbf" + json.dumps(POST).encode()
+    assert ada.http.post("/api/posts", content=body, headers=JSON).status_code == 201
+
+
+def test_a_precondition_is_never_ignored(ada: Person, path: str) -> None:
+    """A client with If-Match must not overwrite what it has not seen."""
+    before = ada.http.get(path).json()
+    for method in ("PUT", "DELETE", "GET"):
+        body = {"json": POST} if method == "PUT" else {}
+        refused(ada.http.request(method, path, headers={"If-Match": '"1"'}, **body), 412, "If-Match")
+    refused(ada.http.put(path, headers={"If-None-Match": "*"}, json=POST), 412, "If-None-Match")
+    assert ada.http.get(path, headers={"If-Match": "*", "If-None-Match": '"x"'}).json() == before
+
+
+def test_a_refusal_names_the_path_that_was_asked_for(anybody: httpx.Client) -> None:
+    """The gateway passes on what auth answered to a request of the gateway's own."""
+    for where in ("/api/profile", "/api/activity-stream/user"):
+        answer = anybody.get(f"{where}?secret=1", headers={"X-Forwarded-Uri": "/forged"})
+        refused(answer, 401)
+        assert answer.json()["instance"] == where
+    long = anybody.get("/api/profile", headers={"Authorization": "Bearer " + "a" * 40_000})
+    assert (long.status_code, long.json()["instance"]) == (431, "/api/profile")
+
+
+@pytest.mark.parametrize("number", ["1_0", "%2B5", "%205", "5.0", "1e1", "%D9%A5", "0x5", "", "%00"])
+@pytest.mark.parametrize("where", ["/api/posts?limit", "/api/posts?user_id", "/api/activity-stream?skip"])
+def test_a_number_has_one_spelling(anybody: httpx.Client, where: str, number: str) -> None:
+    refused(anybody.get(f"{where}={number}"), 422, "must be an integer in decimal digits")
+
+
+def test_a_wrong_id_or_cursor_is_explained(anybody: httpx.Client) -> None:
+    for wrong in ("x", "%00", "A" * 24, "a" * 24 + "%0A"):
+        refused(anybody.get(f"/api/posts/{wrong}"), 422, "must be the id of a post")
+        refused(anybody.get(f"/api/posts?before={wrong}"), 422, "must be the id of a post")
+        refused(anybody.get(f"/api/activity-stream?before={wrong}"), 422, "the `next` of an earlier page")
+
+
 @pytest.mark.parametrize("where", ["/api/posts", "/api/activity-stream"])
 def test_queries(anybody: httpx.Client, where: str) -> None:
     refused(anybody.get(f"{where}?limit=1&limit=2"), 422, "limit")

@@ -1,7 +1,6 @@
 """The HTTP side of auth."""
 
 import logging
-from urllib.parse import unquote
 
 from fastapi import APIRouter, Request, Response, status
 
@@ -9,7 +8,6 @@ from civildiy.auth.schemas import Credentials, KeySet, NewUser, Token, User, Val
 from civildiy.auth.state import Accounts, Service, TokenValidator
 from civildiy.auth.tokens import TokenRefused, issue
 from civildiy.chassis.errors import NotFound, Unauthorized
-from civildiy.chassis.handlers import ASKED_PATH
 from civildiy.chassis.http import UNROUTED
 from civildiy.chassis.identity.caller import USER_HEADER
 from civildiy.chassis.problems import documented
@@ -64,9 +62,6 @@ async def _matches(service: Accounts, password: str, stored: str | None) -> bool
 async def validate(request: Request, validator: TokenValidator) -> Response:
     """Answer the gateway: the X-User-ID header names the user of the token."""
     given = request.headers.getlist("authorization")
-    # The gateway passes a refusal on to its client, who asked for this path and never for /validate.
-    asked, _, _ = request.headers.get("x-forwarded-uri", request.scope["path"]).partition("?")
-    request.scope[ASKED_PATH] = unquote(asked)
     try:
         if len(given) > 1:
             raise TokenRefused("there are two Authorization headers")

@@ -4,7 +4,6 @@ This is the only module that knows which HTTP status belongs to which domain err
 """
 
 import logging
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -24,7 +23,7 @@ from civildiy.chassis.errors import (
     Unauthorized,
     Unavailable,
 )
-from civildiy.chassis.http import not_allowed
+from civildiy.chassis.http import asked_path, not_allowed
 from civildiy.chassis.observability.context import request_id_header
 from civildiy.chassis.problems import MEDIA_TYPE, MOST_MESSAGE, problem_body
 from civildiy.chassis.resources import Resources
@@ -34,9 +33,6 @@ log = logging.getLogger(__name__)
 
 MOST_ERRORS = 20
 """An answer names at most this many errors; a body of a megabyte can hold a hundred thousand."""
-
-ASKED_PATH = "civildiy.asked_path"
-"""The key in the scope of a request that the gateway sends for another one: the path of that other one."""
 
 STATUS: dict[type[DomainError], HTTPStatus] = {
     Unauthorized: HTTPStatus.UNAUTHORIZED,
@@ -62,9 +58,7 @@ def _answer(
     errors: Sequence[FieldError] = (),
     headers: dict[str, str] | None = None,
 ) -> Response:
-    # The gateway adds one of these prefixes to a path that no service serves.
-    path = re.sub(r"^/(unrouted|away/[a-z]+)(?=/)", "", request.scope.get(ASKED_PATH, request.scope["path"]))
-    body = problem_body(status, detail, path, errors)
+    body = problem_body(status, detail, asked_path(request.scope), errors)
     return Response(body, status.value, headers, MEDIA_TYPE)
 
 
@@ -114,6 +108,8 @@ def _message(error: Mapping[str, Any]) -> str:
         return str(error["ctx"]["error"])
     if error["type"] in ("model_attributes_type", "dict_type", "model_type"):
         return "must be a JSON object, such as {…}"
+    if error["type"] == "string_unicode":
+        return "must not hold half a surrogate pair"
     return str(error["msg"])
 
 
