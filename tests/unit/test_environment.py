@@ -50,3 +50,35 @@ def test_lab_starts_whatever_python_is_told(started: str, tmp_path: Path) -> Non
     ran = subprocess.run([*command, "--help"], env=hostile, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "CivilDIY Lab" in ran.stdout
+
+
+@pytest.mark.parametrize("value", ["nonsense", "utf-8:nonsense", "base64", "a\nb"])
+def test_an_encoding_that_python_lacks_is_ignored(value: str) -> None:
+    """Python itself does not start with such a value."""
+    env = dict(os.environ) | {"PYTHONIOENCODING": value, "PYTHONUTF8": "5"}
+    ran = subprocess.run([REPO / "lab", "--help"], env=env, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "Usage: ./lab" in ran.stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("command", ["--help", "endpoints", "no-such-command-but-long-output"])
+def test_output_that_cannot_be_written_is_one_sentence(command: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(
+            [REPO / "lab", command], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert ran.returncode != 0
+    assert "Traceback" not in ran.stderr
+    if command != "no-such-command-but-long-output":  # click prints a wrong command on stderr
+        assert ran.stderr == (
+            "The output cannot be written: No space left on device. Free space, or send it elsewhere.\n"
+        )
+
+
+def test_a_closed_pipe_is_silent() -> None:
+    ran = subprocess.run(
+        f"{REPO / 'lab'} --help | true; {REPO / 'lab'} endpoints | true; {REPO / 'lab'} endpoints >&-",
+        shell=True, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ran.stderr == ""

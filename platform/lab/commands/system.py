@@ -103,19 +103,19 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
         console.print("The system is stopped; its data stays. Delete the data: ./lab reset")
 
     @cli.command()
-    @click.argument("unit", type=click.Choice([*UNITS, "provision", "supervisor"]))
+    @click.argument("unit", metavar="UNIT", type=click.Choice([*UNITS, "provision", "supervisor"]))
     @click.option("-f", "--follow", is_flag=True, help="Print new lines until you press Ctrl-C.")
     def logs(unit: str, follow: bool) -> None:
-        """Print the last lines of a unit's log."""
+        """Print the last lines of a unit's log. UNIT is a name of ./lab status, provision or supervisor."""
         from lab.follow import print_log
 
         sys.stdout.flush()
         sys.exit(print_log(backend.log_command(unit, follow), console))
 
     @cli.command()
-    @click.argument("unit", type=click.Choice(UNITS))
+    @click.argument("unit", metavar="UNIT", type=click.Choice(UNITS))
     def restart(unit: str) -> None:
-        """Restart one unit."""
+        """Restart one unit. UNIT is a name of ./lab status."""
         before = find(backend, unit).pid
         backend.restart(unit)
         deadline = time.monotonic() + RESTART_SECONDS * slow()
