@@ -102,6 +102,16 @@ def test_the_undecodable_key_is_named(bad: str, value: str) -> None:
     assert rules.undecodable([good], errors) == [], "an error of a key that is gone is no finding"
 
 
+def test_a_rule_that_traefik_cannot_use_comes_with_a_command() -> None:
+    def disabled(service: str) -> dict[str, Any]:
+        error = f'the service "{service}@consulcatalog" does not exist'
+        return {"name": f"of {service}@consul", "status": "disabled", "error": [error]}
+
+    known, stray = rules._disabled("routers", [disabled("posts"), disabled("nobody")], "http://c")
+    assert known.remedy.startswith("./lab restart posts")
+    assert stray.remedy == "curl -X DELETE 'http://c/v1/kv/traefik/http/routers/of%20nobody/?recurse=true'"
+
+
 def test_rules_in_force_against_rules_in_kv() -> None:
     told = rules.tree(
         [key("http/routers/a/rule", "R"), key("http/routers/a/entryPoints/0", "web"),
