@@ -51,6 +51,7 @@ def bring_up(home: Home, backend: Backend, console: Console) -> None:
 
 def set_up_again(home: Home, backend: Backend, console: Console) -> bool:
     """Set up the servers again when topics, the replica set or roles are missing. Raises LabError."""
+    from lab.health import topics
     from lab.health.examine import problems
 
     if backend.kind == "inside":
@@ -66,7 +67,9 @@ def set_up_again(home: Home, backend: Backend, console: Console) -> bool:
             f"The servers were set up again, but {left[0].what} is still wrong: {left[0].seen}.\n"
             "Find the cause: ./lab logs provision"
         )
-    console.print("The servers are set up again. Next: ./lab rebuild, which fills the feed from MongoDB.")
+    events_lost = any(finding.what == topics.WHAT for finding in wrong)
+    after = "./lab rebuild, which fills the feed from MongoDB." if events_lost else "./lab status"
+    console.print(f"The servers are set up again. Next: {after}")
     return True
 
 
