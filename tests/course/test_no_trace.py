@@ -40,7 +40,7 @@ def postgresql(database: str, query: str) -> list[str]:
     password = backend.variables()["POSTGRES_SUPERUSER_PASSWORD"]
     info = make_conninfo(host=host, port=port, user="postgres", dbname=database, password=password)
     with psycopg.connect(info) as connection:
-        return sorted(".".join(map(str, row)) for row in connection.execute(query))  # type: ignore[call-overload]
+        return sorted(".".join(map(str, row)) for row in connection.execute(query))
 
 
 def mongodb() -> list[str]:

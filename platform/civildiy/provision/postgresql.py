@@ -9,6 +9,15 @@ from civildiy.chassis.clients import postgres
 SERVICES = ("auth", "profile")
 
 
+RULES: tuple[LiteralString, ...] = (
+    "ALTER DATABASE {0} ALLOW_CONNECTIONS true CONNECTION LIMIT -1",
+    "ALTER DATABASE {0} OWNER TO {0}",
+    "GRANT ALL ON DATABASE {0} TO {0}",
+    "REVOKE ALL ON DATABASE {0} FROM PUBLIC",  # by default every role may connect to a new database
+)
+"""What holds for a database, and what `./lab up` sets again when somebody has changed it."""
+
+
 class Connection(postgres.Connection):
     """A connection with more patience: creating a database copies another one, which takes some time."""
 
@@ -16,7 +25,7 @@ class Connection(postgres.Connection):
 
 
 async def ensure_databases(connection_info: str, passwords: dict[str, str]) -> None:
-    """Create the role and the database of each service, or set the password of an existing role.
+    """Create the role and the database of each service, or set the password and the rules of existing ones.
 
     `connection_info` is the superuser's. Raises psycopg.Error, also when the server is silent.
     """
@@ -26,11 +35,12 @@ async def ensure_databases(connection_info: str, passwords: dict[str, str]) -> N
             known = await _one(connection, "SELECT 1 FROM pg_roles WHERE rolname = %s", service)
             verb = sql.SQL("ALTER" if known else "CREATE")
             password = sql.Literal(passwords[service])
-            await connection.execute(sql.SQL("{} ROLE {} LOGIN PASSWORD {}").format(verb, name, password))
+            role = sql.SQL("{} ROLE {} LOGIN CONNECTION LIMIT -1 PASSWORD {} VALID UNTIL 'infinity'")
+            await connection.execute(role.format(verb, name, password))
             if not await _one(connection, "SELECT 1 FROM pg_database WHERE datname = %s", service):
                 await connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, name))
-            # By default every role may connect to a new database.
-            await connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
+            for rule in RULES:
+                await connection.execute(sql.SQL(rule).format(name))
 
 
 async def _one(connection: Connection, question: LiteralString, value: str) -> object:
