@@ -53,6 +53,38 @@ def test_what_somebody_changed_is_reported_and_set_again(
     assert not [finding for finding in databases.look_at_postgresql(backend) if finding.remedy]
 
 
+@pytest.mark.fault
+def test_tables_of_another_role_are_reported_and_given_back(info: str, passwords: dict[str, str]) -> None:
+    own = psycopg.conninfo.make_conninfo(info, dbname="profile")
+    with psycopg.connect(own, autocommit=True) as connection:
+        connection.execute("ALTER TABLE user_profiles OWNER TO postgres")
+        connection.execute("REVOKE ALL ON user_profiles FROM profile")
+    try:
+        (wrong,) = [finding for finding in databases.look_at_postgresql(backend) if finding.remedy]
+        assert "profile may not read and change its table user_profiles" in wrong.seen
+        assert wrong.again
+    finally:
+        asyncio.run(ensure_databases(info, passwords))
+    assert not [finding for finding in databases.look_at_postgresql(backend) if finding.remedy]
+
+
+@pytest.mark.fault
+def test_a_missing_table_is_reported() -> None:
+    """The test gives the table another name for a moment, so that no account is lost."""
+    own = psycopg.conninfo.make_conninfo(
+        "", host=ENDPOINTS["postgresql"].split(":")[0], port=ENDPOINTS["postgresql"].split(":")[1],
+        user="profile", dbname="profile", password=backend.variables()["PROFILE_DB_PASSWORD"],
+    )  # fmt: skip
+    with psycopg.connect(own, autocommit=True) as connection:
+        connection.execute("ALTER TABLE user_profiles RENAME TO for_a_moment")
+        try:
+            (wrong,) = [finding for finding in databases.look_at_postgresql(backend) if finding.remedy]
+        finally:
+            connection.execute("ALTER TABLE for_a_moment RENAME TO user_profiles")
+    assert "profile has no table user_profiles" in wrong.seen
+    assert wrong.remedy.startswith("./lab restart profile")
+
+
 def test_a_silent_postgresql_is_given_up_on(
     info: str, passwords: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from typing import LiteralString
 
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 from civildiy.chassis.clients import postgres
 
@@ -41,6 +42,18 @@ async def ensure_databases(connection_info: str, passwords: dict[str, str]) -> N
                 await connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, name))
             for rule in RULES:
                 await connection.execute(sql.SQL(rule).format(name))
+    for service in SERVICES:
+        await _own_tables(make_conninfo(connection_info, dbname=service), service)
+
+
+async def _own_tables(connection_info: str, service: str) -> None:
+    """Give the tables of a database to its service, which cannot start with tables of another role."""
+    foreign = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tableowner <> %s"
+    async with await Connection.connect(connection_info, autocommit=True) as connection:
+        cursor = await connection.execute(foreign, (service,))
+        for (table,) in await cursor.fetchall():
+            statement = sql.SQL("ALTER TABLE public.{} OWNER TO {}")
+            await connection.execute(statement.format(sql.Identifier(table), sql.Identifier(service)))
 
 
 async def _one(connection: Connection, question: LiteralString, value: str) -> object:
