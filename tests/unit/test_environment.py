@@ -1,6 +1,7 @@
 """What a user has set for other programs reaches no check, and no PYTHON variable reaches ./lab."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -82,3 +83,18 @@ def test_a_closed_pipe_is_silent() -> None:
         shell=True, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert ran.stderr == ""
+
+
+@pytest.mark.parametrize("module", ["lab.errors", "lab.backends.protocol"])
+def test_ctrl_c_while_modules_are_imported_shows_no_traceback(module: str) -> None:
+    command = [sys.executable, "-P", "-X", "importtime", "-m", "lab", "logs", "-f", "posts"]
+    env = dict(os.environ) | {"PYTHONPATH": str(REPO / "platform")}
+    ran = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    assert ran.stderr is not None
+    for line in ran.stderr:  # one for each module that has been imported
+        if line.endswith(f" {module}\n"):
+            break
+    ran.send_signal(signal.SIGINT)
+    _, rest = ran.communicate(timeout=60)
+    assert ran.returncode == -signal.SIGINT
+    assert "Traceback" not in rest
