@@ -14,7 +14,7 @@ from grading.plugin import check
 from grading.system import backend, eventually, second_instance
 
 from lab.course.exercise import Exercise
-from lab.probes.instances import answered
+from lab.probes.instances import answered, deregistered_afterwards
 from lab03_gateway.posts import GATEWAY, POSTS
 from lab03_gateway.probe import live_probe
 
@@ -96,7 +96,7 @@ def test_limit_where_it_belongs(lab: Exercise, rng: Random) -> None:
 def test_two_instances_share_and_one_may_die() -> None:
     """Two instances share the load; killing one loses at most the requests in flight"""
     workers = 4
-    with second_instance("posts") as second:
+    with deregistered_afterwards(backend, "posts-2"), second_instance("posts") as second:
         eventually(
             lambda: ask(20)["200"] and answered(backend, second, POSTS) >= 5,
             within=15,
@@ -106,7 +106,7 @@ def test_two_instances_share_and_one_may_die() -> None:
         )
         with ThreadPoolExecutor(workers) as pool:
             running = [pool.submit(ask, 60) for _ in range(workers)]
-            backend.signal("posts-2", signal.SIGKILL)
+            backend.signal(second, signal.SIGKILL)
             seen = sum((future.result() for future in running), Counter[str]())
         lost = Counter({what: number for what, number in seen.items() if what != "200"})
         require(

@@ -1,10 +1,16 @@
 """Start the command line: ./lab runs `python -m lab`."""
 
+import signal
 import sys
 
-from lab import environment
-from lab.errors import LabError
-from lab.text import never_refuse, visible
+# The imports take a second or more. Until they are done, Ctrl-C ends the process without a traceback.
+HANDLER = signal.getsignal(signal.SIGINT)
+if HANDLER is signal.default_int_handler:  # a shell starts background jobs with SIGINT ignored
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+from lab import environment  # noqa: E402
+from lab.errors import LabError  # noqa: E402
+from lab.text import never_refuse, visible  # noqa: E402
 
 never_refuse()
 environment.forget_python()
@@ -15,4 +21,5 @@ except LabError as error:  # importing lab.cli chooses the backend, which may fa
 except OSError as error:
     sys.exit(visible(f"{error.filename or 'A file'} cannot be used: {error.strerror or error}."))
 
+signal.signal(signal.SIGINT, HANDLER)
 main()

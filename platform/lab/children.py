@@ -3,9 +3,29 @@
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+
+@contextmanager
+def _ended_like_ctrl_c() -> Iterator[None]:
+    """Raise KeyboardInterrupt on SIGTERM, and on SIGHUP, which a closed terminal sends.
+
+    Both would end this process at once, and its child would go on without anybody who reads its output.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is signal.SIG_DFL]
+    try:
+        for number in numbers:
+            signal.signal(number, signal.default_int_handler)
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def run_to_its_end(
@@ -27,13 +47,15 @@ def run_to_its_end(
         stdout=subprocess.PIPE if kept else None, stderr=subprocess.STDOUT if kept else None,
     )  # fmt: skip
     try:
-        output, _ = child.communicate()
+        with _ended_like_ctrl_c():
+            output, _ = child.communicate()
     except KeyboardInterrupt:
         if kept:
             with suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGINT)
         try:
-            interrupted()
+            with suppress(OSError):  # after SIGHUP there is no terminal to print on
+                interrupted()
             child.communicate()
         except KeyboardInterrupt:
             if kept:

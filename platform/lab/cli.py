@@ -17,7 +17,7 @@ from lab.commands.system import bring_up
 from lab.failures import sentence
 from lab.home import Home
 from lab.probes.readiness import slow
-from lab.terminal import Console
+from lab.terminal import Console, flush_output, output_failed
 
 __all__ = ["backend", "bring_up", "cli", "console", "home", "main"]
 
@@ -48,8 +48,13 @@ site.register(cli, console)
 def main() -> None:
     """Run a command. An error is printed as a sentence that says what to do, never as a traceback."""
     try:
-        slow()  # a wrong LAB_SLOW is reported before anything begins
-        cli()
-    except Exception as error:
-        console.print(sentence(error, home), style="bold", soft_wrap=True)
-        sys.exit(1)
+        try:
+            slow()  # a wrong LAB_SLOW is reported before anything begins
+            cli(prog_name="./lab")
+        except Exception as error:
+            console.print(sentence(error, home), style="bold", soft_wrap=True)
+            sys.exit(1)
+        finally:
+            flush_output()
+    except OSError as error:  # the sentence cannot be printed: the output itself fails
+        sys.exit(output_failed(error))

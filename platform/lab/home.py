@@ -23,7 +23,13 @@ class Home:
     @classmethod
     def from_environment(cls) -> "Home":
         """Return this user's home for the lab. Raises LabError for a path that the servers cannot use."""
-        root = Path(os.environ.get("LAB_HOME") or _cache() / "civildiy-lab").absolute()
+        named = os.environ.get("LAB_HOME", "")
+        if named and not Path(named).is_absolute():
+            raise LabError(
+                f"LAB_HOME is {visible(named)}. It must begin with /: a relative path is another folder for"
+                f" each folder in which you call ./lab.\nSet the whole path: LAB_HOME={_whole(named)}"
+            )
+        root = Path(named or _cache() / "civildiy-lab")
         refuse_path("LAB_HOME", root)
         return cls(root)
 
@@ -73,8 +79,9 @@ class Home:
 
 def _cache() -> Path:
     """Return this user's cache folder. Raises LabError when the user has no home folder."""
-    if cache := os.environ.get("XDG_CACHE_HOME"):
-        return Path(cache)
+    # The XDG Base Directory Specification tells programs to ignore a relative path.
+    if (cache := Path(os.environ.get("XDG_CACHE_HOME", ""))).is_absolute():
+        return cache
     try:
         return Path.home() / ".cache"
     except RuntimeError:
@@ -82,6 +89,14 @@ def _cache() -> Path:
             f"User {os.getuid()} has no home folder, so ./lab does not know where to keep its files."
             "\nName a folder: LAB_HOME=FOLDER ./lab …"
         ) from None
+
+
+def _whole(named: str) -> str:
+    """Return the absolute path that the user probably meant."""
+    try:
+        return visible(Path(named).expanduser().absolute())
+    except (OSError, RuntimeError):  # no home folder, or the current folder is deleted
+        return "/FOLDER"
 
 
 def refuse_path(what: str, path: Path) -> None:

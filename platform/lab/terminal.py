@@ -4,9 +4,12 @@ Markup, emoji codes and highlighting are off, because most of the printed text c
 A text of ./lab itself that should stand out gets a `style`.
 """
 
+import errno
 import os
 import re
+import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from rich.cells import cell_len
@@ -46,6 +49,26 @@ class Console(RichConsole):
         for segment in super().render(renderable, options):
             shown = segment if segment.control else Segment(visible(segment.text), segment.style)
             yield shown
+
+
+def flush_output() -> None:
+    """Write what Python still holds back. Raises OSError, which Python would print as a traceback later."""
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def output_failed(error: OSError) -> int:
+    """Report on stderr that stdout cannot be written, and return the exit code.
+
+    A closed pipe, as behind `| head`, is no fault of the user's, so nothing is printed about it.
+    """
+    with suppress(OSError, ValueError):  # what is still held back is lost; Python would try it once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    if error.errno != errno.EPIPE:
+        why = error.strerror or str(error)
+        with suppress(OSError):
+            os.write(2, f"The output cannot be written: {why}. Free space, or send it elsewhere.\n".encode())
+    return 1
 
 
 def _ignore_impossible_size() -> None:

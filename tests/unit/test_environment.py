@@ -1,6 +1,7 @@
 """What a user has set for other programs reaches no check, and no PYTHON variable reaches ./lab."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -50,3 +51,50 @@ def test_lab_starts_whatever_python_is_told(started: str, tmp_path: Path) -> Non
     ran = subprocess.run([*command, "--help"], env=hostile, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "CivilDIY Lab" in ran.stdout
+
+
+@pytest.mark.parametrize("value", ["nonsense", "utf-8:nonsense", "base64", "a\nb"])
+def test_an_encoding_that_python_lacks_is_ignored(value: str) -> None:
+    """Python itself does not start with such a value."""
+    env = dict(os.environ) | {"PYTHONIOENCODING": value, "PYTHONUTF8": "5"}
+    ran = subprocess.run([REPO / "lab", "--help"], env=env, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "Usage: ./lab" in ran.stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("command", ["--help", "endpoints", "no-such-command-but-long-output"])
+def test_output_that_cannot_be_written_is_one_sentence(command: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(
+            [REPO / "lab", command], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert ran.returncode != 0
+    assert "Traceback" not in ran.stderr
+    if command != "no-such-command-but-long-output":  # click prints a wrong command on stderr
+        assert ran.stderr == (
+            "The output cannot be written: No space left on device. Free space, or send it elsewhere.\n"
+        )
+
+
+def test_a_closed_pipe_is_silent() -> None:
+    ran = subprocess.run(
+        f"{REPO / 'lab'} --help | true; {REPO / 'lab'} endpoints | true; {REPO / 'lab'} endpoints >&-",
+        shell=True, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ran.stderr == ""
+
+
+@pytest.mark.parametrize("module", ["lab.errors", "lab.backends.protocol"])
+def test_ctrl_c_while_modules_are_imported_shows_no_traceback(module: str) -> None:
+    command = [sys.executable, "-P", "-X", "importtime", "-m", "lab", "logs", "-f", "posts"]
+    env = dict(os.environ) | {"PYTHONPATH": str(REPO / "platform")}
+    ran = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    assert ran.stderr is not None
+    for line in ran.stderr:  # one for each module that has been imported
+        if line.endswith(f" {module}\n"):
+            break
+    ran.send_signal(signal.SIGINT)
+    _, rest = ran.communicate(timeout=60)
+    assert ran.returncode == -signal.SIGINT
+    assert "Traceback" not in rest

@@ -55,8 +55,29 @@ def test_maintenance_and_failing_checks() -> None:
     found = [*catalog._maintenance("http://c", both)]
     assert "the node lab is in maintenance mode ([red]x)" in seen(found)
     assert "/v1/agent/service/maintenance/a%20b?enable=false" in found[1].remedy
-    assert [*catalog._failing(both)] == []
-    assert "\x1b" not in seen(catalog._failing([check("service:auth", "critical", "auth")]))
+    assert [*catalog._failing("http://c", both)] == []
+    assert "\x1b" not in seen(catalog._failing("http://c", [check("service:auth", "critical", "auth")]))
+
+
+def test_an_entry_that_no_unit_owns_is_deregistered() -> None:
+    entries = {
+        "posts-10.0.0.3": {"Address": "10.0.0.3"},  # a unit under its own id
+        "learners-id": {"Address": "10.0.0.3"},  # the same unit under an id that a learner chose
+        "posts-10.0.0.9": {"Address": "10.0.0.9"},  # a second instance, killed
+        "a/b": {"Address": ""},
+    }
+    ownerless = catalog.nobodys(entries, {"posts-10.0.0.3"}, {"10.0.0.3"})
+    assert ownerless == {"posts-10.0.0.9", "a/b"}
+    failing = [
+        {"CheckID": f"service:{id}", "Status": "critical", "ServiceID": id, "ServiceName": "posts",
+         "Node": "lab", "Notes": "", "Output": "refused"}
+        for id in entries
+    ]  # fmt: skip
+    first, second, third, fourth = catalog._failing("http://c", failing, ownerless)
+    assert first.remedy == second.remedy == "./lab logs posts, ./lab restart posts"
+    assert third.remedy == "curl -X PUT 'http://c/v1/agent/service/deregister/posts-10.0.0.9'"
+    assert "no unit has this id or address" in third.seen
+    assert fourth.remedy.endswith("/deregister/a%2Fb'")
 
 
 LOG = r"""
@@ -79,6 +100,16 @@ def test_the_undecodable_key_is_named(bad: str, value: str) -> None:
     good = key("http/routers/a/rule", "Path(`/`)")
     assert [found for found, _ in rules.undecodable([good, key(bad, value)], errors)] == [f"traefik/{bad}"]
     assert rules.undecodable([good], errors) == [], "an error of a key that is gone is no finding"
+
+
+def test_a_rule_that_traefik_cannot_use_comes_with_a_command() -> None:
+    def disabled(service: str) -> dict[str, Any]:
+        error = f'the service "{service}@consulcatalog" does not exist'
+        return {"name": f"of {service}@consul", "status": "disabled", "error": [error]}
+
+    known, stray = rules._disabled("routers", [disabled("posts"), disabled("nobody")], "http://c")
+    assert known.remedy.startswith("./lab restart posts")
+    assert stray.remedy == "curl -X DELETE 'http://c/v1/kv/traefik/http/routers/of%20nobody/?recurse=true'"
 
 
 def test_rules_in_force_against_rules_in_kv() -> None:

@@ -3,6 +3,8 @@
 import io
 import os
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 from threading import Thread
@@ -13,7 +15,7 @@ from lab.backends.native import guards
 from lab.backends.native.guards import one_at_a_time, refuse_full_disk
 from lab.backends.native.supervisor import LONGEST_SOCKET, Supervisor
 from lab.errors import LabError
-from lab.home import Home
+from lab.home import PLATFORM, Home
 from lab.progress import Progress
 from lab.terminal import Console
 
@@ -43,6 +45,23 @@ def test_a_place_that_is_too_long_for_a_socket(tmp_path: Path) -> None:
     home = made(tmp_path / ("x" * LONGEST_SOCKET))
     with pytest.raises(LabError, match="LAB_HOME="):
         Supervisor(home.run / "supervisor.sock").start(Path("/bin/true"), home.run / "config", home)
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "then"),
+    [(64, 5000, 4096), (64, 2000, 2000), (4500, 5000, 4500), (64, 512, None)],
+)
+def test_a_low_limit_of_open_files(soft: int, hard: int, then: int | None) -> None:
+    """The limit is raised where the user may do that; otherwise nothing starts."""
+    program = (
+        "import resource; from lab.backends.native.guards import allow_enough_files\n"
+        "try:\n    allow_enough_files()\n    print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])\n"
+        "except Exception as error:\n    print(error)"
+    )
+    command = ["prlimit", f"--nofile={soft}:{hard}", sys.executable, "-c", program]
+    env = dict(os.environ) | {"PYTHONPATH": str(PLATFORM)}
+    said = subprocess.run(command, capture_output=True, text=True, check=True, env=env).stdout
+    assert said.strip() == str(then) if then else "may open at most 512 files; the servers need 1024" in said
 
 
 def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,13 +3,15 @@
 import doctest
 import json
 import logging
+import re
+import time
 from http import HTTPStatus
 
 import pytest
 
 from civildiy.chassis import strings, text
 from civildiy.chassis.errors import FieldError
-from civildiy.chassis.media import Ambiguous, Unsupported, require_json, require_one_meaning
+from civildiy.chassis.media import Malformed, Unsupported, require_i_json, require_json
 from civildiy.chassis.observability.logging import formatter
 from civildiy.chassis.problems import problem_body
 from civildiy.chassis.strings import spellings
@@ -81,16 +83,40 @@ def test_two_types_are_none() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", ["", "{", "[]", "null", '{"a": {"a": 1}}', '[{"a": 1}, {"a": 1}]', "\x00", "[" * 9999]
-)
-def test_what_is_not_ambiguous_passes(body: str) -> None:
-    require_one_meaning(body.encode())
+    "body",
+    ["", "[]", "null", '{"a": {"a": 1}}', '[{"a": 1}, {"a": 1}]', "[" * 100 + "]" * 100, "\ufeff{}",
+     '"' + "[" * 999 + '\\""', "[[],[]" + ",[]" * 200 + "]"],
+)  # fmt: skip
+def test_json_with_one_meaning_passes(body: str) -> None:
+    require_i_json(body.encode())
 
 
-@pytest.mark.parametrize("body", ['{"a":1,"a":1}', '[[{"b":{"a":1,"\\u0061":2}}]]', "NaN", "[Infinity]"])
-def test_what_has_two_meanings(body: str) -> None:
-    with pytest.raises(Ambiguous):
-        require_one_meaning(body.encode())
+@pytest.mark.parametrize(
+    ("body", "word"),
+    [
+        ('{"a":1,"a":1}', "'a' stands twice"), ('[[{"b":{"a":1,"\\u0061":2}}]]', "'a' stands twice"),
+        ("NaN", "NaN"), ("[Infinity]", "Infinity"), ("{", "line 1, column 2"), ("\x00", "not valid JSON"),
+        (" \n", "not valid JSON"), ('{"a": 1,\n"b" 2}', "line 2, column 5"), ("9" * 5000, "64 bits"),
+        ("[" * 101 + "]" * 101, "100 levels"), ("[" * 9999, "100 levels"), ('{"a":' * 9999, "100 levels"),
+    ],
+)  # fmt: skip
+def test_malformed_json_is_named(body: str, word: str) -> None:
+    with pytest.raises(Malformed, match=re.escape(word)) as caught:
+        require_i_json(body.encode())
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "utf-16-le", "utf-32"])
+def test_another_encoding_is_named(encoding: str) -> None:
+    with pytest.raises(Malformed, match=r"not UTF-8|not valid JSON"):
+        require_i_json('{"a": "é"}'.encode(encoding))
+
+
+def test_brackets_are_counted_in_linear_time() -> None:
+    began = time.process_time()
+    with pytest.raises(Malformed):
+        require_i_json(b'"' + b'\\"' * 400_000 + b"[" * 101)
+    assert time.process_time() - began < 2
 
 
 @pytest.mark.parametrize(

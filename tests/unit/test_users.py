@@ -59,6 +59,22 @@ def test_paths_that_servers_cut(place: str, monkeypatch: pytest.MonkeyPatch) -> 
     assert "\x1b" not in str(said.value)
 
 
+@pytest.mark.parametrize("place", ["folder", "./x", "../x", "~/x", "~nobody-at-all/x", "\x1b[1m"])
+def test_a_relative_home_is_refused(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would name another folder for each current folder: a running system would seem to be down."""
+    monkeypatch.setenv("LAB_HOME", place)
+    with pytest.raises(LabError, match="must begin with /") as said:
+        Home.from_environment()
+    assert "LAB_HOME=/" in str(said.value)
+    assert "\x1b" not in str(said.value)
+
+
+def test_a_relative_cache_folder_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LAB_HOME", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", "cache")
+    assert Home.from_environment().root == Path.home() / ".cache" / "civildiy-lab"
+
+
 def test_paths_with_spaces_and_accents(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAB_HOME", "/tmp/mes données, 東京".replace(",", ""))
     assert Home.from_environment().root.name == "mes données 東京"

@@ -4,10 +4,16 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from civildiy.chassis.strings import email_address, of_length, opaque, refuse_controls
+from civildiy.chassis.strings import Formed, email_address, of_length, opaque, refuse_controls
 from civildiy.chassis.text import storable_text
 
-Username = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{2,29}$")]
+Username = Annotated[
+    str,
+    Formed(
+        "[A-Za-z0-9][A-Za-z0-9_.-]{2,29}",
+        "3 to 30 of the characters A-Z, a-z, 0-9 and `._-`, and begin with a letter or digit",
+    ),
+]
 LONGEST_TYPED = 512
 """In characters as typed: decomposed, each of the 128 characters of a password may take several."""
 Email = Annotated[

@@ -4,7 +4,6 @@ This is the only module that knows which HTTP status belongs to which domain err
 """
 
 import logging
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -24,7 +23,7 @@ from civildiy.chassis.errors import (
     Unauthorized,
     Unavailable,
 )
-from civildiy.chassis.http import not_allowed
+from civildiy.chassis.http import asked_path, not_allowed
 from civildiy.chassis.observability.context import request_id_header
 from civildiy.chassis.problems import MEDIA_TYPE, MOST_MESSAGE, problem_body
 from civildiy.chassis.resources import Resources
@@ -59,9 +58,7 @@ def _answer(
     errors: Sequence[FieldError] = (),
     headers: dict[str, str] | None = None,
 ) -> Response:
-    # The gateway adds one of these prefixes to a path that no service serves.
-    path = re.sub(r"^/(unrouted|away/[a-z]+)(?=/)", "", request.scope["path"])
-    body = problem_body(status, detail, path, errors)
+    body = problem_body(status, detail, asked_path(request.scope), errors)
     return Response(body, status.value, headers, MEDIA_TYPE)
 
 
@@ -105,10 +102,21 @@ def _name(location: Sequence[Any]) -> str:
     return ".".join(parts[1:]) or parts[0]
 
 
+def _message(error: Mapping[str, Any]) -> str:
+    """Return what is wrong, without words that name parts of the validating library."""
+    if error["type"] == "value_error":
+        return str(error["ctx"]["error"])
+    if error["type"] in ("model_attributes_type", "dict_type", "model_type"):
+        return "must be a JSON object, such as {…}"
+    if error["type"] == "string_unicode":
+        return "must not hold half a surrogate pair"
+    return str(error["msg"])
+
+
 async def _on_validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     errors = [
-        FieldError(field=shortened(_name(e["loc"])), message=shortened(e["msg"], MOST_MESSAGE))
+        FieldError(field=shortened(_name(e["loc"])), message=shortened(_message(e), MOST_MESSAGE))
         for e in error.errors()[:MOST_ERRORS]
     ]
     detail = "; ".join(f"{e.field}: {e.message}" for e in errors[:3])

@@ -3,20 +3,22 @@
 - HEAD is GET without the body, and OPTIONS names the methods of a path. A method that the path does not have
   gets 405 and an unknown method gets 501, both with all methods of that path in `Allow`.
 - A body must be JSON (415). A target or a header section that is far too long is refused (414, 431).
+- A request with If-Match changes nothing (412), because no answer has an entity tag.
 - A query names each parameter once, and a JSON object names each member once (422).
 
 Source: RFC 9110, https://www.rfc-editor.org/rfc/rfc9110
 """
 
+import re
 from http import HTTPStatus
-from urllib.parse import unquote_plus
+from urllib.parse import unquote, unquote_plus
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from civildiy.chassis.discovery.gateway_rules import AWAY
 from civildiy.chassis.errors import FieldError
-from civildiy.chassis.media import Ambiguous, Unsupported, require_json, require_one_meaning
+from civildiy.chassis.media import Malformed, Unsupported, require_i_json, require_json
 from civildiy.chassis.problems import MEDIA_TYPE, problem_body
 from civildiy.chassis.resources import METHODS, Resources
 from civildiy.chassis.text import shortened
@@ -26,6 +28,9 @@ MAX_TARGET_BYTES = 8 * 1024
 MAX_HEADER_BYTES = 32 * 1024
 UNROUTED = "/unrouted"
 """The gateway adds this prefix to a path that no rule matches."""
+
+FORWARD_AUTH = "/api/auth/validate"
+"""The path at which the gateway asks auth about the token of a request."""
 
 _GATEWAYS_OWN = (UNROUTED, AWAY + "/")
 _WITH_BODY = ("POST", "PUT", "PATCH")
@@ -45,6 +50,8 @@ class HttpRules:
             return
         method: str = scope["method"]
         answer = _too_long(scope) or _twice(scope)
+        if answer is None and self._resources.methods(scope["path"]) is not None:
+            answer = _precondition(scope)
         if answer is None and method not in ("GET", "HEAD"):
             if scope["path"].startswith(_GATEWAYS_OWN):
                 scope = {**scope, "method": "GET"}  # the answer is the same for every method
@@ -86,8 +93,8 @@ class HttpRules:
             return refusal(scope, status, str(error), headers=error.headers), receive
         messages, body = await _read(receive)
         try:
-            require_one_meaning(body)
-        except Ambiguous as error:
+            require_i_json(body)
+        except Malformed as error:
             return unprocessable(scope, "body", str(error)), receive
 
         async def again() -> Message:
@@ -110,6 +117,20 @@ class HttpRules:
             scope.update({name: asked[name] for name in ("route", "endpoint") if name in asked})
 
 
+def asked_path(scope: Scope) -> str:
+    """Return the path that the client asked for, which differs from the path that the gateway sent.
+
+    The gateway adds a prefix to a path that no service serves. Before it passes on a protected request, it
+    sends one of its own to auth, and a refusal of this one is the client's answer.
+    """
+    path: str = re.sub(r"^/(unrouted|away/[a-z]+)(?=/)", "", scope["path"])
+    if path == FORWARD_AUTH:
+        for name, value in scope["headers"]:
+            if name == b"x-forwarded-uri":
+                return unquote(value.decode("latin-1").partition("?")[0])
+    return path
+
+
 def not_allowed(method: str, path: str, allow: str) -> str:
     """Return the sentence of a 405 or 501."""
     return f"{shortened(path)} does not answer {shortened(method, 20)}; it answers {allow}."
@@ -123,7 +144,7 @@ def refusal(
     headers: dict[str, str] | None = None,
 ) -> Response:
     """Return a problem+json answer, without any route."""
-    return Response(problem_body(status, detail, scope["path"], errors), status, headers, MEDIA_TYPE)
+    return Response(problem_body(status, detail, asked_path(scope), errors), status, headers, MEDIA_TYPE)
 
 
 def unprocessable(scope: Scope, field: str, message: str) -> Response:
@@ -141,6 +162,25 @@ def _too_long(scope: Scope) -> Response | None:
         detail = f"All headers together may have {MAX_HEADER_BYTES} bytes. Send fewer or shorter ones."
         return refusal(scope, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, detail)
     return None
+
+
+def _precondition(scope: Scope) -> Response | None:
+    """Return 412 for a precondition that cannot hold: no answer carries an entity tag.
+
+    A client sends If-Match so that it does not overwrite the change of another one. A server that ignored the
+    header would do exactly that (RFC 9110, section 13.2.1).
+    """
+    headers = dict(scope["headers"])
+    tags = headers.get(b"if-match", b"*")
+    creates = headers.get(b"if-none-match") == b"*" and scope["method"] in ("PUT", "PATCH", "DELETE")
+    if tags.strip() == b"*" and not creates:
+        return None
+    name = "If-None-Match: *" if creates else "If-Match"
+    detail = (
+        f"This API gives no entity tags, so `{name}` cannot be fulfilled, and nothing was changed."
+        " Send the request without this header."
+    )
+    return refusal(scope, HTTPStatus.PRECONDITION_FAILED, detail)
 
 
 def _twice(scope: Scope) -> Response | None:

@@ -14,6 +14,11 @@ from civildiy.chassis.text import shortened
 Headers = Iterable[tuple[bytes, bytes]]
 
 _JSON = re.compile(r"application/(json|[a-z0-9!#$&^_.+-]+\+json)", re.ASCII)
+_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+"?|[][{}]', re.DOTALL)
+"""A string, in which brackets have no meaning, or a bracket. A string without an end goes to the end of the
+text: if it did not match, each later quotation mark would read the rest of the text again."""
+MOST_LEVELS = 100
+"""No body of the API needs more than a few levels, and a parser fails at about a thousand."""
 EXPECTED = "Send the body as JSON, with the header `Content-Type: application/json`"
 
 
@@ -25,8 +30,8 @@ class Unsupported(Exception):
         self.headers = {header: value}
 
 
-class Ambiguous(ValueError):
-    """The body is not I-JSON: it has two meanings, or it holds a value that JSON does not have."""
+class Malformed(ValueError):
+    """The body is not I-JSON: it cannot be read, has two meanings, or holds a value that JSON lacks."""
 
 
 def require_json(headers: Headers) -> None:
@@ -53,26 +58,51 @@ def require_json(headers: Headers) -> None:
         raise Unsupported(f"{EXPECTED}; {was}.", "Accept", "application/json")
 
 
-def require_one_meaning(body: bytes) -> None:
-    """Raise Ambiguous for JSON in which an object has a name twice, and for NaN and Infinity.
+def require_i_json(body: bytes) -> None:
+    """Raise Malformed for a body that is not a JSON text in UTF-8 with one meaning; an empty body passes.
 
-    A body that is not JSON at all passes: the framework parses it next, and its error names the position.
+    Everything that passes can also be read by the framework, which parses the body next.
     """
-    try:
-        json.loads(body, object_pairs_hook=_members, parse_constant=_constant)
-    except Ambiguous:
-        raise
-    except (ValueError, RecursionError):
+    if not body:
         return
+    try:
+        text = body.decode().removeprefix("\ufeff")  # RFC 8259 lets a reader ignore a byte order mark
+    except UnicodeDecodeError as error:
+        raise Malformed(
+            f"is not UTF-8: byte {error.start} is 0x{body[error.start]:02x}; encode the JSON in UTF-8"
+        ) from error
+    if _nested(text):
+        raise Malformed(f"is nested deeper than {MOST_LEVELS} levels; send a flatter value")
+    try:
+        json.loads(text, object_pairs_hook=_members, parse_constant=_constant)
+    except Malformed:
+        raise
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise Malformed(f"is not valid JSON ({shortened(error.msg)}: {where}); correct it there") from error
+    except ValueError as error:  # Python reads integers of 4,300 digits at most
+        raise Malformed("holds an integer of thousands of digits; send one of at most 64 bits") from error
+
+
+def _nested(text: str) -> bool:
+    """Return whether arrays and objects are nested deeper than MOST_LEVELS."""
+    if text.count("[") + text.count("{") <= MOST_LEVELS:
+        return False
+    level = 0
+    for found in _BRACKET.finditer(text):
+        level += {"[": 1, "{": 1, "]": -1, "}": -1}.get(found[0], 0)
+        if level > MOST_LEVELS:
+            return True
+    return False
 
 
 def _members(pairs: Sequence[tuple[str, Any]]) -> None:
     names = set()
     for name, _ in pairs:
         if name in names:
-            raise Ambiguous(f"the name {shortened(name)!r} stands twice in one object; send it once")
+            raise Malformed(f"the name {shortened(name)!r} stands twice in one object; send it once")
         names.add(name)
 
 
 def _constant(name: str) -> None:
-    raise Ambiguous(f"{name} is not a JSON number; send null or a finite number")
+    raise Malformed(f"{name} is not a JSON number; send null or a finite number")

@@ -5,13 +5,23 @@ Linux keyboards differ in that. `docs/http.md` lists the rule for each string.
 Sources: RFC 8264 and RFC 8265 (PRECIS: usernames and passwords), NIST SP 800-63B, section 5.1.1.2.
 """
 
+import re
 import unicodedata
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from email_validator import EmailNotValidError, validate_email
+from pydantic import BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema
+from pydantic_core.core_schema import no_info_after_validator_function
 
 _KEPT = "\u200c\u200d"
 """Zero-width joiners: Persian words and many emoji are written with them (RFC 5892, appendix A)."""
+
+
+_EMOJI_TAGS = frozenset(map(chr, range(0xE0020, 0xE0080)))
+"""Some flags are an emoji followed by these."""
 
 
 def opaque(password: str) -> str:
@@ -35,9 +45,18 @@ def spellings(password: str) -> Sequence[str]:
 
 
 def refuse_controls(value: str) -> str:
-    """Return the text. Raises ValueError for control characters, which nobody types on purpose."""
-    if any(unicodedata.category(character) in ("Cc", "Cs") for character in value):
-        raise ValueError("must not hold control characters, such as a tab or a line end")
+    """Return the text. Raises ValueError for characters that cannot be seen, which nobody types on purpose.
+
+    A zero-width space can come along when a password is pasted. Its owner could never type it again.
+    """
+    for character in value:
+        category = unicodedata.category(character)
+        joins = character in _KEPT or character in _EMOJI_TAGS
+        if category in ("Cc", "Cs") or (category == "Cf" and not joins):
+            raise ValueError(
+                "must not hold control characters or invisible characters,"
+                f" such as a tab or a zero-width space; it holds U+{ord(character):04X}"
+            )
     return value
 
 
@@ -50,6 +69,43 @@ def of_length(least: int, most: int) -> Callable[[str], str]:
         return value
 
     return checked
+
+
+@dataclass(frozen=True)
+class Formed:
+    """The annotation of a string that `pattern` describes in full; `meaning` tells a person what it is.
+
+    The pattern stands in the API's document, where programs read it.
+    """
+
+    pattern: str
+    meaning: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Check the string with `checked`."""
+        return no_info_after_validator_function(self.checked, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Document the pattern."""
+        return handler(schema) | {"pattern": f"^{self.pattern}$"}
+
+    def checked(self, value: str) -> str:
+        """Return `value`. Raises ValueError for another form."""
+        if not re.fullmatch(self.pattern, value, re.ASCII):
+            raise ValueError(f"must be {self.meaning}")
+        return value
+
+
+def _decimal(value: object) -> object:
+    if isinstance(value, str) and not re.fullmatch(r"-?[0-9]+", value):
+        raise ValueError("must be an integer in decimal digits, such as 20")
+    return value
+
+
+Decimal = BeforeValidator(_decimal)
+"""For an integer in a query: Python also reads "1_0", " 5", "5.0" and the digits of other alphabets."""
 
 
 def email_address(value: str) -> str:

@@ -5,7 +5,15 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Cursor = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z_[ -!#-\[\]-~]{1,100}$")]
+from civildiy.chassis.strings import Decimal, Formed
+
+Cursor = Annotated[
+    str,
+    Formed(
+        r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z_[ -!#-\[\]-~]{1,100}",
+        "the `next` of an earlier page, unchanged",
+    ),
+]
 """Time and event id of an entry, joined by '_'."""
 
 
@@ -20,8 +28,8 @@ class PageQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     before: Cursor | None = None
-    limit: Annotated[int, Field(ge=1, le=100)] = 20
-    skip: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    limit: Annotated[int, Field(ge=1, le=100), Decimal] = 20
+    skip: Annotated[int, Field(ge=0, le=1_000_000), Decimal] = 0
 
 
 class Activity(BaseModel):

@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from civildiy.chassis.strings import of_length, tag
+from civildiy.chassis.strings import Decimal, Formed, of_length, tag
 from civildiy.chassis.text import Text, without
 from civildiy.posts.document import ChangedFields, StoredPost
 
@@ -41,7 +41,7 @@ def _written_out(value: object) -> object:
 
 
 Expiry = Annotated[AwareDatetime | None, Field(strict=False), BeforeValidator(_written_out)]
-PostId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{24}$")]
+PostId = Annotated[str, Formed("[0-9a-f]{24}", "the id of a post: 24 of the characters 0-9 and a-f")]
 
 
 class _Input(BaseModel):
@@ -158,7 +158,7 @@ class PageQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    user_id: Annotated[int | None, Field(ge=1, le=2**63 - 1)] = None
+    user_id: Annotated[int | None, Field(ge=1, le=2**63 - 1), Decimal] = None
     before: PostId | None = None
-    limit: Annotated[int, Field(ge=1, le=100)] = 20
-    skip: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    limit: Annotated[int, Field(ge=1, le=100), Decimal] = 20
+    skip: Annotated[int, Field(ge=0, le=1_000_000), Decimal] = 0

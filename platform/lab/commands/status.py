@@ -6,14 +6,13 @@ import time
 import click
 import httpx
 
-from lab import topology
 from lab.backends.protocol import Backend
 from lab.course.whose import print_code
 from lab.home import Home
 from lab.memory import together
 from lab.probes import local_http
+from lab.probes.instances import instance_ids
 from lab.terminal import Console, print_rows
-from lab.topology import SECONDS, UNITS
 
 
 def register(cli: click.Group, home: Home, backend: Backend, console: Console) -> None:
@@ -83,7 +82,7 @@ def consul_health(backend: Backend) -> dict[str, str]:
     # A learner's code may choose another instance id, so the service's name serves as a second key. The
     # platform's ids contain the host, which tells a second instance from the first.
     by_name = {check[key]: check["Status"] for key in ("ServiceName", "ServiceID") for check in checks}
-    ids = {unit: f"{unit.removesuffix(topology.SECOND)}-{backend.host(unit)}" for unit in (*UNITS, *SECONDS)}
+    ids = instance_ids(backend)
     statuses = {unit: by_name.get(name, by_name.get(unit, "")) for unit, name in ids.items()}
     return {unit: status for unit, status in statuses.items() if status}
 

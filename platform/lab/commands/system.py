@@ -51,6 +51,7 @@ def bring_up(home: Home, backend: Backend, console: Console) -> None:
 
 def set_up_again(home: Home, backend: Backend, console: Console) -> bool:
     """Set up the servers again when topics, the replica set or roles are missing. Raises LabError."""
+    from lab.health import topics
     from lab.health.examine import problems
 
     if backend.kind == "inside":
@@ -66,7 +67,9 @@ def set_up_again(home: Home, backend: Backend, console: Console) -> bool:
             f"The servers were set up again, but {left[0].what} is still wrong: {left[0].seen}.\n"
             "Find the cause: ./lab logs provision"
         )
-    console.print("The servers are set up again. Next: ./lab rebuild, which fills the feed from MongoDB.")
+    events_lost = any(finding.what == topics.WHAT for finding in wrong)
+    after = "./lab rebuild, which fills the feed from MongoDB." if events_lost else "./lab status"
+    console.print(f"The servers are set up again. Next: {after}")
     return True
 
 
@@ -103,19 +106,19 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
         console.print("The system is stopped; its data stays. Delete the data: ./lab reset")
 
     @cli.command()
-    @click.argument("unit", type=click.Choice([*UNITS, "provision", "supervisor"]))
+    @click.argument("unit", metavar="UNIT", type=click.Choice([*UNITS, "provision", "supervisor"]))
     @click.option("-f", "--follow", is_flag=True, help="Print new lines until you press Ctrl-C.")
     def logs(unit: str, follow: bool) -> None:
-        """Print the last lines of a unit's log."""
+        """Print the last lines of a unit's log. UNIT is a name of ./lab status, provision or supervisor."""
         from lab.follow import print_log
 
         sys.stdout.flush()
         sys.exit(print_log(backend.log_command(unit, follow), console))
 
     @cli.command()
-    @click.argument("unit", type=click.Choice(UNITS))
+    @click.argument("unit", metavar="UNIT", type=click.Choice(UNITS))
     def restart(unit: str) -> None:
-        """Restart one unit."""
+        """Restart one unit. UNIT is a name of ./lab status."""
         before = find(backend, unit).pid
         backend.restart(unit)
         deadline = time.monotonic() + RESTART_SECONDS * slow()

@@ -1,12 +1,14 @@
 """Consul's catalog: maintenance mode, failing checks, services that are missing."""
 
 import re
+from collections.abc import Collection, Mapping
 from typing import Any
 from urllib.parse import quote
 
 from lab.backends.protocol import Backend
 from lab.health.finding import SECONDS, Finding, Findings
 from lab.probes import local_http
+from lab.probes.instances import instance_ids
 from lab.probes.readiness import slow
 from lab.text import shortened
 from lab.topology import PATHS
@@ -21,7 +23,14 @@ def look(backend: Backend) -> Findings:
     consul = backend.endpoints()["consul"]
     url = f"{consul}/v1/health/state/any"
     checks: list[dict[str, Any]] = local_http.get(url, timeout=SECONDS * slow()).raise_for_status().json()
-    trouble = [*_maintenance(consul, checks), *_failing(checks)]
+    url = f"{consul}/v1/agent/services"
+    entries: dict[str, dict[str, Any]] = (
+        local_http.get(url, timeout=SECONDS * slow()).raise_for_status().json()
+    )
+    ids = instance_ids(backend)
+    expected = [unit.name for unit in backend.units() if unit.name in ids]
+    ownerless = nobodys(entries, {ids[name] for name in expected}, {backend.host(name) for name in expected})
+    trouble = [*_maintenance(consul, checks), *_failing(consul, checks, ownerless)]
     yield from trouble
     listed = {check["ServiceName"] for check in checks}
     missing = [service for service in PATHS if service not in listed]
@@ -46,7 +55,18 @@ def _maintenance(consul: str, checks: list[dict[str, Any]]) -> Findings:
             yield Finding(WHAT, seen, f"curl -X PUT '{url}'")
 
 
-def _failing(checks: list[dict[str, Any]]) -> Findings:
+def nobodys(
+    entries: Mapping[str, Mapping[str, Any]], ids: Collection[str], hosts: Collection[str]
+) -> set[str]:
+    """Return the ids of the entries that have neither the id nor the address of an instance that should run.
+
+    `entries`: Consul's services by id. A learner's code may register a unit under another id, so its address
+    counts, too.
+    """
+    return {id for id, entry in entries.items() if id not in ids and entry["Address"] not in hosts}
+
+
+def _failing(consul: str, checks: list[dict[str, Any]], ownerless: Collection[str] = ()) -> Findings:
     for check in checks:
         in_maintenance = check["CheckID"].startswith((NODE, SERVICE))
         if check["Status"] != "passing" and not in_maintenance:
@@ -54,5 +74,9 @@ def _failing(checks: list[dict[str, Any]]) -> Findings:
             unit = check["ServiceName"]
             output = re.sub(r"^HTTP GET ", "GET ", check["Output"])
             seen = f"{shortened(instance)} is {check['Status']}: {shortened(output, 120) or 'no output'}"
-            look_at = f"./lab logs {unit}, ./lab restart {unit}" if unit in PATHS else "./lab logs consul"
-            yield Finding(WHAT, seen, look_at)
+            remedy = f"./lab logs {unit}, ./lab restart {unit}" if unit in PATHS else "./lab logs consul"
+            if check["ServiceID"] in ownerless:
+                seen += "; no unit has this id or address, so its process ended without deregistering"
+                url = f"{consul}/v1/agent/service/deregister/{quote(instance, safe='')}"
+                remedy = f"curl -X PUT '{url}'"
+            yield Finding(WHAT, seen, remedy)

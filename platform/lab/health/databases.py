@@ -1,5 +1,7 @@
 """Check MongoDB's replica set, and PostgreSQL's roles and databases."""
 
+from typing import Any
+
 import psycopg
 from psycopg.conninfo import make_conninfo
 from pymongo import MongoClient
@@ -10,6 +12,9 @@ from lab.health.finding import SECONDS, Finding, Findings
 from lab.probes.readiness import slow
 from lab.text import shortened
 
+TABLES = {"auth": ("users", "signing_keys"), "profile": ("user_profiles",)}
+RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
+ALLOWED = "SELECT bool_and(has_table_privilege(%s::oid, named)) FROM unnest(%s::text[]) AS named"
 SET = "rs0"
 SET_UP_AGAIN = "./lab up sets it up again"
 
@@ -45,7 +50,8 @@ def look_at_postgresql(backend: Backend) -> Findings:
             password=passwords.get(f"{service.upper()}_DB_PASSWORD", ""),
         )  # fmt: skip
         try:
-            psycopg.connect(info).close()
+            with psycopg.connect(info) as connection:
+                wrong = [*_tables(connection, service)]
         except psycopg.OperationalError as error:
             if "FATAL" not in str(error):
                 raise  # PostgreSQL does not answer at all; `examine` reports that once
@@ -53,4 +59,19 @@ def look_at_postgresql(backend: Backend) -> Findings:
             seen = f"{service} cannot log in to its database: {reason}"
             yield Finding("PostgreSQL", seen, SET_UP_AGAIN, again=True)
         else:
-            yield Finding("PostgreSQL", f"{service} can log in to its database")
+            yield from wrong or [Finding("PostgreSQL", f"{service} can log in to its database")]
+
+
+def _tables(connection: psycopg.Connection[tuple[Any, ...]], service: str) -> Findings:
+    """Yield the service's tables that are missing, or that it may not read and change."""
+    for table in TABLES[service]:
+        row = connection.execute("SELECT to_regclass(%s)::oid", (f"public.{table}",)).fetchone()
+        oid = row[0] if row else None
+        if oid is None:
+            seen = f"{service} has no table {table}, so its requests fail"
+            yield Finding("PostgreSQL", seen, f"./lab restart {service} creates an empty one")
+            continue
+        allowed = connection.execute(ALLOWED, (oid, [*RIGHTS])).fetchone()
+        if allowed != (True,):
+            seen = f"{service} may not read and change its table {table}"
+            yield Finding("PostgreSQL", seen, SET_UP_AGAIN, again=True)

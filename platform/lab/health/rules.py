@@ -17,6 +17,7 @@ from lab.health.finding import SECONDS, Finding, Findings
 from lab.probes import local_http
 from lab.probes.readiness import slow
 from lab.text import shortened
+from lab.topology import PATHS
 
 ROOT = "traefik/"
 KINDS = ("routers", "middlewares")
@@ -46,7 +47,7 @@ def look(backend: Backend) -> Findings:
         url = f"{addresses['traefik']}/api/http/{kind}?per_page=1000"
         answer = local_http.get(url, timeout=SECONDS * slow()).raise_for_status().json()
         missed += differences(kind, stored, in_force(answer))
-        yield from _disabled(kind, answer)
+        yield from _disabled(kind, answer, addresses["consul"])
     if missed:
         rest = f" and {len(missed) - SHOWN} more" * (len(missed) > SHOWN)
         newest = "" if wrong else f"; the newest key in KV is {shortened(_newest(keys))}"
@@ -161,14 +162,16 @@ def _same(stored: str, active: str, field: str) -> bool:
     return stored.strip().lower() == active.lower() or (named and f"{stored}{PROVIDER}" == active)
 
 
-def _disabled(kind: str, answer: Iterable[Mapping[str, Any]]) -> Findings:
+def _disabled(kind: str, answer: Iterable[Mapping[str, Any]], consul: str) -> Findings:
     """Yield the rules that Traefik has read but cannot use."""
     for rule in answer:
         if rule["name"].endswith(PROVIDER) and rule.get("status") == "disabled":
             name = rule["name"].removesuffix(PROVIDER)
             why = "; ".join(map(str, rule.get("error", []))) or "it gives no reason"
-            remedy = f"correct or delete the keys below {ROOT}http/{kind}/{shortened(name)} in Consul KV"
-            if absent := re.search(r'"(\w+)@consulcatalog" does not exist', why):
+            # A service publishes its own rules again. All others are stray.
+            remedy = f"curl -X DELETE '{consul}/v1/kv/{quote(f'{ROOT}http/{kind}/{name}/')}?recurse=true'"
+            absent = re.search(r'"(\w+)@consulcatalog" does not exist', why)
+            if absent and absent[1] in PATHS:
                 remedy = f"./lab restart {absent[1]}, if Consul lists no healthy instance of it"
             yield Finding(
                 WHAT,

@@ -2,7 +2,10 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from urllib.parse import quote
+
+import httpx
 
 from lab.backends.addresses import Addresses
 from lab.backends.lifecycle import Lifecycle
@@ -10,7 +13,7 @@ from lab.backends.settings import read
 from lab.errors import LabError
 from lab.probes import local_http
 from lab.probes.readiness import slow
-from lab.topology import SECOND
+from lab.topology import SECOND, SECONDS, SERVICES, first
 
 START_SECONDS = 15.0
 
@@ -46,6 +49,33 @@ def second_instance(backend: Lifecycle, service: str) -> Iterator[str]:
     finally:
         backend.stop_unit(unit)
         _wait_until(lambda: not runs(), f"{unit} to end")
+
+
+@contextmanager
+def deregistered_afterwards(backend: Addresses, unit: str) -> Iterator[None]:
+    """Remove what Consul's catalog lists at the address of `unit`, which has ended when the block ends.
+
+    A killed instance cannot deregister, and its supervisor may end it before it has registered again. Consul
+    by itself removes its entry only after a minute.
+    """
+    try:
+        yield
+    finally:
+        with suppress(httpx.HTTPError):  # without Consul there is no catalog
+            _deregister(backend.endpoints()["consul"], backend.host(unit))
+
+
+def _deregister(consul: str, host: str) -> None:
+    entries = local_http.get(f"{consul}/v1/agent/services", timeout=5).raise_for_status().json()
+    for entry in entries.values():
+        if entry["Address"] == host:
+            url = f"{consul}/v1/agent/service/deregister/{quote(entry['ID'], safe='')}"
+            local_http.put(url, timeout=5).raise_for_status()
+
+
+def instance_ids(backend: Addresses) -> dict[str, str]:
+    """Return the id under which each unit, second instances included, registers itself by default."""
+    return {unit: f"{first(unit)}-{backend.host(unit)}" for unit in (*SERVICES, *SECONDS)}
 
 
 def _wait_until(condition: Callable[[], bool], what: str) -> None:

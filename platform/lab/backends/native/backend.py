@@ -11,7 +11,7 @@ import httpx
 from lab.backends import overrides
 from lab.backends.native import network, postgresql, processes, started, stores
 from lab.backends.native.faults import NativeFaults
-from lab.backends.native.guards import one_at_a_time, refuse_full_disk
+from lab.backends.native.guards import allow_enough_files, one_at_a_time, refuse_full_disk
 from lab.backends.native.leftovers import end_leftovers
 from lab.backends.native.supervisor import Refused, Supervisor
 from lab.backends.native.units import unit_from
@@ -46,6 +46,8 @@ class NativeBackend(NativeFaults):
     def start(self, progress: Progress) -> None:
         """Install missing servers, then start all units. Raises LabError."""
         self.refuse_wrong_settings()
+        self._supervisor.refuse_long_path()
+        allow_enough_files()
         paths = ensure_servers(self._home, progress)
         # Held until the supervisor answers: a second ./lab would take its processes for leftovers.
         with one_at_a_time(self._home, progress):

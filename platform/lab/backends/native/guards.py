@@ -1,6 +1,7 @@
 """Guards of a start: one at a time, and only with enough space on the disk."""
 
 import fcntl
+import resource
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,8 @@ from lab.progress import Progress
 
 LEAST_DISK = 500_000_000
 """Bytes: MongoDB alone needs 200 MB for its journal and its oplog."""
+LEAST_FILES, WANTED_FILES = 1024, 4096
+"""Files and connections that one server may have open."""
 
 
 @contextmanager
@@ -27,6 +30,23 @@ def one_at_a_time(home: Home, progress: Progress | None) -> Iterator[None]:
             if progress:
                 progress.done("wait", "the other ./lab has finished")
         yield
+
+
+def allow_enough_files() -> None:
+    """Let each server open WANTED_FILES files, or raise LabError where this user may not open LEAST_FILES.
+
+    A server inherits the limit of the shell. One that meets it fails much later, and its log names no reason.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= WANTED_FILES:
+        return
+    if hard != resource.RLIM_INFINITY and hard < LEAST_FILES:
+        raise LabError(
+            f"A program of this user may open at most {hard} files; the servers need {LEAST_FILES}."
+            "\nRaise the limit in /etc/security/limits.conf, log in again, and check it: ulimit -Hn"
+        )
+    wanted = WANTED_FILES if hard == resource.RLIM_INFINITY else min(hard, WANTED_FILES)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def refuse_full_disk(home: Home) -> None:

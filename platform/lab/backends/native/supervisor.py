@@ -31,13 +31,17 @@ class Supervisor:
     def __init__(self, path: Path) -> None:
         self.socket = path
 
-    def start(self, program: Path, config: Path, home: Home) -> None:
-        """Start the supervisor and wait until it answers. Raises LabError with the end of its log."""
+    def refuse_long_path(self) -> None:
+        """Raise LabError when the kernel would refuse the socket's path."""
         if (length := len(os.fsencode(self.socket))) > LONGEST_SOCKET:
             raise LabError(
                 f"{self.socket} is {length} bytes long, but the path of a socket may have {LONGEST_SOCKET}."
                 "\nChoose a shorter folder: LAB_HOME=… ./lab up"
             )
+
+    def start(self, program: Path, config: Path, home: Home) -> None:
+        """Start the supervisor and wait until it answers. Raises LabError with the end of its log."""
+        self.refuse_long_path()
         self.socket.unlink(missing_ok=True)
         errors = home.logs / "supervisor.log"
         own = {"COMPOSE_SHELL": "bash", "PC_LOG_FILE": str(home.logs / "process-compose.log"),
