@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, TimeoutError, sync_playwright
+from playwright.sync_api import Browser, Page, TimeoutError, expect, sync_playwright
 from support import eventually
 
 from lab.home import REPO
@@ -133,6 +133,16 @@ def run_all(page: Page) -> None:
     # After an error the cells below it are left alone: to wait for them would hide it.
     done = f"{ERRORS}.length || ({PROMPTS}.length && {PROMPTS}.every(p => /\\[\\d+\\]/.test(p.textContent)))"
     until(page, done, "all cells to be run", RUN_MS)
+    assert errors(page) == []
+
+
+def run_cell(page: Page, beginning: str) -> None:
+    """Click the cell with this text, run it with the keyboard, and wait until it has run."""
+    cell = page.locator(".jp-CodeCell", has=page.locator(".cm-content", has_text=beginning)).first
+    cell.locator(".cm-content").click()
+    page.keyboard.press("Control+Enter")
+    prompt = cell.locator(".jp-InputPrompt")
+    expect(prompt).to_have_text(re.compile(r"\[\d+\]"), timeout=RUN_MS * slow())
     assert errors(page) == []
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from browser import RUN_MS, Lab, menu, open_notebook, run_all
+from browser import RUN_MS, Lab, menu, open_notebook, run_cell
 from playwright.sync_api import Locator, Page, expect
 from support import backend, eventually, home
 
@@ -36,8 +36,9 @@ def beginner() -> Iterator[None]:
 def test_from_the_launcher_to_passed(lab: Lab) -> None:
     page = lab.page()
     open_notebook(page, "01")
-    run_all(page)
+    run_cell(page, "from lab.notebook import")
     predict(lab, page)
+    run_cell(page, "%lab start 01")
     press(page, "Start")
     page.locator(".jp-OutputArea pre", has_text="runs labs/01-services").last.wait_for()
     write_one_step(page)
@@ -68,7 +69,8 @@ def test_from_the_launcher_to_passed(lab: Lab) -> None:
 
 
 def predict(lab: Lab, page: Page) -> None:
-    """Answer by a click, see the outcome and the explanation; then the answer is locked."""
+    """Answer by a click, see the outcome; then the answer is locked."""
+    run_cell(page, "guess = predict(")
     radios = page.locator(".jp-OutputArea input[type=radio]")
     assert radios.count() >= 2
     radios.nth(1).scroll_into_view_if_needed()
@@ -78,8 +80,8 @@ def predict(lab: Lab, page: Page) -> None:
     page.get_by_text("Your answer is a. You can change it").wait_for()
     radios.nth(1).click()
     lab.keep(page, "prediction")
-    page.locator(".jp-CodeCell .cm-content", has_text="guess.compare(").first.click()
-    page.keyboard.press("Control+Enter")
+    run_cell(page, "seen = outages.")
+    run_cell(page, "guess.compare(")
     page.locator(".jp-OutputArea td", has_text=re.compile("^b: ")).first.wait_for()
     page.get_by_text("You have seen the outcome").wait_for()
     assert radios.nth(1).is_checked()
@@ -144,8 +146,9 @@ def said(page: Page, text: str) -> None:
 def test_all_is_there_when_reopened(lab: Lab) -> None:
     page = lab.page("dark")
     open_notebook(page, "01")
-    run_all(page)
+    run_cell(page, "from lab.notebook import")
     predict(lab, page)
+    run_cell(page, "%lab start 01")
     press(page, "Start")
     page.locator(".jp-OutputArea pre", has_text="runs labs/01-services").last.wait_for()
     (LAB.folder / "api.py").write_text(LAB.pieces[0].source.read_text().replace('"profile"', '"other"', 1))
@@ -165,3 +168,50 @@ def test_all_is_there_when_reopened(lab: Lab) -> None:
     page.get_by_text("You have seen the outcome").wait_for()
     assert page.locator(".jp-OutputArea input[type=radio]").nth(1).is_checked()
     page.close()
+
+
+def test_with_the_keyboard_alone(lab: Lab) -> None:
+    page = lab.page()
+    page.locator(".jp-LauncherCard-label", has_text=re.compile(r"^01 ")).wait_for()
+    tab_to(page, "here.closest('.jp-LauncherCard')?.innerText.trim().startsWith('01 ')")
+    page.keyboard.press("Enter")
+    page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
+    run_by_keys(page, "from lab.notebook import")
+    run_by_keys(page, "guess = predict(")
+    page.locator(".jp-OutputArea input[type=radio]").first.wait_for()
+    tab_to(page, "here.type === 'radio'")
+    page.keyboard.press("Space")
+    page.get_by_text("Your answer is a. You can change it").wait_for()
+    page.keyboard.press("ArrowDown")
+    page.get_by_text("Your answer is b. You can change it").wait_for()
+    tab_to(page, "here.classList.contains('cm-content') || here.classList.contains('jp-Cell')")
+    page.keyboard.press("Escape")
+    run_by_keys(page, "%lab start 01")
+    page.locator(".jp-OutputArea button", has_text="Hint").first.wait_for()
+    tab_to(page, "here.tagName === 'BUTTON' && here.innerText === 'Hint'")
+    page.keyboard.press("Enter")
+    page.locator(".jp-OutputArea pre", has_text="Hint 1 of 4 for step 1").wait_for(timeout=RUN_MS * slow())
+    lab.keep(page, "keyboard")
+    page.close()
+
+
+def tab_to(page: Page, condition: str) -> None:
+    """Press Tab until the element with the focus (`here` in JavaScript) is the one that is meant."""
+    for _ in range(80):
+        if page.evaluate(
+            f"(() => {{ const here = document.activeElement; return Boolean({condition}); }})()"
+        ):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"80 times Tab did not lead to {condition}")
+
+
+def run_by_keys(page: Page, beginning: str) -> None:
+    """Move down to a cell with the arrow keys, and run it."""
+    for _ in range(80):
+        active = page.locator(".jp-Notebook .jp-Cell.jp-mod-active")
+        if beginning in active.inner_text():
+            break
+        page.keyboard.press("ArrowDown")
+    page.keyboard.press("Control+Enter")
+    expect(active.locator(".jp-InputPrompt")).to_have_text(re.compile(r"\[\d+\]"), timeout=RUN_MS * slow())
