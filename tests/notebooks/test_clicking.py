@@ -1,4 +1,4 @@
-"""One lab by clicking and typing alone, from the launcher to "passed", and with the keyboard alone."""
+"""One lab by clicking and typing alone, from the launcher to "passed"."""
 
 import re
 from collections.abc import Iterator
@@ -170,50 +170,3 @@ def test_all_is_there_when_reopened(lab: Lab) -> None:
     page.get_by_text("You have seen the outcome").wait_for()
     assert page.locator(".jp-OutputArea input[type=radio]").nth(1).is_checked()
     page.close()
-
-
-def test_with_the_keyboard_alone(lab: Lab) -> None:
-    page = lab.page()
-    page.locator(".jp-LauncherCard-label", has_text=re.compile(r"^01 ")).wait_for()
-    tab_to(page, "here.closest('.jp-LauncherCard')?.innerText.trim().startsWith('01 ')")
-    page.keyboard.press("Enter")
-    page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
-    run_by_keys(page, "from lab.notebook import")
-    run_by_keys(page, "guess = predict(")
-    page.locator(".jp-OutputArea input[type=radio]").first.wait_for()
-    tab_to(page, "here.type === 'radio'")
-    page.keyboard.press("Space")
-    page.get_by_text("Your answer is a. You can change it").wait_for()
-    page.keyboard.press("ArrowDown")
-    page.get_by_text("Your answer is b. You can change it").wait_for()
-    tab_to(page, "here.classList.contains('cm-content') || here.classList.contains('jp-Cell')")
-    page.keyboard.press("Escape")
-    run_by_keys(page, "%lab start 01")
-    page.locator(".jp-OutputArea button", has_text="Hint").first.wait_for()
-    tab_to(page, "here.tagName === 'BUTTON' && here.innerText === 'Hint'")
-    page.keyboard.press("Enter")
-    page.locator(".jp-OutputArea pre", has_text="Hint 1 of 4 for step 1").wait_for(timeout=RUN_MS * slow())
-    lab.keep(page, "keyboard")
-    page.close()
-
-
-def tab_to(page: Page, condition: str) -> None:
-    """Press Tab until the element with the focus (`here` in JavaScript) is the one that is meant."""
-    for _ in range(80):
-        if page.evaluate(
-            f"(() => {{ const here = document.activeElement; return Boolean({condition}); }})()"
-        ):
-            return
-        page.keyboard.press("Tab")
-    raise AssertionError(f"80 times Tab did not lead to {condition}")
-
-
-def run_by_keys(page: Page, beginning: str) -> None:
-    """Move down to a cell with the arrow keys, and run it."""
-    for _ in range(80):
-        active = page.locator(".jp-Notebook .jp-Cell.jp-mod-active")
-        if beginning in active.inner_text():
-            break
-        page.keyboard.press("ArrowDown")
-    page.keyboard.press("Control+Enter")
-    expect(active.locator(".jp-InputPrompt")).to_have_text(re.compile(r"\[\d+\]"), timeout=RUN_MS * slow())
