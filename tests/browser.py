@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, TimeoutError, sync_playwright
+from playwright.sync_api import Browser, Page, TimeoutError, expect, sync_playwright
 from support import eventually
 
 from lab.home import REPO
@@ -26,6 +26,7 @@ PATIENCE_MS = 90_000
 RUN_MS = 120_000
 PORT = 8899
 SIZE = (1280, 720)
+OFFLINE = "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
 ERROR = ".jp-OutputArea-output[data-mime-type*='error']"
 ERRORS = f"document.querySelectorAll({ERROR!r})"
 PROMPTS = "[...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]"
@@ -67,13 +68,12 @@ class Lab:
         return page
 
     def empty(self, scheme: str = "light") -> Page:
-        """Return a page that has not loaded anything. It reaches this machine only."""
+        """Return a page that has not loaded anything."""
         page = self.browser.new_page(
             viewport={"width": SIZE[0], "height": SIZE[1]},
             color_scheme=scheme,  # type: ignore[arg-type]
         )
         page.set_default_timeout(PATIENCE_MS * slow())
-        page.route(lambda url: not url.startswith(self.base), lambda route: route.abort())
         return page
 
     def keep(self, page: Page, name: str) -> None:
@@ -105,7 +105,7 @@ def jupyterlab(tmp: Path) -> Iterator[Lab]:
         url = re.findall(r"http://\S+", log.read_text())[0]
         eventually(lambda: answers(url), within=90, what="JupyterLab to answer")
         with sync_playwright() as playwright:
-            arguments = ["--no-sandbox", "--no-proxy-server", "--disable-dev-shm-usage"]
+            arguments = ["--no-sandbox", "--no-proxy-server", "--disable-dev-shm-usage", OFFLINE]
             browser = playwright.chromium.launch(executable_path=program, args=arguments)
             yield Lab(url, browser, pictures)
             browser.close()
@@ -133,6 +133,16 @@ def run_all(page: Page) -> None:
     # After an error the cells below it are left alone: to wait for them would hide it.
     done = f"{ERRORS}.length || ({PROMPTS}.length && {PROMPTS}.every(p => /\\[\\d+\\]/.test(p.textContent)))"
     until(page, done, "all cells to be run", RUN_MS)
+    assert errors(page) == []
+
+
+def run_cell(page: Page, beginning: str) -> None:
+    """Click the cell with this text, run it with the keyboard, and wait until it has run."""
+    cell = page.locator(".jp-CodeCell", has=page.locator(".cm-content", has_text=beginning)).first
+    cell.locator(".cm-content").click()
+    page.keyboard.press("Control+Enter")
+    prompt = cell.locator(".jp-InputPrompt")
+    expect(prompt).to_have_text(re.compile(r"\[\d+\]"), timeout=RUN_MS * slow())
     assert errors(page) == []
 
 

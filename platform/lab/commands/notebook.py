@@ -70,6 +70,8 @@ class Folders:
         return {
             "JUPYTER_CONFIG_PATH": str(CONFIG), "JUPYTER_CONFIG_DIR": str(self.own / "config"),
             "JUPYTER_DATA_DIR": str(self.data), "JUPYTER_NO_CONFIG": "", "JUPYTER_PLATFORM_DIRS": "1",
+            # A kernel in .venv may be that of another clone, from which the .venv was copied.
+            "JUPYTER_PREFER_ENV_PATH": "0",
         }  # fmt: skip
 
 

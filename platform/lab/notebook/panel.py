@@ -36,7 +36,8 @@ class Panel:
         if step.state is State.OPEN:
             return "open"
         known = Record(self.home).of(self.lab.number).get("steps", {})
-        return self._outcomes.get(step.number) or str(known.get(str(step.number), "not checked"))
+        before = str(known.get(str(step.number), "not attempted"))  # written after that check
+        return self._outcomes.get(step.number) or before.replace("not attempted", "not checked")
 
     def table(self) -> Table:
         """Return a table with one row for each step."""
@@ -127,9 +128,8 @@ class Buttons:
         rows = []
         for step in self._panel.steps():
             said = self._panel.outcome(step)
-            rows.append(
-                f"<li>{SIGNS.get(said, '○')} Step {step.number} {as_html(step.title)}: {as_html(said)}</li>"
-            )
+            name = f"{SIGNS.get(said, '○')} Step {step.number} {as_html(step.title)}"
+            rows.append(f"<li>{name} <strong>{as_html(said)}</strong></li>")
         title = f"Lab {self._panel.lab.number}: {self._panel.lab.title}"
         style = "list-style:none;padding:0;line-height:1.6"
         body = f'<strong>{as_html(title)}</strong><ul style="{style}">{"".join(rows)}</ul>'
