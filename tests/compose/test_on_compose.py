@@ -11,6 +11,7 @@ from compose.machine import Machine
 from compose.stack import Stack
 from support import eventually, home
 
+from lab.backends.compose import overlays
 from lab.backends.compose.limits import memory_limit
 from lab.backends.settings import SECRETS
 from lab.commands.docker import images
@@ -64,10 +65,12 @@ def test_comes_up_as_it_is(on_compose: Stack) -> None:
 
 
 def test_config_is_clean(on_compose: Stack) -> None:
-    more = [*sorted((REPO / "platform" / "compose").glob("*.yaml")), *REPO.glob("compose.*.yaml")]
-    overlays = [[], *(["-f", "docker-compose.yml", "-f", str(file.relative_to(REPO))] for file in more)]
-    for files in overlays:
-        assert on_compose.compose(*files, "config", "--quiet") == ""
+    more = [*sorted(overlays.OVERLAYS.rglob("*.yaml")), *REPO.glob("compose.*.yaml")]
+    more = [file for file in more if "services:" in file.read_text()]
+    assert {overlays.QUICK, *overlays.PUBLISHED} < set(more)
+    first = [word for file in overlays.ALWAYS for word in ("-f", str(file))]
+    for words in ([], first, *([*first, "-f", str(file)] for file in more if file not in overlays.ALWAYS)):
+        assert on_compose.compose("--project-directory", REPO, *words, "config", "--quiet") == ""
 
 
 def test_second_up_does_nothing(on_compose: Stack) -> None:
@@ -237,6 +240,8 @@ def test_warm_start_and_figures(on_compose: Stack) -> None:
 def test_the_kernel_ended_nothing_for_lack_of_memory(on_compose: Stack) -> None:
     """No container may contain one, also not those that were created again."""
     assert on_compose.memory_kills.seen == []
+    killed = {each["Name"] for each in on_compose.all_containers() if each["State"]["OOMKilled"]}
+    assert killed == set()
 
 
 def test_reset_deletes_the_volumes(on_compose: Stack) -> None:

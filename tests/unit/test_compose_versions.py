@@ -125,4 +125,4 @@ def test_every_limit_is_in_the_table_and_the_sum_is_bounded() -> None:
             row = next((line for line in table.splitlines() if line.startswith(f"| `{name}` |")), "")
             assert f"| {service['mem_limit'].removesuffix('m')} |" in row, name
     assert f"**{memory_limit()} MiB**" in table
-    assert memory_limit() <= 2200
+    assert memory_limit() * 2**20 <= 2.2e9

@@ -11,6 +11,7 @@ from engines import FOLDER, NAMES, recorded
 
 from lab.backends.compose import containers, diagnosis, engine, fitness, privileged
 from lab.backends.compose.kinds import Engine
+from lab.backends.compose.limits import memory_limit
 from lab.backends.inside import InsideBackend
 from lab.errors import LabError
 from lab.home import Home
@@ -49,6 +50,7 @@ SAID = {
     "rancher-wsl": VIRTUAL.format("Rancher Desktop"),
 }
 REFUSED = {
+    "colima-mac-small": "The container engine has 2.1 GB of memory; the system needs",
     "desktop-mac-small": "The container engine has 1.9 GB of memory; the system needs",
     "docker-28-outside-this-container": NOT_HERE.format("laptop"),
     "docker-28-over-ssh": NOT_HERE.format("server-1"),
@@ -120,6 +122,16 @@ def test_unfit_engine(changed: dict[str, object], said: tuple[str, ...]) -> None
         fitness.refuse_unfit(unfit)
     assert all(word in str(refused.value) for word in said)
     assert "\n" not in str(refused.value)
+
+
+def test_the_engine_needs_memory_for_all_limits_and_for_itself() -> None:
+    """With less, the kernel kills processes although no container has reached its limit."""
+    enough = (memory_limit() + 210) * 2**20  # MiB of the engine's own programs, measured with all containers
+    assert fitness.least_memory() >= enough
+    with pytest.raises(LabError, match=f"needs {fitness.least_memory() / 1e9:.1f} GB"):
+        fitness.refuse_unfit(replace(recorded("docker-28"), memory=enough - 1))
+    # The documents name 3 GB, of which the kernel of a virtual machine keeps a part.
+    fitness.refuse_unfit(replace(recorded("docker-28"), memory=int(2.9e9)))
 
 
 @pytest.mark.parametrize("version", ["20.10.24+dfsg1", "28.5.2", "29.0.0-rc.1"])

@@ -7,8 +7,7 @@ import pytest
 import yaml
 from engines import recorded
 
-from lab.backends.compose import dotenv, privileged
-from lab.backends.compose.composition import PUBLISHED
+from lab.backends.compose import dotenv, overlays, privileged
 from lab.backends.compose.network import BEYOND, INSIDE, Addresses
 from lab.errors import LabError, NotWithThisEngine
 
@@ -130,7 +129,7 @@ def test_second_instances_are_reached_as_well() -> None:
 def test_the_published_ports_are_those_of_the_compose_file() -> None:
     services = {
         name: service
-        for file in PUBLISHED
+        for file in overlays.PUBLISHED
         for name, service in yaml.safe_load(file.read_text())["services"].items()
     }
     assert set(services) == set(BEYOND)
@@ -139,3 +138,20 @@ def test_the_published_ports_are_those_of_the_compose_file() -> None:
         variable = f"LAB_PORT_{name.upper().replace('-', '_')}"
         inside = INSIDE[name.removesuffix("-2")]
         assert port == f"127.0.0.1:${{{variable}:-{BEYOND[name]}}}:{inside}"
+
+
+@pytest.mark.parametrize(
+    ("name", "quick"),
+    [("docker-20.10", False), ("docker-25", True), ("docker-28", True), ("podman-5-rootless", False)],
+)
+def test_a_starting_container_is_checked_more_often_where_the_engine_can(name: str, quick: bool) -> None:
+    """Compose refuses the whole file when the engine is too old for `start_interval`."""
+    assert (overlays.QUICK in overlays.files(recorded(name), False)) is quick
+    assert overlays.QUICK not in overlays.files(None, False)
+
+
+def test_every_health_check_has_an_interval_for_the_start() -> None:
+    services = yaml.safe_load(overlays.ALWAYS[0].read_text())["services"]
+    checked = {name for name, service in services.items() if "healthcheck" in service}
+    quick = yaml.safe_load(overlays.QUICK.read_text())["services"]
+    assert quick == {name: {"healthcheck": {"start_interval": "2s"}} for name in checked}

@@ -3,13 +3,9 @@
 import os
 
 from lab.backends import overrides
-from lab.backends.compose import dotenv, engine, fitness, images
+from lab.backends.compose import dotenv, engine, fitness, images, overlays
 from lab.backends.compose.network import Addresses
-from lab.home import DEPLOYMENT, REPO, Home
-
-OVERLAYS = DEPLOYMENT / "compose"
-FILES = (REPO / "docker-compose.yml", OVERLAYS / "more.yaml")
-PUBLISHED = (OVERLAYS / "published.yaml", OVERLAYS / "second" / "published.yaml")
+from lab.home import REPO, Home
 
 
 class Composition:
@@ -21,7 +17,7 @@ class Composition:
 
     def command(self, *arguments: str) -> list[str]:
         """Return the command line for `docker compose` with `arguments`."""
-        files = (*FILES, *(PUBLISHED if self._addresses.published else ()))
+        files = overlays.files(engine.current(), self._addresses.published)
         chosen = [word for file in files for word in ("--file", str(file))]
         return ["docker", "compose", "--project-directory", str(REPO), *chosen, *arguments]
 
