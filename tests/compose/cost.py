@@ -1,5 +1,6 @@
 """Measure what the containers cost: processor time, memory, and processes that the kernel killed."""
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -102,6 +103,43 @@ def peaks(stack: Stack, gap: float = 0.5) -> Iterator[Peaks]:
     finally:
         done.set()
         thread.join()
+
+
+@dataclass
+class Processor:
+    """The processor seconds of a load; `others` are those of all other programs of this machine."""
+
+    containers: float = 0.0
+    engine: float = 0.0
+    generator: float = 0.0
+    others: float = 0.0
+    idle: float = 0.0
+
+    def __str__(self) -> str:
+        parts = {part: round(seconds) for part, seconds in vars(self).items()}
+        return "processor seconds: " + ", ".join(f"{part} {seconds}" for part, seconds in parts.items())
+
+
+@contextmanager
+def processor(stack: Stack, root: Path) -> Iterator[Processor]:
+    """Measure what the containers, the engine and the commands that run meanwhile use, and the rest."""
+    identities = [each["Id"] for each in running(stack).values()]
+
+    def now() -> tuple[float, float, float, float, float]:
+        mine, machine = os.times(), psutil.cpu_times()
+        busy = sum(machine[:8]) - machine.idle - machine.iowait  # the fields after these eight are in them
+        return (
+            sum(cpu_seconds(identity) for identity in identities), engine_seconds(root),
+            mine.children_user + mine.children_system, busy, machine.idle + machine.iowait,
+        )  # fmt: skip
+
+    found, before = Processor(), now()
+    try:
+        yield found
+    finally:
+        containers, engine, generator, busy, idle = (b - a for a, b in zip(before, now(), strict=True))
+        found.containers, found.engine, found.generator = containers, engine, generator
+        found.others, found.idle = busy - containers - engine - generator, idle
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import yaml
 from compose import cost, step
 from compose.kills import MemoryKills
 from compose.looks import healthy, routed
-from compose.machine import Machine
+from compose.machine import Machine, among_containers
 from compose.stack import Stack
 from pymongo import MongoClient
 from redis import Redis
@@ -84,9 +84,9 @@ def test_idle_costs_little(on_compose: Stack) -> None:
 def test_no_process_is_ended_under_load(on_compose: Stack, tmp_path: Path) -> None:
     eventually(healthy, within=60, what="a healthy system to load")
     words = ["soak", "--minutes", str(MINUTES), "--out", str(tmp_path)]
-    with cost.peaks(on_compose) as peaks:
+    with cost.peaks(on_compose) as peaks, cost.processor(on_compose, Machine(home).root) as processor:
         try:
-            command = on_compose.lab_words(*words)
+            command = among_containers(on_compose.lab_words(*words))
             _, said = step.run(command, on_compose.environment, MINUTES * 60 + 600, REPO)
         finally:
             ended = {name: cost.kernel_kills(each["Id"]) for name, each in cost.running(on_compose).items()}
@@ -95,7 +95,7 @@ def test_no_process_is_ended_under_load(on_compose: Stack, tmp_path: Path) -> No
                 on_compose.figures.append(f"soak: {name}: {used / cost.MIB:.0f} MiB at most, of {limit}")
     report = json.loads((tmp_path / "soak.json").read_text())
     rates = {what: report[f"{what}_per_s"] for what in ("changes", "reads")}
-    on_compose.figures.append(f"soak: {MINUTES:g} minutes, {rates}, {report['verdict']}")
+    on_compose.figures.append(f"soak: {MINUTES:g} minutes, {rates}, {report['verdict']}, {processor}")
     assert [found for found in report["violations"] if not found.startswith("rate:")] == [], said[-3000:]
     # A machine that others use as well manages less: LAB_SLOW stretches deadlines there, and divides this.
     assert rates["changes"] * slow() > 190

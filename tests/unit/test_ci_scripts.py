@@ -90,3 +90,17 @@ def test_the_table_has_a_line_for_each_container() -> None:
     assert [line.split()[0] for line in lines] == ["container", "mongodb", "redis"]
     assert lines[1].endswith("yes")
     assert lines[2].split()[2] == "3"
+
+
+def test_every_test_on_compose_that_ci_names_exists() -> None:
+    """pytest would refuse another name, but only after the engine has been installed."""
+    names = subprocess.run([REPO / ".ci" / "compose", "--list"], capture_output=True, text=True, check=True)
+    listed = [line.partition("::") for line in names.stdout.splitlines()]
+    for file, _, test in listed:
+        function, _, parameter = test.partition("[")
+        assert f"\ndef {function}(" in (REPO / file).read_text()
+        if function == "test_live_tests":
+            assert (REPO / "tests" / "live" / f"test_{parameter.rstrip(']')}.py").is_file()
+    assert {file for file, *_ in listed} == {
+        f"tests/compose/test_{name}.py" for name in ("on_compose", "weight")
+    }
