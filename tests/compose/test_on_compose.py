@@ -69,7 +69,9 @@ def test_config_is_clean(on_compose: Stack) -> None:
     more = [file for file in more if "services:" in file.read_text()]
     assert {overlays.QUICK, *overlays.PUBLISHED} < set(more)
     first = [word for file in overlays.ALWAYS for word in ("-f", str(file))]
-    for words in ([], first, *([*first, "-f", str(file)] for file in more if file not in overlays.ALWAYS)):
+    combined: list[list[str]] = [[], first]
+    combined += [[*first, "-f", str(file)] for file in more if file not in overlays.ALWAYS]
+    for words in combined:
         assert on_compose.compose("--project-directory", REPO, *words, "config", "--quiet") == ""
 
 
