@@ -29,9 +29,6 @@ MAX_HEADER_BYTES = 32 * 1024
 UNROUTED = "/unrouted"
 """The gateway adds this prefix to a path that no rule matches."""
 
-FORWARD_AUTH = "/api/auth/validate"
-"""The path at which the gateway asks auth about the token of a request."""
-
 _GATEWAYS_OWN = (UNROUTED, AWAY + "/")
 _WITH_BODY = ("POST", "PUT", "PATCH")
 
@@ -121,14 +118,13 @@ def asked_path(scope: Scope) -> str:
     """Return the path that the client asked for, which differs from the path that the gateway sent.
 
     The gateway adds a prefix to a path that no service serves. Before it passes on a protected request, it
-    sends one of its own to auth, and a refusal of this one is the client's answer.
+    sends one of its own to auth, and a refusal of this one is the client's answer. Only that request has the
+    header X-Forwarded-Uri: the gateway removes it from the requests of clients.
     """
-    path: str = re.sub(r"^/(unrouted|away/[a-z]+)(?=/)", "", scope["path"])
-    if path == FORWARD_AUTH:
-        for name, value in scope["headers"]:
-            if name == b"x-forwarded-uri":
-                return unquote(value.decode("latin-1").partition("?")[0])
-    return path
+    for name, value in scope["headers"]:
+        if name == b"x-forwarded-uri":
+            return unquote(value.decode("latin-1").partition("?")[0])
+    return re.sub(r"^/(unrouted|away/[a-z]+)(?=/)", "", scope["path"])
 
 
 def not_allowed(method: str, path: str, allow: str) -> str:
