@@ -105,9 +105,9 @@ def worked_on_a_lab(stack: Stack) -> None:
         for piece in lab.pieces:
             piece.file.write_text(starter(lab, piece))
         assert "profile runs labs/01-services/api.py" in inside("start", "01")
-        assert "your code" in stack.lab("list")  # outside sees the same
+        assert "platform (started)" in stack.lab("list")  # outside sees the same
         seen = inside("check", "01", code=3)
-        assert "Lab 01, step 1: write health" in seen
+        assert "Step 1 Say that you are alive: /health\n  OPEN" in seen
         assert "NOT ATTEMPTED: 0 of" in seen
         assert "- Not written yet: step 1, step 2" in inside("hint", "01")
         for piece in lab.pieces:
@@ -115,7 +115,7 @@ def worked_on_a_lab(stack: Stack) -> None:
 
         def hinted() -> bool:
             said = inside("hint", "01")
-            return "waits for the next save" in said and "ValueError: half" in said
+            return "in place of a file of yours" in said and "ValueError: half" in said
 
         eventually(hinted, within=20, what="the hint to show what stops the code")
         for piece in lab.pieces:
@@ -129,7 +129,8 @@ def worked_on_a_lab(stack: Stack) -> None:
         for file, content in kept.items():
             file.write_bytes(content)
         inside("stop", "01")
-    assert "your code" not in inside("list")
+    assert "(started)" not in (listed := inside("list"))
+    assert "your step" not in listed
     assert "PASS: " in inside("check", "04")
     inside("verify")
 
