@@ -5,11 +5,10 @@ import socket
 from pathlib import Path
 
 import pytest
-from compose import jupyterlab
+from compose import jupyterlab, linter
 from compose.looks import answers, healthy, routed, suite
-from compose.machine import Machine
 from compose.stack import Stack
-from support import eventually, home
+from support import eventually
 
 from lab.backends.compose import overlays
 from lab.backends.compose.limits import memory_limit
@@ -30,15 +29,6 @@ LIVE = sorted(
     - {EVERYWHERE}
 )
 DAILY_ONLY = {"fuzz": ("-m", "not campaign")}
-NOT_OURS = (
-    # The file is read from top to bottom like the architecture's picture, not like a dictionary.
-    "service-keys-order", "services-alphabetical-order", "service-dependencies-alphabetical-order",
-    "service-ports-alphabetical-order", "top-level-properties-order",
-    # `image` names what `build` makes, so that several services share it.
-    "no-build-and-image",
-    # In lists on one line quotes keep the colons together, and dclint does not see them.
-    "no-quotes-in-volumes", "require-quotes-in-ports",
-)  # fmt: skip
 OWN_LAYERS = 125_000_000
 """Bytes on top of python:3.11-slim, which has 125 million: together less than 250."""
 
@@ -83,12 +73,7 @@ def test_second_up_does_nothing(on_compose: Stack) -> None:
 
 def test_linter_is_content(on_compose: Stack) -> None:
     """dclint knows the schema of the Compose specification, and what goes wrong in practice."""
-    tool = Machine(home).root / "dclint-3.1.0"
-    if not (tool / "node_modules").exists():
-        on_compose.run("npm", "install", "--no-fund", "--no-audit", "--prefix", tool, "dclint@3.1.0")
-    dclint = tool / "node_modules" / ".bin" / "dclint"
-    rules = [word for rule in NOT_OURS for word in ("--disable-rule", rule)]
-    on_compose.run(dclint, REPO / "docker-compose.yml", "--max-warnings", 0, *rules)
+    linter.run(on_compose)
 
 
 @pytest.mark.parametrize("unit", [*OWN, "consul", "traefik", "jupyterlab"])
