@@ -123,7 +123,7 @@ def worked_on_a_lab(stack: Stack) -> None:
         seen = inside("check", "01", code=2)  # only the checks that must control containers are left
         assert "FAIL" not in seen
         assert "on your own machine, in this folder: ./lab check 01" in seen
-        assert seen.count("NOT GRADABLE: ") == 2
+        assert "NOT GRADABLE: " in seen
         assert ", your code, " in seen
     finally:
         for file, content in kept.items():
