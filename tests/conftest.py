@@ -1,3 +1,4 @@
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -6,6 +7,12 @@ import pytest
 from support import Person, client, until_healthy
 
 LIVE = Path(__file__).parent / "live"
+
+
+def pytest_configure() -> None:
+    """Let the programs that tests start receive Ctrl-C: a shell starts background jobs with SIGINT ignored."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
