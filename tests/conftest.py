@@ -10,7 +10,7 @@ LIVE = Path(__file__).parent / "live"
 
 
 def pytest_configure() -> None:
-    """Let the programs that tests start receive Ctrl-C: a shell starts background jobs with SIGINT ignored."""
+    """Let the programs that tests start receive Ctrl-C; a shell starts background jobs without it."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
