@@ -54,7 +54,7 @@ def test_a_learners_way(tmp_path: Path) -> None:
     began = time.monotonic()
     seen = lab("check", "01", code=3)
     assert time.monotonic() - began < 8 * slow(), "the checks must not wait for a step without code"
-    assert "NOT ATTEMPTED: 0 of 26 checks" in seen
+    assert "NOT ATTEMPTED: 0 of 27 checks" in seen
     assert "Step 1 Say that you are alive: /health\n  OPEN, 0 of 1 points, the platform's code" in seen
     first, second = lab("hint", "01"), lab("hint", "01")
     assert "Hint 1 of 4 for step 1 (Say that you are alive: /health):" in first
