@@ -141,7 +141,7 @@ def test_watch_answers_each_save(tmp_path: Path) -> None:
 
 def test_a_part_of_the_checks_is_no_pass() -> None:
     lab("check", "01", "-k", "test_delete")
-    assert json.loads((home.root / "progress.json").read_text())["01"]["of"] == 45
+    assert json.loads((home.root / "progress.json").read_text())["01"]["of"] == 46
 
 
 def test_one_step_is_judged_and_kept_with_the_others() -> None:
@@ -155,7 +155,7 @@ def test_one_step_is_judged_and_kept_with_the_others() -> None:
     assert "PASS: 1 of 1 checks, 1 of 1 points, your code for step 1" in seen
     assert "Step 2" not in seen
     known = json.loads((home.root / "progress.json").read_text())["01"]
-    assert (known["outcome"], known["of"]) == ("not attempted", 45)
+    assert (known["outcome"], known["of"]) == ("not attempted", 46)
     assert known["steps"]["1"] == "pass"
     assert "5 Refuse what you do not know" in lab("check", "01", "--step", "6", code=1)
 
