@@ -54,6 +54,8 @@ PROVEN = {
 
 EXEMPT = {
     "./lab bench": "measures for minutes; a person reads its figures",
+    "git clone REPOSITORY": "a person puts the repository's address in its place",
+    "/usr/bin/time": "measures a cold start; not every machine has GNU time",
     "./lab soak": "twenty minutes of load; a person starts it and reads its figures",
     "./lab test": "is what runs all of this; .ci/run calls it",
     ".venv/bin/pytest checks/": "./lab test runs them all, but for those that stop parts, which .ci/run runs",
