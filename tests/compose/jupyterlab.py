@@ -115,7 +115,7 @@ def worked_on_a_lab(stack: Stack) -> None:
 
         def hinted() -> bool:
             said = inside("hint", "01")
-            return "in place of a file of yours" in said and "ValueError: half" in said
+            return "so the platform's code runs in its place" in said and "ValueError: half" in said
 
         eventually(hinted, within=20, what="the hint to show what stops the code")
         for piece in lab.pieces:

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
@@ -17,7 +18,9 @@ class MemoryKills:
     @contextmanager
     def watched(self, environment: Mapping[str, str], project: str) -> Iterator[None]:
         """Listen until the end, because a container that is created again has no record of it."""
+        # --since: the engine may accept this request later than the next one, and reports what it missed.
         words = ["docker", "events", "--filter", "event=oom", "--format", "{{json .Actor.Attributes}}",
+                 "--since", str(int(time.time())),
                  "--filter", f"label=com.docker.compose.project={project}"]  # fmt: skip
         with step.started(words, environment) as child:
 

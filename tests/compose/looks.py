@@ -12,6 +12,8 @@ from support import eventually
 from lab.probes import local_http
 from lab.topology import PATHS
 
+SUITE_SECONDS = 1100.0
+"""The longest that one suite may take. All checks of the labs take eight minutes on two busy cores."""
 GATEWAY = f"http://127.0.0.1:{OWN['LAB_PORT_HTTP']}"
 
 
@@ -47,7 +49,8 @@ def suite(on_compose: Stack, name: str, file: Path, *arguments: str) -> list[str
     # Against a system that is down each of them would wait for its minute.
     eventually(healthy, within=60, what="a healthy system to try it on")
     began = time.monotonic()
-    on_compose.run(sys.executable, "-m", "pytest", "-q", "--maxfail=3", f"--junit-xml={file}", *arguments)
+    words = [sys.executable, "-m", "pytest", "-q", "--maxfail=3", f"--junit-xml={file}", *arguments]
+    on_compose.run(*words, seconds=SUITE_SECONDS)
     on_compose.seconds[name] = time.monotonic() - began
     cases = Xml.parse(file).findall(".//testcase")
     assert not [case.get("name") for case in cases if case.find("skipped") is not None]

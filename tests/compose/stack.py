@@ -36,7 +36,7 @@ OWN = {
 
 
 STEP_SECONDS = 600.0
-"""The longest that one command may take: building our images, or one file of the live tests."""
+"""The longest that one command may take, unless the caller gives another limit."""
 
 
 class Stack:
