@@ -1,5 +1,6 @@
 """One call of `_publish` and of `drain`, with faults at the moments that matter."""
 
+import time
 from typing import Any
 
 import pytest
@@ -118,8 +119,14 @@ def test_drain_step_by_step(lab: Exercise) -> None:
                 means=f"{means} Look at `drain` in relay.py.",
             )
             module.posts.delete_many({})
-        post = module.post("e1", "e2", "e3")
-        published = module.call("drain")
+        for _ in range(3):
+            post = module.post("e1", "e2", "e3")
+            began = time.monotonic()
+            published = module.call("drain")
+            # On a busy machine drain() may rightly stop because its second is over: then it has another try.
+            if published == 3 or time.monotonic() - began < 0.9:
+                break
+            module.posts.delete_many({})
         left = (module.left(post) or {"outbox": []})["outbox"]
         require(
             published == 3 and not left,
