@@ -1,5 +1,6 @@
 """Start the command line: ./lab runs `python -m lab`."""
 
+import os
 import signal
 import sys
 
@@ -8,13 +9,15 @@ HANDLER = signal.getsignal(signal.SIGINT)
 if HANDLER is signal.default_int_handler:  # a shell starts background jobs with SIGINT ignored
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from lab import environment  # noqa: E402
+from lab import environment, tenant  # noqa: E402
 from lab.errors import LabError  # noqa: E402
 from lab.text import never_refuse, visible  # noqa: E402
 
 never_refuse()
 environment.forget_python()
 try:
+    # Before lab.cli is imported, because its modules read LAB_HOME and LAB_LOOPBACK.
+    sys.argv[1:] = tenant.separate(sys.argv[1:], os.environ)
     from lab.cli import main
 except LabError as error:  # importing lab.cli chooses the backend, which may fail
     sys.exit(visible(error))

@@ -30,5 +30,10 @@ def chosen(home: Home) -> Backend:
         if os.environ.get("LAB_OVERRIDES") == shared:
             del os.environ["LAB_OVERRIDES"]  # the parent process set it below, for Compose
         return native
+    if name := os.environ.get("LAB_AS"):
+        raise LabError(
+            f"--as {name} gives a system addresses of its own. Only the native backend can do that, but here"
+            f" a container engine answers.\nUse the native backend: LAB_BACKEND=native ./lab up --as {name}"
+        )
     os.environ.setdefault("LAB_OVERRIDES", shared)
     return ComposeBackend(home)

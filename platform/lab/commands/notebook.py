@@ -17,6 +17,7 @@ import click
 
 from lab import jupyter
 from lab.backends.compose.backend import ComposeBackend
+from lab.backends.native.network import front
 from lab.backends.protocol import Backend
 from lab.errors import LabError
 from lab.home import REPO, Home
@@ -27,6 +28,7 @@ from lab.terminal import Console
 CONFIG = Path(jupyter.__file__).parent / "config"
 PORT = 8888
 BEGIN = "Start with notebooks/00-tour.ipynb."
+ANY = "0.0.0.0"  # noqa: S104 - all addresses of the container, which publishes one
 SHOWN = {"README.md", "docs", "labs", "notebooks"}
 """What JupyterLab's list of files shows of the repository: the course."""
 ANSWERS = ["reference", "text", "exercise.toml", "instructor.md", "grading"]
@@ -44,7 +46,8 @@ class Server:
     @property
     def url(self) -> str:
         """The address to open in a browser on this machine."""
-        return f"http://127.0.0.1:{self.port}/lab?token={self.token}"
+        host = "127.0.0.1" if self.host == ANY else self.host
+        return f"http://{host}:{self.port}/lab?token={self.token}"
 
 
 @dataclass(frozen=True)
@@ -76,19 +79,19 @@ class Folders:
 
 
 def on_this_machine() -> Server:
-    """Return the server for this machine: LAB_PORT_JUPYTER or 8888, on 127.0.0.1.
+    """Return the server for this machine: LAB_PORT_JUPYTER or 8888, on the gateway's address.
 
     Raises LabError when the variable is not a port, or when the port is taken.
     """
     port = os.environ.get("LAB_PORT_JUPYTER", str(PORT))
     if not (port.isdigit() and 0 < int(port) < 65536):
         raise LabError(f"LAB_PORT_JUPYTER={port} is not a port; set it to a number from 1 to 65535.")
-    if taken := _taken("127.0.0.1", int(port)):
+    if taken := _taken(front(), int(port)):
         raise LabError(
-            f"127.0.0.1:{port} is not free ({taken}). Another JupyterLab may be running there:"
+            f"{front()}:{port} is not free ({taken}). Another JupyterLab may be running there:"
             " use that one, or choose another port: LAB_PORT_JUPYTER=… ./lab notebook"
         )
-    return Server("127.0.0.1", int(port), secrets.token_hex(16))
+    return Server(front(), int(port), secrets.token_hex(16))
 
 
 def in_container() -> Server:
@@ -101,9 +104,9 @@ def in_container() -> Server:
         raise LabError(
             "JUPYTER_TOKEN is empty, so everybody could open this JupyterLab. Create the token: ./lab secrets"
         )
-    if _taken("0.0.0.0", PORT):  # noqa: S104 - the container's
+    if _taken(ANY, PORT):
         raise LabError("You are already in JupyterLab. " + BEGIN)
-    return Server("0.0.0.0", PORT, token)  # noqa: S104 - the container's
+    return Server(ANY, PORT, token)
 
 
 def _taken(host: str, port: int) -> str:

@@ -29,9 +29,14 @@ FIRST_GROUP = 40_000
 """Debian uses group ids below 30,000 and from 60,000 on for its own purposes."""
 
 
+def front() -> str:
+    """Return the address of all that people open in a browser: gateway, dashboard, Consul and JupyterLab."""
+    return f"{BASE}.1"
+
+
 def host(unit: str) -> str:
-    """Return the unit's own loopback address; gateway, dashboard and Consul share 127.0.0.1."""
-    return f"{BASE}.{HOSTS[unit]}" if unit in HOSTS else "127.0.0.1"
+    """Return the unit's own loopback address; gateway, dashboard and Consul share the first one."""
+    return f"{BASE}.{HOSTS[unit]}" if unit in HOSTS else front()
 
 
 def group(home: Home, unit: str) -> int:
@@ -53,7 +58,7 @@ def _may_bind(number: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", number))
+            probe.bind((front(), number))
         except PermissionError:
             return False
         except OSError:
@@ -64,10 +69,10 @@ def _may_bind(number: int) -> bool:
 def listeners() -> list[Listener]:
     """Return everything that `up` will listen on."""
     listeners = [
-        Listener("the gateway", "127.0.0.1", port("http"), "LAB_PORT_HTTP"),
-        Listener("the gateway's dashboard", "127.0.0.1", port("dashboard"), "LAB_PORT_DASHBOARD"),
+        Listener("the gateway", front(), port("http"), "LAB_PORT_HTTP"),
+        Listener("the gateway's dashboard", front(), port("dashboard"), "LAB_PORT_DASHBOARD"),
         Listener("the gateway's inner entry point", host("traefik-internal"), 8079, "LAB_LOOPBACK"),
-        Listener("consul", "127.0.0.1", port("consul"), "LAB_PORT_CONSUL"),
+        Listener("consul", front(), port("consul"), "LAB_PORT_CONSUL"),
         *(
             Listener(
                 "consul's server port", f"{BASE}.{topology.addresses()['consul']}", number, "LAB_LOOPBACK"
@@ -133,15 +138,15 @@ def _takes(address: str, host: str) -> bool:
 
 def variables() -> dict[str, str]:
     """Return hosts, ports and listening addresses for platform/deployment/settings/*.env."""
-    hosts = {"CONSUL": "127.0.0.1"} | {unit.upper(): host(unit) for unit in HOSTS}
+    hosts = {"CONSUL": front()} | {unit.upper(): host(unit) for unit in HOSTS}
     ports = {name.upper(): str(port(name)) for name in PORTS if name not in ("http", "dashboard")}
     return (
         {f"HOST_{name.replace('-', '_')}": value for name, value in hosts.items()}
         | {f"PORT_{name}": value for name, value in ports.items()}
         | {
             "PORT_KAFKA_CONTROLLER": str(port("kafka") + 1),
-            "LISTEN_GATEWAY": f"127.0.0.1:{port('http')}",
-            "LISTEN_DASHBOARD": f"127.0.0.1:{port('dashboard')}",
+            "LISTEN_GATEWAY": f"{front()}:{port('http')}",
+            "LISTEN_DASHBOARD": f"{front()}:{port('dashboard')}",
         }
     )
 
@@ -150,9 +155,9 @@ def endpoints() -> dict[str, str]:
     """Return the address of each unit by name."""
     web = port("http")
     return {
-        "gateway": "http://127.0.0.1" + ("" if web == 80 else f":{web}"),
-        "traefik": f"http://127.0.0.1:{port('dashboard')}",
-        "consul": f"http://127.0.0.1:{port('consul')}",
+        "gateway": f"http://{front()}" + ("" if web == 80 else f":{web}"),
+        "traefik": f"http://{front()}:{port('dashboard')}",
+        "consul": f"http://{front()}:{port('consul')}",
         **{unit: f"{host(unit)}:{port(unit)}" for unit in STORES},
         **{u: f"http://{host(u)}:{port('services')}" for u in SERVICES},
     }

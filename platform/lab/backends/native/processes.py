@@ -64,7 +64,7 @@ def commands(home: Home, paths: ServerPaths, values: Mapping[str, str]) -> dict[
         ],
         "consul": [
             f"{paths.consul}", "agent", "-server", "-ui", "-bootstrap-expect=1", "-node=lab",
-            f"-bind={inner}", f"-advertise={inner}", "-client=127.0.0.1",
+            f"-bind={inner}", f"-advertise={inner}", f"-client={network.front()}",
             f"-http-port={values['PORT_CONSUL']}", "-dns-port=-1", "-grpc-port=-1",
             "-grpc-tls-port=-1", f"-data-dir={data}/consul", "-disable-host-node-id",
             "-hcl", "performance { raft_multiplier = 1 }", "-hcl", "disable_update_check = true",
@@ -91,8 +91,8 @@ def _environment(name: str, values: Mapping[str, str]) -> dict[str, str]:
 def _probe(name: str, values: Mapping[str, str]) -> dict[str, object]:
     """Return the probe by which the supervisor knows that a process is ready."""
     http = {
-        "consul": ("127.0.0.1", values["PORT_CONSUL"], "/v1/status/leader"),
-        "traefik": ("127.0.0.1", str(network.port("dashboard")), "/ping"),
+        "consul": (network.front(), values["PORT_CONSUL"], "/v1/status/leader"),
+        "traefik": (network.front(), str(network.port("dashboard")), "/ping"),
         **{
             n: (network.host(n), values["PORT_SERVICES"], "/health")
             for n in (*SERVICES, *SECONDS)
