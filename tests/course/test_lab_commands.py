@@ -46,6 +46,7 @@ def learners_files() -> Iterator[None]:
     lab("start" if running else "stop", "01")
 
 
+@pytest.mark.thorough
 def test_a_learners_way(tmp_path: Path) -> None:
     lab("reset", "01", "--yes")
     assert [file.read_text() for file in FILES] == [starter(LAB, piece) for piece in LAB.pieces]
@@ -96,6 +97,7 @@ def test_a_learners_way(tmp_path: Path) -> None:
     assert not is_active(home, LAB)
 
 
+@pytest.mark.thorough
 def test_watch_answers_each_save(tmp_path: Path) -> None:
     lab("start", "01")
     api = next(piece for piece in LAB.pieces if piece.module.endswith(".api"))
@@ -144,6 +146,7 @@ def test_a_part_of_the_checks_is_no_pass() -> None:
     assert json.loads((home.root / "progress.json").read_text())["01"]["of"] == 46
 
 
+@pytest.mark.thorough
 def test_one_step_is_judged_and_kept_with_the_others() -> None:
     lab("reset", "01", "--yes")
     lab("start", "01")
@@ -175,6 +178,7 @@ def test_ctrl_c_lets_a_check_mend_what_it_broke() -> None:
     until_healthy()
 
 
+@pytest.mark.thorough
 def test_two_checks_at_once() -> None:
     lab("stop", "01")  # the platform's code, whatever a test before this one left
     command = ["./lab", "check", "01", "-k", "test_delete"]

@@ -79,12 +79,18 @@ def stage() -> Iterator[Stage]:
     assert not is_active(home, LAB)
 
 
-DAILY = ("raises-at-import", "loops-at-import", "loops", "ends-at-once", "leaks", "prints", "forks")
+DAILY = ("raises-at-import", "ends-at-once", "prints", "forks")
+THOROUGH = ("loops-at-import", "loops", "leaks")
 
 
-@pytest.mark.parametrize(
-    "case", [pytest.param(name, marks=[] if name in DAILY else [pytest.mark.campaign]) for name in CASES]
-)
+def marks(case: str) -> list[pytest.MarkDecorator]:
+    """Return when the case is tried: each time, by .ci/run, or in the campaign."""
+    if case in DAILY:
+        return []
+    return [pytest.mark.thorough if case in THOROUGH else pytest.mark.campaign]
+
+
+@pytest.mark.parametrize("case", [pytest.param(name, marks=marks(name)) for name in CASES])
 def test_verdict_shows_the_line(stage: Stage, case: str) -> None:
     old, new, said = CASES[case]
     stage.reference()

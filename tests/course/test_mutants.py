@@ -24,7 +24,7 @@ DAILY = (
     "07-feeds/no-expiry",
     "08-cqrs/one-get-per-item",
 )
-"""One quickly judged solution of each lab; all others run in the campaign."""
+"""One quickly judged solution of each lab; .ci/run runs these, and the campaign all others."""
 IDS = "pg_get_serial_sequence('users', 'id')"
 RAISE_IDS = f"SELECT setval({IDS}, greatest(%s, nextval({IDS})))"
 LABS = [lab.number for lab in exercises()]
@@ -50,7 +50,8 @@ def ids_go_on() -> Iterator[None]:
 def cases() -> Sequence[object]:
     """Return all mutants by lab; those that are not for every day are a campaign."""
     assert {name.partition("/")[0] for name in DAILY} == {lab.folder.name for lab in exercises()}
-    return [pytest.param(m, marks=[] if m.name in DAILY else [pytest.mark.campaign], id=m.name) for m in ALL]
+    marks = {True: pytest.mark.thorough, False: pytest.mark.campaign}
+    return [pytest.param(m, marks=[marks[m.name in DAILY]], id=m.name) for m in ALL]
 
 
 @pytest.mark.parametrize("mutant", cases())
@@ -92,7 +93,7 @@ def lasting(words: str) -> str:
 
 SINGLE = [(lab, step) for lab in exercises() for step in range(1, len(lab.steps) + 1)]
 DAILY_STEPS = {("01", 4), ("02", 4), ("04", 3), ("08", 2)}
-"""Quickly judged solutions; all others run in the campaign."""
+"""Quickly judged solutions. .ci/run runs these, and the campaign all others."""
 
 
 @pytest.fixture
@@ -110,7 +111,7 @@ def merged(stages: Stages, request: pytest.FixtureRequest) -> Iterator[Stage]:
     [
         pytest.param(
             lab, step, id=f"{lab.number}-{step}",
-            marks=[] if (lab.number, step) in DAILY_STEPS else [pytest.mark.campaign],
+            marks=[pytest.mark.thorough if (lab.number, step) in DAILY_STEPS else pytest.mark.campaign],
         )
         for lab, step in SINGLE
     ],
@@ -125,6 +126,7 @@ def test_one_step_passes_alone(merged: Stage, lab: Exercise, step: int) -> None:
 
 
 @pytest.mark.parametrize("lab", exercises(), ids=LABS)
+@pytest.mark.thorough
 def test_starter_is_not_attempted(merged: Stage, lab: Exercise) -> None:
     for piece in lab.pieces:
         (merged.folder / piece.file.name).write_text(starter(lab, piece))

@@ -30,6 +30,7 @@ from lab.home import REPO
         *(pytest.param(u, marks=pytest.mark.campaign) for u in ("consul", "redis", "mongodb")),
     ],
 )
+@pytest.mark.thorough
 def test_every_check_says_not_gradable(unit: str, tmp_path: Path) -> None:
     with stopped(unit):
         verdicts = not_gradable(tmp_path / "verdicts.json", "checks")
@@ -49,6 +50,7 @@ def test_every_check_says_not_gradable(unit: str, tmp_path: Path) -> None:
         *(pytest.param(u, marks=pytest.mark.campaign) for u in ("consul", "kafka", "mongodb", "postgresql")),
     ],
 )
+@pytest.mark.thorough
 def test_a_frozen_server_is_named(unit: str, tmp_path: Path) -> None:
     """The server still accepts connections, but never answers."""
     backend.freeze(unit)

@@ -28,6 +28,7 @@ def test_second_up_does_nothing() -> None:
 
 
 @pytest.mark.fault
+@pytest.mark.thorough
 def test_up_starts_what_was_stopped() -> None:
     backend.stop_unit("redis")
     said = refused("demo")

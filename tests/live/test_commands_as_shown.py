@@ -23,8 +23,13 @@ NATIVE = re.compile(r"127\.0\.0\.|localhost/")
 ENV = {**os.environ, "COLUMNS": "80"}
 
 
-def wanted() -> list[Shown]:
-    return [c for c in shown() if is_run(c) and (backend.kind == "native" or not NATIVE.search(c.text))]
+def wanted() -> list[object]:
+    commands = [c for c in shown() if is_run(c) and (backend.kind == "native" or not NATIVE.search(c.text))]
+    # A check of a lab takes 20 s.
+    return [
+        pytest.param(c, id=c.text[:60], marks=[pytest.mark.thorough] if c.words[:1] == ["check"] else [])
+        for c in commands
+    ]
 
 
 def run(line: str) -> None:
@@ -52,7 +57,7 @@ def run_until_it_speaks(line: str) -> None:
 
 
 @pytest.mark.fault
-@pytest.mark.parametrize("command", wanted(), ids=lambda command: command.text[:60])
+@pytest.mark.parametrize("command", wanted())
 def test_runs(command: Shown) -> None:
     line = f"./lab {' '.join(command.words)}" if command.is_lab else command.text
     line = line.replace(" HOST ", f" {ENDPOINTS['redis'].split(':')[0]} ")

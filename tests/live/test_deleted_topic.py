@@ -21,6 +21,7 @@ def lab(*arguments: str) -> str:
 
 
 @pytest.mark.fault
+@pytest.mark.thorough
 def test_a_deleted_topic_is_reported_and_created_again() -> None:
     person = Person()
     first = person.post("before")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 
+import pytest
 from kafka import KafkaConsumer
 from kafka.admin import NewTopic
 from redis import Redis
@@ -57,6 +58,7 @@ def test_fenced_projector_joins_anew() -> None:
     )
 
 
+@pytest.mark.thorough
 def test_member_without_partition_waits_as_long_as_the_broker_knows_it() -> None:
     group, host = f"test-{secrets.token_hex(4)}", ENDPOINTS["redis"].split(":")
     redis = Redis(host=host[0], port=int(host[1]))

@@ -34,6 +34,7 @@ def undecodable() -> Iterator[str]:
 
 
 @pytest.mark.fault
+@pytest.mark.thorough
 def test_a_gateway_that_keeps_its_old_rules_is_reported(undecodable: str) -> None:
     for command in (["status"], ["doctor"], ["hint", "01"]):
         said = lab(*command)
@@ -54,6 +55,7 @@ def test_a_service_in_maintenance_mode_is_reported() -> None:
 
 
 @pytest.mark.fault
+@pytest.mark.thorough
 def test_dead_letters_are_printed_literally() -> None:
     values = [b"[/b] oops", b"[null]", b"[red]x", b"\x1b[2J\xff"]
     topic.publish(ENDPOINTS["kafka"], [(b"poison-[/b]", value) for value in values])

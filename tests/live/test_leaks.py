@@ -86,6 +86,7 @@ def healed() -> Iterator[None]:
     break_.heal_all(home, backend)
 
 
+@pytest.mark.thorough
 def test_statistics_without_kafka(ada: Person) -> None:
     use(ada)
     before = levels()

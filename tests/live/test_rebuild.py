@@ -17,6 +17,7 @@ from civildiy.operations.rebuild import Rebuild
 from civildiy.posts.snapshot import PostState
 
 
+@pytest.mark.thorough
 def test_rebuild_under_load() -> None:
     """Readers see every post that they have seen before, and what is written meanwhile is there."""
     person = writer(20)

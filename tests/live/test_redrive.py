@@ -4,6 +4,7 @@ import secrets
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from bson import ObjectId
 from feed_tools import run, stats
 from redis import Redis
@@ -40,6 +41,7 @@ def test_an_old_letter_does_not_bring_back_what_is_gone(redis: Redis) -> None:
     assert not redis.exists(keys.of_user(user))
 
 
+@pytest.mark.thorough
 def test_redrive_after_the_fix() -> None:
     """A projector that refuses updates dead-letters them; the fixed one applies them after a redrive."""
 

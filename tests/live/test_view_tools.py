@@ -4,6 +4,7 @@ import json
 import subprocess
 from typing import Any
 
+import pytest
 from feed_tools import findings, run, stats, writer
 from redis import Redis
 from support import Person, backend, eventually
@@ -13,6 +14,7 @@ from lab.commands import operations
 from lab.home import PLATFORM
 
 
+@pytest.mark.thorough
 def test_verify_finds_what_is_wrong_and_rebuild_mends_it(redis: Redis) -> None:
     person = writer(6)
     run("feed-rebuild")
@@ -56,6 +58,7 @@ def test_verify_takes_lag_for_lag() -> None:
     eventually(lambda: stats()["lag_events"] == 0, within=20, what="the projector to catch up")
 
 
+@pytest.mark.thorough
 def test_commands_speak_to_people() -> None:
     def lab(*arguments: str, code: int = 0) -> str:
         ran = subprocess.run(

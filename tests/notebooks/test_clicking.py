@@ -145,6 +145,53 @@ def said(page: Page, text: str) -> None:
     page.get_by_text(text).first.wait_for(timeout=RUN_MS * slow())
 
 
+def test_with_the_keyboard_alone(lab: Lab) -> None:
+    """From the launcher to an answer and a verdict, without a mouse."""
+    page = lab.page()
+    focused(page, "here.matches('.jp-LauncherCard') && here.title.startsWith('01 ')")
+    page.keyboard.press("ArrowRight")
+    focused(page, "here.matches('.jp-LauncherCard') && here.title.startsWith('02 ')")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".jp-Notebook .jp-Cell")
+    focused(page, "here.closest('.jp-Notebook')")
+    run_down_to(page, "guess = predict(")
+    tab_to(page, "here.matches('.jp-OutputArea input[type=radio]')")
+    page.keyboard.press("Space")
+    page.get_by_text("Your answer is a. You can change it").wait_for()
+    page.keyboard.press("ArrowDown")
+    page.get_by_text("Your answer is b. You can change it").wait_for()
+    lab.keep(page, "prediction-by-keyboard")
+    page.close()
+
+
+def focused(page: Page, condition: str) -> None:
+    """Wait until the element with the focus (`here` in JavaScript) is the one that is meant."""
+    page.wait_for_function(
+        f"(() => {{ const here = document.activeElement; return Boolean({condition}); }})()"
+    )
+
+
+def run_down_to(page: Page, beginning: str) -> None:
+    """Press Shift+Enter from the first cell on until the cell with this text has been run."""
+    cells = page.locator(".jp-Notebook .jp-Cell")
+    last = next(i for i, text in enumerate(cells.all_inner_texts()) if beginning in text)
+    for _ in range(last + 1):
+        page.keyboard.press("Shift+Enter")
+    page.locator(".jp-OutputArea input[type=radio]").first.wait_for(timeout=RUN_MS * slow())
+
+
+def tab_to(page: Page, condition: str) -> None:
+    """Press Shift+Tab until the element with the focus is the one that is meant."""
+    for _ in range(80):
+        if page.evaluate(
+            f"(() => {{ const here = document.activeElement; return Boolean({condition}); }})()"
+        ):
+            return
+        page.keyboard.press("Shift+Tab")
+    raise AssertionError(f"80 times Shift+Tab did not lead to {condition}")
+
+
 def test_all_is_there_when_reopened(lab: Lab) -> None:
     page = lab.page("dark")
     open_notebook(page, "01")

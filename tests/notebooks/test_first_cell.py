@@ -43,6 +43,7 @@ def test_what_is_wrong_before_the_system_is_asked_is_one_line_as_well() -> None:
 
 
 @pytest.mark.fault
+@pytest.mark.thorough
 def test_a_unit_is_down() -> None:
     with stopped("redis"):
         said = first_cell()

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import nbformat
+import pytest
 from nbval_runs import nbval
 
 from lab.jupyter.kernel import NAME
@@ -35,6 +36,7 @@ def written(cells: list[Cell], folder: Path) -> Path:
     return folder / "case.ipynb"
 
 
+@pytest.mark.thorough
 def test_what_nbval_lets_pass_is_caught(tmp_path: Path) -> None:
     run = nbval(written([GOOD, *BAD.values()], tmp_path))
     caught = {name: number in run.failed for number, name in enumerate(BAD, 1)}

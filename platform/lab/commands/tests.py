@@ -16,6 +16,8 @@ from lab.terminal import Console
 
 MOST_WORKERS = 4
 """Unit tests gain little beyond this, and each worker takes 150 MB."""
+QUICK = "not campaign and not thorough"
+"""What `./lab test` runs within ten minutes; .ci/run adds the thorough tests."""
 
 
 def register(cli: click.Group, home: Home, backend: Backend, console: Console) -> None:
@@ -34,7 +36,7 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
                 f"Stop your code first ({stop}), or have it graded: ./lab check {learners[0]}"
             )
         bring_up(home, backend, console)
-        marks = [] if full else ["-m", "not campaign"]
+        marks = [] if full else ["-m", QUICK]
         pytest = environment.pytest_command()
         env = environment.own()
         if pytest_options:

@@ -99,6 +99,30 @@ window._JUPYTERLAB['civildiy-lab'] = (() => {
       else await app.commands.execute('launcher:create');
     }
 
+    // With the keyboard alone: the card of the notebook that comes next has the focus when JupyterLab opens, the
+    // arrow keys go from card to card, and Enter opens one.
+    function useKeyboard(course) {
+      const cards = () => [...document.querySelectorAll('.jp-Launcher .jp-LauncherCard')].filter(card => card.offsetParent);
+      const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
+      document.addEventListener('keydown', event => {
+        const all = cards();
+        const at = all.indexOf(document.activeElement);
+        if (at < 0 || !(event.key in step) || event.altKey || event.ctrlKey || event.metaKey) return;
+        event.preventDefault();
+        all[(at + step[event.key] + all.length) % all.length].focus();
+      });
+      const next = course.notebooks.find(({ standing }) => ['in progress', 'next'].includes(standing)) || course.notebooks[0];
+      let tries = 50;
+      const focus = () => {
+        const active = document.activeElement;
+        if (active && active !== document.body && !active.classList.contains('jp-Launcher')) return; // somebody is typing
+        const card = cards().find(({ title }) => title === next.title);
+        if (card) card.focus();
+        else if (tries-- > 0) setTimeout(focus, 100); // the launcher is not drawn yet
+      };
+      focus();
+    }
+
     function addStatus(statusBar) {
       const item = new Widget();
       item.addClass('civildiy-status');
@@ -130,9 +154,13 @@ window._JUPYTERLAB['civildiy-lab'] = (() => {
         document.head.append(Object.assign(document.createElement('style'), { textContent: STYLE }));
         if (statusBar) addStatus(statusBar);
         if (!launcher) return;
-        openLauncher(app);
+        const opened = openLauncher(app);
         // Nothing waits for the answer: JupyterLab starts while the server looks for it.
-        ask('course').then(course => fillLauncher(app, launcher, course), error => console.error(error));
+        ask('course').then(async course => {
+          fillLauncher(app, launcher, course);
+          await opened;
+          useKeyboard(course);
+        }).catch(error => console.error(error));
       },
     };
   }
