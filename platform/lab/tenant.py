@@ -50,7 +50,7 @@ def separate(arguments: list[str], environment: MutableMapping[str, str]) -> lis
         environment.pop("LAB_LOOPBACK", None)
     own = common / "as" / name
     _prepare(common, own)
-    environment |= {"LAB_HOME": str(own), "LAB_AS": name}
+    environment.update(LAB_HOME=str(own), LAB_AS=name)
     environment.setdefault("LAB_LOOPBACK", network(name, os.getuid()))
     return kept
 

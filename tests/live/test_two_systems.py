@@ -44,7 +44,8 @@ class System:
 
     def memory(self) -> int:
         """Return the MiB that its units use."""
-        return round(sum(unit["memory"] for unit in json.loads(self.lab("status", "--json"))) / 2**20)
+        units: list[dict[str, int]] = json.loads(self.lab("status", "--json"))
+        return sum(unit["memory"] for unit in units) // 2**20
 
 
 @pytest.fixture

@@ -67,6 +67,11 @@ def test_each_server_listens_where_its_clients_look() -> None:
         assert ports == {str(topology.ports()[store])}
 
 
+def test_all_services_listen_on_the_same_port() -> None:
+    """Natively one variable, LAB_PORT_SERVICES, is the port of all services. Another port needs one of its own."""
+    assert len({topology.ports()[service] for service in topology.SERVICES}) == 1
+
+
 def test_the_program_knows_the_units_of_ours() -> None:
     assert (*SERVICES, *(name for name in WORKERS if name not in TASKS)) == (
         *topology.SERVICES,
