@@ -57,8 +57,9 @@ class LagMeter:
         returns a KafkaConsumer without a group; keep it in `self._consumer` and assign PARTITION to it.
         `consumer.end_offsets([PARTITION])` and `beginning_offsets([PARTITION])` return a dict: partition to
         offset. After `consumer.seek(PARTITION, offset)`,
-        `consumer.poll(timeout_ms=PATIENCE_MS, max_records=1)` returns a dict: partition to records.
-        `record.timestamp` is in milliseconds since 1970, and `time.time()` in seconds. Raises KafkaError.
+        `consumer.poll(timeout_ms=PATIENCE_MS, max_records=1)` returns a dict: partition to records. If
+        no records come in time, the age is 0.0. `record.timestamp` is in milliseconds since 1970, and
+        `time.time()` in seconds. Raises KafkaError.
 
         Example: Lag(events=4, seconds=2.713); Lag(events=0, seconds=0.0) when nothing waits.
         """

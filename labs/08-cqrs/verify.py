@@ -109,7 +109,7 @@ def compare_list(
     id: an Expected has `user_id`, `version` and `digest`, to compare with `digest(entry.raw)`. `mine` are the
     ids that belong to this list, and `removed` counts its removed posts; pass both on to `_missing`.
 
-    An entry gets at most one of these, the first that fits. surplus: beyond the list's greatest length
+    First, an entry gets at most one of these, the first that fits. surplus: beyond the list's greatest length
     (GLOBAL_MAX or USER_MAX); seen before in this list; unknown to MongoDB. misplaced: of another user, in a
     user's list. stale: other bytes than MongoDB's post would give. Then, over the first entry of each known
     post, misplaced: each entry that `out_of_order(entries)` returns. Last, all findings of `_missing`.

@@ -25,7 +25,7 @@ async def page(redis: Redis, key: str, query: PageQuery) -> bytes:
     PAGE is a Lua script with one key, the list, and two arguments, the indexes of the first and of the last
     entry, counted from 0. It returns the length of the whole list and the entries of the page. One call of
     `await redis.eval_ro(PAGE, 1, key, first, last)` runs it and returns a list with an int and bytes.
-    `query.skip` and `query.limit` are int. Entries are JSON objects already: join them by commas.
+    `query.skip` (at least 0) and `query.limit` (1 to 100) are int. Entries are JSON: join them by ','.
 
     Example: b'{"items":[{…},{…}],"total":57,"limit":2,"skip":0}'
     """

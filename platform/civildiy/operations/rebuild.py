@@ -156,10 +156,10 @@ class Rebuild:
         `self._topic.end()` is the offset after the last event, `self._topic.position` that of the next one to
         read. Try `self._switch()` only when the position has reached the end that you noted first. Otherwise
         call `self._keep_lock()`, read with `self._topic.read(FOLLOW_MS)` (a list of records, empty when none
-        came in so many milliseconds), take the events by `_usable(record.value for record in records)`, and
-        apply them with `self._new.apply(events, self._topic.position, 0, 0)`. Raise `self._too_late()`, a
-        RebuildFailed, when `self._patience` seconds have passed without a switch; measure them by
-        `time.monotonic()`.
+        came in so many milliseconds), take the events by `_usable(record.value for record in records)`, an
+        iterator, and apply a list of them with `self._new.apply(events, self._topic.position, 0, 0)`. Raise
+        `self._too_late()`, a RebuildFailed, if there was no switch within `self._patience` seconds of this
+        call; measure them by `time.monotonic()`.
         """
         followed = 0
         published = self._topic.end()
