@@ -185,7 +185,7 @@ class Rebuild:
         """Swap the databases in one step by SWITCH; False when the live view is ahead again.
 
         SWITCH gets four KEYS: the lock, the offset, the counters and the projector's sign of life. Its ARGV:
-        the owner of the lock, the next offset of the new view, the number of the new view's database. It
+        the name of this rebuild, the next offset of the new view, the number of the new view's database. It
         returns 'lost' if the lock has another owner, 'behind' if the live view's offset is higher, and
         otherwise 'switched', after it has copied lock, counters and sign of life to the new view and swapped.
         """
