@@ -17,7 +17,10 @@ RENEWED = "tests/unit/test_notebook_copies.py::test_reset_gives_a_fresh_copy_and
 SPOKEN = "tests/live/test_view_tools.py::test_commands_speak_to_people"
 BROKEN = "tests/live/test_break.py::test_kill_and_restart_and_amnesia"
 
+APART = "tests/live/test_two_systems.py::test_neither_sees_the_other"
+
 PROVEN = {
+    "./lab up --as": APART, "./lab down --as": APART,
     "./lab": "tests/live/test_commands.py::test_second_up_does_nothing",
     "./lab up": "tests/live/test_commands.py::test_second_up_does_nothing",
     "./lab down": "tests/live/test_commands.py::test_data_survives_down_and_up",

@@ -27,7 +27,10 @@ backend = chosen(home)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-def cli() -> None:
+@click.option(
+    "--as", "name", metavar="NAME", help="Use the system of this name, beside others on this machine."
+)
+def cli(name: str | None) -> None:  # lab.tenant takes the option out before; it is here for --help
     """CivilDIY Lab: run, break and repair a real system of microservices."""
 
 

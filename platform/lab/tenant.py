@@ -33,7 +33,7 @@ def separate(arguments: list[str], environment: MutableMapping[str, str]) -> lis
     >>> separate(["up"], environment), "LAB_LOOPBACK" in environment
     (['up'], False)
     """
-    kept, names = _taken_out(arguments)
+    kept, names = taken_out(arguments)
     if not names:
         return kept
     if len(names) > 1:
@@ -55,20 +55,7 @@ def separate(arguments: list[str], environment: MutableMapping[str, str]) -> lis
     return kept
 
 
-def network(name: str, user: int) -> str:
-    """Return the first three numbers of this system's addresses, the same each time.
-
-    Users who choose the same name get different addresses. Two systems get the same ones with a probability
-    of 1 in 62,500; `up` then says that the addresses are taken, and another name helps.
-
-    >>> network("ada", 1000)
-    '127.91.170'
-    """
-    second, third = divmod(zlib.crc32(f"{user}/{name}".encode()) % (NETWORKS * NETWORKS), NETWORKS)
-    return f"127.{second + 1}.{third + 1}"
-
-
-def _taken_out(arguments: list[str]) -> tuple[list[str], list[str]]:
+def taken_out(arguments: list[str]) -> tuple[list[str], list[str]]:
     """Return the other arguments, and the values of the option. What follows `--` is left as it is."""
     kept: list[str] = []
     names: list[str] = []
@@ -86,6 +73,19 @@ def _taken_out(arguments: list[str]) -> tuple[list[str], list[str]]:
         else:
             kept.append(argument)
     return kept, names
+
+
+def network(name: str, user: int) -> str:
+    """Return the first three numbers of this system's addresses, the same each time.
+
+    Users who choose the same name get different addresses. Two systems get the same ones with a probability
+    of 1 in 62,500; `up` then says that the addresses are taken, and another name helps.
+
+    >>> network("ada", 1000)
+    '127.91.170'
+    """
+    second, third = divmod(zlib.crc32(f"{user}/{name}".encode()) % (NETWORKS * NETWORKS), NETWORKS)
+    return f"127.{second + 1}.{third + 1}"
 
 
 def _prepare(common: Path, own: Path) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from browser import RUN_MS, Lab, menu, open_notebook, run_cell
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, TimeoutError, expect
 from support import backend, eventually, home
 
 from lab.course.exercise import exercise

@@ -10,13 +10,14 @@ from shown import Shown, commands_in, shown
 
 from lab.cli import cli
 from lab.home import REPO
+from lab.tenant import taken_out
 
 COMMANDS = shown()
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.is_lab], ids=lambda command: command.text)
 def test_exists(command: Shown) -> None:
-    words = command.words
+    words, _ = taken_out(command.words)
     if not words:
         return
     name, given = words[0], words[1:]

@@ -68,7 +68,7 @@ def test_each_server_listens_where_its_clients_look() -> None:
 
 
 def test_all_services_listen_on_the_same_port() -> None:
-    """Natively one variable, LAB_PORT_SERVICES, is the port of all services. Another port needs one of its own."""
+    """Natively one variable, LAB_PORT_SERVICES, is the port of all services."""
     assert len({topology.ports()[service] for service in topology.SERVICES}) == 1
 
 
