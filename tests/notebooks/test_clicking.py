@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from browser import RUN_MS, Lab, menu, open_notebook, run_cell
-from playwright.sync_api import Locator, Page, TimeoutError, expect
+from playwright.sync_api import Locator, Page, expect
 from support import backend, eventually, home
 
 from lab.course.exercise import exercise
@@ -167,9 +167,8 @@ def test_with_the_keyboard_alone(lab: Lab) -> None:
 
 def focused(page: Page, condition: str) -> None:
     """Wait until the element with the focus (`here` in JavaScript) is the one that is meant."""
-    page.wait_for_function(
-        f"(() => {{ const here = document.activeElement; return Boolean({condition}); }})()"
-    )
+    holds = f"(here => Boolean({condition}))(document.activeElement)"
+    eventually(lambda: page.evaluate(holds), within=90, what=condition)
 
 
 def run_down_to(page: Page, beginning: str) -> None:
