@@ -111,10 +111,11 @@ def feed_entry(event: PostPut) -> bytes:
 
 
 class Projection:
-    """Applies events to the view (blocking client: for the projector's process only).
+    """Applies events to the view. The Redis client is blocking, so a web service cannot use this class.
 
-    `searching`: the hash of a post expires after 9 days, but its entry stays in a list for as long as new
-    posts keep renewing that list. Then the entry must be searched for. A new view has no such entries.
+    `searching`: the hash of a post expires after 9 days, but its entry can stay in a list for longer, because
+    each new post renews the list. SCRIPT then has to search for the entry. A rebuild passes False, because
+    it fills empty lists, in which there is nothing to find.
     """
 
     def __init__(self, redis: Redis, *, searching: bool = True) -> None:
@@ -125,13 +126,13 @@ class Projection:
         """The offset that was stored last, as bytes; empty if none was."""
 
     def apply(self, events: Sequence[PostEvent], next_offset: int, skipped: int, dead: int) -> None:
-        """Apply `events` in order by `_send`, also when Redis does not know the script yet.
+        """Apply `events` in order with `_send`, also when Redis does not know the script yet.
 
-        `next_offset` is the offset after the last record of the batch; `skipped` and `dead` count records
-        of the batch that are not in `events`. On NoScriptError: load SCRIPT by
-        `self._redis.script_load(SCRIPT)`, which returns its hash, keep that in `self._sha`, and send again.
-        Raises redis.exceptions.RedisError, and ViewSwitched when Redis holds another view than before.
-        Both pass to the caller; applying the same events again is then safe.
+        `next_offset` is the offset after the last record of the batch. `skipped` and `dead` count the records
+        of the batch that are not in `events`. On NoScriptError, load SCRIPT with
+        `self._redis.script_load(SCRIPT)`, keep the hash that it returns in `self._sha`, and call `_send`
+        again. Raises redis.exceptions.RedisError, and ViewSwitched when Redis holds another view than before.
+        Let both pass to the caller, which reads the same events again; applying them twice does no harm.
         """
         raise NotImplementedError("Lab 07, step 3: write Projection.apply")
 
@@ -139,8 +140,8 @@ class Projection:
         """Run SCRIPT once for each event in one pipeline, then call `_note` with the number of each result.
 
         The pipeline (`self._redis.pipeline(transaction=False)`) begins with `get(keys.GENERATION)`. For each
-        event it holds `evalsha(sha, 3, *self._input(event))`; a sha of forty zeros stands for a script that
-        was not loaded yet. `pipeline.execute()` returns the answers in order: the generation (bytes or
+        event it holds `evalsha(sha, 3, *self._input(event))`. As long as the script has not been loaded, send
+        forty zeros as the sha. `pipeline.execute()` returns the answers in order: the generation (bytes or
         None), then b"applied" or b"stale" for each event. It raises the first error among them.
         """
         raise NotImplementedError("Lab 07, step 3: write Projection._send")

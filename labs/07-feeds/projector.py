@@ -175,11 +175,11 @@ class Projector(ConsumerRebalanceListener):  # type: ignore[misc]
     def _bury(self, record: ConsumerRecord, reason: str) -> None:
         """Publish a record that can never be applied to the dead letter topic, once.
 
-        `fitting(record, reason)` returns its key (bytes or None), value (bytes) and reason (text), cut to
-        the size that the topic takes. `headers_of(record, reason)` returns the headers of the dead letter.
+        `fitting(record, reason)` returns its key (bytes or None), value (bytes) and reason (a string), cut to
+        the size that the topic accepts. `headers_of(record, reason)` returns the headers of the dead letter.
         `self._producer.send(DEAD_LETTER_TOPIC, key=…, value=…, headers=…).get(10)` waits for Kafka's answer,
-        and raises KafkaError without one. `self._buried` is the last offset that was buried, -1 for none;
-        set it after the answer.
+        and raises KafkaError if none comes. `self._buried` is the last offset that was buried, or -1. Set it
+        after the answer; a record whose offset is not above it has been buried already.
         """
         raise NotImplementedError("Lab 07, step 4: write Projector._bury")
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from redis import Redis
+from redis.exceptions import ResponseError
 from state_machines import FOUND, POSTS, START, TRACE, UNSHRUNK, document, play
 from support import ENDPOINTS
 
@@ -129,6 +130,21 @@ def test_projection_finds_its_view_emptied() -> None:
         assert view.next_offset() is None
         view.apply([], 1, 0, 0)
         redis.flushdb()
+
+
+def test_an_error_in_the_middle_is_repeated_without_harm() -> None:
+    machine = ProjectionMachine()
+    machine.apply([machine.make(1, 1, False, 1), machine.make(2, 1, False, 1)])
+    own, new = keys.of_user(1), machine.make(3, 1, False, 1)  # fails after it is in the global list
+    machine.redis.rename(own, "aside")
+    machine.redis.set(own, "no list")
+    for _ in range(3):
+        with pytest.raises(ResponseError, match="WRONGTYPE"):
+            machine.projection.apply([new], 3, 0, 0)
+    machine.redis.rename("aside", own)
+    machine.apply([new])
+    machine.the_view_is_right()
+    machine.teardown()
 
 
 @pytest.mark.parametrize(

@@ -102,14 +102,15 @@ elseif not known[1] and tonumber(version) > 1 and ARGV[7] == '1' then
 end
 if entry == '' then
   redis.call('HDEL', post, 'entry')
-  redis.call('HSET', post, 'version', version)
 else
-  redis.call('HSET', post, 'version', version, 'entry', entry)
+  redis.call('HSET', post, 'entry', entry)
   insert(all, tonumber(ARGV[3]))
   insert(own, tonumber(ARGV[4]))
   redis.call('LTRIM', all, 0, ARGV[3] - 1)
   redis.call('LTRIM', own, 0, ARGV[4] - 1)
 end
+-- Last: after an error above, the event is not stale, and the next attempt repeats it without harm.
+redis.call('HSET', post, 'version', version)
 redis.call('EXPIRE', all, ARGV[5])
 redis.call('EXPIRE', own, ARGV[5])
 redis.call('EXPIRE', post, ARGV[6])
@@ -156,10 +157,11 @@ def feed_entry(event: PostPut) -> bytes:
 
 
 class Projection:
-    """Applies events to the view (blocking client: for the projector's process only).
+    """Applies events to the view. The Redis client is blocking, so a web service cannot use this class.
 
-    `searching`: the hash of a post expires after 9 days, but its entry stays in a list for as long as new
-    posts keep renewing that list. Then the entry must be searched for. A new view has no such entries.
+    `searching`: the hash of a post expires after 9 days, but its entry can stay in a list for longer, because
+    each new post renews the list. SCRIPT then has to search for the entry. A rebuild passes False, because
+    it fills empty lists, in which there is nothing to find.
     """
 
     def __init__(self, redis: Redis, *, searching: bool = True) -> None:
@@ -170,13 +172,13 @@ class Projection:
         """The offset that was stored last, as bytes; empty if none was."""
 
     def apply(self, events: Sequence[PostEvent], next_offset: int, skipped: int, dead: int) -> None:
-        """Apply `events` in order by `_send`, also when Redis does not know the script yet.
+        """Apply `events` in order with `_send`, also when Redis does not know the script yet.
 
-        `next_offset` is the offset after the last record of the batch; `skipped` and `dead` count records
-        of the batch that are not in `events`. On NoScriptError: load SCRIPT by
-        `self._redis.script_load(SCRIPT)`, which returns its hash, keep that in `self._sha`, and send again.
-        Raises redis.exceptions.RedisError, and ViewSwitched when Redis holds another view than before.
-        Both pass to the caller; applying the same events again is then safe.
+        `next_offset` is the offset after the last record of the batch. `skipped` and `dead` count the records
+        of the batch that are not in `events`. On NoScriptError, load SCRIPT with
+        `self._redis.script_load(SCRIPT)`, keep the hash that it returns in `self._sha`, and call `_send`
+        again. Raises redis.exceptions.RedisError, and ViewSwitched when Redis holds another view than before.
+        Let both pass to the caller, which reads the same events again; applying them twice does no harm.
         """
         try:
             self._send(events, next_offset, skipped, dead)
@@ -189,8 +191,8 @@ class Projection:
         """Run SCRIPT once for each event in one pipeline, then call `_note` with the number of each result.
 
         The pipeline (`self._redis.pipeline(transaction=False)`) begins with `get(keys.GENERATION)`. For each
-        event it holds `evalsha(sha, 3, *self._input(event))`; a sha of forty zeros stands for a script that
-        was not loaded yet. `pipeline.execute()` returns the answers in order: the generation (bytes or
+        event it holds `evalsha(sha, 3, *self._input(event))`. As long as the script has not been loaded, send
+        forty zeros as the sha. `pipeline.execute()` returns the answers in order: the generation (bytes or
         None), then b"applied" or b"stale" for each event. It raises the first error among them.
         """
         pipeline = self._redis.pipeline(transaction=False)
