@@ -158,6 +158,7 @@ def test_with_the_keyboard_alone(lab: Lab) -> None:
     focused(page, "here.closest('.jp-Notebook')")
     run_down_to_a_prediction(page)
     tab_to(page, "here.matches('.jp-OutputArea input[type=radio]')")
+    lab.keep(page, "prediction-focused")
     page.keyboard.press("Space")
     page.get_by_text("Your answer is a. You can change it").wait_for()
     page.keyboard.press("ArrowDown")

@@ -123,6 +123,14 @@ window._JUPYTERLAB['civildiy-lab'] = (() => {
       focus();
     }
 
+    // Inside a prediction or a panel of a lab the keys belong to it: otherwise an arrow key would go to the next cell.
+    function giveKeysToWidgets() {
+      document.addEventListener('focusin', ({ target }) => {
+        const widget = target.closest && target.closest('.jp-OutputArea .jupyter-widgets');
+        if (widget) widget.dataset.lmSuppressShortcuts = 'true';
+      });
+    }
+
     function addStatus(statusBar) {
       const item = new Widget();
       item.addClass('civildiy-status');
@@ -152,6 +160,7 @@ window._JUPYTERLAB['civildiy-lab'] = (() => {
       optional: [ILauncher, IStatusBar],
       activate: (app, launcher, statusBar) => {
         document.head.append(Object.assign(document.createElement('style'), { textContent: STYLE }));
+        giveKeysToWidgets();
         if (statusBar) addStatus(statusBar);
         if (!launcher) return;
         const opened = openLauncher(app);
