@@ -85,9 +85,9 @@ def _auth_keys(name: str, auth_check_url: str) -> dict[str, str]:
     """Return the keys of a forwardAuth middleware called `name` that asks `auth_check_url`.
 
     The two lists of headers make sure that auth gets the client's token and no other header, and that the
-    request gets the user's id and nothing else of the answer. `trustForwardHeader` false makes Traefik
-    replace headers such as X-Forwarded-For, which a client may invent. `maxResponseBodySize` is the most
-    that Traefik reads of auth's answer, in bytes.
+    request gets the user's id and nothing else of the answer. With `trustForwardHeader` false, Traefik
+    replaces X-Forwarded-For and similar headers, in which a client could name a false address.
+    `maxResponseBodySize` is the most that Traefik reads of auth's answer, in bytes.
     """
     options = {
         "address": auth_check_url,
