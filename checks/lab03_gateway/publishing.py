@@ -28,8 +28,8 @@ def test_one_transaction(lab: Exercise, rng: Random) -> None:
             Route("login", f"Path(`/{service.name}/login`)", 210, needs_user=False, limit=(1, 3)),
         ]
         for what, routes in (
-            ("a rule set", good),
-            ("one that leaves out a route and changes another", changed),
+            ("a new rule set", good),
+            ("a rule set that leaves out a route and changes another", changed),
         ):
             keys = rule_set(service.name, routes, secret=SECRET, auth_check_url=service.auth)
             before = len(service.proxy.writes())
@@ -37,14 +37,14 @@ def test_one_transaction(lab: Exercise, rng: Random) -> None:
             writes = [f"{asked.method} {asked.path}" for asked in service.proxy.writes()[before:]]
             require(
                 len(writes) == 1 and said is True,
-                f"published {what} with your publish()",
+                f"called publish() with {what}",
                 expected="True, and one request that writes: PUT /v1/txn",
                 saw=f"{said}; {len(writes)} requests: {', '.join(writes[:4])}",
                 means="`publish` must return whether anything had to change."
                 if len(writes) == 1
                 else "Between two writes the gateway sees neither the old rules nor the new ones.",
             )
-            _holds(service, keys, f"published {what} with your publish()")
+            _holds(service, keys, f"called publish() with {what}")
     eventually(lambda: keys_of("posts"), within=8, what="rules of posts in Consul KV")
     for kind in ("routers", "middlewares"):
         consul("DELETE", f"/v1/kv/{ROOT}/{kind}/posts-?recurse=true")

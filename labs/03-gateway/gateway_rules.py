@@ -49,7 +49,7 @@ class Route:
 
 
 def under(*prefixes: str) -> str:
-    """Return a rule that matches each path itself and everything below it, but no longer name.
+    """Return a rule that matches each path and all paths below it, but no path that only begins alike.
 
     Each of `prefixes` is a path such as "/api/posts", without a slash at its end. The rule stands in
     brackets, so that `&&` can follow it. `/api/posts` and `/api/posts/7` match; `/api/postscript` does not.
@@ -81,6 +81,24 @@ def away(service: str, prefix: str, *, by: str, entry_point: str = "web") -> Rou
 READ_ONLY = "(Method(`GET`) || Method(`HEAD`))"
 
 
+def _auth_keys(name: str, auth_check_url: str) -> dict[str, str]:
+    """Return the keys of a forwardAuth middleware called `name` that asks `auth_check_url`.
+
+    The two lists of headers make sure that auth gets the client's token and no other header, and that the
+    request gets the user's id and nothing else of the answer. With `trustForwardHeader` false, Traefik
+    replaces X-Forwarded-For and similar headers, in which a client could name a false address.
+    `maxResponseBodySize` is the most that Traefik reads of auth's answer, in bytes.
+    """
+    options = {
+        "address": auth_check_url,
+        "authRequestHeaders/0": "Authorization",
+        "authResponseHeaders/0": USER_HEADER,
+        "trustForwardHeader": "false",
+        "maxResponseBodySize": str(MAX_AUTH_ANSWER_BYTES),
+    }
+    return {f"middlewares/{name}/forwardAuth/{option}": value for option, value in options.items()}
+
+
 def rule_set(service: str, routes: Sequence[Route], *, secret: str, auth_check_url: str) -> dict[str, str]:
     """Return all keys (below `traefik/http/`) and their values for the routes of `service`.
 
@@ -91,10 +109,9 @@ def rule_set(service: str, routes: Sequence[Route], *, secret: str, auth_check_u
     Middlewares, as `middlewares/<name>/<option>`: `<service>-clean` sets
     `headers/customRequestHeaders/<USER_HEADER>` to "" and `…/<PROOF_HEADER>` to the secret.
     `<service>-again` sets `retry/attempts` to RETRIES. `<service>-auth` exists only if a route needs a
-    user, and sets below `forwardAuth/`: `address`, `authRequestHeaders/0` = "Authorization",
-    `authResponseHeaders/0` = USER_HEADER, `trustForwardHeader` = "false", `maxResponseBodySize`.
-    `<router>-limit` sets `rateLimit/average` and `rateLimit/burst`; `<router>-prefix` sets
-    `addPrefix/prefix`. Both exist only for a route with that field.
+    user, and has the keys of `_auth_keys`. `<router>-limit` sets `rateLimit/average` and
+    `rateLimit/burst`; `<router>-prefix` sets `addPrefix/prefix`. Both exist only for a route with that
+    field.
 
     Router `<service>-<route.name>`, as `routers/<router>/<option>`: `rule`, `priority`,
     `entryPoints/0`, `service` (the name and "@consulcatalog"), and `middlewares/0`, `…/1` and so on
@@ -108,9 +125,9 @@ def rule_set(service: str, routes: Sequence[Route], *, secret: str, auth_check_u
 def _validate(service: str, routes: Sequence[Route]) -> None:
     """Raise RulesRefused, with the router's name and the reason, for routes that Traefik cannot use.
 
-    Refused are: no routes, two of one name, a router's name (`<service>-<route.name>`) that is not a
-    letter a-z followed by a-z, 0-9 and "-", a priority outside 1..9999, a number below 1 in a limit,
-    and a rule that `_validate_rule(router, rule)` refuses.
+    Refused are: no routes (the message names the service), two of one name, a router's name
+    (`<service>-<route.name>`) that is not a letter a-z followed by a-z, 0-9 and "-", a priority outside
+    1..9999, a number below 1 in a limit, and a rule that `_validate_rule(router, rule)` refuses.
     """
     raise NotImplementedError("Lab 03, step 3: write _validate")
 
@@ -128,8 +145,9 @@ def _validate_rule(where: str, rule: str) -> None:
     """Raise RulesRefused unless `rule` is made of matchers joined by &&, || and !, with pairs of brackets.
 
     `where` is the router's name, for the message. `_MATCHER` finds each complete matcher, such as
-    "Path(`/a`)". Example: "Path(`/a`) && !(Method(`GET`) || Method(`HEAD`))" is accepted, and
-    "Path(`/a`) Method(`GET`)", "(Path(`/a`)" and "Paht(`/a`)" are refused.
+    "Path(`/a`)". Spaces around matchers, brackets and operators make no difference. Example:
+    "Path(`/a`) && !(Method(`GET`) || Method(`HEAD`))" is accepted, and "Path(`/a`) Method(`GET`)",
+    "(Path(`/a`)" and "Paht(`/a`)" are refused.
     """
     raise NotImplementedError("Lab 03, step 3: write _validate_rule")
 
