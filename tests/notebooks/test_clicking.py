@@ -158,10 +158,9 @@ def test_with_the_keyboard_alone(lab: Lab) -> None:
     focused(page, "here.closest('.jp-Notebook')")
     run_down_to_a_prediction(page)
     tab_to(page, "here.matches('.jp-OutputArea input[type=radio]')")
-    lab.keep(page, "prediction-focused")
     page.keyboard.press("Space")
-    page.get_by_text("Your answer is a. You can change it").wait_for()
-    page.keyboard.press("ArrowDown")
+    page.get_by_text("Your answer is c. You can change it").wait_for()
+    page.keyboard.press("ArrowUp")
     page.get_by_text("Your answer is b. You can change it").wait_for()
     lab.keep(page, "prediction-by-keyboard")
     page.close()
@@ -180,7 +179,8 @@ def run_down_to_a_prediction(page: Page) -> None:
         if radios.count():
             return
         page.keyboard.press("Shift+Enter")
-        page.wait_for_timeout(1000)
+        page.wait_for_timeout(500)
+        page.get_by_text("CivilDIY Lab | Idle").wait_for(timeout=RUN_MS * slow())
     raise AssertionError("30 cells were run, and none has shown a prediction")
 
 
