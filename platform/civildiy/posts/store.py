@@ -1,8 +1,9 @@
 """Posts as documents in MongoDB.
 
-A document holds a post and its pending events (`outbox`), so each change is one write to one document.
-Two fields control what happens next. `settled` is true when no event is pending, and only then may
-MongoDB remove an expired post. `deleted` hides a post from readers while its last event is pending.
+A document holds a post and its pending events, those that are not published yet (`outbox`, lab 06). So each
+change is one write to one document. Two fields control what happens next. `settled` is true when no event is
+pending, and only then may MongoDB remove an expired post. `deleted` hides a post from readers while its last
+event is pending.
 """
 
 from collections.abc import Callable
