@@ -49,10 +49,10 @@ async def ensure_collection(database: AsyncDatabase[Any]) -> None:
 
 
 async def open_collection(database: AsyncDatabase[Any]) -> AsyncCollection[StoredPost]:
-    """Return the collection of posts, created if it is missing, with the pre-images that the relay needs."""
+    """Return the collection of posts, created if it is missing."""
     if COLLECTION not in await database.list_collection_names():
         await database.create_collection(COLLECTION)
-    # A removal by TTL shows the removed post in the change stream only with this.
+    # With this MongoDB keeps the last state of a post that it removed by TTL; the relay needs it.
     await database.command("collMod", COLLECTION, changeStreamPreAndPostImages={"enabled": True})
     return database[COLLECTION]
 
