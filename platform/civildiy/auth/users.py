@@ -65,8 +65,8 @@ class Users:
     async def add(self, email: str, username: str, password_hash: str) -> User:
         """Insert an account and return it, with the id that the database gave. Raises Taken.
 
-        `async with self._pool.connection() as connection` borrows a connection and commits at the end of
-        the block, or rolls back after an exception. `cursor = connection.cursor(row_factory=class_row(User))`
+        `async with self._pool.connection() as connection` borrows a connection. The block ends with a
+        commit; after an exception it undoes everything. `connection.cursor(row_factory=class_row(User))`
         makes a cursor whose rows are `User(id, email, username)`. `await cursor.execute(statement, values)`
         runs `INSERT … RETURNING id, email, username` with `%s` for each value of the tuple `values`, and
         `await cursor.fetchone()` returns the row. psycopg raises UniqueViolation for a value that exists; its

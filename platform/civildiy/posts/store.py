@@ -1,8 +1,9 @@
 """Posts as documents in MongoDB.
 
-A document holds a post and its pending events (`outbox`), so each change is one write to one document.
-Two fields control what happens next. `settled` is true when no event is pending, and only then may
-MongoDB remove an expired post. `deleted` hides a post from readers while its last event is pending.
+A document holds a post and its pending events, those that are not published yet (`outbox`, lab 06). So each
+change is one write to one document. Two fields control what happens next. `settled` is true when no event is
+pending, and only then may MongoDB remove an expired post. `deleted` hides a post from readers while its last
+event is pending.
 """
 
 from collections.abc import Callable
@@ -55,10 +56,10 @@ async def ensure_collection(database: AsyncDatabase[Any]) -> None:
 
 
 async def open_collection(database: AsyncDatabase[Any]) -> AsyncCollection[StoredPost]:
-    """Return the collection of posts, created if it is missing, with the pre-images that the relay needs."""
+    """Return the collection of posts, created if it is missing."""
     if COLLECTION not in await database.list_collection_names():
         await database.create_collection(COLLECTION)
-    # A removal by TTL shows the removed post in the change stream only with this.
+    # With this MongoDB keeps the last state of a post that it removed by TTL; the relay needs it.
     await database.command("collMod", COLLECTION, changeStreamPreAndPostImages={"enabled": True})
     return database[COLLECTION]
 

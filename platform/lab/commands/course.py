@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -55,7 +56,7 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
                 put(piece.file, starter(lab, piece))
         running.use(home, backend, lab, running.files_of(lab))
         for piece in lab.pieces:
-            course.say(f"{', '.join(piece.units)} runs labs/{piece.file.parent.name}/{piece.file.name},"
+            course.say(f"{_run(piece.units)} labs/{piece.file.parent.name}/{piece.file.name},"
                        f" merged with {piece.module}")  # fmt: skip
         course.say("The platform's own code runs for each step until you write it.")
         course.say(f"Next: ./lab task {lab.number}, write, ./lab check {lab.number} --watch")
@@ -70,7 +71,7 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
             for file in running.code_of(home, unit).values():
                 course.say(f"{unit} still runs labs/{file}, which belongs to another lab.")
         if back := [unit for unit in lab.units if not running.code_of(home, unit)]:
-            course.say(f"{', '.join(back)} runs the platform's own code again. Your files stay.")
+            course.say(f"{_run(back)} the platform's own code again. Your files stay.")
 
     @cli.command()
     @number
@@ -204,6 +205,12 @@ def reset_lab(home: Home, console: Console, number: str, yes: bool) -> None:
         put(piece.file, starter(lab, piece))
     Record(home).note(lab.number, hints={})
     console.print(f"Lab {lab.number} starts from scratch.")
+
+
+def _run(units: Sequence[str]) -> str:
+    """Return the subject and the verb: "posts runs", or "posts and posts-relay run"."""
+    *first, last = units
+    return f"{', '.join(first)} and {last} run" if first else f"{last} runs"
 
 
 def put(file: Path, text: str) -> None:

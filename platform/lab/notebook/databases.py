@@ -12,7 +12,6 @@ from typing import Any
 from pymongo.collection import Collection
 
 from lab.notebook import plots, timeline
-from lab.notebook.people import Person
 from lab.notebook.picture import Picture, Table
 from lab.notebook.stack import client, mongodb
 
@@ -48,7 +47,7 @@ def race_picture(runs: Sequence[Run]) -> Picture:
     words = {201: "201 created", 409: "409 taken"}
     rows = {f"{n}": [(start, end, words.get(status, str(status)))] for n, (start, end, status) in
             enumerate(sorted(runs, key=lambda run: run[1]), 1)}  # fmt: skip
-    said = ", ".join(f"{count} times {status}" for status, count in tally(runs).items())
+    said = ", ".join(f"{count} answered {status}" for status, count in tally(runs).items())
     won = [f"{end:.0f} ms" for _, end, status in runs if status == 201]
     begun, ended = max(start for start, _, _ in runs), max(end for _, end, _ in runs)
     alt = (
@@ -112,15 +111,3 @@ def timed(work: Callable[[], object], times: int) -> list[float]:
         work()
         found.append((time.perf_counter() - began) * 1000)
     return found
-
-
-def both_at_once(person: Person, times: int) -> str:
-    """Let two devices change different fields of one profile at once, repeatedly; return the lost changes."""
-    kept = 0
-    with ThreadPoolExecutor(2) as pool:
-        for number in range(times):
-            changes = {"city": f"city {number}"}, {"phone": f"{number}"}
-            list(pool.map(lambda change: person.http.put("/api/profile", json=change), changes))
-            profile = person.reads("/api/profile")
-            kept += profile["city"] == f"city {number}" and profile["phone"] == f"{number}"
-    return f"{times} times two changes at once, both kept {kept} times"

@@ -1,4 +1,4 @@
-"""The event envelope: CloudEvents 1.0 in structured JSON mode, and the versions of its data.
+"""The event envelope, one JSON document by the standard CloudEvents 1.0, and the versions of its data.
 
 Each event carries the whole state of its post, so a consumer need not call the posts service, and
 it recognises a late event by its `postversion` alone. Events of schema version 1 are still read.

@@ -1,10 +1,10 @@
 """The relay: takes events out of the outbox and publishes them to Kafka.
 
-It wakes at each change and also sweeps every second, so a missed wake-up costs time and not data. It
-publishes events for posts that MongoDB removed by itself (expiry) too, even under a constant load of
-writes. It tries without limit while the broker is down; only an event that the broker will never accept is
-parked. An event may be published twice (a crash between publishing and marking), always with the same id.
-Blocking clients: this is a process of its own, `python -m civildiy posts-relay`.
+It wakes at each change. It also looks for pending events every second, so a missed wake-up costs time and
+not data. It publishes events for posts that MongoDB removed by itself (expiry) too, even under a constant
+load of writes. It tries without limit while the broker is down; only an event that the broker will never
+accept is parked. An event may be published twice (a crash between publishing and marking), always with the
+same id. Blocking clients: this is a process of its own, `python -m civildiy posts-relay`.
 """
 
 import logging
@@ -130,7 +130,7 @@ class Relay:
             try:
                 future.get(PUBLISH_SECONDS)
             except REFUSED_FOR_EVER as error:
-                log.error("event %s of post %s is set aside: %s", head.event_id, head.post_id, error)
+                log.error("event %s of post %s is parked: %s", head.event_id, head.post_id, error)
                 self._outbox.park(head, str(error))
             except KafkaError as error:
                 failure = error

@@ -199,9 +199,10 @@ class Outbox:
     def mark_sent(self, sent: Sequence[Waiting]) -> None:
         """Remove acknowledged events from the outbox; remove a deleted post whose last event was sent.
 
-        Two calls, in this order: `delete_many` for posts that are `deleted` and whose only pending event is
-        one of `sent`, then `bulk_write([_taken_out(event), ...], ordered=False)` for each event of `sent`. A
-        `bulk_write` of an empty list raises, so return at once if `sent` is empty. Raises PyMongoError.
+        Two calls, in this order: `delete_many` for posts of `sent` that are `deleted` and whose only pending
+        event is one of `sent`, then `bulk_write([_taken_out(event), ...], ordered=False)` for each event of
+        `sent`. A `bulk_write` of an empty list raises, so return at once if `sent` is empty. Raises
+        PyMongoError.
         """
         if not sent:
             return
