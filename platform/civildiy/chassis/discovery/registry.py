@@ -2,8 +2,8 @@
 
 An instance registers itself with an HTTP check that Consul runs every second, deregisters on
 SIGTERM, and registers again when Consul has lost its entry. py-consul is a blocking client: a call
-returns only when the answer is there. So the service calls all of this in a thread of its own,
-never on the event loop, where a waiting call would hold up all requests.
+returns only when the answer is there. So the service calls all of this in a thread of its own: in the
+thread that serves requests, a waiting call would hold up all of them.
 
 Calls of py-consul raise consul.ConsulException when Consul answers with an error, and
 requests.RequestException when it cannot be reached.
@@ -103,14 +103,14 @@ class Registry:
         return _instances(entries)
 
     def watch(self, service: str, *, wait: str = "30s") -> Iterator[list[Instance]]:
-        """Yield the healthy instances now, and again each time that they change; never end.
+        """Yield the healthy instances now, and again each time that they change.
 
         Uses blocking queries: `self._client.health.service(service, index=index, wait=wait,
         passing=True)`. With `index=None` Consul answers at once. With the index of the last answer
         (a str of digits) it answers when something has changed, or after `wait` (such as "30s").
         An answer may hold the same instances as before; then yield nothing. An index that is smaller
-        than the last one means that Consul has lost its data: make the next call with None; the list
-        that came with it counts like any other.
+        than the last one means that Consul has lost its data: make the next call with None. Yield the
+        list that came with the smaller index, too, if it differs.
         Errors pass to the caller. Example: `for found in registry.watch("posts"): use(found)`.
         """
         index: str | None = None
@@ -146,7 +146,7 @@ def stay_registered(
     """Keep `instance` in the catalog until `left` is set; check it every `every` seconds.
 
     The chassis calls this in a thread when the service listens, and sets `left` when it stops.
-    One turn: if this call has not registered the instance yet, or `registry.knows(instance)` is
+    One turn: if this run has not registered the instance yet, or `registry.knows(instance)` is
     False, call `on_missing()` and then `registry.register(instance)`; a register that raised does
     not count. Then call `on_look()`, in each turn. If any of these calls raises an Exception, skip
     the rest of them and call `on_error(error)`. `left.wait(every)` ends each turn, also after an
