@@ -1,43 +1,58 @@
 """How long a lesson takes by the rule in labs/README.md.
 
 `.venv/bin/python -P tests/times.py [NN …]` prints the range for each lesson, with the minutes and the lines
-of each step; `--write` also puts the minutes of each step into the labs' pages.
+of each step; `--write` also puts the ranges and the minutes of each step into the pages.
+The constants were fitted to 29 steps of labs 01 to 06 that readers worked through with a watch.
 """
 
 import ast
+import io
 import re
 import sys
+import tokenize
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from lab.course.exercise import Exercise, Piece, exercises
 
 REPO = Path(__file__).resolve().parents[1]
-WORDS_A_MINUTE = 150
-MINUTES_A_LINE = 2.5
-MINUTES_A_STEP = 2
+WORDS_A_MINUTE = 60
+"""Reading, running the cells and looking at what they show."""
+MINUTES_A_LINE = 2
+MINUTES_A_CONTINUATION = 1
+"""A line that goes on with a call or a list begun above it needs less thought."""
+MINUTES_A_STEP = 1
 SPREAD = 1 / 6
 ROUNDED = 5
 HEADING = re.compile(r"^(##+) Step (\d+)\b.*$", re.MULTILINE)
+RANGE = re.compile(r"(\d+) to (\d+) minutes")
 SHOWN = re.compile(r"\n\n\*About (\d+) minutes\.\*")
 
 
 def lines(lab: Exercise) -> Counter[int]:
     """Lines of the reference solution by step; blank lines, comments and docstrings do not count."""
+    return _by_step(lab, lambda line: 1)
+
+
+def writing(lab: Exercise) -> Counter[int]:
+    """Minutes to write the lines of each step."""
+    return _by_step(lab, lambda begins: MINUTES_A_LINE if begins else MINUTES_A_CONTINUATION)
+
+
+def _by_step(lab: Exercise, weight: Callable[[bool], int]) -> Counter[int]:
     found: Counter[int] = Counter()
     for piece in lab.pieces:
-        for name, count in _lines(piece):
+        for name, begins in _lines(piece):
             if step := piece.left_out.get(name):
-                found[step] += count
+                found[step] += sum(map(weight, begins))
     return found
 
 
 def minutes(lab: Exercise) -> float:
     """The middle of the range."""
     words = sum(len(text.read_text(encoding="utf-8").split()) for text in texts(lab)[:2])
-    written = sum(lines(lab).values())
-    return words / WORDS_A_MINUTE + MINUTES_A_LINE * written + MINUTES_A_STEP * len(lab.steps)
+    return words / WORDS_A_MINUTE + sum(writing(lab).values()) + MINUTES_A_STEP * len(lab.steps)
 
 
 def minutes_of_steps(lab: Exercise) -> dict[int, float]:
@@ -47,7 +62,7 @@ def minutes_of_steps(lab: Exercise) -> dict[int, float]:
     for heading in HEADING.finditer(page):
         words = len(page[heading.start() : _end_of_section(page, heading)].split())
         step = int(heading[2])
-        found[step] = words / WORDS_A_MINUTE + MINUTES_A_LINE * lines(lab)[step] + MINUTES_A_STEP
+        found[step] = words / WORDS_A_MINUTE + writing(lab)[step] + MINUTES_A_STEP
     return found
 
 
@@ -95,29 +110,60 @@ def _end_of_section(page: str, heading: re.Match[str]) -> int:
     return after.start() if after else len(page)
 
 
-def _lines(piece: Piece) -> Iterator[tuple[str, int]]:
-    """Each function, method and constant of a module with its number of lines."""
+def _lines(piece: Piece) -> Iterator[tuple[str, list[bool]]]:
+    """Each function, method and constant of a module, and for each line whether it begins a statement."""
     source = piece.source.read_text(encoding="utf-8")
+    begins = _beginnings(source)
     # "--" begins a comment in the scripts in Lua.
     lines = [line.strip() for line in source.splitlines()]
     written = [bool(line) and not line.startswith(("#", "--")) for line in lines]
 
-    def walk(body: list[ast.stmt], prefix: str) -> Iterator[tuple[str, int]]:
+    def among(first: int, last: int) -> list[bool]:
+        return [number in begins for number in range(first, last + 1) if written[number - 1]]
+
+    def walk(body: list[ast.stmt], prefix: str) -> Iterator[tuple[str, list[bool]]]:
         for node in body:
+            last = node.end_lineno or node.lineno
             if isinstance(node, ast.ClassDef):
                 yield from walk(node.body, f"{prefix}{node.name}.")
             elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 inside = node.body[ast.get_docstring(node) is not None :]
-                yield (
-                    prefix + node.name,
-                    sum(written[inside[0].lineno - 1 : node.end_lineno]) if inside else 0,
-                )
+                yield prefix + node.name, among(inside[0].lineno, last) if inside else []
             elif isinstance(node, ast.Assign | ast.AnnAssign):
                 for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
                     if isinstance(target, ast.Name):
-                        yield prefix + target.id, sum(written[node.lineno - 1 : node.end_lineno])
+                        yield prefix + target.id, among(node.lineno, last)
 
     yield from walk(ast.parse(source).body, "")
+
+
+def _beginnings(source: str) -> set[int]:
+    """The lines on which a statement begins. Each line of a long string, such as a script in Lua, counts."""
+    found: set[int] = set()
+    fresh = True
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.STRING and token.start[0] != token.end[0]:
+            found.update(range(token.start[0], token.end[0] + 1))
+        if token.type == tokenize.NEWLINE:
+            fresh = True
+        elif token.type not in (tokenize.NL, tokenize.COMMENT, tokenize.INDENT, tokenize.DEDENT) and fresh:
+            found.add(token.start[0])
+            fresh = False
+    return found
+
+
+def write_range(lab: Exercise) -> None:
+    """Put the range into the notebook's text, the lab's page and the instructor's page."""
+    least, most = span(minutes(lab))
+    for text in texts(lab):
+        before = text.read_text(encoding="utf-8")
+        text.write_text(RANGE.sub(f"{least} to {most} minutes", before, count=1), encoding="utf-8")
+    settings = lab.folder / "exercise.toml"
+    before = settings.read_text(encoding="utf-8")
+    line = f"minutes = {round(minutes(lab))}"
+    settings.write_text(
+        re.sub(r"^minutes = \d+", line, before, count=1, flags=re.MULTILINE), encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":
@@ -126,6 +172,7 @@ if __name__ == "__main__":
         if lab.number in chosen or not chosen:
             if "--write" in sys.argv:
                 write_steps(lab)
+                write_range(lab)
             least, most = span(minutes(lab))
             print(
                 f"{lab.number}: {least} to {most} minutes; minutes = {round(minutes(lab))} in exercise.toml"

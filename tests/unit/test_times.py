@@ -1,9 +1,18 @@
 """The times that a lesson shows follow the rule in labs/README.md."""
 
-import re
-
 import pytest
-from times import lines, minutes, minutes_of_steps, rounded, shown_of_steps, span, texts
+from times import (
+    RANGE,
+    WORDS_A_MINUTE,
+    lines,
+    minutes,
+    minutes_of_steps,
+    rounded,
+    shown_of_steps,
+    span,
+    texts,
+    writing,
+)
 
 from lab.course.exercise import Exercise, exercises
 
@@ -19,7 +28,7 @@ LABS = [lab for lab in exercises() if lab.number in LESSONS]
 def test_times_follow_the_rule(lab: Exercise) -> None:
     wanted = span(minutes(lab))
     for text in texts(lab):
-        found = re.search(r"(\d+) to (\d+) minutes", text.read_text(encoding="utf-8"))
+        found = RANGE.search(text.read_text(encoding="utf-8"))
         assert found, f"{text.name} shows no range of minutes"
         shown = int(found[1]), int(found[2])
         off = max(abs(a - b) for a, b in zip(shown, wanted, strict=True))
@@ -44,7 +53,7 @@ def test_each_step_shows_its_minutes(lab: Exercise) -> None:
 @pytest.mark.parametrize("lab", exercises(), ids=lambda lab: lab.number)
 def test_steps_are_a_part_of_the_whole(lab: Exercise) -> None:
     """The rest is the time to read the notebook and the other sections of the lab's page."""
-    notebook = len(texts(lab)[0].read_text(encoding="utf-8").split()) / 150
+    notebook = len(texts(lab)[0].read_text(encoding="utf-8").split()) / WORDS_A_MINUTE
     steps = sum(minutes_of_steps(lab).values())
     assert steps + notebook < minutes(lab) < steps + notebook + 15
 
@@ -52,6 +61,12 @@ def test_steps_are_a_part_of_the_whole(lab: Exercise) -> None:
 def test_docstrings_comments_and_blank_lines_do_not_count() -> None:
     discovery = next(lab for lab in exercises() if lab.number == "02")
     assert (lines(discovery)[2], lines(discovery)[4]) == (1, 2)
+
+
+def test_a_line_that_goes_on_counts_half() -> None:
+    """The registration is one call over several lines."""
+    discovery = next(lab for lab in exercises() if lab.number == "02")
+    assert writing(discovery)[1] == 2 + (lines(discovery)[1] - 1)
 
 
 def test_a_range_is_a_sixth_around_its_middle() -> None:
