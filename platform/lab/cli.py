@@ -8,8 +8,19 @@ import sys
 import click
 
 from lab.backends.choice import chosen
+from lab.commands import (
+    class_overview,
+    classroom,
+    examine,
+    measure,
+    notebook,
+    operations,
+    site,
+    status,
+    system,
+    tests,
+)
 from lab.commands import docker as compose_commands
-from lab.commands import examine, measure, notebook, operations, site, status, system, tests
 from lab.commands.course import register as register_course
 from lab.commands.faults import register as register_faults
 from lab.commands.storm import register as register_storm
@@ -46,6 +57,8 @@ register_faults(cli, home, backend, console)
 register_storm(cli, home, backend, console)
 notebook.register(cli, home, backend, console)
 site.register(cli, console)
+class_group = classroom.register(cli)
+class_overview.register(class_group, home, console)
 
 
 def main() -> None:

@@ -1,0 +1,1 @@
+"""A class of learners: hand in, judge, and see together where everybody is."""
