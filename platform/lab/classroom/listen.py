@@ -103,7 +103,8 @@ def serve(app: Any, opened: socket.socket) -> None:
     """Serve an app on an open socket until SIGINT or SIGTERM."""
     config = uvicorn.Config(
         app, http=ImpatientProtocol, access_log=False, log_config=None, server_header=False,
-        proxy_headers=False, limit_concurrency=MOST_AT_ONCE, timeout_keep_alive=5, timeout_graceful_shutdown=2, ws="none",
+        proxy_headers=False, limit_concurrency=MOST_AT_ONCE, timeout_keep_alive=5, ws="none",
+        timeout_graceful_shutdown=2,
     )  # fmt: skip
     uvicorn.Server(config).run(sockets=[opened])
 

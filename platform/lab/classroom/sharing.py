@@ -174,11 +174,14 @@ def _with_folder(where: str, name: str) -> Membership:
 
 def _into_folder(known: Membership, snapshot: Snapshot) -> None:
     file = Path(known.file)
-    text = json.dumps({"format": FORMAT, "name": known.name, "snapshot": snapshot.as_dict()})
+    whole = {"format": FORMAT, "name": known.name, "snapshot": snapshot.as_dict()}
+    text = json.dumps(whole, ensure_ascii=False)
     try:
         # Others may write into the folder, so the new file must not follow a link that they made.
         new = file.with_suffix(f".{secrets.token_hex(6)}")
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "w") as out:
+        with os.fdopen(
+            os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "w", encoding="utf-8"
+        ) as out:
             out.write(text)
         new.replace(file)
     except OSError as error:

@@ -14,12 +14,12 @@ from lab.classroom.questions import questions
 from lab.course.exercise import Exercise, exercises
 from lab.course.steps import judged_by
 from lab.home import Home
-from lab.text import shortened
+from lab.text import visible
 
 OUTCOMES = ("pass", "fail", "not gradable", "not attempted")
 MOST_BYTES = 64 * 1024
-"""A snapshot as JSON is never larger; a full one of this course has about 20 kB."""
-MOST_FAILURES = 6
+"""A snapshot as JSON is never larger, because its parts are bounded."""
+MOST_FAILURES = 4
 """Failed checks that are kept for each lab."""
 LONGEST_TITLE, LONGEST_MESSAGE, LONGEST_NAME = 120, 300, 40
 SHARED = (
@@ -138,27 +138,33 @@ def _lab(lab: Exercise, raw: Mapping[str, Any]) -> LabState:
     failures = [_failure(lab, _dict(each)) for each in (listed if isinstance(listed, list | tuple) else [])]
     kept = [each for each in failures if each.step][:MOST_FAILURES]
     return LabState(
-        steps, _count(raw.get("points")), _count(raw.get("of")), shortened(raw.get("when") or "", 19),
+        steps, _count(raw.get("points")), _count(raw.get("of")), _cut(raw.get("when"), 19),
         tuple(kept),
     )  # fmt: skip
 
 
 def _failure(lab: Exercise, raw: Mapping[str, Any]) -> Failure:
-    check = shortened(raw.get("check") or "", 80)
-    title = shortened(raw.get("title") or "", LONGEST_TITLE)
+    check = _cut(raw.get("check"), 80)
+    title = _cut(raw.get("title"), LONGEST_TITLE)
     return Failure(
         check.partition("[")[0],
         judged_by(lab, check),
         title,
-        shortened(raw.get("message") or "", LONGEST_MESSAGE),
+        _cut(raw.get("message"), LONGEST_MESSAGE),
     )
 
 
 def name_of(text: str) -> str:
     """Return a name as it is shown, on one line. Raises ValueError for an empty one."""
-    if not (name := shortened(text.strip(), LONGEST_NAME)):
+    if not (name := _cut(text, LONGEST_NAME)):
         raise ValueError("the name is empty")
     return name
+
+
+def _cut(text: object, longest: int) -> str:
+    """Return a text as one line of at most `longest` characters. Cutting twice changes nothing more."""
+    line = " ".join(visible(text[: 2 * longest]).split()) if isinstance(text, str) else ""
+    return line if len(line) <= longest else f"{line[: longest - 1].rstrip()}…"
 
 
 def _read(home: Home, name: str) -> object:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from lab.backends.protocol import Backend
+from lab.classroom import sharing
 from lab.course import results, running, steps
 from lab.course.exercise import Exercise
 from lab.course.grading import Graded, grade
@@ -126,6 +127,8 @@ class Checking:
         if outcome == "pass" and mine:
             facts["passed_once"] = True
         self._record.note(lab.number, **facts)
+        if remark := sharing.after_check(self._home):
+            self._say(remark)
 
     def _show(self, lab: Exercise, verdicts: list[dict[str, Any]], seconds: float, code: int) -> None:
         """Print the verdicts by step. Each is printed once."""

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lab.classroom import sharing
 from lab.errors import LabError
 from lab.home import Home
 from lab.jupyter import widgets
@@ -132,6 +133,7 @@ def keep(made: Prediction, home: Home) -> None:
         "when": time.strftime("%F %T"),
     }
     _write(home, known)
+    sharing.in_background(home)
 
 
 def kept(home: Home) -> dict[str, dict[str, Any]]:
