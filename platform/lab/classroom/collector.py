@@ -102,7 +102,7 @@ class Collector:
             raise HTTPException(422, "Give a name that is not empty.") from None
         made = self.members.join(name, time.time())
         if made is None:
-            raise HTTPException(503, f"The class is full: {self.members.board.most} people have joined.")
+            raise HTTPException(503, f"The class is full: at most {self.members.board.most} can join.")
         person, token = made
         return JSONResponse(
             {"id": person, "token": token, "name": self.members.board.people[person].name}, 201

@@ -2,13 +2,18 @@
 
 import ipaddress
 import json
+import os
 import secrets
+import signal
 import socket
+import sys
 import webbrowser
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import uvicorn
 
 from lab.classroom.collector import Collector, page_app
@@ -17,10 +22,12 @@ from lab.classroom.limits import ImpatientProtocol
 from lab.classroom.members import Members
 from lab.errors import LabError
 from lab.home import Home
+from lab.probes import local_http
 from lab.terminal import Console
 
 PORT = 8780
 MOST_AT_ONCE = 200
+ANSWER_SECONDS = 3.0
 LOOPBACK = "127.0.0.1"
 
 
@@ -91,8 +98,10 @@ def show_folder(folder: Path, console: Console, port: int, *, browser: bool) -> 
 def running(home: Home) -> Running:
     """Return where the collector of this home is. Raises LabError when none runs."""
     try:
-        return Running(**json.loads(files(home)[1].read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
+        found = Running(**json.loads(files(home)[1].read_text(encoding="utf-8")))
+        local_http.get(found.page, timeout=ANSWER_SECONDS)  # a killed collector has left its file behind
+        return found
+    except (OSError, ValueError, TypeError, httpx.HTTPError) as error:
         raise LabError(
             "No collector runs here. Start one: ./lab class listen. Or show a shared folder:"
             " ./lab class overview FOLDER"
@@ -106,7 +115,11 @@ def serve(app: Any, opened: socket.socket) -> None:
         proxy_headers=False, limit_concurrency=MOST_AT_ONCE, timeout_keep_alive=5, ws="none",
         timeout_graceful_shutdown=2,
     )  # fmt: skip
-    uvicorn.Server(config).run(sockets=[opened])
+    # uvicorn sends itself the signal again when it has shut down; the command must still clean up.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[opened])
 
 
 def _socket(address: str, port: int) -> socket.socket:

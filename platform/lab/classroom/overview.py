@@ -38,8 +38,8 @@ def content(board: Board, now: float, joining: str = "") -> str:
         return "".join(parts)
     passes = board.passes()
     parts.append(
-        f"<p><strong>{len(board.people)}</strong> people have joined, <strong>{len(heard)}</strong> have sent"
-        f" something, and <strong>{len(passes)}</strong> steps are passed.</p>"
+        f"<p>Joined: <strong>{len(board.people)}</strong>. Have sent something: <strong>{len(heard)}</strong>."
+        f" Steps passed: <strong>{len(passes)}</strong>.</p>"
     )
     parts += [
         _section("people", "People by steps", _people(board, now)),
@@ -57,8 +57,6 @@ def _section(anchor: str, title: str, body: str) -> str:
 def _people(board: Board, now: float) -> str:
     """Return a table with a row for each person and a column for each step of the labs in use."""
     steps = board.steps()
-    if not steps:
-        return "<p>Nobody has checked a step yet.</p>"
     titles = {lab.number: lab for lab in exercises()}
     labs = dict.fromkeys(lab for lab, _ in steps)
     first = "".join(
