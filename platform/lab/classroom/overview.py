@@ -38,8 +38,8 @@ def content(board: Board, now: float, joining: str = "") -> str:
         return "".join(parts)
     passes = board.passes()
     parts.append(
-        f"<p>Joined: <strong>{len(board.people)}</strong>. Have sent something: <strong>{len(heard)}</strong>."
-        f" Steps passed: <strong>{len(passes)}</strong>.</p>"
+        f"<p>Joined: <strong>{len(board.people)}</strong>. Have sent something:"
+        f" <strong>{len(heard)}</strong>. Steps passed: <strong>{len(passes)}</strong>.</p>"
     )
     parts += [
         _section("people", "People by steps", _people(board, now)),
