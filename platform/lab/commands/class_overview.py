@@ -1,4 +1,4 @@
-"""./lab class listen, overview, join, leave and sent: see where a class is while it works."""
+"""./lab class listen, overview, join, leave, sent and slides: see where a class is, and teach it."""
 
 import json
 import webbrowser
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from lab.home import Home
+from lab.home import REPO, Home
 from lab.terminal import Console
 
 
@@ -80,3 +80,12 @@ def register(group: click.Group, home: Home, console: Console) -> None:
         )
         console.print(to, soft_wrap=True)
         click.echo(json.dumps(of_home(home).as_dict(), indent=1))
+
+    @group.command()
+    @click.argument("folder", required=False, type=click.Path(path_type=Path))
+    def slides(folder: Path | None) -> None:
+        """Write the slides of all lessons into FOLDER (results/slides); they need no network."""
+        from lab.classroom.slides import build
+
+        pages = build((folder or REPO / "results" / "slides").absolute())
+        console.print(f"{len(pages)} pages. Open in a browser: {pages[0]}", soft_wrap=True)
