@@ -53,7 +53,7 @@ def listen(home: Home, console: Console, address: str, port: int, *, fresh: bool
         members = Members(type(members.board)())
     with _socket(address, port) as opened:
         port = opened.getsockname()[1]
-        host = _reached_at(address)
+        host = reached_at(address)
         joining = f"./lab class join {host}:{port} {members.code} --name NAME"
         running = Running(f"http://{_for_browser(address)}:{port}/?key={members.key}", joining)
         listening.write_text(json.dumps(running.__dict__), encoding="utf-8")
@@ -145,7 +145,7 @@ def _for_browser(address: str) -> str:
     return f"[{address}]" if ":" in address else address
 
 
-def _reached_at(address: str) -> str:
+def reached_at(address: str) -> str:
     """Return the address that learners type. For 0.0.0.0 it is the one that leads to other machines."""
     if not _is_any(address):
         return f"[{address}]" if ":" in address else address

@@ -1,5 +1,8 @@
 """./lab doctor and ./lab demo."""
 
+from itertools import chain
+from pathlib import Path
+
 import click
 
 from lab.backends.protocol import Backend
@@ -14,12 +17,22 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
     """Add the commands to `cli`."""
 
     @cli.command()
-    def doctor() -> None:
+    @click.option("--class", "for_class", is_flag=True, help="Also check what a class needs.")
+    @click.option("--learners", type=click.IntRange(1, 500), default=1, show_default=True,
+                  help="With --class: how many systems this machine has to run.")  # fmt: skip
+    @click.option(
+        "--bundle", type=click.Path(path_type=Path), help="With --class: the archive of ./lab bundle."
+    )
+    def doctor(for_class: bool, learners: int, bundle: Path | None) -> None:
         """Check for known problems, and print the command for each."""
+        from lab.classroom import room
         from lab.doctor import examine
 
+        findings = examine(home, backend)
+        if for_class:
+            findings = chain(findings, room.examine(home, learners, bundle))
         remedies = []
-        for finding in examine(home, backend):
+        for finding in findings:
             mark = "LOOK" if finding.remedy else "ok"
             console.print(f"{mark:<5} {finding.what}: {finding.seen}", soft_wrap=bool(finding.remedy))
             if finding.remedy:
