@@ -1,0 +1,105 @@
+"""The instructor's pages agree with the course: minutes, mistakes, and what is sent."""
+
+import re
+from functools import cache
+from itertools import pairwise
+from math import ceil
+
+import pytest
+from times import WORDS_A_MINUTE, shown_of_steps
+
+from lab.classroom.slides import SOURCES, read
+from lab.classroom.snapshot import LONGEST_MESSAGE, MOST_BYTES, SHARED
+from lab.course.exercise import Exercise, exercise, exercises
+from lab.course.mutants import Mutant, mutants
+from lab.course.steps import judged_by
+from lab.home import REPO
+
+FOLDER = REPO / "docs" / "instructor"
+AGENDAS = (FOLDER / "agendas.md").read_text(encoding="utf-8")
+ROW = re.compile(r"^\| (\d+):(\d\d) \| ?(\d*) \| (.+) \|$", re.MULTILINE)
+TOUR_MINUTES = 30
+
+
+def tables() -> dict[str, list[tuple[int, int, str]]]:
+    """Return the rows of each agenda by its heading: begin (in minutes), length, text."""
+    found = {}
+    for part in re.split(r"^##+ ", AGENDAS, flags=re.MULTILINE):
+        rows = [(int(h) * 60 + int(m), int(length or 0), text) for h, m, length, text in ROW.findall(part)]
+        if rows:
+            found[part.partition("\n")[0]] = rows
+    return found
+
+
+def by_rule(text: str) -> int | None:
+    """Return the minutes of an item by the rule that the page states; None for an item without a rule."""
+    if found := re.match(r"Slides (\d\d)", text):
+        slides = read(next(SOURCES.glob(f"{found[1]}-*.md"))).slides
+        return 5 * round(2 * len(slides) / 5)
+    if found := re.match(r"Notebook (\d\d)", text):
+        if found[1] == "00":
+            return TOUR_MINUTES
+        words = len(next((REPO / "notebooks/text").glob(f"{found[1]}-*.md")).read_text("utf-8").split())
+        return 5 * ceil(words / WORDS_A_MINUTE / 5)
+    if found := re.match(r"Lab (\d\d), steps? ([\d, and]+)", text):
+        shown = shown_of_steps(exercise(found[1]))
+        return sum(shown[int(step)] or 0 for step in re.findall(r"\d", found[2]))
+    return None
+
+
+@pytest.mark.parametrize("name", tables())
+def test_an_agenda_has_no_gap(name: str) -> None:
+    rows = tables()[name]
+    for (begins, minutes, text), (following, _, _) in pairwise(rows):
+        assert begins + minutes == following, text
+    assert rows[-1][2] == "End"
+    assert sum(minutes for _, minutes, _ in rows) == {"Half a day": 240}.get(name, 480)
+
+
+@pytest.mark.parametrize("name", tables())
+def test_an_agendas_minutes_follow_the_rule(name: str) -> None:
+    ruled = {
+        text: (minutes, by_rule(text)) for _, minutes, text in tables()[name] if by_rule(text) is not None
+    }
+    assert len(ruled) >= 6
+    assert not {text: pair for text, pair in ruled.items() if pair[0] != pair[1]}
+
+
+def test_there_are_three_agendas() -> None:
+    assert [*tables()] == ["Half a day", "One day", "Day 1", "Day 2"]
+
+
+@cache
+def known(number: str) -> dict[str, Mutant]:
+    return {mutant.patch.stem: mutant for mutant in mutants() if mutant.lab.number == number}
+
+
+MISTAKES = (FOLDER / "mistakes.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("lab", exercises(), ids=lambda lab: lab.number)
+def test_mistakes_are_known_and_answered_like_this(lab: Exercise) -> None:
+    part = re.split(r"^## Lab (\d\d): .*$", MISTAKES, flags=re.MULTILINE)
+    text = dict(zip(part[1::2], part[2::2], strict=True))[lab.number]
+    rows = re.findall(r"^\| (\d) \| .+? \| `([\w-]+)` \| (.+) \|$", text, re.MULTILINE)
+    assert len(rows) >= 5
+    for step, name, answer in rows:
+        mutant = known(lab.number)[name]
+        assert judged_by(lab, mutant.check) == int(step), name
+        said = " ".join(mutant.wording.read_text(encoding="utf-8").split())
+        assert answer in said, f"{name}: the check says something else now"
+
+
+def test_what_is_sent_is_listed_for_people() -> None:
+    page = (FOLDER / "overview.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^- (.+)$", page.partition("## What is sent")[2].partition("\n## ")[0], re.MULTILINE)
+    assert listed == [*SHARED]
+    assert f"{LONGEST_MESSAGE} characters" in page
+    assert f"{MOST_BYTES // 1024} KiB" in page
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = (FOLDER / "README.md").read_text(encoding="utf-8")
+    pages = [file.name for file in FOLDER.glob("*.md") if file.name != "README.md"]
+    assert len(pages) >= 10
+    assert [name for name in pages if f"({name})" not in index] == []
