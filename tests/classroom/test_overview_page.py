@@ -19,10 +19,10 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from browser import OFFLINE, PICTURES, SIZE, browser_program
+from browser import PICTURES, SIZE
 from class_of_learners import HOSTILE, progress
 from class_of_learners import home as learner
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from support import eventually
 
 from lab.classroom import sharing
@@ -34,16 +34,6 @@ LEARNERS = 30
 PATIENCE_MS = 20_000
 MOST_GROWTH = 60_000_000
 """Bytes that the collector may grow by during a flood."""
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    program = browser_program(tmp_path_factory.mktemp("chromium"))
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--no-proxy-server", "--disable-dev-shm-usage", OFFLINE]
-        found = playwright.chromium.launch(executable_path=program, args=arguments)
-        yield found
-        found.close()
 
 
 @contextmanager

@@ -112,7 +112,7 @@ def send(home: Home) -> None:
 
 
 def after_check(home: Home) -> str:
-    """Send a snapshot and return a remark for the learner; '' when all is well or no class was joined."""
+    """Send a snapshot and return a remark for the learner; '' when it arrived, or no class was joined."""
     try:
         send(home)
     except NotSent as error:
