@@ -10,7 +10,6 @@ import click
 from lab.backends.choice import chosen
 from lab.commands import (
     class_overview,
-    classroom,
     examine,
     measure,
     notebook,
@@ -57,8 +56,7 @@ register_faults(cli, home, backend, console)
 register_storm(cli, home, backend, console)
 notebook.register(cli, home, backend, console)
 site.register(cli, console)
-class_group = classroom.register(cli)
-class_overview.register(class_group, home, console)
+class_overview.register(cli, home, console)
 
 
 def main() -> None:

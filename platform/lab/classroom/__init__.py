@@ -1,1 +1,1 @@
-"""A class of learners: hand in, judge, and see together where everybody is."""
+"""A class of learners: submissions, their judgement on the live system, and where the class stands."""

@@ -1,4 +1,4 @@
-"""Charts of the class as SVG, without styles or scripts of their own: page/class.css has the colours."""
+"""Charts of the class as SVG, without styles or scripts of their own: web/class.css has the colours."""
 
 import time
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """The page that shows a class: HTML from a board. Every text from outside passes `as_html`.
 
-The browser replaces the content every two seconds (page/class.js). It needs nothing from outside.
+The browser replaces the content every two seconds (web/class.js). It needs nothing from outside.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from lab.classroom.charts import bar, passes_over_time
 from lab.course.exercise import exercises
 from lab.text import as_html
 
-FOLDER = Path(__file__).with_name("page")
+FOLDER = Path(__file__).with_name("web")
 ASSETS = {"class.css": "text/css", "class.js": "text/javascript"}
 MARKS = {"pass": ("✓", "pass"), "fail": ("✗", "fail"), "not gradable": ("!", "unclear"), "": ("·", "open")}
 """How an outcome is shown: by a sign and by a colour, so that colour is never the only difference."""

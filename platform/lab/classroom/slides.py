@@ -22,7 +22,7 @@ CLASS = re.compile(r"_class:\s*([\w -]+)")
 PICTURE = re.compile(r'<img([^>]*?)src="([^"]+)"')
 MARK = ".made-by-lab-slides"
 
-PAGE = Path(__file__).with_name("page")
+WEB = Path(__file__).with_name("web")
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def _index(decks: list[Deck]) -> str:
 
 
 def _file(name: str) -> str:
-    return (PAGE / name).read_text(encoding="utf-8")
+    return (WEB / name).read_text(encoding="utf-8")
 
 
 def _page(title: str, body: str) -> str:

@@ -10,8 +10,22 @@ from lab.home import REPO, Home
 from lab.terminal import Console
 
 
-def register(group: click.Group, home: Home, console: Console) -> None:
-    """Add the commands to the group `class`."""
+def _group(cli: click.Group) -> click.Group:
+    """Return the group `class`, which another module may have added."""
+    known = cli.commands.get("class")
+    if isinstance(known, click.Group):
+        return known
+
+    @cli.group("class")
+    def class_() -> None:
+        """Work with a class: judge submissions, and see where the class stands."""
+
+    return class_
+
+
+def register(cli: click.Group, home: Home, console: Console) -> None:
+    """Add the commands to the group `class` of `cli`. Other modules that add to it come first."""
+    group = _group(cli)
     port = click.option("--port", type=click.IntRange(0, 65535), default=8780, show_default=True)
     quiet = click.option("--no-browser", is_flag=True, help="Only print the address of the page.")
 

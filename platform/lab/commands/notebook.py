@@ -31,7 +31,7 @@ BEGIN = "Start with notebooks/00-tour.ipynb."
 ANY = "0.0.0.0"  # noqa: S104 - all addresses of the container, which publishes one
 SHOWN = {"README.md", "docs", "labs", "notebooks"}
 """What JupyterLab's list of files shows of the repository: the course."""
-ANSWERS = ["reference", "text", "exercise.toml", "instructor.md", "grading"]
+ANSWERS = ["reference", "text", "exercise.toml", "instructor.md", "instructor", "grading"]
 """Names in the folders of the course that the list leaves out, because these files hold answers."""
 
 
