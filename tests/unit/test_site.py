@@ -36,7 +36,7 @@ def repo(tmp_path: Path) -> Path:
         "docs/glossary.md": "# Glossary\n\n### At least once\n\nTwice, perhaps. ![A box](box.svg)\n",
         "docs/box.svg": '<svg xmlns="http://www.w3.org/2000/svg"/>',
         "docs/concepts/README.md": "# Concepts\n\n[All](../decisions)\n",
-        "docs/decisions/0001-one.md": "# One decision\n",
+        "docs/decisions/0001-one.md": "---\nmarp: true\n---\n# One decision\n\n---\n\nMore.\n",
         "labs/01-small/README.md": "# Lab 01\n\n```python\nx = 1\n```\n",
         "labs/01-small/code.py": "def add() -> int:\n    return 42\n",
         ".env": "PASSWORD=secret",
@@ -66,6 +66,9 @@ def test_a_small_course_becomes_pages_that_link_to_each_other(repo: Path, tmp_pa
     assert (site / "docs" / "box.svg").exists()
     assert "42" in (site / "labs" / "01-small" / "code.py.html").read_text()
     assert "One decision" in (site / "docs" / "decisions" / "index.html").read_text()
+    decision = (site / "docs" / "decisions" / "0001-one.html").read_text()
+    assert "marp" not in decision
+    assert "More." in decision
     assert not [file for file in site.rglob("*") if ".env" in file.name]
     index = (site / "index.html").read_text()
     assert "5 minutes. You add." in index

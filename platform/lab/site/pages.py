@@ -17,6 +17,8 @@ from pygments.util import ClassNotFound
 from lab.home import REPO
 from lab.site.links import slugs
 
+FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
+"""The settings at the beginning of a file with slides."""
 NOT_RUN = '<p class="note">This page shows the lesson without its outputs: {why}.</p>'
 
 
@@ -37,6 +39,7 @@ def page_of(file: Path, repo: Path = REPO) -> Page:
         return folder(file, repo)
     text = file.read_text(encoding="utf-8", errors="replace")
     if file.suffix == ".md":
+        text = FRONT_MATTER.sub("", text)
         return Page(title_of(text, file.stem), slugs(markdown(text)))
     return Page(
         file.name, f"<h1>{html.escape(file.relative_to(repo).as_posix())}</h1>{code(file.name, text)}"
