@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from lab.classroom.questions import questions
-from lab.course.exercise import exercises
+from lab.course.demands import demands
+from lab.course.exercise import exercise, exercises
 from lab.course.steps import checks_of
 
 HOSTILE = "<script>document.title='hacked'</script><img src=x onerror=document.title='hacked'>\x1b[2J\u202e"
@@ -38,7 +39,8 @@ def progress(chance: random.Random, furthest: int = 2) -> dict[str, Any]:
 
 def verdict(lab: str, step: int, check: str, outcome: str, lines: list[list[str]]) -> dict[str, Any]:
     """Return one verdict as a check writes it."""
-    return {"check": check, "title": f"The title of {check}", "lab": lab, "points": 1, "outcome": outcome,
+    title = next(demand.text for demand in demands(exercise(lab)) if demand.check == check.partition("[")[0])
+    return {"check": check, "title": title, "lab": lab, "points": 1, "outcome": outcome,
             "seconds": 0.1, "lines": lines, "step": step}  # fmt: skip
 
 

@@ -1,6 +1,9 @@
 // Returns the faults of each slide of a deck: what is cut off, hard to see, or missing.
-() => [...document.querySelectorAll(".slide")].map((slide, index) => {
+() => { const deck = document.querySelector(".deck"); return [...document.querySelectorAll(".slide")].map((slide, index) => {
   const frame = slide.getBoundingClientRect(), faults = [];
+  if (Math.abs(frame.width - innerWidth) > 1 || Math.abs(frame.left) > 1 || Math.abs(frame.height - innerHeight) > 1)
+    faults.push(`the slide is not the window: ${frame.width} by ${frame.height} at ${frame.left}`);
+  if (deck.clientWidth < frame.width - 16) faults.push(`only ${deck.clientWidth} px are visible`);
   const inner = slide.querySelector(".inner");
   if (inner.scrollHeight > inner.clientHeight + 1) 
     faults.push(`${inner.scrollHeight - inner.clientHeight} px too high`);
@@ -12,7 +15,7 @@
   const behind = element => {
     for (let at = element; at; at = at.parentElement) {
       const colour = getComputedStyle(at).backgroundColor;
-      if (!/, 0\\)$|transparent/.test(colour)) return colour;
+      if (!/, 0\)$|transparent/.test(colour)) return colour;
     }
     return "rgb(255, 255, 255)";
   };
@@ -34,4 +37,4 @@
     if (parseFloat(style.fontSize) < LEAST_PIXELS) faults.push(`small letters ${style.fontSize}: ${what}`);
   }
   return { slide: index + 1, faults };
-}).filter(found => found.faults.length)
+}).filter(found => found.faults.length); }

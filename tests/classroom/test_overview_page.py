@@ -83,6 +83,7 @@ def opened(browser: Browser, url: str, scheme: str, faults: list[str]) -> Page:
 
 
 def keep(page: Page, name: str, tmp: Path) -> None:
+    page.evaluate("scrollTo(0, 0)")
     folder = PICTURES if os.environ.get("LAB_KEEP_PICTURES") else tmp
     page.screenshot(path=folder / f"{name}.png")
 
