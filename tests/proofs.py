@@ -73,6 +73,7 @@ EXEMPT = {
     "docker info": "needs an engine; tests/unit/test_engine.py reads its recorded answers",
     "docker version": "needs an engine; tests/unit/test_engine.py reads its recorded answers",
     "docker compose up": "needs an engine; the campaign in tests/compose runs it",
+    "ssh -L": "a person puts the addresses of their own server in its place",
     "systemctl --user start podman.socket": "starts a service of the user's own machine",
     "sudo sysctl net.ipv4.ip_unprivileged_port_start": "changes the kernel's settings",
     "export DOCKER_HOST=": "names the socket of an engine that a test may not have",
