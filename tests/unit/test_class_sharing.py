@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 import uvicorn
 from class_of_learners import home as learner
+from class_of_learners import verdict
 from support import eventually
 
+from lab.backends.choice import chosen
 from lab.classroom import sharing
 from lab.classroom.board import Board
 from lab.classroom.collector import Collector
@@ -22,9 +24,14 @@ from lab.classroom.folder import Folder
 from lab.classroom.listen import _socket
 from lab.classroom.members import Members
 from lab.classroom.snapshot import MOST_BYTES, of_home
+from lab.course import checking, running
+from lab.course.exercise import exercise
+from lab.course.grading import Graded
+from lab.course.record import Record
 from lab.errors import LabError
 from lab.home import REPO, Home
 from lab.notebook.prediction import Prediction
+from lab.terminal import Console
 
 
 @contextmanager
@@ -80,6 +87,25 @@ def test_a_prediction_is_sent_at_once(ada: Home, monkeypatch: pytest.MonkeyPatch
         Prediction(asked, {"a": "x", "b": "y", "c": "z"}).choose("b")
         (person,) = members.board.people.values()
         eventually(lambda: asked in person.snapshot.predictions, within=5, what="the prediction")
+
+
+def test_a_check_sends_its_result(ada: Home, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    lab, members = exercise("01"), Members(Board())
+    judged = verdict("01", 1, "test_alive_without_database", "pass", [])
+    monkeypatch.setattr(checking, "grade", lambda *_, **__: Graded(0, [judged], ""))
+    monkeypatch.setattr(running, "is_active", lambda *_: True)
+    with (tmp_path / "said").open("w+") as out:
+        checks = checking.Checking(ada, chosen(ada), Console(file=out), Record(ada))
+        with collector(members) as where:
+            sharing.join(ada, where, members.code, "Ada")
+            (person,) = members.board.people.values()
+            before = person.heard
+            assert checks.once(lab) == 0
+            assert person.heard > before
+            assert person.snapshot.labs["01"].steps["1"] == "pass"
+        assert checks.once(lab) == 0  # the collector is stopped, and the check is judged as before
+        out.seek(0)
+        assert out.read().count("The class overview was not updated") == 1
 
 
 def sharing_questions() -> list[str]:
