@@ -90,7 +90,7 @@ def test_the_lock_file_of_the_course_is_understood() -> None:
 
 def test_a_room_that_is_too_small_is_told_what_it_needs(tmp_path: Path) -> None:
     found = {finding.what: finding for finding in room.examine(Home(tmp_path), 400, None)}
-    assert "this class needs 641 GB" in found["memory for the class"].remedy
+    assert "this class needs 561 GB" in found["memory for the class"].remedy
     assert "at most 4 learners a core" in found["processor for the class"].remedy
     assert "free 600 GB" in found["disk for the class"].remedy
     one = {finding.what: finding for finding in room.examine(Home(tmp_path), 1, None)}

@@ -21,7 +21,7 @@ from lab.health.finding import Finding
 from lab.home import REPO, Home
 
 GB = 1e9
-SYSTEM_MEMORY_GB = 1.6
+SYSTEM_MEMORY_GB = 1.4
 """Memory for one learner: the native system, JupyterLab with one kernel, and a check (measured; room.md)."""
 SYSTEM_DISK_GB = 1.5
 """Disk for one learner: data, logs, a clone and its .venv. The servers are installed once."""
