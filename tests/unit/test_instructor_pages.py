@@ -19,6 +19,8 @@ FOLDER = REPO / "docs" / "instructor"
 AGENDAS = (FOLDER / "agendas.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| (\d+):(\d\d) \| ?(\d*) \| (.+) \|$", re.MULTILINE)
 TOUR_MINUTES = 30
+TOLERANCE = 5
+"""Minutes: a reworded notebook may cross a multiple of five, and the agenda need not follow each word."""
 
 
 def tables() -> dict[str, list[tuple[int, int, str]]]:
@@ -58,11 +60,15 @@ def test_an_agenda_has_no_gap(name: str) -> None:
 
 @pytest.mark.parametrize("name", tables())
 def test_an_agendas_minutes_follow_the_rule(name: str) -> None:
-    ruled = {
-        text: (minutes, by_rule(text)) for _, minutes, text in tables()[name] if by_rule(text) is not None
-    }
+    rows = [(minutes, by_rule(text), text) for _, minutes, text in tables()[name]]
+    ruled = [(minutes, rule, text) for minutes, rule, text in rows if rule is not None]
     assert len(ruled) >= 6
-    assert not {text: pair for text, pair in ruled.items() if pair[0] != pair[1]}
+    off = [
+        f"{text}: {minutes} in the agenda, {rule} by the rule"
+        for minutes, rule, text in ruled
+        if abs(minutes - rule) > (TOLERANCE if text.startswith("Notebook") else 0)
+    ]
+    assert off == []
 
 
 def test_there_are_three_agendas() -> None:
