@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import uvicorn
 
 from lab.classroom.collector import Collector, page_app
@@ -153,8 +154,15 @@ def reached_at(address: str) -> str:
         try:
             probe.connect(("192.0.2.1", 9))  # sends nothing; it only selects the interface
             return str(probe.getsockname()[0])
-        except OSError:
-            return socket.gethostname()
+        except OSError:  # a network without a way to others, such as a switch in a room
+            return _of_an_interface() or LOOPBACK
+
+
+def _of_an_interface() -> str:
+    """Return the first IPv4 address of this machine beside loopback; '' when there is none."""
+    found = [address for each in psutil.net_if_addrs().values() for address in each]
+    ours = [ipaddress.ip_address(each.address) for each in found if each.family == socket.AF_INET]
+    return next((str(each) for each in ours if not each.is_loopback), "")
 
 
 def _is_any(address: str) -> bool:
