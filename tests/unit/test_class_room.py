@@ -110,5 +110,5 @@ def test_a_taken_port_is_told() -> None:
 
 
 def test_a_clock_before_the_courses_files_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room.time, "time", lambda: 1_000_000.0)
+    monkeypatch.setattr("lab.classroom.room.time.time", lambda: 1_000_000.0)
     assert "earlier than the files" in next(room._clock()).seen

@@ -23,6 +23,7 @@ from lab.course.exercise import exercise, exercises
 from lab.course.steps import checks_of
 from lab.home import Home
 from lab.notebook import copies
+from lab.notebook.sources import texts
 
 PASSED = {
     "mine": True,
@@ -34,7 +35,7 @@ PASSED = {
 
 
 def test_the_questions_are_those_of_the_notebooks() -> None:
-    asked = [question for text in copies.texts() for question in copies.questions(text)]
+    asked = [question for text in texts() for question in copies.questions(text)]
     assert [*questions()] == asked
     assert all(len(question.choices) >= 2 for question in questions().values())
 

@@ -7,6 +7,7 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from packaging.markers import Marker
 from packaging.tags import sys_tags
@@ -73,13 +74,20 @@ def _contents(archive: tarfile.TarFile) -> tuple[dict[str, str], set[str]]:
             continue
         folder, _, name = member.name.rpartition("/")
         if folder == WHEELS:
-            wheels[name] = hashlib.file_digest(content, "sha256").hexdigest()
+            wheels[name] = _checksum(content)
         elif member.name == IMAGES:
             with tarfile.open(fileobj=content) as saved:
                 manifest = saved.extractfile("manifest.json")
                 listed = json.load(manifest) if manifest else []
             loaded = {tag for image in listed for tag in image.get("RepoTags") or ()}
     return wheels, loaded
+
+
+def _checksum(content: IO[bytes]) -> str:
+    found = hashlib.sha256()
+    while part := content.read(1024 * 1024):
+        found.update(part)
+    return found.hexdigest()
 
 
 def _images(loaded: set[str]) -> Finding:

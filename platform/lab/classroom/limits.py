@@ -69,7 +69,8 @@ class ImpatientProtocol(HttpToolsProtocol):
         if mine.startswith("127.") or mine == "::1":
             return False
         others: Any = self.server_state.connections
-        return sum(bool(each.client) and each.client[0] == mine for each in others) > MOST_CONNECTIONS
+        count: int = sum(bool(each.client) and each.client[0] == mine for each in others)
+        return count > MOST_CONNECTIONS
 
     def _give_up(self) -> None:
         if self.cycle is None:

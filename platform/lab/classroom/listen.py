@@ -67,7 +67,7 @@ def listen(home: Home, console: Console, address: str, port: int, *, fresh: bool
             else "Nobody has joined yet."
         )
         console.print("Ctrl-C stops the collector. What it knows stays, and the same code works again.")
-        if host == LOOPBACK:
+        if host == LOOPBACK and not _is_any(address):
             console.print("Only this machine can reach it. For a class: ./lab class listen --address 0.0.0.0")
         if browser:
             webbrowser.open(running.page)

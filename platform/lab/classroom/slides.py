@@ -69,7 +69,8 @@ def _parts(text: str) -> list[str]:
 
 
 def _slide(part: str) -> Slide:
-    kinds, notes = "", []
+    kinds = ""
+    notes: list[str] = []
     for comment in COMMENT.findall(part):
         found = CLASS.fullmatch(comment.strip())
         kinds, notes = (found[1], notes) if found else (kinds, [*notes, comment.strip()])
