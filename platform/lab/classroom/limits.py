@@ -13,6 +13,8 @@ MOST_ADDRESSES = 1000
 MOST_CONNECTIONS = 40
 """Connections from one address at once. Learners need one for a moment; loopback has no limit."""
 
+UNLIMITED = ("127.", "::1")
+
 
 class Allowance:
     """So many events a second for each address, and more at first; the oldest addresses are forgotten."""
@@ -66,7 +68,7 @@ class ImpatientProtocol(HttpToolsProtocol):
 
     def _crowded(self) -> bool:
         mine = self.client[0] if self.client else ""
-        if mine.startswith("127.") or mine == "::1":
+        if mine.startswith(UNLIMITED):
             return False
         others: Any = self.server_state.connections
         count: int = sum(bool(each.client) and each.client[0] == mine for each in others)
