@@ -20,7 +20,7 @@ from lab.classroom.members import Members
 from lab.classroom.snapshot import MOST_BYTES, of_files
 
 pytestmark = pytest.mark.anyio
-SNAPSHOT = of_files(progress(random.Random(1)), predictions(random.Random(1))).as_dict()
+SNAPSHOT = of_files(progress(random.Random(1)), predictions(random.Random(1)), Path("/home/ada")).as_dict()
 
 
 @pytest.fixture

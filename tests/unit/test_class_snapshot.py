@@ -21,10 +21,11 @@ from lab.classroom.snapshot import (
 )
 from lab.course.exercise import exercise, exercises
 from lab.course.steps import checks_of
-from lab.home import Home
+from lab.home import REPO, Home
 from lab.notebook import copies
 from lab.notebook.sources import texts
 
+ROOT = Path("/home/ada/.cache/civildiy-lab")
 PASSED = {
     "mine": True,
     "steps": {"1": "pass", "2": "fail"},
@@ -52,8 +53,8 @@ def test_results_of_the_learners_own_code_are_shared(tmp_path: Path) -> None:
 
 
 def test_results_of_the_platforms_code_are_not() -> None:
-    assert of_files({"01": PASSED | {"mine": False}}, {}).labs == {}
-    once = of_files({"01": PASSED | {"mine": False, "passed_once": True}}, {}).labs["01"]
+    assert of_files({"01": PASSED | {"mine": False}}, {}, ROOT).labs == {}
+    once = of_files({"01": PASSED | {"mine": False, "passed_once": True}}, {}, ROOT).labs["01"]
     assert {*once.steps.values()} == {"pass"}
     assert len(once.steps) == len(exercise("01").steps)
 
@@ -62,8 +63,16 @@ def test_a_failure_has_its_meaning_first() -> None:
     check = checks_of(exercise("01"), 2)[0]
     lines = [["did", "asked"], ["saw", "500"], ["means", "It crashed."], ["next", "Look."]]
     known = PASSED | {"verdicts": [verdict("01", 2, f"{check}[a case]", "fail", lines)]}
-    (failure,) = of_files({"01": known}, {}).labs["01"].failures
+    (failure,) = of_files({"01": known}, {}, ROOT).labs["01"].failures
     assert (failure.check, failure.step, failure.message) == (check, 2, "It crashed. 500")
+
+
+def test_paths_of_the_machine_are_not_sent() -> None:
+    check = checks_of(exercise("01"), 2)[0]
+    saw = f"{REPO}/labs/01-services/api.py in {ROOT}/stack and {Path.home()}/x"
+    known = PASSED | {"verdicts": [verdict("01", 2, check, "fail", [["saw", saw]])]}
+    (failure,) = of_files({"01": known}, {}, ROOT).labs["01"].failures
+    assert failure.message == "./labs/01-services/api.py in LAB_HOME/stack and ~/x"
 
 
 def test_unknown_parts_are_dropped_and_long_ones_are_cut() -> None:
@@ -105,12 +114,12 @@ WRONG = {"01": {"mine": True, "steps": {"1": ["pass"]}, "verdicts": [0, {"lines"
 )
 def test_garbage_inside_is_dropped(garbage: Any) -> None:
     assert cleaned({"labs": garbage, "predictions": garbage}).labs == {}
-    assert of_files(garbage, garbage).labs == {}
+    assert of_files(garbage, garbage, ROOT).labs == {}
 
 
 def test_a_snapshot_comes_back_and_a_full_one_fits() -> None:
     chance = random.Random(5)
-    found = of_files(progress(chance), predictions(chance))
+    found = of_files(progress(chance), predictions(chance), ROOT)
     assert cleaned(json.loads(json.dumps(found.as_dict()))) == found
     every = {lab.number: {
         "steps": {str(step): "fail" for step in range(1, len(lab.steps) + 1)},

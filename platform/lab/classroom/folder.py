@@ -70,7 +70,7 @@ def _entries(folder: Path) -> Iterator[tuple[str, str, Snapshot, float]]:
             progress, moment = _json(file / "progress.json", MOST_HOME_BYTES)
             predictions, _ = _json(file / "predictions.json", MOST_BYTES)
             if isinstance(progress, dict) or isinstance(predictions, dict):
-                yield name, name_of(name), of_files(progress, predictions), moment or time.time()
+                yield name, name_of(name), of_files(progress, predictions, file), moment or time.time()
 
 
 def _json(file: Path, most: int) -> tuple[Any, float]:

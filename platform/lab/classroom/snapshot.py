@@ -7,13 +7,15 @@ course has. The texts of failed checks are the only free text, and they are cut.
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from lab.classroom.questions import questions
 from lab.course.exercise import Exercise, exercises
 from lab.course.steps import judged_by
-from lab.home import Home
+from lab.home import REPO, Home
 from lab.text import visible
 
 OUTCOMES = ("pass", "fail", "not gradable", "not attempted")
@@ -76,17 +78,18 @@ class Snapshot:
 def of_home(home: Home) -> Snapshot:
     """Return what is shared of a learner's home. Missing and damaged files count as empty."""
     found = [_read(home, name) for name in ("progress.json", "predictions.json")]
-    return of_files(*found)
+    return of_files(*found, home.root)
 
 
-def of_files(progress: object, predictions: object) -> Snapshot:
-    """Return the snapshot of the files that `./lab check` and the notebooks write."""
-    labs = {lab.number: _recorded(lab, _dict(_dict(progress).get(lab.number))) for lab in exercises()}
+def of_files(progress: object, predictions: object, root: Path) -> Snapshot:
+    """Return the snapshot of the files that `./lab check` and the notebooks have written below `root`."""
+    places = _places(root)
+    labs = {lab.number: _recorded(lab, _dict(_dict(progress).get(lab.number)), places) for lab in exercises()}
     mine = {number: state for number, state in labs.items() if state}
     return cleaned({"labs": mine, "predictions": _dict(predictions)})
 
 
-def _recorded(lab: Exercise, known: Mapping[str, Any]) -> dict[str, Any]:
+def _recorded(lab: Exercise, known: Mapping[str, Any], places: Mapping[str, str]) -> dict[str, Any]:
     """Return what is shared of one lab's record. Only results of the learner's own code count."""
     mine = known.get("mine") is True
     steps = _dict(known.get("steps")) if mine else {}
@@ -97,20 +100,31 @@ def _recorded(lab: Exercise, known: Mapping[str, Any]) -> dict[str, Any]:
     verdicts = known.get("verdicts") if mine and not known.get("passed_once") else []
     failed = [_dict(v) for v in verdicts if _dict(v).get("outcome") == "fail"] if verdicts else []
     failures = [
-        {"check": v.get("check"), "title": v.get("title"), "message": _message(v.get("lines"))}
+        {"check": v.get("check"), "title": v.get("title"), "message": _message(v.get("lines"), places)}
         for v in failed
     ]
     facts = {name: known.get(name) for name in ("points", "of", "when")}
     return {"steps": steps, "failures": failures, **facts}
 
 
-def _message(lines: object) -> str:
-    """Return what a check saw and what that means, as one text."""
+def _places(root: Path) -> dict[str, str]:
+    """Return paths that name this machine's user, with what is sent in their place; the longest first."""
+    found = {str(REPO): ".", str(root): "LAB_HOME"}
+    with suppress(RuntimeError):  # a user without a home folder
+        found[str(Path.home())] = "~"
+    return {path: found[path] for path in sorted(found, key=len, reverse=True) if len(path) > 1}
+
+
+def _message(lines: object, places: Mapping[str, str]) -> str:
+    """Return what a check saw and what that means, as one text without this machine's paths."""
     pairs = [line for line in lines if isinstance(line, list | tuple) and len(line) == 2] if isinstance(
         lines, list | tuple) else []  # fmt: skip
     said = {str(label): str(text) for label, text in pairs}
     # What it means comes first: it is the same for all who make this mistake.
-    return " ".join(said[label] for label in ("means", "why", "saw") if label in said)
+    text = " ".join(said[label] for label in ("means", "why", "saw") if label in said)
+    for path, name in places.items():
+        text = text.replace(path, name)
+    return text
 
 
 def cleaned(raw: object) -> Snapshot:
