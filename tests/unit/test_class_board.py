@@ -31,6 +31,8 @@ def test_a_pass_keeps_its_first_time() -> None:
     made.put("ada", snapshot(s1="fail", s2="pass"), 400)
     assert made.passes() == [200, 300]
     assert made.steps() == [("01", 1), ("01", 2)]
+    made.put("ada", snapshot(s1="not attempted", s2="not attempted"), 500)
+    assert made.steps() == []
 
 
 def test_who_is_stuck_and_since_when() -> None:

@@ -101,12 +101,13 @@ class Board:
         known.failing = {step: known.failing.get(step, now) for step in failing}
 
     def steps(self) -> list[Step]:
-        """Return all steps of the labs that anybody has checked, in their order."""
+        """Return all steps of the labs for which anybody has written code, in their order."""
         found = {
             (number, int(step))
             for person in self.people.values()
             for number, lab in person.snapshot.labs.items()
             for step in lab.steps
+            if {*lab.steps.values()} != {"not attempted"}
         }
         return sorted(found)
 

@@ -77,8 +77,7 @@ class Snapshot:
 
 def of_home(home: Home) -> Snapshot:
     """Return what is shared of a learner's home. Missing and damaged files count as empty."""
-    found = [_read(home, name) for name in ("progress.json", "predictions.json")]
-    return of_files(*found, home.root)
+    return of_files(_read(home, "progress.json"), _read(home, "predictions.json"), home.root)
 
 
 def of_files(progress: object, predictions: object, root: Path) -> Snapshot:
