@@ -13,6 +13,7 @@ from lab.classroom.snapshot import LONGEST_MESSAGE, MOST_BYTES, SHARED
 from lab.course.exercise import Exercise, exercise, exercises
 from lab.course.mutants import Mutant, mutants
 from lab.course.steps import judged_by
+from lab.faults.catalog import fault, target
 from lab.home import REPO
 
 FOLDER = REPO / "docs" / "instructor"
@@ -94,6 +95,17 @@ def test_mistakes_are_known_and_answered_like_this(lab: Exercise) -> None:
         assert judged_by(lab, mutant.check) == int(step), name
         said = " ".join(mutant.wording.read_text(encoding="utf-8").split())
         assert answer in said, f"{name}: the check says something else now"
+
+
+def test_faults_in_demos_are_possible() -> None:
+    shown = [
+        (file.name, words.split())
+        for file in sorted(FOLDER.rglob("*.md"))
+        for words in re.findall(r"`\./lab break ([a-z][^`]*)`", file.read_text(encoding="utf-8"))
+    ]
+    assert len(shown) > 15
+    for _, (name, *rest) in shown:
+        target(fault(name), rest[0] if rest and not rest[0].startswith("-") else "")
 
 
 def test_what_is_sent_is_listed_for_people() -> None:
