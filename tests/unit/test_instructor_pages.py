@@ -19,7 +19,6 @@ from lab.home import REPO
 FOLDER = REPO / "docs" / "instructor"
 AGENDAS = (FOLDER / "agendas.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| (\d+):(\d\d) \| ?(\d*) \| (.+) \|$", re.MULTILINE)
-TOUR_MINUTES = 30
 TOLERANCE = 5
 """Minutes: a reworded notebook may cross a multiple of five, and the agenda need not follow each word."""
 
@@ -40,8 +39,6 @@ def by_rule(text: str) -> int | None:
         slides = read(next(SOURCES.glob(f"{found[1]}-*.md"))).slides
         return 5 * round(2 * len(slides) / 5)
     if found := re.match(r"Notebook (\d\d)", text):
-        if found[1] == "00":
-            return TOUR_MINUTES
         words = len(next((REPO / "notebooks/text").glob(f"{found[1]}-*.md")).read_text("utf-8").split())
         return 5 * ceil(words / WORDS_A_MINUTE / 5)
     if found := re.match(r"Lab (\d\d), steps? ([\d, and]+)", text):

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from times import shown_of_steps
+from slide_minutes import ROW, WHOLE, deck, written
 
 from lab.classroom.questions import questions
 from lab.classroom.slides import MARK, SOURCES, build, read
@@ -116,8 +116,7 @@ def test_predictions_on_slides_are_those_of_the_notebook(file: Path) -> None:
 
 @pytest.mark.parametrize("lab", exercises(), ids=lambda lab: lab.number)
 def test_the_minutes_of_steps_are_those_of_the_lab(lab: Exercise) -> None:
-    text = next(file for file in DECKS if file.stem.startswith(lab.number)).read_text(encoding="utf-8")
-    rows = re.findall(r"^\| (\d) (.+?) \| (\d+) \|$", text, re.MULTILINE)
-    shown = {int(step): int(minutes) for step, _, minutes in rows}
-    assert shown == shown_of_steps(lab)
-    assert [title for _, title, _ in rows] == [*lab.steps]
+    text = deck(lab).read_text(encoding="utf-8")
+    assert [title for _, title, _ in ROW.findall(text)] == [*lab.steps]
+    assert WHOLE.search(text), "the first note has no minutes"
+    assert text == written(lab), "copy the minutes: .venv/bin/python -P tests/slide_minutes.py"
