@@ -1,6 +1,6 @@
 """The minutes that the slides show, and those of the labs' pages, from which they are copied.
 
-`.venv/bin/python -P tests/slide_minutes.py` copies them again; do it after `tests/times.py --write`.
+`.venv/bin/python tests/slide_minutes.py` copies them again; do it after `tests/times.py --write`.
 """
 
 import re

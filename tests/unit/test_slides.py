@@ -119,4 +119,4 @@ def test_the_minutes_of_steps_are_those_of_the_lab(lab: Exercise) -> None:
     text = deck(lab).read_text(encoding="utf-8")
     assert [title for _, title, _ in ROW.findall(text)] == [*lab.steps]
     assert WHOLE.search(text), "the first note has no minutes"
-    assert text == written(lab), "copy the minutes: .venv/bin/python -P tests/slide_minutes.py"
+    assert text == written(lab), "copy the minutes: .venv/bin/python tests/slide_minutes.py"
