@@ -15,9 +15,9 @@ BUNDLED = "tests/compose/test_elsewhere.py::test_classroom_needs_the_network_onc
 COMPOSED = "tests/compose/test_on_compose.py::test_comes_up_as_it_is"
 RENEWED = "tests/unit/test_notebook_copies.py::test_reset_gives_a_fresh_copy_and_keeps_the_old_one"
 SPOKEN = "tests/live/test_view_tools.py::test_commands_speak_to_people"
-CLASS = "tests/unit/test_class_commands.py::test_a_class_by_its_commands"
 BROKEN = "tests/live/test_break.py::test_kill_and_restart_and_amnesia"
 
+CLASS = "tests/unit/test_class_commands.py::test_a_class_by_its_commands"
 APART = "tests/live/test_two_systems.py::test_neither_sees_the_other"
 
 PROVEN = {
@@ -43,11 +43,6 @@ PROVEN = {
     "./lab reset NN --notebook": RENEWED, "./lab reset 07 --notebook": RENEWED,
     "./lab secrets": COMPOSED, "./lab bundle": BUNDLED, "./lab unbundle": BUNDLED, "tar xf": BUNDLED,
     "%lab": PLAYED,
-    "./lab class listen": CLASS, "./lab class overview": CLASS, "./lab class join": CLASS,
-    "./lab class sent": CLASS, "./lab class leave": CLASS,
-    "./lab class slides": "tests/unit/test_slides.py::test_decks_need_nothing_from_outside",
-    "./lab doctor --class":
-        "tests/unit/test_class_room.py::test_a_room_that_is_too_small_is_told_what_it_needs",
     "lab notebook": "tests/compose/test_on_compose.py::test_jupyterlab_has_the_course_in_it",
     "docker compose down --volumes && rm .env":
         "tests/compose/test_on_compose.py::test_reset_deletes_the_volumes",
@@ -58,6 +53,11 @@ PROVEN = {
         "tests/compose/test_on_compose.py::test_config_is_clean",
     ".venv/bin/python -m lab.notebook.sources":
         "tests/unit/test_notebook_sources.py::test_in_step_and_executed",
+    "./lab class listen": CLASS, "./lab class overview": CLASS, "./lab class join": CLASS,
+    "./lab class sent": CLASS, "./lab class leave": CLASS,
+    "./lab class slides": "tests/unit/test_slides.py::test_decks_need_nothing_from_outside",
+    "./lab doctor --class":
+        "tests/unit/test_class_room.py::test_a_room_that_is_too_small_is_told_what_it_needs",
     "python -m civildiy <unit>": "tests/live/test_commands.py::test_status",
 }  # fmt: skip
 

@@ -8,18 +8,9 @@ import sys
 import click
 
 from lab.backends.choice import chosen
-from lab.commands import (
-    class_overview,
-    examine,
-    measure,
-    notebook,
-    operations,
-    site,
-    status,
-    system,
-    tests,
-)
 from lab.commands import docker as compose_commands
+from lab.commands import examine, measure, notebook, operations, site, status, system, tests
+from lab.commands.class_overview import register as register_class_overview
 from lab.commands.course import register as register_course
 from lab.commands.faults import register as register_faults
 from lab.commands.storm import register as register_storm
@@ -56,7 +47,7 @@ register_faults(cli, home, backend, console)
 register_storm(cli, home, backend, console)
 notebook.register(cli, home, backend, console)
 site.register(cli, console)
-class_overview.register(cli, home, console)
+register_class_overview(cli, home, console)
 
 
 def main() -> None:
