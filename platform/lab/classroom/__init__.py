@@ -1,0 +1,1 @@
+"""A class of learners: submissions, their judgement on the live system, and where the class stands."""
