@@ -19,7 +19,7 @@ processes = 256
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -128,9 +128,7 @@ def _lab(file: Path, number: str, said: object) -> CourseLab:
     each = _step_points(file, f"{where}.steps", steps) if isinstance(steps, dict) else {}
     chosen = [*each] if each else steps
     if not isinstance(chosen, list) or not chosen or not all(_is_step(lab, step) for step in chosen):
-        raise _wrong(
-            file, f"{where}.steps", f"numbers from 1 to {len(lab.steps)}, such as [1, 2]"
-        )
+        raise _wrong(file, f"{where}.steps", f"numbers from 1 to {len(lab.steps)}, such as [1, 2]")
     if each and "points" in said:
         raise _wrong(file, f"{where}.points", "no points of the lab when each step has its own")
     points, weight = (_number(file, f"{where}.{key}", said.get(key)) for key in ("points", "weight"))
@@ -186,3 +184,15 @@ def _wrong(file: Path, where: str, expected: str) -> LabError:
         f"The course file {visible(file)} is wrong at {visible(where)}. Expected: {expected}."
         "\nAn example: docs/instructor/judging.md"
     )
+
+
+def only(course: Course, numbers: str) -> Course:
+    """Return the course with only these labs, such as "01,04"; "" means all of them. Raises LabError."""
+    wanted = {exercise(number.strip()).number for number in numbers.split(",") if number.strip()}
+    if unknown := sorted(wanted - {lab.number for lab in course.labs}):
+        raise LabError(f"Lab {unknown[0]} does not belong to {course.name}. Its labs: {_numbers(course)}.")
+    return replace(course, labs=tuple(lab for lab in course.labs if not wanted or lab.number in wanted))
+
+
+def _numbers(course: Course) -> str:
+    return ", ".join(lab.number for lab in course.labs)
