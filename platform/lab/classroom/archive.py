@@ -84,7 +84,7 @@ def _parts(file: Path) -> dict[str, bytes]:
                 raise Unfit("It contains the same file name twice.")
             return {member.filename: _bytes(archive, member) for member in members if not member.is_dir()}
     except zipfile.BadZipFile:
-        raise Unfit("It is not a ZIP archive.") from None
+        raise Unfit("It is not a ZIP archive, or it is damaged.") from None
     except (OSError, EOFError, ValueError, NotImplementedError, RuntimeError, zlib.error) as error:
         raise Unfit(f"The archive is damaged ({shortened(error, 80)}).") from None
 

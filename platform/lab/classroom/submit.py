@@ -79,10 +79,10 @@ def _files(labs: list[Exercise]) -> tuple[dict[str, bytes], list[str]]:
     files: dict[str, bytes] = {}
     said = []
     for lab in labs:
-        own = {piece: piece.file.read_bytes() for piece in lab.pieces if piece.file.is_file()}
-        if all(text == starter(lab, piece).encode() for piece, text in own.items()):
+        own = [(piece, piece.file.read_bytes()) for piece in lab.pieces if piece.file.is_file()]
+        if all(text == starter(lab, piece).encode() for piece, text in own):
             continue
-        for piece, text in own.items():
+        for piece, text in own:
             if len(text) > LARGEST_FILE:
                 raise LabError(
                     f"labs/{below_labs(piece)} has {len(text):,} bytes; a file may have {LARGEST_FILE:,}."
