@@ -8,8 +8,8 @@ import sys
 import click
 
 from lab.backends.choice import chosen
-from lab.commands import docker as compose_commands
 from lab.commands import classroom, examine, measure, notebook, operations, site, status, system, tests
+from lab.commands import docker as compose_commands
 from lab.commands.course import register as register_course
 from lab.commands.faults import register as register_faults
 from lab.commands.storm import register as register_storm

@@ -201,3 +201,14 @@ def test_submit_refuses_untouched_starters_and_unfit_names(home: Home, tmp_path:
     with pytest.raises(LabError, match="printable"):
         submit.submit(home, course, "\n", tmp_path)
     assert not list(tmp_path.glob("*.zip"))
+
+
+@pytest.mark.usefixtures("written")
+def test_jupyterlab_writes_the_archive_where_the_list_of_files_shows_it(home: Home, tmp_path: Path) -> None:
+    from lab.jupyter import submission
+
+    answer = submission.written(home, "Ada", tmp_path)
+    assert answer["members"][:3] == ["manifest.json", "record.json", "predictions.json"]  # type: ignore[index]
+    assert "lab 01" in str(answer["labs"])
+    assert submission.FOLDER == REPO / "notebooks"
+    assert isinstance(archive.read(Path(str(answer["path"]))), Submission)
