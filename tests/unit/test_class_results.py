@@ -113,6 +113,17 @@ def test_tables_have_the_columns_that_gradebooks_expect(tmp_path: Path) -> None:
     assert data["refused"][0]["why"] == "It is empty."
 
 
+def test_gradebooks_get_the_ids_of_the_course_file(tmp_path: Path) -> None:
+    file = tmp_path / "course.toml"
+    file.write_text('[labs.01]\n[people]\nAda = { id = "s1", email = "a@b.org", login = "ada" }\n')
+    course = course_file.read(file)
+    rows = scores.rows(course, [person()], [judged(dict.fromkeys(range(1, 6), "pass"))])
+    exports.write_all(tmp_path, course, rows, [], "")
+    assert read(tmp_path / "canvas.csv")[2][:4] == ["Ada", "", "s1", "ada"]
+    assert read(tmp_path / "moodle.csv")[1][:3] == ["s1", "a@b.org", "Ada"]
+    assert read(tmp_path / "nbgrader.csv")[1][3:7] == ["s1", "Ada", "", "a@b.org"]
+
+
 def read(file: Path) -> list[list[str]]:
     return [*csv.reader(io.StringIO(file.read_text()))]
 

@@ -45,6 +45,7 @@ def test_a_file_chooses_labs_steps_points_and_limits(tmp_path: Path) -> None:
         ("[labs.01]\npoints = nan", "labs.01.points"), ("[labs.01]\npoint = 1", "point"),
         ("[labs.01]\nsteps = {1 = 2}\npoints = 3", "labs.01.points"), ("[labs.01]\n[labs.1]", "labs.01"),
         ("[limits]\nminutes = 0", "limits.minutes"), ("[limits]\nprocesses = 1.5", "limits.processes"),
+        ("people = 1", "people"), ("[people]\nAda = 1", "people.Ada"), ("[people]\nAda = {age = '9'}", "age"),
         ("[limits]\ncores = 1", "cores"), ("limits = 1", "limits"), ("no toml", "TOML"),
     ],
 )  # fmt: skip
@@ -56,3 +57,9 @@ def test_a_mistake_is_named_with_its_place(tmp_path: Path, text: str, where: str
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(LabError, match=r"nowhere\.toml cannot be read"):
         course_file.read(tmp_path / "nowhere.toml")
+
+
+def test_people_are_found_by_name_in_any_case(tmp_path: Path) -> None:
+    course = read(tmp_path, '[people]\n"Ada Lovelace" = { id = "s1815" }')
+    assert course.person(" ada LOVELACE ").id == "s1815"
+    assert course.person("Bob") == course_file.Person()

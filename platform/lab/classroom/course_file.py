@@ -15,6 +15,9 @@ minutes = 10
 memory_mb = 3000
 disk_mb = 1500
 processes = 256
+
+[people]             # what a gradebook needs to find a person; the name is that of the submission
+"Ada Lovelace" = { id = "s1815", email = "ada@example.org", login = "ada" }
 """
 
 import tomllib
@@ -27,7 +30,7 @@ from lab.course.exercise import Exercise, exercise, exercises
 from lab.errors import LabError
 from lab.text import shortened, visible
 
-KEYS = {"name", "labs", "limits"}
+KEYS = {"name", "labs", "limits", "people"}
 LAB_KEYS = {"steps", "points", "weight"}
 
 
@@ -62,12 +65,26 @@ class CourseLab:
 
 
 @dataclass(frozen=True)
+class Person:
+    """How gradebooks know a person: ID number, email address and login; '' for what is not stated."""
+
+    id: str = ""
+    email: str = ""
+    login: str = ""
+
+
+@dataclass(frozen=True)
 class Course:
-    """A class: its name, its labs in their order, and the limits of a submission."""
+    """A class: its name, its labs in their order, the limits of a submission, and people by their names."""
 
     name: str
     labs: tuple[CourseLab, ...]
     limits: Limits = Limits()
+    people: Mapping[str, Person] = field(default_factory=dict)
+
+    def person(self, name: str) -> Person:
+        """Return what the course file states about a person; capitals and outer spaces make no difference."""
+        return self.people.get(name.strip().casefold(), Person())
 
     def lab(self, number: str) -> CourseLab | None:
         """Return the lab with this number, or None when it does not belong to the class."""
@@ -109,10 +126,9 @@ def _made(file: Path, data: dict[str, Any]) -> Course:
     numbers = [lab.number for lab in found]
     if twice := [number for number in numbers if numbers.count(number) > 1]:
         raise _wrong(file, f"labs.{twice[0]}", "each lab once")
-    limits = _limits(file, data.get("limits", {}))
-    if not found:
-        return Course(name, whole_course().labs, limits)
-    return Course(name, tuple(sorted(found, key=lambda lab: lab.number)), limits)
+    limits, people = _limits(file, data.get("limits", {})), _people(file, data.get("people", {}))
+    chosen = tuple(sorted(found, key=lambda lab: lab.number)) if found else whole_course().labs
+    return Course(name, chosen, limits, people)
 
 
 def _lab(file: Path, number: str, said: object) -> CourseLab:
@@ -168,6 +184,19 @@ def _limits(file: Path, said: object) -> Limits:
             raise _wrong(file, f"limits.{name}", "a whole number above 0")
     whole = {name: float(value) if name == "minutes" else int(value) for name, value in said.items()}
     return Limits(**whole)  # type: ignore[arg-type]
+
+
+def _people(file: Path, said: object) -> dict[str, Person]:
+    if not isinstance(said, dict):
+        raise _wrong(file, "people", "a table: [people]")
+    found = {}
+    for name, facts in said.items():
+        where = f"people.{name}"
+        if not isinstance(facts, dict) or not all(isinstance(fact, str) for fact in facts.values()):
+            raise _wrong(file, where, 'texts, such as { id = "s1815", email = "ada@example.org" }')
+        _refuse_unknown(file, where, facts, {one.name for one in fields(Person)})
+        found[name.strip().casefold()] = Person(**facts)
+    return found
 
 
 def _refuse_unknown(file: Path, where: str, said: Mapping[str, object], known: set[str]) -> None:

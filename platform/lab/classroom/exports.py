@@ -86,9 +86,10 @@ def nbgrader_table(course: Course, rows: list[Row]) -> list[list[object]]:
         for row in rows:
             if score := row.scores.get(lab.number):
                 first, _, last = row.submission.name.rpartition(" ")
+                known = course.person(row.submission.name)
                 table.append([
-                    f"lab{lab.number}", "", row.submission.made, row.shown, last, first, "",
-                    score.points, 0.0, score.points, score.of,
+                    f"lab{lab.number}", "", row.submission.made, known.id or row.shown, last, first,
+                    known.email, score.points, 0.0, score.points, score.of,
                 ])  # fmt: skip
     return table
 
@@ -101,7 +102,8 @@ def canvas_table(course: Course, rows: list[Row]) -> list[list[object]]:
     table.append(["Points Possible", "", "", "", "", *(of[lab.number] for lab in labs)])
     for row in rows:
         points = [row.scores[lab.number].points if lab.number in row.scores else "" for lab in labs]
-        table.append([row.submission.name, "", "", "", "", *points])
+        known = course.person(row.submission.name)
+        table.append([row.submission.name, "", known.id, known.login, "", *points])
     return table
 
 
@@ -111,7 +113,8 @@ def moodle_table(course: Course, rows: list[Row]) -> list[list[object]]:
     table: list[list[object]] = [["ID number", "Email address", "Full name", *heads, "Total (percent)"]]
     for row in rows:
         points = [r.points if (r := row.scores.get(lab.number)) else "" for lab in course.labs]
-        table.append(["", "", row.submission.name, *points, round(row.percent(course), 2)])
+        known = course.person(row.submission.name)
+        table.append([known.id, known.email, row.submission.name, *points, round(row.percent(course), 2)])
     return table
 
 
