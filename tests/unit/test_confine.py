@@ -14,6 +14,7 @@ LINUX = pytest.mark.skipif(sys.platform != "linux", reason="the limits are Linux
 pytestmark = LINUX
 LANDLOCK = confine.landlock_version() if sys.platform == "linux" else 0
 PYTHON = os.path.realpath("/usr/bin/python3") if Path("/usr/bin/python3").exists() else sys.executable
+MOST = 40 if os.geteuid() == 0 else 4000
 SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/etc", "/proc", "/dev/urandom")
 TRY = """
 import json, os, resource, signal, sys
@@ -58,7 +59,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
         if folder.is_relative_to(tmp_path_factory.getbasetemp().parent):
             folder.chmod(folder.stat().st_mode | 0o111)
     command = [
-        PYTHON, "-I", "-S", str(Path(confine.__file__)), "--processes=40" if os.geteuid() == 0 else "--processes=4000",
+        PYTHON, "-I", "-S", str(Path(confine.__file__)), f"--processes={MOST}",
         "--memory=500000000", "--file=1000000", *(f"--read={path}" for path in SYSTEM), f"--write={inside}",
         *(["--user=61182"] if os.geteuid() == 0 else []), "--", PYTHON, "-I", "-c", TRY, str(inside),
         str(outside), str(os.getpid()),
