@@ -142,5 +142,5 @@ def test_a_run_that_is_resumed_judges_nothing_twice(run: Run) -> None:
     course = str(run.folder.parent / "again.toml")
     Path(course).write_text(COURSE)
     done = lab("class", "check", str(run.folder), "--course", course, "--resume")
-    assert "labs are known from the earlier run" in done.stdout
+    assert "are known from the earlier run" in done.stdout
     assert "points," not in done.stdout

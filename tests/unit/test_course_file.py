@@ -63,3 +63,13 @@ def test_people_are_found_by_name_in_any_case(tmp_path: Path) -> None:
     course = read(tmp_path, '[people]\n"Ada Lovelace" = { id = "s1815" }')
     assert course.person(" ada LOVELACE ").id == "s1815"
     assert course.person("Bob") == course_file.Person()
+
+
+def test_labs_are_chosen_by_number(tmp_path: Path) -> None:
+    course = read(tmp_path, "[labs.01]\n[labs.04]")
+    assert course_file.chosen(course, "") == ("01", "04")
+    assert course_file.chosen(course, " 4") == ("04",)
+    with pytest.raises(LabError, match="does not belong"):
+        course_file.chosen(course, "02")
+    with pytest.raises(LabError, match="no lab 77"):
+        course_file.chosen(course, "77")

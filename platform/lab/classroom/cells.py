@@ -1,11 +1,13 @@
 """Start a cell for a job, watch its time and memory, and end all of it."""
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -20,6 +22,23 @@ from lab.probes.readiness import slow
 START_SECONDS = 180.0
 """For the start of the system, its verification and the change to the learner's code, before LAB_SLOW."""
 LOOK_SECONDS = 0.25
+
+
+@contextmanager
+def one_at_a_time(home: Home) -> Iterator[None]:
+    """Hold the lock for judging in this home, and remove what a killed run left. Raises LabError."""
+    folder = home.root / "class"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LabError(
+                "Another ./lab class check is running in this LAB_HOME. Wait for its end, or use another one."
+            ) from None
+        for left in folder.glob("cell-*"):
+            shutil.rmtree(left, ignore_errors=True)
+        yield
 
 
 def run(home: Home, job: Job, files: Mapping[str, bytes], memory_mb: int, keep: Path | None = None) -> Result:

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from lab.backends.native.guards import allow_enough_files
-from lab.classroom import archive, cgroups, confine, judge, scores
+from lab.classroom import archive, cells, cgroups, confine, judge, scores
 from lab.classroom.course_file import Course
 from lab.classroom.exports import write_all
 from lab.classroom.judge import Clock, Judge, Task
@@ -29,9 +29,11 @@ RESULTS_EVERY = 60.0
 class ClassCheck:
     """One run over a folder of archives."""
 
-    def __init__(self, home: Home, console: Console, course: Course, folder: Path, out: Path) -> None:
+    def __init__(
+        self, home: Home, console: Console, course: Course, labs: tuple[str, ...], folder: Path, out: Path
+    ) -> None:
         self._home, self._console, self._course = home, console, course
-        self._folder, self._out = folder, out
+        self._labs, self._folder, self._out = labs, folder, out
         found = archive.read_folder(folder)
         self._people = [one for one in found if isinstance(one, Submission)]
         self._refused = [one for one in found if isinstance(one, Refused)]
@@ -51,8 +53,9 @@ class ClassCheck:
         for one in self._refused:
             self._say(f"refused: {one.archive}: {one.why}")
         if self._people:
-            self._judge_all(used)
-        self._write("All labs of all submissions are judged.")
+            with cells.one_at_a_time(self._home):
+                self._judge_all(used)
+        self._write("The run is complete.")
         self._say(f"\nResults: {(self._out / 'results.html').absolute()}")
         self._say("The same as tables: results.csv, results.json, nbgrader.csv, canvas.csv, moodle.csv")
         return 1 if self._refused or any(one.outcome == "not gradable" for one in self._done) else 0
@@ -73,7 +76,7 @@ class ClassCheck:
 
     def _judge_all(self, seed: int) -> None:
         judging = Judge(self._home, self._course, self._out, self._folder, seed)
-        self._say(f"{len(self._people)} submissions, {len(self._course.labs)} labs, seed {seed}")
+        self._say(f"{len(self._people)} submissions, labs {', '.join(self._labs)}, seed {seed}")
         for line in protections():
             self._say(f"  {line}")
         allow_enough_files()
@@ -82,24 +85,27 @@ class ClassCheck:
             progress.say("graders", "listing all checks and their points")
             judging.list_checks()
             progress.done("graders", f"{len(judging.checks)} checks")
-            tasks = judging.tasks(self._people)
-            left = [task for task in tasks if not self._known(judging, task)]
+            unknown = [task for task in judging.tasks(self._people) if not self._known(judging, task)]
+            left = [task for task in unknown if task.lab.number in self._labs]
             if left:
                 progress.say(
                     "reference", "starting and verifying a fresh system, and keeping a copy of its data"
                 )
                 judging.prepare()
                 progress.done("reference")
-        if len(left) < len(tasks):
-            self._say(f"{len(tasks) - len(left)} of {len(tasks)} labs are known from the earlier run")
+        if self._done:
+            self._say(f"{len(self._done)} labs of submissions are known from the earlier run")
+        of = len(self._done) + len(left)
         try:
             for found in judge.run(judging, left, self._told):
                 self._done.append(found)
                 if time.monotonic() - self._written > RESULTS_EVERY:
-                    self._write(f"{len(self._done)} of {len(tasks)} labs are judged so far.")
+                    self._write(f"{len(self._done)} of {of} labs of submissions are judged so far.")
         except KeyboardInterrupt:
-            self._write(f"The run was stopped after {len(self._done)} of {len(tasks)} labs.")
-            self._say(f"\nStopped after {len(self._done)} of {len(tasks)} labs. Continue: add --resume")
+            self._write(f"The run was stopped after {len(self._done)} of {of} labs of submissions.")
+            self._say(
+                f"\nStopped after {len(self._done)} of {of} labs of submissions. Continue: add --resume"
+            )
             raise
 
     def _known(self, judging: Judge, task: Task) -> bool:

@@ -22,7 +22,7 @@ processes = 256
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -215,13 +215,10 @@ def _wrong(file: Path, where: str, expected: str) -> LabError:
     )
 
 
-def only(course: Course, numbers: str) -> Course:
-    """Return the course with only these labs, such as "01,04"; "" means all of them. Raises LabError."""
+def chosen(course: Course, numbers: str) -> tuple[str, ...]:
+    """Return the numbers of these labs, such as "01,04"; of all labs for "". Raises LabError."""
     wanted = {exercise(number.strip()).number for number in numbers.split(",") if number.strip()}
-    if unknown := sorted(wanted - {lab.number for lab in course.labs}):
-        raise LabError(f"Lab {unknown[0]} does not belong to {course.name}. Its labs: {_numbers(course)}.")
-    return replace(course, labs=tuple(lab for lab in course.labs if not wanted or lab.number in wanted))
-
-
-def _numbers(course: Course) -> str:
-    return ", ".join(lab.number for lab in course.labs)
+    known = [lab.number for lab in course.labs]
+    if unknown := sorted(wanted - {*known}):
+        raise LabError(f"Lab {unknown[0]} does not belong to {course.name}. Its labs are {', '.join(known)}.")
+    return tuple(number for number in known if not wanted or number in wanted)

@@ -57,6 +57,7 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
         from lab.classroom import course_file
         from lab.classroom.class_check import ClassCheck
 
-        chosen = course_file.only(course_file.read(course), labs)
-        run = ClassCheck(home, console, chosen, folder, out or folder / "results")
+        read = course_file.read(course)
+        chosen = course_file.chosen(read, labs)
+        run = ClassCheck(home, console, read, chosen, folder, out or folder / "results")
         sys.exit(run.run(resume=resume, seed=seed))
