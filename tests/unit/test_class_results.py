@@ -14,8 +14,7 @@ from lab.classroom.job import Result
 from lab.classroom.judge import Clock, Task
 from lab.classroom.judged import Judged, from_result, not_begun
 from lab.classroom.page import page
-from lab.classroom.submission import Refused, Submission
-from lab.course.exercise import exercise
+from lab.classroom.submission import Refused, Submission, below_labs
 
 COURSE = replace(course_file.read(None), labs=course_file.read(None).labs[:2])
 LAB = COURSE.labs[0]
@@ -138,11 +137,14 @@ def test_an_outcome_is_kept_and_a_damaged_one_is_judged_again(tmp_path: Path) ->
 
 
 def test_the_time_left_is_estimated_by_lab() -> None:
-    first, second = (Task(person(), lab) for lab in COURSE.labs)
-    clock = Clock([first, second, first])
+    files = {below_labs(lab.exercise.pieces[0]): b"x = 1" for lab in COURSE.labs}
+    ada = replace(person(), files=files)
+    first, second = (Task(ada, lab) for lab in COURSE.labs)
+    without_code = Task(person(), COURSE.labs[0])
+    clock = Clock([first, second, without_code, first])
     assert clock.left() is None
     clock.done(first, 10)
     assert clock.left() == pytest.approx(20)
     clock.done(second, 30)
+    clock.done(without_code, 99)
     assert clock.left() == pytest.approx(10)
-    assert exercise("01") is LAB.exercise

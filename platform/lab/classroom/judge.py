@@ -85,9 +85,7 @@ class Judge:
 
     def judge(self, task: Task) -> Judged:
         """Judge one lab of one submission, and keep the outcome. Raises LabError for altered graders."""
-        starters = _starters(task.lab)
-        files = starters | task.submission.files_of(task.lab.exercise)
-        if files == starters:
+        if not (files := changed_files(task)):
             found = not_begun(task.submission.id, task.lab, self.checks, NOT_BEGUN)
         else:
             found = self._in_cells(task, files)
@@ -123,19 +121,25 @@ class Judge:
         return hashlib.sha256(decides.encode()).hexdigest()[:16]
 
 
-def _starters(lab: CourseLab) -> dict[str, bytes]:
-    return {below_labs(piece): starter(lab.exercise, piece).encode() for piece in lab.exercise.pieces}
+def changed_files(task: Task) -> dict[str, bytes]:
+    """Return the files of a lab, with the starter for each missing one; {} when all are starters."""
+    lab = task.lab.exercise
+    starters = {below_labs(piece): starter(lab, piece).encode() for piece in lab.pieces}
+    files = starters | task.submission.files_of(lab)
+    return {} if files == starters else files
 
 
 class Clock:
     """Estimates the time that is left, from the time that each lab took so far."""
 
     def __init__(self, tasks: list[Task]) -> None:
-        self._left = [task.lab.number for task in tasks]
+        self._left = [task.lab.number for task in tasks if changed_files(task)]
         self._took: dict[str, list[float]] = {}
 
     def done(self, task: Task, seconds: float) -> None:
-        """Take note of a task that is done."""
+        """Count a task that is done, if it had to be judged."""
+        if not changed_files(task):
+            return
         self._left.remove(task.lab.number)
         self._took.setdefault(task.lab.number, []).append(seconds)
 
