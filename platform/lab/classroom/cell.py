@@ -25,14 +25,17 @@ def enter(job: Job, out: Path, home: Home) -> places.Places:
     """Move this process into the namespaces of a cell. Raises LabError where the kernel refuses."""
     root = os.geteuid() == 0
     uid, gid = os.getuid(), os.getgid()
-    flags = kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWPID | kernel.CLONE_NEWNET
+    flags = kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWNET
     try:
         kernel.unshare(flags | (0 if root else kernel.CLONE_NEWUSER))
         if not root:
             kernel.become_own_root(uid, gid)
         kernel.raise_loopback()
         reference = Path(job.reference) if job.reference else None
-        return places.build(home, out, reference, job.disk_mb, [Path(path) for path in job.hide])
+        where = places.build(home, out, reference, job.disk_mb, [Path(path) for path in job.hide])
+        # Last, because the next child of this process is the first process of the cell.
+        kernel.unshare(kernel.CLONE_NEWPID)
+        return where
     except OSError as error:
         raise LabError(
             f"The kernel refuses a sandbox for submissions ({error.strerror}: {error.filename})."

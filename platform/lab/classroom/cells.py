@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,7 +51,9 @@ def run(home: Home, job: Job, files: Mapping[str, bytes], memory_mb: int, keep: 
     folder = home.root / "class" / f"cell-{os.getpid()}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    groups = cgroups.create(f"civildiy-lab-{os.getpid()}", memory_mb * 10**6, job.processes)
+    # The name is that of the home, so the next run removes what a killed one has left.
+    name = f"civildiy-lab-{zlib.crc32(str(home.root).encode()):08x}"
+    groups = cgroups.create(name, memory_mb * 10**6, job.processes)
     try:
         for name, content in files.items():
             file = folder / "labs" / name

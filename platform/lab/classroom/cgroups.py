@@ -24,6 +24,8 @@ def create(name: str, memory: int, processes: int) -> tuple[Path, ...]:
         try:
             for kind, folder in folders.items():
                 if folder not in made:
+                    with suppress(OSError):
+                        folder.rmdir()  # left by a run that was killed
                     folder.mkdir()
                     made.append(folder)
                 (folder / files[kind]).write_text(limits[kind])

@@ -144,8 +144,7 @@ def protections() -> list[str]:
         "Learners' code runs as another user." if root else "Learners' code runs as your own user.",
         f"Landlock (version {landlock}) limits which files it reads and writes."
         if landlock
-        else "This kernel has no Landlock"
-        + ("." if root else ": the code can read your files and its graders'."),
+        else "This kernel has no Landlock" + ("." if root else ", so the code can change its own verdict."),
         "Control groups limit memory and processes of the whole system."
         if cgroups.delegated()
         else "Control groups are not available to you; memory is measured four times a second instead.",
