@@ -18,7 +18,7 @@ from lab.classroom.submission import Refused, Submission, below_labs
 
 COURSE = replace(course_file.read(None), labs=course_file.read(None).labs[:2])
 LAB = COURSE.labs[0]
-LISTED = [
+LISTED: list[dict[str, Any]] = [
     {"check": f"test_{step}{n}", "title": f"check {n} of {step}", "lab": "01", "step": step, "points": 2}
     for step in range(1, 6) for n in (1, 2)
 ]  # fmt: skip

@@ -18,7 +18,7 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
     """Add the commands to `cli`."""
 
     @cli.command()
-    @click.option("--name", required=True, help="Your name, as your instructor knows it.")
+    @click.option("--name", default="", help="Your name, as your instructor knows it. Asked for without it.")
     @COURSE
     @click.option(
         "--out", type=click.Path(path_type=Path), default=Path(), help="Write the archive into this folder."
@@ -27,6 +27,7 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
         """Put your work into one archive for your instructor."""
         from lab.classroom import course_file, submit
 
+        name = name or click.prompt("Your name, as your instructor knows it")
         written = submit.submit(home, course_file.read(course), name, out)
         for line in written.labs:
             console.print(line)
