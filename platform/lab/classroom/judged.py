@@ -68,8 +68,8 @@ def from_result(submission: str, lab: CourseLab, listed: Listed, result: Result,
     outcome, why = (
         ("fail", late) if result.timed_out else ("not gradable", result.trouble or "It did not run.")
     )
-    verdicts = [known.pop(one["check"], None) or _unjudged(one, outcome, why) for one in _checks(lab, listed)]
-    made = _made(submission, lab, [*verdicts, *known.values()])
+    verdicts = [known.get(one["check"]) or _unjudged(one, outcome, why) for one in _checks(lab, listed)]
+    made = _made(submission, lab, verdicts)
     made.trouble, made.timed_out, made.seconds = result.trouble, result.timed_out, result.seconds
     return made
 
