@@ -115,15 +115,16 @@ class ClassCheck:
 
     def _told(self, task: Task, found: Judged, clock: Clock) -> None:
         """Print a line about a lab that was judged, and how long the rest will take."""
+        if not found.seconds and not found.trouble:
+            return  # a lab without code; a line for each of them would hide the others
         score = scores.score(task.lab, found)
-        took = f"{found.took:.0f} s" if found.seconds else "no code"
         left = clock.left() or 0.0
         rest = f"; about {_duration(left)} left" if left >= 1 else ""
         why = f" ({found.trouble.splitlines()[0]})" if found.trouble else ""
         late = " (time limit)" if found.timed_out else ""
         self._say(
             f"{task.submission.name} ({task.submission.archive}), lab {task.lab.number}:"
-            f" {found.outcome.upper()}{late}{why}, {score.points:g} of {score.of:g} points, {took}{rest}"
+            f" {found.outcome.upper()}{late}{why}, {score.points:g} of {score.of:g} points, {found.took:.0f} s{rest}"
         )
 
     def _write(self, note: str) -> None:
