@@ -124,7 +124,8 @@ class ClassCheck:
         late = " (time limit)" if found.timed_out else ""
         self._say(
             f"{task.submission.name} ({task.submission.archive}), lab {task.lab.number}:"
-            f" {found.outcome.upper()}{late}{why}, {score.points:g} of {score.of:g} points, {found.took:.0f} s{rest}"
+            f" {found.outcome.upper()}{late}{why}, {score.points:g} of {score.of:g} points,"
+            f" {found.took:.0f} s{rest}"
         )
 
     def _write(self, note: str) -> None:
