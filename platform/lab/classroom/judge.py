@@ -56,7 +56,6 @@ class Judge:
     def list_checks(self) -> None:
         """Read the checks of the course and their points from the graders. Raises LabError."""
         self.checks = graders.listed()
-        self._kept.mkdir(parents=True, exist_ok=True)
 
     def prepare(self) -> float:
         """Make the reference: a system that was started once and verified. Returns its seconds.
@@ -96,6 +95,7 @@ class Judge:
                 "\nSee what changed: git status. Restore it, then continue: --resume"
             )
         found.key, found.seed = self._key(task), self._seed
+        self._kept.mkdir(parents=True, exist_ok=True)
         found.write(self._kept / task.file)
         return found
 
