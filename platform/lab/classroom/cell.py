@@ -91,7 +91,9 @@ def main() -> None:
     if child := os.fork():
         os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 0xFF)
     kernel.die_with_parent()
-    kernel.mount("proc", Path("/proc"), "proc")
+    # Read-only, because root may change settings of the kernel there without any capability.
+    flags = kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
+    kernel.mount("proc", Path("/proc"), "proc", flags)
     os._exit(_first_process(where, environment(where, launcher)))
 
 
@@ -99,6 +101,7 @@ def _first_process(where: places.Places, variables: dict[str, str]) -> int:
     """Start the job and wait for all processes of the cell, as the first process of a system does."""
     worker = os.fork()
     if not worker:
+        kernel.drop_capabilities()
         command = [sys.executable, "-P", "-m", "lab.classroom.inside", str(where.out)]
         os.execve(command[0], command, variables)  # noqa: S606
     while True:

@@ -13,10 +13,25 @@ from pathlib import Path
 
 CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWUSER = 0x00020000, 0x08000000, 0x10000000
 CLONE_NEWPID, CLONE_NEWNET = 0x20000000, 0x40000000
-MS_NOSUID, MS_NODEV, MS_BIND, MS_REC, MS_PRIVATE = 2, 4, 4096, 16384, 1 << 18
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND, MS_REC, MS_PRIVATE = 1, 2, 4, 8, 4096, 16384, 1 << 18
 AT_FDCWD, AT_RECURSIVE = -100, 0x8000
 READ_ONLY, NO_SUID = 1, 2
-PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG, PR_CAPBSET_DROP = 1, 24
+KEPT = {
+    0,
+    1,
+    3,
+    4,  # CHOWN, DAC_OVERRIDE, FOWNER, FSETID: the data folder of PostgreSQL's user
+    5,
+    6,
+    7,  # KILL, SETGID, SETUID: processes of other users, and to become one
+    10,
+    12,  # NET_BIND_SERVICE, NET_ADMIN: port 80, and the packet filter of the cell's own network
+    19,
+    23,
+    24,  # SYS_PTRACE, SYS_NICE, SYS_RESOURCE: which folder a process works in, and its limits
+}
+"""Numbers of capabilities(7)."""
 SYS_MOUNT_SETATTR = 442  # the same number on all architectures
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
 
@@ -67,6 +82,16 @@ def set_read_only(target: Path, *, read_only: bool, below: bool = False) -> None
 def die_with_parent() -> None:
     """Let the kernel send SIGKILL to this process when its parent ends."""
     _checked(_libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0), "prctl")
+
+
+def drop_capabilities() -> None:
+    """Keep only those rights of root that a system of the course needs; no program can get them back.
+
+    Without CAP_SYS_ADMIN, for example, even root cannot make a read-only file system writable.
+    """
+    for capability in range(64):
+        if capability not in KEPT:
+            _libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)  # fails beyond the last one that exists
 
 
 def raise_loopback() -> None:

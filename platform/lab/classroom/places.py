@@ -20,7 +20,9 @@ from lab.errors import LabError
 from lab.home import REPO, Home
 
 CANDIDATES = ("/mnt", "/media", "/srv", "/opt", "/tmp")  # noqa: S108 - a place to mount on
-PRIVATE = ("/root", "/home", "/tmp", "/var/tmp", "/run", "/dev/shm", "/media", "/mnt")  # noqa: S108
+PRIVATE = ("/root", "/home", "/tmp", "/var/tmp", "/run", "/media", "/mnt")  # noqa: S108
+DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+SHARED = Path("/dev/shm")  # noqa: S108 - a file system of the cell alone
 SCRATCH_MB = 64
 
 
@@ -94,8 +96,9 @@ def build(home: Home, out: Path, reference: Path | None, disk_mb: int, hide: lis
     labs = _with_submission(places, out / "labs")
     _hide(places, wanted, [*map(Path, PRIVATE), *_closed(wanted), *hide])
     kernel.bind(labs, LABS)
+    _few_devices(places)
     kernel.set_read_only(Path("/"), read_only=True, below=True)
-    for folder in (places.mount, places.scratch, places.out):
+    for folder in (places.mount, places.scratch, places.out, SHARED):
         kernel.set_read_only(folder, read_only=False)
     return places
 
@@ -107,6 +110,23 @@ def _with_submission(places: Places, submitted: Path) -> Path:
     if submitted.is_dir():
         shutil.copytree(submitted, labs, dirs_exist_ok=True)
     return labs
+
+
+def _few_devices(places: Places) -> None:
+    """Leave no device but the harmless ones: whoever becomes root in the cell must not reach a disk."""
+    for name in DEVICES:
+        stage = places.mount / "stage" / f"dev-{name}"
+        stage.parent.mkdir(exist_ok=True)
+        stage.touch()
+        kernel.bind(Path("/dev") / name, stage)
+    kernel.tmpfs(Path("/dev"), 1)
+    for name in DEVICES:
+        (Path("/dev") / name).touch()
+        kernel.bind(places.mount / "stage" / f"dev-{name}", Path("/dev") / name)
+    for name, target in (("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")):
+        (Path("/dev") / name).symlink_to(f"/proc/self/fd{target}")
+    SHARED.mkdir()
+    kernel.tmpfs(SHARED, SCRATCH_MB, "1777")
 
 
 def _closed(wanted: list[Path]) -> list[Path]:
