@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import secrets
+import signal
 import time
 from pathlib import Path
 
@@ -96,6 +97,8 @@ class ClassCheck:
         if self._done:
             self._say(f"{len(self._done)} labs of submissions are known from the earlier run")
         of = len(self._done) + len(left)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a background job ignores the first
+            signal.signal(number, signal.default_int_handler)
         try:
             for found in judge.run(judging, left, self._told):
                 self._done.append(found)
