@@ -14,6 +14,13 @@ def read(tmp_path: Path, text: str) -> course_file.Course:
     return course_file.read(file)
 
 
+def test_course_toml_beside_lab_is_the_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(course_file, "DEFAULT", tmp_path / "course.toml")
+    assert len(course_file.read(None).labs) == 8
+    (tmp_path / "course.toml").write_text("[labs.03]")
+    assert [lab.number for lab in course_file.read(None).labs] == ["03"]
+
+
 def test_without_a_file_all_labs_and_steps_belong_to_the_class() -> None:
     course = course_file.read(None)
     assert [lab.number for lab in course.labs] == ["01", "02", "03", "04", "05", "06", "07", "08"]

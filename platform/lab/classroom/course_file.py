@@ -28,8 +28,11 @@ from typing import Any
 
 from lab.course.exercise import Exercise, exercise, exercises
 from lab.errors import LabError
+from lab.home import REPO
 from lab.text import shortened, visible
 
+DEFAULT = REPO / "course.toml"
+"""The course file that holds without the option --course: an instructor may hand it out with the course."""
 KEYS = {"name", "labs", "limits", "people"}
 LAB_KEYS = {"steps", "points", "weight"}
 
@@ -97,12 +100,14 @@ def whole_course() -> Course:
 
 
 def read(file: Path | None) -> Course:
-    """Return the course that the file describes; without a file, the whole course.
+    """Return the course that the file describes; without one, that of course.toml beside ./lab, or all labs.
 
     Raises LabError that names the wrong part of the file and what is expected there.
     """
     if file is None:
-        return whole_course()
+        if not DEFAULT.exists():
+            return whole_course()
+        file = DEFAULT
     try:
         data = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:

@@ -13,8 +13,6 @@ from lab.home import REPO, Home
 
 FOLDER = REPO / "notebooks"
 """JupyterLab shows this folder, and its container may write to it."""
-COURSE = REPO / "course.toml"
-"""The course file of a class, if the instructor has handed one out."""
 
 
 def written(home: Home, name: str, folder: Path = FOLDER) -> dict[str, object]:
@@ -22,7 +20,7 @@ def written(home: Home, name: str, folder: Path = FOLDER) -> dict[str, object]:
 
     Raises LabError.
     """
-    made = submit.submit(home, course_file.read(COURSE if COURSE.exists() else None), name, folder)
+    made = submit.submit(home, course_file.read(None), name, folder)
     inside = made.file.is_relative_to(REPO)
     path = made.file.relative_to(REPO).as_posix() if inside else str(made.file)
     return {"path": path, "members": [*made.members], "labs": made.labs}
