@@ -37,15 +37,15 @@ class Expected:
 
 
 def archive(file: Path, name: str, files: Mapping[str, bytes], **changed: object) -> None:
-    """Write an archive as ./lab submit does."""
+    """Write an archive as ./lab submit does: the same content is always the same file."""
     facts: dict[str, object] = {
         "kind": KIND, "format": FORMAT, "name": name, "made": "2026-11-30T04:00:00Z", "course": "Test",
         "versions": {"course": course_version()},
     }  # fmt: skip
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as made:
-        made.writestr("manifest.json", json.dumps(facts | changed))
+        made.writestr(zipfile.ZipInfo("manifest.json"), json.dumps(facts | changed))
         for path, content in files.items():
-            made.writestr(f"labs/{path}", content)
+            made.writestr(zipfile.ZipInfo(f"labs/{path}"), content)
 
 
 def right(lab: Exercise) -> dict[str, bytes]:
