@@ -194,6 +194,8 @@ def files(kind: str) -> dict[str, bytes]:
 KINDS = (*IMPORTED, *IN_HEALTH)
 HARMLESS = ("output", "disk", "graders", "secrets", "kill", "daemon")
 """Attacks beside a right solution: each is refused, so the solution passes."""
+USELESS = ("endless loop at import", "endless loop", "os._exit")
+"""Code that cannot pass. The others are only contained: their solution may pass or not."""
 
 
 def write(folder: Path, kind: str) -> None:
