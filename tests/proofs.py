@@ -15,6 +15,7 @@ BUNDLED = "tests/compose/test_elsewhere.py::test_classroom_needs_the_network_onc
 COMPOSED = "tests/compose/test_on_compose.py::test_comes_up_as_it_is"
 RENEWED = "tests/unit/test_notebook_copies.py::test_reset_gives_a_fresh_copy_and_keeps_the_old_one"
 SPOKEN = "tests/live/test_view_tools.py::test_commands_speak_to_people"
+JUDGED = "tests/classroom/test_judging.py::test_thirty_files_are_judged_or_refused_with_a_reason"
 BROKEN = "tests/live/test_break.py::test_kill_and_restart_and_amnesia"
 
 CLASS = "tests/unit/test_class_commands.py::test_a_class_by_its_commands"
@@ -42,6 +43,8 @@ PROVEN = {
     "./lab site": "tests/unit/test_site.py::test_the_whole_course_has_no_broken_link",
     "./lab reset NN --notebook": RENEWED, "./lab reset 07 --notebook": RENEWED,
     "./lab secrets": COMPOSED, "./lab bundle": BUNDLED, "./lab unbundle": BUNDLED, "tar xf": BUNDLED,
+    "./lab submit": "tests/unit/test_submission_archive.py::test_submit_writes_an_archive_that_is_read_back",
+    "./lab class check": JUDGED,
     "%lab": PLAYED,
     "lab notebook": "tests/compose/test_on_compose.py::test_jupyterlab_has_the_course_in_it",
     "docker compose down --volumes && rm .env":

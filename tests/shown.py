@@ -1,6 +1,7 @@
 """Find the commands that the README files, the documents, the labs and the notebooks show."""
 
 import re
+import shlex
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,7 +36,8 @@ class Shown:
     def words(self) -> list[str]:
         """The words of a ./lab command, without brackets and with its placeholders replaced."""
         bare = re.sub(r"[\[\]]", " ", self.text)
-        return [PLACES.get(word, word) for word in bare.split()][1:]
+        words = shlex.split(bare) if '"' in bare else bare.split()
+        return [PLACES.get(word, word) for word in words][1:]
 
     @property
     def is_lab(self) -> bool:

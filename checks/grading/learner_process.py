@@ -1,5 +1,6 @@
 """Run programs of a check beside the system, with the code that the learner wrote for a service."""
 
+import os
 import queue
 import subprocess
 import sys
@@ -43,9 +44,10 @@ def run_module(
         f"def say(*words): print({MARK!r}, *words, flush=True)\n"
         "sys.meta_path.insert(0, LearnerFinder(learner_files(learner_code(''))))\n"
     )
+    launcher = [os.environ["LAB_CONFINE"]] if "LAB_CONFINE" in os.environ else []
     return subprocess.Popen(
-        [sys.executable, "-P", "-c", lead + program, *arguments], env=env, text=True, stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        [*launcher, sys.executable, "-P", "-c", lead + program, *arguments], env=env, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
 
 

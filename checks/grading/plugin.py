@@ -1,11 +1,13 @@
 """The pytest plugin for `pytest checks/`: which checks run, on which system, and what their outcome is."""
 
 import fcntl
+import json
 import random
 import re
 import secrets
 import time
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,6 +42,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("labs")
     group.addoption("--seed", type=int, help="Repeat a run with the same users and data.")
     group.addoption("--step", type=int, action="append", help="Judge only this step; may be repeated.")
+    group.addoption("--list-checks", type=Path, help="List all checks in this file as JSON, and run none.")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -55,8 +58,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With --step, list the checks of all other steps instead of running them."""
+    """With --step, list the checks of all other steps instead of running them; with --list-checks, all."""
     chosen = config.getoption("--step")
+    if file := config.getoption("--list-checks"):
+        listed = [{**_listed(item), "lab": lab_of(item).number} for item in items]
+        file.write_text(json.dumps(listed), encoding="utf-8")
+        items.clear()
     if not chosen:
         return
     others = [item for item in items if step_of(item) not in chosen]

@@ -8,8 +8,8 @@ import sys
 import click
 
 from lab.backends.choice import chosen
+from lab.commands import classroom, examine, measure, notebook, operations, site, status, system, tests
 from lab.commands import docker as compose_commands
-from lab.commands import examine, measure, notebook, operations, site, status, system, tests
 from lab.commands.class_overview import register as register_class_overview
 from lab.commands.course import register as register_course
 from lab.commands.faults import register as register_faults
@@ -46,6 +46,7 @@ operations.register(cli, backend, console)
 register_faults(cli, home, backend, console)
 register_storm(cli, home, backend, console)
 notebook.register(cli, home, backend, console)
+classroom.register(cli, home, backend, console)
 site.register(cli, console)
 register_class_overview(cli, home, console)
 

@@ -21,6 +21,7 @@ from lab.backends.choice import chosen
 from lab.backends.compose.network import Addresses
 from lab.course.overview import Standing, overview
 from lab.home import REPO, Home
+from lab.jupyter.submission import SubmitHandler
 from lab.probes.local_http import NO_TLS
 from lab.topology import SERVICES
 
@@ -155,6 +156,7 @@ def _load_jupyter_server_extension(app: ServerApp) -> None:
         [
             (f"{base}/civildiy/course", CourseHandler),
             (f"{base}/civildiy/status", StatusHandler),
+            (f"{base}/civildiy/submit", SubmitHandler),
             (f"{base}/civildiy/api/([a-z]+)", ApiHandler),
         ],
     )

@@ -118,6 +118,11 @@ OWN_END_SECONDS, SERVER_END_SECONDS = 6, 15
 """Seconds after SIGTERM until a unit is killed. A learner's endless loop does not react to SIGTERM."""
 
 
+LAUNCHER = '${LAB_CONFINE:+"$LAB_CONFINE"} '
+"""In a script, before a command that may run a learner's code: the program that limits it, if there is one.
+`./lab class check` sets the variable."""
+
+
 def _script(home: Home, name: str, code_of: str, values: Mapping[str, str], command: str) -> Path:
     """Write the script that runs `command` with the settings of `name` and the overrides of `code_of`."""
     script = home.run / f"{name}.sh"
@@ -135,14 +140,16 @@ def write(home: Home, paths: ServerPaths, values: Mapping[str, str]) -> Path:
     """Write all scripts, Kafka's properties and the supervisor's configuration; return the last's path."""
     (home.run / "server.properties").write_text(kafka.properties_from(read("kafka", values)))
     _script(
-        home, TOOL, TOOL_RUNS_CODE_OF, values, shlex.join([sys.executable, "-P", "-m", "civildiy"]) + ' "$@"'
-    )
+        home, TOOL, TOOL_RUNS_CODE_OF, values,
+        LAUNCHER + shlex.join([sys.executable, "-P", "-m", "civildiy"]) + ' "$@"',
+    )  # fmt: skip
     processes: dict[str, object] = {}
     for name, command in commands(home, paths, values).items():
         work = home.run / "work" / name
         work.mkdir(parents=True, exist_ok=True)
         redirect = f" >> {shlex.quote(str(home.logs / name))}.log 2>&1"
-        run = shlex.join([*as_group(home, name), *command]) + redirect
+        launcher = LAUNCHER if name.removesuffix(topology.SECOND) in topology.OURS else ""
+        run = f"{shlex.join(as_group(home, name))} {launcher}{shlex.join(command)}{redirect}"
         script = _script(home, name, name.removesuffix(topology.SECOND), values, run)
         once = name == "provision"
         processes[name] = {

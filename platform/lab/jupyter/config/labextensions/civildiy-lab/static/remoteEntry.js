@@ -44,9 +44,10 @@ window._JUPYTERLAB['civildiy-lab'] = (() => {
   }
 
   async function coursePlugin() {
-    const [{ ILauncher }, { IStatusBar }, { Widget }, { LabIcon }, { PageConfig, URLExt }] = await Promise.all(
+    const [{ ILauncher }, { IStatusBar }, { Widget }, { LabIcon }, { PageConfig, URLExt },
+      { Dialog, InputDialog, showDialog }, { ServerConnection }] = await Promise.all(
       ['@jupyterlab/launcher', '@jupyterlab/statusbar', '@lumino/widgets', '@jupyterlab/ui-components',
-       '@jupyterlab/coreutils'].map(library));
+       '@jupyterlab/coreutils', '@jupyterlab/apputils', '@jupyterlab/services'].map(library));
     const base = PageConfig.getBaseUrl();
     const icons = {};
     async function ask(path) {
@@ -88,6 +89,43 @@ window._JUPYTERLAB['civildiy-lab'] = (() => {
         course.notebooks.splice(0, notebooks.length, ...notebooks);
         launcher.stateChanged.emit(undefined);
       }, EVERY_MS);
+    }
+
+    // Asks for the name, lets the server write the archive, and shows what is in it and where it is.
+    async function submitWork() {
+      const asked = await InputDialog.getText({
+        title: 'Submit your work',
+        label: 'Your name, as your instructor knows it:',
+        okLabel: 'Make the archive',
+      });
+      if (!asked.button.accept || !asked.value) return;
+      const settings = ServerConnection.makeSettings();
+      const answer = await ServerConnection.makeRequest(URLExt.join(base, 'civildiy', 'submit'),
+        { method: 'POST', body: JSON.stringify({ name: asked.value }) }, settings);
+      const made = answer.ok ? await answer.json() : { error: `The server answered ${answer.status}.` };
+      const body = new Widget();
+      body.node.style.whiteSpace = 'pre-wrap';
+      body.node.textContent = made.error || [
+        ...made.labs, '', 'In the archive, and nothing else of this machine:', ...made.members, '',
+        `The archive: ${made.path}`].join('\n');
+      const buttons = [Dialog.cancelButton({ label: 'Close' })];
+      if (!made.error) buttons.push(Dialog.okButton({ label: 'Download' }));
+      const chosen = await showDialog({ title: made.error ? 'No archive was made' : 'Your archive', body, buttons });
+      if (chosen.button.accept) {
+        const link = URLExt.join(base, 'files', URLExt.encodeParts(made.path));
+        Object.assign(document.createElement('a'), { href: `${link}?download=1`, download: '' }).click();
+      }
+    }
+
+    function addSubmit(app, launcher) {
+      const command = 'civildiy-lab:submit';
+      app.commands.addCommand(command, {
+        label: 'Submit your work',
+        caption: 'Put your files, verdicts and predictions into one archive for your instructor',
+        icon: icon(LabIcon, 'submit', '✉'),
+        execute: submitWork,
+      });
+      launcher.add({ command, category: 'CivilDIY Lab: the course', rank: 100 });
     }
 
     // The tabs of the last visit are opened again; the launcher is shown in front of them.
@@ -163,6 +201,7 @@ window._JUPYTERLAB['civildiy-lab'] = (() => {
         giveKeysToWidgets();
         if (statusBar) addStatus(statusBar);
         if (!launcher) return;
+        addSubmit(app, launcher);
         const opened = openLauncher(app);
         // Nothing waits for the answer: JupyterLab starts while the server looks for it.
         ask('course').then(async course => {
