@@ -113,7 +113,7 @@ def _with_submission(places: Places, submitted: Path) -> Path:
 
 
 def _few_devices(places: Places) -> None:
-    """Leave no device but the harmless ones: whoever becomes root in the cell must not reach a disk."""
+    """Leave no device but the harmless ones: code that becomes root in the cell must not reach a disk."""
     for name in DEVICES:
         stage = places.mount / "stage" / f"dev-{name}"
         stage.parent.mkdir(exist_ok=True)
