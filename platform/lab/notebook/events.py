@@ -135,7 +135,14 @@ VIEWS = {"live view": lag, "new view": lag_beside}
 
 def settled(within: float = 40) -> None:
     """Wait until no event is pending and the feed has caught up. Raises LabError after `within` seconds."""
-    eventually(lambda: waiting() == 0 and lag() == 0, within=within, what="all events to be in the feed")
+
+    def at_rest() -> bool:
+        return waiting() == 0 and lag() == 0
+
+    eventually(at_rest, within=within, what="all events to be in the feed")
+    # The feed service gives the same answer about the lag for 0.2 s, so the first one may be too old.
+    time.sleep(0.25)
+    eventually(at_rest, within=within, what="all events to be in the feed")
 
 
 def send(values: list[tuple[str, bytes]]) -> None:
