@@ -115,6 +115,12 @@ class Processor:
     others: float = 0.0
     idle: float = 0.0
 
+    @property
+    def saturated(self) -> bool:
+        """Whether no processor time was left, and this load took most of it."""
+        load = self.containers + self.engine + self.generator
+        return self.idle < 0.05 * (load + self.others + self.idle) and load > 4 * self.others
+
     def __str__(self) -> str:
         parts = {part: round(seconds) for part, seconds in vars(self).items()}
         return "processor seconds: " + ", ".join(f"{part} {seconds}" for part, seconds in parts.items())
