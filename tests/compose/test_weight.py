@@ -26,7 +26,6 @@ from redis.exceptions import OutOfMemoryError, RedisError
 from support import eventually, home
 
 from lab.home import REPO
-from lab.probes.readiness import slow
 from lab.topology import PATHS, UNITS
 
 pytestmark = pytest.mark.campaign
