@@ -99,10 +99,10 @@ class Rebuild:
         """Make a view of `posts` and of all later events, switch to it, and return what was done.
 
         The order: `_lock()`, `_empty()` and `_forget_another_topic()`, which take and return nothing. Then
-        `self._topic.seek(offset)` to `self._topic.end()`, before the first post is read: `posts` queries
-        MongoDB when it is iterated, by `_load(posts) -> int`. After the seek,
-        `self._new.apply([], self._topic.position, 0, 0)` stores the offset, also in a view of no posts. Then
-        `_keep_removals()`, and last `_follow() -> int`. The summary holds both numbers.
+        call `self._topic.seek(offset)` with `self._topic.end()`, and store this offset in the new view by
+        `self._new.apply([], self._topic.position, 0, 0)`. Only then call `_load(posts) -> int`, because it
+        iterates `posts`, and that queries MongoDB. Then `_keep_removals()`, and last `_follow() -> int`. The
+        summary holds both numbers.
         Raises RebuildFailed, and the errors of Redis, Kafka and of `posts`; the live view is untouched then.
 
         Example: Summary(posts=1200, followed=31)

@@ -189,7 +189,7 @@ class Projector(ConsumerRebalanceListener):  # type: ignore[misc]
         """Publish a record that can never be applied to the dead letter topic, once.
 
         `fitting(record, reason)` returns its key (bytes or None), value (bytes) and reason (a string), cut to
-        the size that the topic accepts. `headers_of(record, reason)` returns the headers of the dead letter.
+        the size that the topic accepts. `headers_of(record, reason)` makes the headers from this reason.
         `self._producer.send(DEAD_LETTER_TOPIC, key=…, value=…, headers=…).get(10)` waits for Kafka's answer,
         and raises KafkaError if none comes. `self._buried` is the last offset that was buried, or -1. Set it
         after the answer; a record whose offset is not above it has been buried already.
