@@ -18,7 +18,7 @@ th { text-align: left; } td { vertical-align: top; } .wide { overflow-x: auto; }
 summary { cursor: pointer; white-space: nowrap; } dt { font-weight: 600; } dd { margin: 0 0 .4em 1em; }
 dd, p { overflow-wrap: anywhere; white-space: pre-wrap; } details dl { max-width: 40em; margin: .3em 0; }
 .pass { color: var(--pass); } .fail { color: var(--fail); } .not-gradable { color: var(--odd); }
-.not-attempted { opacity: .7; } h4 { margin: .8em 0 .2em; }
+.not-attempted { opacity: .7; } h4 { margin: .8em 0 .2em; } small { font-weight: 400; }
 """
 SIGNS = {"pass": "✓", "fail": "✗", "not gradable": "?", "not attempted": "·"}
 """The outcome as a sign, so that it does not depend on colours."""
