@@ -7,9 +7,11 @@ from lab05_databases.users import (
     test_parallel_registrations,
     test_empty_database,
     test_full_database,
+    test_roles_are_apart,
+)
+from lab05_databases.logins import (
     test_login_by_the_whole_address,
     test_hostile_words_at_login,
-    test_roles_are_apart,
 )
 from lab05_databases.table import test_table_step_by_step
 from lab05_databases.refusals import (
@@ -20,6 +22,7 @@ from lab05_databases.refusals import (
 from lab05_databases.profiles import (
     test_first_profile_once,
     test_profile_changes_at_once,
+    test_each_value_is_written,
     test_profile_words,
     test_profile_deleted_once,
     test_profile_refusals_keep_no_connection,
@@ -45,10 +48,8 @@ from lab05_databases.posts import (
     test_post_changes_at_once,
     test_pages_while_posts_are_added,
 )
-from lab05_databases.interference import (
-    test_change_step_by_step,
-    test_update_step_by_step,
-)
+from lab05_databases.interference import test_change_step_by_step
+from lab05_databases.updating import test_update_step_by_step
 from lab05_databases.connections import (
     test_connections_are_kept,
     test_cut_connections_heal,

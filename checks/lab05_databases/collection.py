@@ -19,13 +19,17 @@ from lab05_databases.meanwhile import answered, nobody_else_waited
 PROGRAM = """
 import asyncio, sys
 from pymongo import AsyncMongoClient
+from pymongo.errors import OperationFailure
 from civildiy.posts.store import ensure_collection
 
 async def main():
     client = AsyncMongoClient(f"mongodb://{sys.argv[1]}", directConnection=True)
-    for turn in range(2):
-        await ensure_collection(client[sys.argv[2]])
-        say("done")
+    for turn in range(3):
+        try:
+            await ensure_collection(client[sys.argv[2]])
+            say("done")
+        except OperationFailure as error:
+            say(error.details["errmsg"][:200])
         sys.stdin.readline()
 
 asyncio.run(main())
@@ -49,6 +53,19 @@ def test_empty_collection(lab: Exercise) -> None:
                 again = "called ensure_collection() a second time"
                 _compare(client[name], again)
                 _nothing_else(client[name], built, again)
+                did = _replaced(client[name]["posts"])
+                module.tell("go on")
+                said = module.hear("ensure_collection() to return a third time", within=30)
+                require(
+                    said == "done",
+                    f"{did}, and called ensure_collection()",
+                    expected="the index to be replaced",
+                    saw=f"MongoDB's error: {said}",
+                    means="An earlier version of posts made this index, and now the service cannot start."
+                    " `create_index` refuses to change an index; `ensure_index(posts, name, keys, **options)`"
+                    " drops the old one first. Look at `ensure_collection` in posts.py.",
+                )
+                _compare(client[name], did)
         finally:
             client.drop_database(name)
 
@@ -57,6 +74,13 @@ HARMFUL: dict[str, dict[str, Any]] = {
     "title": {"unique": True}, "created_at": {"expireAfterSeconds": 3600}, "content": {},
 }  # fmt: skip
 """Indexes that earlier code may have left; the last one does no harm."""
+
+
+def _replaced(posts: Any) -> str:
+    """Put an index with other options in the place of `expiry`, as earlier code may have made it."""
+    posts.drop_index("expiry")
+    posts.create_index("expires_at", name="expiry", expireAfterSeconds=86_400)
+    return "put an index `expiry` with another time and without a filter in the place of the right one"
 
 
 def _built(database: Any) -> dict[str, Any]:

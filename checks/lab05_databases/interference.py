@@ -7,16 +7,17 @@ from typing import Any
 from grading.databases import mongodb
 from grading.learner_process import beside
 from grading.outcome import require
-from grading.people import Person
 from grading.plugin import check
 from grading.stack import ENDPOINTS
 
 from lab.course.exercise import Exercise
 
 POSTS = """
-import asyncio, json, sys
+import asyncio, json, sys, time
 from datetime import timedelta
 from pymongo import AsyncMongoClient, MongoClient
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import AutoReconnect
 from civildiy.chassis.errors import Forbidden
 from civildiy.posts.document import changed, new_post, now
 from civildiy.posts.relay.outbox import put_event
@@ -53,11 +54,49 @@ async def changed_post(store, interfering=0, ahead=0, refused=False):
         "kept": {name: kept.get(name) for name in ("title", "content", "version")},
     }
 
+asleep = []
+real_sleep = time.sleep
+
+def sleep(seconds):
+    try:
+        asyncio.get_running_loop()
+        asleep.append(seconds)
+    except RuntimeError:
+        pass
+    real_sleep(seconds)
+
+time.sleep = sleep
+WRITES = ("find_one_and_update", "find_one_and_replace", "update_one", "replace_one", "bulk_write")
+
+async def cut_after_writing(store):
+    # The connection breaks after MongoDB has made the change, and before its answer arrives.
+    real = {name: getattr(AsyncCollection, name) for name in WRITES}
+    left = [1]
+
+    def cut(write):
+        async def written(self, *words, **more):
+            answer = await write(self, *words, **more)
+            if left:
+                left.pop()
+                raise AutoReconnect("made by the check")
+            return answer
+        return written
+
+    for name in WRITES:
+        setattr(AsyncCollection, name, cut(real[name]))
+    try:
+        return await changed_post(store)
+    finally:
+        for name in WRITES:
+            setattr(AsyncCollection, name, real[name])
+
 async def main():
     store = PostStore(database(AsyncMongoClient))
     say(json.dumps({
         "alone": await changed_post(store),
+        "cut": await cut_after_writing(store),
         "three": await changed_post(store, interfering=3),
+        "asleep": asleep,
         "ahead": await changed_post(store, ahead=60),
         "refused": await changed_post(store, refused=True),
     }))
@@ -75,7 +114,7 @@ def test_change_step_by_step(lab: Exercise) -> None:
     with mongodb() as client:
         try:
             with beside(lab, "posts", POSTS, ENDPOINTS["mongodb"], name) as module:
-                seen: dict[str, Any] = json.loads(module.hear("four changes of posts", within=20))
+                seen: dict[str, Any] = json.loads(module.hear("five changes of posts", within=20))
                 _changed(seen)
                 module.tell("go on")
                 did = "changed a post while another request changed it before each of your writes"
@@ -127,6 +166,18 @@ def _changed(seen: dict[str, Any]) -> None:
         means="The API answers 403 for Forbidden and 404 for NotFound. `change` in posts.py must let the"
         " errors of `decide` pass.",
     )
+    cut = seen["cut"]
+    require(
+        isinstance(cut["outcome"], str)
+        and cut["outcome"] not in ("Conflict", "NotFound")
+        and cut["kept"]["version"] == 2,
+        "cut the connection after MongoDB had written a change, and before its answer arrived",
+        expected="pymongo's error, and version 2 in MongoDB",
+        saw=f"{cut['outcome']}, version {cut['kept']['version']} in MongoDB",
+        means="After an error of the connection nobody knows whether the change was written. Here it was, and"
+        " your code made it a second time. Only an answer None means that another request was faster; let"
+        " pymongo's errors pass through `change` in posts.py.",
+    )
     three = seen["three"]
     versions = [version for version, *_ in three["seen"]]
     wanted = {"title": "title 4", "content": "from another request 3", "version": 5}
@@ -140,111 +191,12 @@ def _changed(seen: dict[str, Any]) -> None:
         " then has to read the post again, to call `decide` with what it read, and to write with that"
         " version in the filter.",
     )
-
-
-PROFILES = """
-import asyncio, json, sys
-import psycopg
-from sqlalchemy import event
-from sqlalchemy.orm import Session
-from civildiy.chassis.clients import postgres, sqlalchemy
-from civildiy.chassis.settings import load_settings
-from civildiy.profile.settings import ProfileSettings
-from civildiy.profile.store import ATTEMPTS, ProfileStore
-
-user = int(sys.argv[1])
-settings = load_settings(ProfileSettings)
-info = postgres.connection_info(settings, "check")
-statement = "UPDATE user_profiles SET city = %s, version = version + 1 WHERE user_id = %s"
-store = ProfileStore(sqlalchemy.engine(settings, "profile"))
-
-class Other:
-    # Another request. It writes between the read and the write of update(), unless the row is locked.
-    def __init__(self, times):
-        self.times, self.writes, self.done, self.city = times, 0, 0, "Bern"
-
-    def __call__(self, session, *_):
-        if not session.dirty:
-            return
-        self.writes += 1
-        if self.writes > self.times:
-            return
-        try:
-            with psycopg.connect(info) as connection:
-                connection.execute("SET lock_timeout = '300ms'")
-                connection.execute(statement, (f"city {self.writes}", user))
-        except psycopg.errors.LockNotAvailable:
-            return
-        self.done, self.city = self.done + 1, f"city {self.writes}"
-
-async def update(times, changes):
-    other = Other(times)
-    event.listen(Session, "before_flush", other)
-    try:
-        profile = await store.update(user, changes)
-        outcome = {name: getattr(profile, name) for name in ("first_name", "city", "bio")}
-    except Exception as error:
-        outcome = type(error).__name__
-    finally:
-        event.remove(Session, "before_flush", other)
-    return {
-        "outcome": outcome, "limit": ATTEMPTS, "writes": other.writes, "done": other.done, "city": other.city,
-    }
-
-async def main():
-    say(json.dumps({
-        "three": await update(3, {"first_name": "Ada", "bio": None}),
-        "always": await update(300, {"first_name": "Grace"}),
-    }))
-
-asyncio.run(main())
-"""
-
-
-@check(points=2)
-def test_update_step_by_step(lab: Exercise, ada: Person) -> None:
-    """An update that another request overtakes is applied to the new state, at most ATTEMPTS times"""
-    ada.http.post("/api/profile", json={"city": "Bern", "bio": "to be removed"}).raise_for_status()
-    with beside(lab, "profile", PROFILES, str(ada.id)) as module:
-        seen: dict[str, Any] = json.loads(module.hear("two updates of a profile", within=30))
-    three, always = seen["three"], seen["always"]
-    wanted = {"first_name": "Ada", "city": three["city"], "bio": None}
     require(
-        three["outcome"] == wanted,
-        "set first_name to 'Ada' and bio to null, while another request changed the city before each of the"
-        " first three commits",
-        expected=wanted,
-        saw=three["outcome"],
-        means=f"{_why(three['outcome'], wanted)} Look at `update` in profiles.py.",
-    )
-    if not always["done"]:
-        return  # a lock on the row: no other request can come in between
-    require(
-        always["outcome"] == "Conflict" and always["writes"] == always["limit"],
-        "updated a profile while another request changed it before each commit",
-        expected=f"Conflict after {always['limit']} attempts (ATTEMPTS)",
-        saw=f"{always['outcome']} after {always['writes']}",
-        means="Without a limit such a request never ends. With one attempt only, users get 409 whenever two"
-        " devices write at once. Look at the loop of `update` in profiles.py.",
-    )
-
-
-def _why(seen: object, wanted: dict[str, Any]) -> str:
-    if seen == "Conflict":
-        return (
-            "StaleDataError says that another change came first. The change can still be made: open a new"
-            " session, read the row again, and set the fields again, at most ATTEMPTS times."
-        )
-    if not isinstance(seen, dict):
-        return (
-            "After StaleDataError the session cannot be used any more. Open a new session for each attempt,"
-            " and read the row again in it."
-        )
-    if seen["city"] != wanted["city"]:
-        return (
-            "The change of another request is lost. With `version_id_col` SQLAlchemy writes only if the"
-            " version is still the one that was read, and raises StaleDataError otherwise."
-        )
-    return (
-        "Set exactly the fields in `changes`, also those whose new value is None: a user removed that text."
+        not seen["asleep"],
+        "changed a post while another request changed it before each of the first three writes, and counted"
+        " the calls of time.sleep()",
+        expected="no such call: the whole service runs on one event loop",
+        saw=f"{len(seen['asleep'])} calls, {sum(seen['asleep']):.2f} s together",
+        means="While `time.sleep` waits, the service answers no request at all. Try again at once, or use"
+        " `await asyncio.sleep(…)`. Look at `change` in posts.py.",
     )

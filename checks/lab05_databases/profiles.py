@@ -1,5 +1,7 @@
 """Profiles that several requests write at the same moment, and their text."""
 
+import json
+
 import pytest
 from grading.databases import at_once, inserts_at_once, left_open, locked
 from grading.outcome import require
@@ -89,6 +91,35 @@ def test_profile_words(ada: Person) -> None:
             " `update` in profiles.py.",
         )
     nul_is_refused(ada, "PUT", "/api/profile", "bio")
+
+
+@check(points=1)
+def test_each_value_is_written(ada: Person) -> None:
+    """A PUT answers what is stored now, also if the new value only has another JSON type"""
+    ada.http.post("/api/profile", json={"preferences": {"on": 1}})
+    for value in (True, 1, 1.5, False, 0, None, "0", [1], [True], {"a": [0]}, {"a": [False]}):
+        did = f"changed the preferences to {json.dumps({'on': value})}, and read the profile"
+        answer = ada.http.put("/api/profile", json={"preferences": {"on": value}})
+        kept = ada.http.get("/api/profile").json()
+        require(
+            json.dumps(kept["preferences"]) == json.dumps({"on": value}),
+            did,
+            expected=json.dumps({"on": value}),
+            saw=json.dumps(kept["preferences"]),
+            means="The change was answered 200 and not written. In Python 1 == True and 0 == False, but JSON"
+            " tells them apart, so `==` cannot decide whether a value has changed. Set each field in"
+            " `changes`, whatever it was before. Look at `update` in profiles.py.",
+        )
+        shown = answer.json()
+        require(
+            shown == kept,
+            did,
+            expected="the profile that the PUT answered",
+            saw={name: f"{kept[name]}, answered {shown[name]}" for name in kept if kept[name] != shown[name]},
+            means="PostgreSQL sets `updated_at` when the change is written, so an answer that is made before"
+            " the commit shows an old time. Call `_as_profile(row)` after `session.commit()`. Look at"
+            " `update` in profiles.py.",
+        )
 
 
 @check(points=2)

@@ -17,7 +17,8 @@ from civildiy.auth.users import ensure_table
 from civildiy.chassis.clients import postgres
 from civildiy.chassis.settings import load_settings
 
-INDEXES = "SELECT indexname FROM pg_indexes WHERE tablename = 'users' AND schemaname LIKE 'pg_temp%'"
+NUMBERS = "SELECT indexrelid::regclass::text, indexrelid::int8 FROM pg_index"
+INDEXES = NUMBERS + " WHERE indrelid = 'users'::regclass"
 
 async def main():
     settings = load_settings(AuthSettings)
@@ -29,7 +30,7 @@ async def main():
         try:
             await ensure_table(connection)
             rows = await (await connection.execute(INDEXES)).fetchall()
-            found.append(sorted(name for name, in rows))
+            found.append({name.rpartition(".")[2]: number for name, number in sorted(rows)})
         except Exception as error:
             found.append(f"{type(error).__name__}: {error}")
             break
@@ -38,7 +39,7 @@ async def main():
                 "INSERT INTO users (email, username, password_hash) VALUES ('a@example.org', 'a', 'h')"
             )
     left = None
-    if isinstance(found[-1], list):
+    if isinstance(found[-1], dict):
         (left,) = await (await connection.execute("SELECT count(*) FROM users")).fetchone()
     say(json.dumps({"found": found, "left": left}))
 
@@ -54,13 +55,26 @@ def test_table_step_by_step(lab: Exercise) -> None:
         seen: dict[str, Any] = json.loads(module.hear("ensure_table() to run twice", within=20))
     for turn, found in zip(("the first", "the second"), seen["found"], strict=False):
         require(
-            found == WANTED,
+            [*found] == WANTED,
             f"called ensure_table() in an empty schema, and read the indexes after {turn} call",
             expected=", ".join(WANTED),
-            saw=", ".join(found) if isinstance(found, list) else found,
+            saw=", ".join(found) if isinstance(found, dict) else found,
             means="`ensure_table` runs at each start of auth, so each statement needs IF NOT EXISTS. Without"
             " it the second start fails. Look at `ensure_table` in users.py.",
         )
+    before, after = seen["found"]
+    again = [name for name in WANTED if before[name] != after[name]]
+    require(
+        not again,
+        "called ensure_table() twice, and compared the indexes after the two calls",
+        expected="the same indexes",
+        saw=f"built a second time: {', '.join(again)}",
+        means="While PostgreSQL builds an index it blocks all writes to the table, and between DROP and"
+        " CREATE"
+        " two accounts can get one name. CREATE UNIQUE INDEX IF NOT EXISTS keeps an index that exists. Look"
+        " at"
+        " `ensure_table` in users.py.",
+    )
     require(
         seen["left"] == 1,
         "stored an account between two calls of ensure_table()",

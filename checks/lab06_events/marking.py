@@ -37,6 +37,18 @@ def test_one_head_per_post(lab: Exercise) -> None:
             [[older, "b1"], [younger, "a2"], [removed, "d2"]],
             f"{did}; then marked 'a1' as sent and called heads(10) again",
         )
+        module.posts.insert_many([{"settled": False}, {"_id": "of another program", "settled": False}])
+        wanted, seen = [[older, "b1"], [younger, "a2"], [removed, "d2"]], module.call("heads_or_error", 10)
+        require(
+            seen == wanted,
+            f"{did}; then stored two documents of another program, with `settled` false and without an outbox,"
+            " and called heads(10) again",
+            expected="the same events as before",
+            saw=seen,
+            means="One document that holds no event ends the relay with this error, and again after each"
+            " restart. The filter `_OWING` finds only documents with a pending event. Look at `heads` in"
+            " outbox.py.",
+        )
 
 
 def _same(seen: list[list[str]], wanted: list[list[str]], did: str) -> None:

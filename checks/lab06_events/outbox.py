@@ -79,6 +79,7 @@ def test_outbox_keeps_every_change(ada: Person) -> None:
 def test_full_outbox(ada: Person) -> None:
     """A post with too many waiting events takes no more changes, and can still be deleted"""
     seen: dict[str, list[object]] = {}
+    lost: dict[str, int] = {}
     with mongodb() as client:
         posts = client[POSTS][POSTS]
         for where, waiting, parked in (("outbox", MAX_WAITING - 1, 0), ("outbox and parked", 60, 39)):
@@ -95,6 +96,8 @@ def test_full_outbox(ada: Person) -> None:
             with paused(RELAY):
                 answers = [change(ada, post).status_code, change(ada, post).status_code]
                 last = ada.http.delete(f"/api/posts/{post}")
+                there = (posts.find_one(here) or {}).get("outbox", [])
+                lost[where] = waiting - sum(one.get("id") == entry["id"] for one in there)
                 # What is left are the post's own events: the relay publishes them and removes the document.
                 mine = {"$pull": {"outbox": {"id": entry["id"]}}, "$unset": {"parked": ""}}
                 posts.update_one(here, mine)
@@ -110,4 +113,13 @@ def test_full_outbox(ada: Person) -> None:
         means=f"A document may hold {MAX_WAITING} events, parked ones included; `update` in commands.py"
         " refuses"
         " more (`_refuse_when_full`). Deleting must always work: nobody's text stays because Kafka is down.",
+    )
+    require(
+        not any(lost.values()),
+        f"stored {MAX_WAITING - 1} waiting events in a post, changed and deleted it, and counted the waiting"
+        " events; then the same with 60",
+        expected="all of them still in the outbox, with the two new ones",
+        saw=", ".join(f"{count} of them lost ({where})" for where, count in lost.items()),
+        means="An event may leave the outbox only when it was published or parked. `$push` without `$slice`"
+        " adds an event and keeps the others. Look at `change_with_event` in outbox.py.",
     )

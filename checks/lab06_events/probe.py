@@ -49,6 +49,12 @@ def waiting(post, event):
 def heads(limit):
     return [(str(head.post_id), head.event_id) for head in outbox.heads(limit)]
 
+def heads_or_error(limit):
+    try:
+        return heads(limit)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+
 def mark(*sent):
     outbox.mark_sent([waiting(*one) for one in sent])
 

@@ -63,9 +63,12 @@ def test_old_version_is_understood(lab: Exercise, rng: Random) -> None:
 
 def _decoded(lab: Exercise, *events: dict[str, Any]) -> None:
     """Require the whole event that decode() makes of each; the feed shows a part of it only."""
-    words = [orjson.dumps(event).decode() for event in events]
+    later = events[0] | {"type": "post.updated", "postversion": 7}
+    words = [orjson.dumps(event).decode() for event in (*events, later)]
     with beside(lab, "feed-projector", PROGRAM, *words) as module:
-        put, gone = (orjson.loads(module.hear("decode() to return an event", within=20)) for _ in events)
+        put, gone, update = (
+            orjson.loads(module.hear("decode() to return an event", within=20)) for _ in words
+        )
     at = START.isoformat().replace("+00:00", "Z")
     wanted: dict[str, Any] = {
         "content": "old words",
@@ -74,17 +77,19 @@ def _decoded(lab: Exercise, *events: dict[str, Any]) -> None:
         "updated_at": at,
         "expires_at": None,
     }
-    data = put.get("data", {})
-    seen = {name: data.get(name, "missing") for name in wanted}
-    require(
-        seen == wanted and put.get("schemaversion") == 2,
-        "decoded an event of schema version 1 (it calls the text 'body')",
-        expected=f"schemaversion 2, and in its data {wanted}",
-        saw=put.get("error") or f"schemaversion {put.get('schemaversion')}, {seen}",
-        means="`body` is called `content` in version 2. The event's time is the best time that is known for"
-        " both times of the post, and a post without an expiry never expires. Look at `_from_v1` in"
-        " envelope.py.",
-    )
+    for kind, event in (("post.created", put), ("post.updated", update)):
+        data = event.get("data", {})
+        seen = {name: data.get(name, "missing") for name in wanted}
+        require(
+            seen == wanted and event.get("schemaversion") == 2 and event.get("type") == kind,
+            f"decoded an event {kind} of schema version 1 (it calls the text 'body')",
+            expected=f"{kind}, schemaversion 2, and in its data {wanted}",
+            saw=event.get("error")
+            or f"{event.get('type')}, schemaversion {event.get('schemaversion')}, {seen}",
+            means="`body` is called `content` in version 2, in each event that has a text (PutV1). The event's"
+            " time is the best time that is known for both times of the post, and a post without an expiry"
+            " never expires. Look at `_from_v1` in envelope.py.",
+        )
     require(
         gone.get("type") == "post.deleted" and gone.get("schemaversion") == 2,
         "decoded a removal of schema version 1, which has no text",

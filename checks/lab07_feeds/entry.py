@@ -21,7 +21,7 @@ AT = datetime(2026, 1, 31, 9, 2, tzinfo=UTC)
 def made(title="title", content="content", tags=("b", "a"), time=AT + timedelta(days=1), version=12):
     post = {
         "_id": ObjectId("a" * 24), "user_id": 7, "title": title, "content": content, "tags": [*tags],
-        "created_at": AT, "updated_at": time, "expires_at": None, "version": version,
+        "created_at": AT, "updated_at": AT + timedelta(hours=1), "expires_at": None, "version": version,
     }
     event = put_event("post.updated", post, time, "trace")
     raw = feed_entry(event)
@@ -48,7 +48,7 @@ def test_entry_step_by_step(lab: Exercise) -> None:
         found: dict[str, Any] = json.loads(module.hear("feed_entry() to return five entries", within=20))
     plain = found["plain"]
     entry: dict[str, Any] = json.loads(plain["raw"])
-    did = "called feed_entry() for version 12 of a post, created on 31 January and changed on 1 February"
+    did = "called feed_entry() for version 12 of a post, created on 31 January, with an event of 1 February"
     wanted = {
         "timestamp": "2026-02-01T09:02:00.000000Z", "event_id": plain["id"], "event_type": "post.updated",
         "post_id": "a" * 24, "user_id": 7, "title": "title", "content": "content", "tags": ["b", "a"],
@@ -59,8 +59,9 @@ def test_entry_step_by_step(lab: Exercise) -> None:
         did,
         expected={name: value for name, value in wanted.items() if name != "event_id"},
         saw={name: entry.get(name, "missing") for name in wanted if entry.get(name) != wanted[name]} or entry,
-        means="Each field comes from the event: `timestamp` is the event's time and not the time at which"
-        f" your code runs, `created_at` is that of the post, `version` is `postversion`. {WHERE}",
+        means="Each field comes from the event: `timestamp` is `event.time`, neither a time in the post's"
+        " data nor that at which your code runs; `created_at` is that of the post, and `version` is"
+        f" `postversion`. {WHERE}",
     )
     require(
         tuple(entry) == FIELDS and plain["raw"].startswith(BEGIN) and plain["bytes"],

@@ -94,6 +94,7 @@ servers = Servers()
 mine = projector(servers)
 found = {"mixed": batch(mine, mixed)}
 found["later"] = batch(mine, [good(15)])
+found["gap"] = batch(projector(servers), [good(20), record(22, unknown), good(27)])
 found["large"] = batch(mine, [record(16, b"x" * 1_200_000, b"k" * 2000)])
 found["empty"] = batch(mine, [record(17, None, None)])
 servers = Servers()
@@ -156,6 +157,15 @@ def test_letters_step_by_step(lab: Exercise) -> None:
     _in_order(mixed["log"], ["acknowledged 12", "acknowledged 14", "applied to 15", "committed 15"], MIXED)
     _in_order(
         found["later"]["log"], ["applied to 16", "committed 16"], "then gave it a batch with one good event"
+    )
+    gap = found["gap"]
+    require(
+        gap["log"] == ["applied to 28", "committed 28"],
+        "gave _apply() three records with the offsets 20, 22 and 27: Kafka has no others in between",
+        expected="applied to 28, committed 28",
+        saw=", ".join(gap["log"]) or gap["raised"],
+        means="Offsets have gaps. An offset that is made by counting records is too low, and the same"
+        f" records are read again. `following` is the offset of the last record plus 1. {APPLY}",
     )
     large = found["large"]
     require(

@@ -59,6 +59,7 @@ try:
     aged()
     found["removed"] = {"said": run(1, 3), **state()}
     found["after removal"] = {"said": run(1, 2, entry(1, 50)), **state()}
+    found["back"] = {"said": run(1, 4, entry(1, 60, "back")), **state()}
     redis.flushdb()
     for number in range(1, 10):
         run(number, 1, entry(number, number), user=1 + number % 2)
@@ -93,6 +94,10 @@ TOMB = (
     "A removal deletes the field `entry` and sets `version`, also for a post that the view does not know. The"
     " version stays, so that a late event is recognised as stale."
 )
+LATER = (
+    "Only the version decides: a higher one is applied, also if the hash holds no entry. Insert the entry"
+    " into both lists."
+)
 CASES: tuple[tuple[str, str, dict[str, Any], str], ...] = (
     ("new", "version 1 of a new post",
      {"said": "applied", "all": [1], "own": [1], "version": "1", "entry": True},
@@ -104,6 +109,8 @@ CASES: tuple[tuple[str, str, dict[str, Any], str], ...] = (
      {"said": "applied", "all": [3, 2], "own": [3, 2], "version": "3", "entry": False}, TOMB),
     ("after removal", "an older version of the removed post",
      {"said": "stale", "all": [3, 2], "version": "3", "entry": False}, TOMB),
+    ("back", "a later version of the removed post",
+     {"said": "applied", "all": [1, 3, 2], "own": [1, 3, 2], "version": "4", "entry": True}, LATER),
     ("full", "nine posts of two users, with limits of 5 and 3",
      {"all": [9, 8, 7, 6, 5], "own": [8, 6, 4]}, TRIM),
     ("older", "a post that is older than all in a full list",

@@ -95,6 +95,9 @@ CASES = {
     "an entry at the wrong place": found([entry(1), entry(3), entry(2)], (1, 2, 3)),
     "an unknown entry at the wrong place": found([entry(3), entry(9), entry(2), entry(1)], (1, 2, 3)),
     "an entry beyond the greatest length, which is unknown": found(more[:MOST] + [entry(500)], ALL),
+    "a full list with its newest entry at the end": found([*more[1:], more[0]], ALL),
+    "an entry that names the list's user, of a post of another user":
+        found([entry(2), entry(1)], (1, 2), user=2),
     "the global list": everybody(newest_first((1, 2)), (1, 2), user=7),
     "the global list with another text": everybody([entry(2, words="other"), entry(1)], (1, 2), user=7),
     "the places": places(),
@@ -134,6 +137,8 @@ LISTS: dict[str, list[tuple[str, int]]] = {
     "an entry at the wrong place": [("misplaced", 1)],
     "an unknown entry at the wrong place": [("surplus", 9)],
     "an entry beyond the greatest length, which is unknown": [("surplus", 500)],
+    "a full list with its newest entry at the end": [("misplaced", MOST + 1), ("surplus", MOST + 1)],
+    "an entry that names the list's user, of a post of another user": [("misplaced", 1), ("misplaced", 2)],
     "the global list": [],
     "the global list with another text": [("stale", 2)],
 }

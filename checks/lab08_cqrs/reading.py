@@ -17,6 +17,7 @@ from lab.course.exercise import Exercise
 PAGES = """
 import asyncio, json, sys
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 from civildiy.feed.queries import page
 from civildiy.feed.schemas import PageQuery
 
@@ -51,6 +52,12 @@ async def main():
         await redis.lset("full", 0, ENTRIES[3])
         changed = json.loads(await page(redis, "full", PageQuery(skip=0, limit=1)))
         found["changed"] = changed["items"][0]["post_id"]
+        await redis.script_flush()
+        try:
+            await page(redis, "full", PageQuery(skip=0, limit=1))
+            found["flushed"] = "a page"
+        except RedisError as error:
+            found["flushed"] = f"{type(error).__name__}: {error}"
     finally:
         await redis.flushdb()
     say(json.dumps(found))
@@ -64,7 +71,7 @@ def test_page_step_by_step(lab: Exercise) -> None:
     """A page holds the stored bytes of its entries, and the length of the list as it is now"""
     with beside(lab, "feed", PAGES, ENDPOINTS["redis"], only=("civildiy.feed.queries",)) as module:
         found: dict[str, Any] = json.loads(module.hear("your page() to return some pages", within=20))
-    changed = found.pop("changed")
+    changed, flushed = found.pop("changed"), found.pop("flushed")
     for case, seen in found.items():
         name, skip, limit = case.split()
         whole = "a list of five" if name == "full" else "a list that does not exist"
@@ -102,6 +109,14 @@ def test_page_step_by_step(lab: Exercise) -> None:
         means="Your code answers from its own memory. A reader must see a change as soon as it is in the"
         " view: ask Redis each time. Look at `page` in queries.py.",
     )
+    require(
+        flushed == "a page",
+        "read a page, made Redis forget its scripts as a restart does, and read it again",
+        expected="a page",
+        saw=flushed,
+        means="Redis keeps scripts in memory only. After its restart the hash of a script is unknown, and all"
+        " pages fail. `redis.eval_ro(PAGE, …)` sends the script itself. Look at `page` in queries.py.",
+    )
 
 
 LAGS = """
@@ -112,7 +127,7 @@ from civildiy.feed import lag as module
 
 kafka, name = sys.argv[1:]
 module.PARTITION = partition = TopicPartition(name, 0)
-made, read = [], []
+made, read, silent = [], [], []
 real = module.reader
 
 def counted(bootstrap):
@@ -120,7 +135,7 @@ def counted(bootstrap):
     made.append(consumer)
     poll = consumer.poll
     def polled(*words, **more):
-        answer = poll(*words, **more)
+        answer = {} if silent else poll(*words, **more)
         read.append(sum(len(records) for records in answer.values()))
         return answer
     consumer.poll = polled
@@ -148,18 +163,28 @@ empty = lag(None)
 publish(3, 100)
 publish(3000, 10)
 found = {
-    "empty": empty, "all": lag(0), "none yet": lag(None), "new ones": lag(3), "last": lag(3002),
+    "empty": empty, "all": lag(0), "again": [lag(0) for _ in range(4)][-1], "none yet": lag(None),
+    "new ones": lag(3), "last": lag(3002),
     "at the end": lag(3003), "beyond": lag(4000),
 }
 manager.delete_records({partition: 3})
 found["deleted"] = lag(1)
 found["deleted, none yet"] = lag(None)
+silent.append(True)
+try:
+    found["silent"] = lag(3)
+except Exception as error:
+    found["silent"] = {"lag": None, "raw": None, "read": 0, "error": f"{type(error).__name__}: {error}"}
 manager.close()
 say(json.dumps(found))
 """
 WANTED: tuple[tuple[str, str, int, float | None, str], ...] = (
     ("empty", "an empty topic, without an offset", 0, None, "When nothing waits, both numbers are 0."),
     ("all", "offset 0", 3003, 100, "The seconds are the age of the oldest event that waits."),
+    (
+        "again", "offset 0 for the fifth time", 3003, 100,
+        "Each `poll` moves the consumer on, also when the view stands still. Call `seek` before each `poll`.",
+    ),
     ("none yet", "no offset", 3003, 100, "An empty view begins at the first record that the topic has."),
     ("new ones", "offset 3", 3000, 10, "The oldest event that waits is the one at the next offset."),
     ("last", "offset 3002", 1, 10, "One event waits: end minus offset is 1."),
@@ -172,6 +197,10 @@ WANTED: tuple[tuple[str, str, int, float | None, str], ...] = (
     (
         "deleted, none yet", "no offset, after Kafka had deleted the first three records", 3000, 10,
         "An empty view begins at the first record that is still there, not at offset 0.",
+    ),
+    (
+        "silent", "offset 3, while `poll` returned no record in time", 3000, None,
+        "A slow broker is no error: the number of events is known from the offsets, and the age is 0.0.",
     ),
 )  # fmt: skip
 SLACK_SECONDS = 2.0
@@ -196,7 +225,7 @@ def test_lag_step_by_step(lab: Exercise) -> None:
         lag = seen["lag"]
         right = lag and lag["events"] == events
         right = right and (seen["raw"] == 0 if age is None else abs(lag["seconds"] - age) < SLACK_SECONDS)
-        shown = f"{lag['events']} events, {seen['raw']} s" if lag else "no answer"
+        shown = f"{lag['events']} events, {seen['raw']} s" if lag else seen.get("error", "no answer")
         require(
             right,
             f"published 3 events 100 s ago and 3,000 events 10 s ago, and asked for the lag at {offset}",
