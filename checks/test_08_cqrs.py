@@ -10,10 +10,8 @@ from lab08_cqrs.reads import (
 )
 from lab08_cqrs.lag import test_lag
 from lab08_cqrs.lag_edges import test_lag_at_the_edges
-from lab08_cqrs.reading import (
-    test_page_step_by_step,
-    test_lag_step_by_step,
-)
+from lab08_cqrs.reading import test_page_step_by_step
+from lab08_cqrs.lagging import test_lag_step_by_step
 from lab08_cqrs.script import test_switch_script
 from lab08_cqrs.rebuild import (
     test_rebuild_under_way,

@@ -187,9 +187,9 @@ def _changed(seen: dict[str, Any]) -> None:
         expected=f"decide() to be called with the versions 1, 2, 3 and 4, and then {wanted}",
         saw=f"decide() was called with the versions {versions}; answer {three['outcome']}, in MongoDB"
         f" {three['kept']}",
-        means="When find_one_and_update matches no document, another request was faster. `change` in posts.py"
-        " then has to read the post again, to call `decide` with what it read, and to write with that"
-        " version in the filter.",
+        means="Each of the first three writes must match no document, because the filter holds the version"
+        " that was read. Then another request was faster: `change` in posts.py has to read the post again, to"
+        " call `decide` with what it read, and to write with that version in the filter.",
     )
     require(
         not seen["asleep"],

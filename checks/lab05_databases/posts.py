@@ -93,6 +93,15 @@ def test_pages_while_posts_are_added(ada: Person) -> None:
         means="Without a sort MongoDB returns any order, which can differ at each call. The order is by"
         ' `_id`, newest first: `sort=[("_id", -1)]`. Look at `page` in posts.py.',
     )
+    following = ada.http.get("/api/posts", params={"limit": 3, "before": wanted[4]}).json()["items"]
+    require(
+        [post["id"] for post in following] == wanted[5:8],
+        "read everybody's page of three posts `before` the fifth of these twelve",
+        expected="posts 6 to 8",
+        saw=f"places {[wanted.index(p['id']) + 1 for p in following if p['id'] in wanted]}",
+        means="`before` holds for the pages of all authors as well, not only for those of one author. Look at"
+        " `page` in posts.py.",
+    )
     part = ada.http.get("/api/posts", params={"user_id": ada.id, "limit": 4, "skip": 3}).json()
     figures = {name: part[name] for name in ("total", "limit", "skip")}
     require(

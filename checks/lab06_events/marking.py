@@ -41,8 +41,8 @@ def test_one_head_per_post(lab: Exercise) -> None:
         wanted, seen = [[older, "b1"], [younger, "a2"], [removed, "d2"]], module.call("heads_or_error", 10)
         require(
             seen == wanted,
-            f"{did}; then stored two documents of another program, with `settled` false and without an outbox,"
-            " and called heads(10) again",
+            f"{did}; then stored two documents of another program (`settled` false, no outbox) and called"
+            " heads(10) again",
             expected="the same events as before",
             saw=seen,
             means="One document that holds no event ends the relay with this error, and again after each"
@@ -127,6 +127,8 @@ def test_marking_while_the_post_changes(lab: Exercise) -> None:
             " lost. Look at `mark_sent` in outbox.py."
         )
         _left(module, removed, ["d3"], did, means)
+        module.call("mark", [removed, "d2"])
+        _left(module, removed, ["d3"], f"{did}, and did so once more", means)
         module.call("mark", [removed, "d3"])
         require(
             module.left(removed) is None,

@@ -86,9 +86,9 @@ def _decoded(lab: Exercise, *events: dict[str, Any]) -> None:
             expected=f"{kind}, schemaversion 2, and in its data {wanted}",
             saw=event.get("error")
             or f"{event.get('type')}, schemaversion {event.get('schemaversion')}, {seen}",
-            means="`body` is called `content` in version 2, in each event that has a text (PutV1). The event's"
-            " time is the best time that is known for both times of the post, and a post without an expiry"
-            " never expires. Look at `_from_v1` in envelope.py.",
+            means="Each event that has a text (PutV1) calls it `body`; in version 2 it is `content`. The time"
+            " of the event is the best one that is known for both times of the post, and a post without an"
+            " expiry never expires. Look at `_from_v1` in envelope.py.",
         )
     require(
         gone.get("type") == "post.deleted" and gone.get("schemaversion") == 2,

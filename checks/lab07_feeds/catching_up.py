@@ -90,8 +90,9 @@ def test_counters(rng: Random) -> None:
         "projected two versions of a post, each twice, and read the counters (stats)",
         expected={"applied": 2, "stale": 2},
         saw=seen,
-        means="`SCRIPT` returns 'applied' or 'stale', and `_send` in projection.py counts these answers."
-        " Operators see by them whether events arrive twice.",
+        means="`SCRIPT` returns 'applied' or 'stale', and `_send` in projection.py counts these answers: one"
+        " for each event of the batch, also for several events of one post. Operators see by them whether"
+        " events arrive twice.",
     )
 
 

@@ -10,7 +10,7 @@ from grading.plugin import check
 from lab.course.exercise import Exercise
 
 PROGRAM = """
-import json
+import json, logging
 from datetime import UTC, datetime
 from bson import ObjectId
 from kafka import TopicPartition
@@ -40,8 +40,12 @@ def good(offset):
 class Answer(FutureRecordMetadata):
     def get(self, timeout=None):
         found = super().get(timeout)
-        log.append(f"acknowledged {self.offset}")
+        log.append(f"acknowledged {self.offset}" + (" without a time limit" if timeout is None else ""))
         return found
+
+class Told(logging.Handler):
+    def emit(self, record):
+        told.append(record.getMessage())
 
 class Servers:
     # Kafka and Redis as the projector sees them: what it tells them goes into `log`.
@@ -74,7 +78,9 @@ class Servers:
         (found,) = offsets.values()
         log.append(f"committed {found.offset}")
 
-log, letters, applied = [], [], []
+log, letters, applied, told = [], [], [], []
+logging.getLogger("civildiy").setLevel(logging.INFO)
+logging.getLogger("civildiy").addHandler(Told())
 
 def batch(projector, records):
     log.clear(), letters.clear(), applied.clear()
@@ -93,6 +99,7 @@ mixed = [good(10), record(11, unknown), record(12, b"not JSON", None), good(13),
 servers = Servers()
 mine = projector(servers)
 found = {"mixed": batch(mine, mixed)}
+found["logged"] = [line for line in told if "11" in line and "post.applauded" in line]
 found["later"] = batch(mine, [good(15)])
 found["gap"] = batch(projector(servers), [good(20), record(22, unknown), good(27)])
 found["large"] = batch(mine, [record(16, b"x" * 1_200_000, b"k" * 2000)])
@@ -157,6 +164,14 @@ def test_letters_step_by_step(lab: Exercise) -> None:
     _in_order(mixed["log"], ["acknowledged 12", "acknowledged 14", "applied to 15", "committed 15"], MIXED)
     _in_order(
         found["later"]["log"], ["applied to 16", "committed 16"], "then gave it a batch with one good event"
+    )
+    require(
+        found["logged"],
+        MIXED,
+        expected="a line in the log with offset 11 and the unknown type post.applauded",
+        saw="no such line",
+        means="A skipped event leaves no other trace, so nobody could find out why the feed lacks something."
+        f' `log.info("skipped offset %s: unknown event type %s", record.offset, error)`. {APPLY}',
     )
     gap = found["gap"]
     require(
@@ -225,7 +240,8 @@ def _in_order(seen: list[str], wanted: list[str], did: str) -> None:
         did,
         expected=", ".join(wanted),
         saw=", ".join(seen),
-        means="First Kafka acknowledges each dead letter (`.get(10)` waits for it), then the effects are"
-        " applied, and last the offset is committed. In another order a crash in between loses something."
+        means="First Kafka acknowledges each dead letter (`.get(10)` waits for it, at most 10 s), then the"
+        " effects are applied, and last the offset is committed. In another order a crash in between loses"
+        " something."
         f" {APPLY}",
     )

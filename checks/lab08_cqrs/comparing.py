@@ -51,6 +51,11 @@ def everybody(entries, numbers, **more):
     seen = view_diff.compare_list(None, entries, posts, [name(n) for n in numbers], 0)
     return sorted((f.kind, int(f.post_id, 16)) for f in seen)
 
+def anothers(entries, numbers):
+    # The list of user 1, whom the entries name; the posts belong to user 2.
+    posts = {name(n): expected(n, user=2) for n in numbers}
+    return sorted((f.kind, int(f.post_id, 16)) for f in view_diff.compare_list(1, entries, posts, [], 0))
+
 def places():
     wrong, posts = [entry(1, words="other")], {name(1): expected(1)}
     return [next(iter(view_diff.compare_list(user, wrong, posts, [name(1)], 0))).place for user in (1, None)]
@@ -97,7 +102,7 @@ CASES = {
     "an entry beyond the greatest length, which is unknown": found(more[:MOST] + [entry(500)], ALL),
     "a full list with its newest entry at the end": found([*more[1:], more[0]], ALL),
     "an entry that names the list's user, of a post of another user":
-        found([entry(2), entry(1)], (1, 2), user=2),
+        anothers([entry(2), entry(1)], (1, 2)),
     "the global list": everybody(newest_first((1, 2)), (1, 2), user=7),
     "the global list with another text": everybody([entry(2, words="other"), entry(1)], (1, 2), user=7),
     "the places": places(),

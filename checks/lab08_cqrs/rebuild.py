@@ -119,8 +119,8 @@ def test_rebuild_under_way(ada: Person, bob: Person) -> None:
         f"wrote {len(written)} posts during ./lab rebuild",
         expected="all of them in the stream, newest first",
         saw=f"{len(set(wanted) - set(seen))} are missing, {len(seen) - len(set(seen))} are there twice",
-        means="Events that are published between the reading of the posts and the switch have to be applied"
-        " as well. Look at `_follow` in rebuild.py.",
+        means="Events that are published after the first post was read have to be applied as well. Look at"
+        " `run` in rebuild.py, which notes the end of the topic before that, and at `_follow`.",
     )
     with redis() as client:
         after = client.lrange(mine, 0, -1)

@@ -26,6 +26,7 @@ NUMBER = 15
 LOCK, OFFSET, MARK = "checks:lock", "checks:offset", "checks:beside"
 KEPT = ("checks:kept:1", "checks:kept:2", "checks:kept:3")
 ME, OTHER = "this rebuild", "another rebuild"
+NEW_OFFSET = "of the new view"
 WHERE = "Look at `SWITCH` in rebuild.py."
 
 DECISIONS: tuple[tuple[str, str | None, str | None, int, str, str], ...] = (
@@ -78,6 +79,7 @@ def prepared(client: Redis, owner: str | None, offset: str | None) -> Iterator[N
     client.delete(*names)
     other.set(MARK, "1")
     other.hset(KEPT[0], "applied", 1)  # an old value, which must be replaced
+    other.set(OFFSET, NEW_OFFSET)
     for name, value in ((LOCK, owner), (OFFSET, offset)):
         if value is not None:
             client.set(name, value, ex=60)
@@ -125,7 +127,7 @@ def test_switch_script(lab: Exercise) -> None:
         for state, offset, position, means in SWITCHES:
             did = f"ran SWITCH while this rebuild holds the lock and {state}"
             with prepared(client, ME, offset):
-                said, marked, lock, *kept = _switched(client, script, names, position)
+                said, marked, lock, noted, *kept = _switched(client, script, names, position)
             _failed(did, said)
             require(
                 said == b"switched" and marked,
@@ -143,6 +145,14 @@ def test_switch_script(lab: Exercise) -> None:
                 f" begins in the same database. {WHERE}",
             )
             require(
+                noted == NEW_OFFSET.encode(),
+                did,
+                expected="the offset of the new view in database 0",
+                saw=f"{noted!r}, as in the old view",
+                means="The projector goes on at this offset, so it has to be the new view's own. Copy the"
+                f" lock and the keys from KEYS[3] on, but not KEYS[2]. {WHERE}",
+            )
+            require(
                 kept == [{b"applied": b"%d" % (7 + number)} for number in range(len(KEPT))],
                 f"{did}; gave it {len(KEPT)} keys to take over, from KEYS[3] on",
                 expected="all of them in the new view, with the values of the live one",
@@ -158,6 +168,7 @@ def _switched(client: Redis, script: str, names: tuple[str, ...], position: int)
     pipeline.eval(script, len(names), *names, ME, position, NUMBER)
     pipeline.exists(MARK)
     pipeline.get(LOCK)
+    pipeline.get(OFFSET)
     for name in KEPT:
         pipeline.hgetall(name)
     pipeline.swapdb(0, NUMBER)
