@@ -19,6 +19,8 @@ from civildiy.course_runtime.finder import fingerprint
 from civildiy.course_runtime.incidents import Incidents
 
 LOOK_SECONDS = 0.2
+PAUSED_SECONDS = 1.0
+"""A watch that looks again only after so long was paused together with its process."""
 BLOCKED_SECONDS = 4.0
 MOST_MEMORY = 1024**3
 LONGEST_LOG = 64 * 1024**2
@@ -128,9 +130,13 @@ class Watch(threading.Thread):
     def run(self) -> None:
         """Check periodically, every LOOK_SECONDS."""
         frame, since, noted = None, monotonic(), False
+        looked = since
         while True:
             self._begin_anew_when_changed()
             now = self._main_frame()
+            # Time that passed while the whole process was paused (SIGSTOP) is not that of the call.
+            since += max(0.0, monotonic() - looked - PAUSED_SECONDS)
+            looked = monotonic()
             if now is None or now is not frame:
                 frame, since, noted = now, monotonic(), False
             elif monotonic() - since > BLOCKED_SECONDS and not noted:
