@@ -14,6 +14,7 @@ from lab.course.exercise import Exercise
 PROGRAM = """
 import json, sys
 from redis import Redis
+from redis.exceptions import ResponseError
 from civildiy.feed.projector.projection import SCRIPT
 
 host, _, port = sys.argv[1].rpartition(":")
@@ -78,6 +79,14 @@ try:
     redis.flushdb()
     found["unknown removal"] = {"said": run(1, 5), **state()}
     found["older than it"] = {"said": run(1, 4, entry(1, 1)), **state()}
+    redis.flushdb()
+    redis.set("own:1", "not a list")
+    try:
+        run(1, 1, entry(1, 1))
+        found["failed"] = {"said": "no error"}
+    except ResponseError:
+        redis.delete("own:1")
+        found["failed"] = {"said": run(1, 1, entry(1, 1)), **state()}
 finally:
     redis.flushdb()
 say(json.dumps(found))
@@ -93,6 +102,10 @@ FORGOTTEN = (
 TOMB = (
     "A removal deletes the field `entry` and sets `version`, also for a post that the view does not know. The"
     " version stays, so that a late event is recognised as stale."
+)
+AGAIN = (
+    "Redis does not undo what a script did before an error. Set `entry` before the inserts and `version`"
+    " after them. Then the next attempt is not stale, and it removes what the failed one has inserted."
 )
 LATER = (
     "Only the version decides: a higher one is applied, also if the hash holds no entry. Insert the entry"
@@ -125,6 +138,8 @@ CASES: tuple[tuple[str, str, dict[str, Any], str], ...] = (
     ("unknown removal", "the removal of a post that the view does not know",
      {"said": "applied", "all": [], "version": "5", "entry": False}, TOMB),
     ("older than it", "an older version of this post", {"said": "stale", "all": [], "version": "5"}, TOMB),
+    ("failed", "a new post, with an error of Redis at the author's list, and then for the same event again",
+     {"said": "applied", "all": [1], "own": [1], "version": "1", "entry": True}, AGAIN),
 )  # fmt: skip
 LISTS, HASH = 700, 900
 
