@@ -80,6 +80,12 @@ FAULTS = {
 }
 
 def publish(faults):
+    return failing_call(faults, lambda: relay._publish(outbox.heads(100)))
+
+def failing_drain(faults):
+    return failing_call(faults, relay.drain)
+
+def failing_call(faults, act):
     # The names of the posts' events and the fault of each; all others go to Kafka.
     relay_module.PUBLISH_SECONDS = 1
     relay._producer = relay._producer or relay._connect()
@@ -89,7 +95,7 @@ def publish(faults):
         return fault() if fault else real(key, value)
     relay._send = send
     try:
-        return ["returned", relay._publish(outbox.heads(100))]
+        return ["returned", act()]
     except Exception as error:
         return ["raised", type(error).__name__, isinstance(error, KafkaError)]
     finally:

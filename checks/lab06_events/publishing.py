@@ -136,3 +136,16 @@ def test_drain_step_by_step(lab: Exercise) -> None:
             means="The heads are one event of each post. `drain` has to read heads and publish them again and"
             " again until nothing is pending or DRAIN_SECONDS are over. Look at `drain` in relay.py.",
         )
+        did = "let the broker fail to acknowledge the only event, and called drain()"
+        module.post("f1")
+        module.ask("failing_drain", {"f1": "later"})
+        seen = module.answer(f"drain() to end; the check {did}", within=LONGEST_WAIT)
+        require(
+            seen[0] == "raised" and seen[2],
+            did,
+            expected="the KafkaError",
+            saw=" ".join(str(one) for one in seen[:2]),
+            means="`run` logs a failure, waits, and tries again, but only if it gets the error. Let the"
+            " errors of"
+            " `_publish` pass. Look at `drain` in relay.py.",
+        )
