@@ -82,6 +82,27 @@ FAULTS = {
 def publish(faults):
     return failing_call(faults, lambda: relay._publish(outbox.heads(100)))
 
+def order_of_publish():
+    # 's' for each record that is sent, 'w' for each future that is waited for.
+    order, real = [], relay._send
+    class Noted:
+        def __init__(self, future):
+            self.future = future
+        def get(self, *words, **more):
+            order.append("w")
+            return self.future.get(*words, **more)
+        def __getattr__(self, name):
+            return getattr(self.future, name)
+    def send(key, value):
+        order.append("s")
+        return Noted(real(key, value))
+    relay._send = send
+    try:
+        relay._publish(outbox.heads(100))
+    finally:
+        relay._send = real
+    return "".join(order)
+
 def failing_drain(faults):
     return failing_call(faults, relay.drain)
 
