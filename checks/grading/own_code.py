@@ -1,7 +1,9 @@
 """The learner's code before a check: is it written, is it loaded, and do its units serve requests?"""
 
 import time
+from contextlib import suppress
 
+from civildiy.course_runtime.finder import fingerprint
 from grading import judge
 from grading.stack import backend, home
 from lab.course import running, steps
@@ -105,3 +107,25 @@ def wait_until_loaded(lab: Exercise, step: int, settled: dict[str, float]) -> No
     settled[key] = loaded
     if absent and running.incidents(backend, (absent[0],), began[absent[0]]):
         raise judge.OwnCodeFailed(absent[0], loaded)
+    for unit in lab.units:
+        if unit not in units:
+            _wait_for_another(lab, unit, settled)
+
+
+def _wait_for_another(lab: Exercise, unit: str, settled: dict[str, float]) -> None:
+    """Wait once for a unit that runs other steps: one save restarts all units, and each user needs auth.
+
+    What is wrong with it is for the checks of those steps to tell.
+    """
+    key = f"{lab.number} beside {unit}"
+    saved = float(hash(tuple(fingerprint(file) for file in running.running_files(home, lab).values())))
+    if settled.get(key) == saved:
+        return
+    settled[key] = saved
+    deadline = time.monotonic() + SETTLE_SECONDS * slow()
+    with suppress(LabError):
+        began = running.wait_until_loaded(home, backend, unit)
+        while judge.absent_units((unit,)) or time.time() - began < CONSUL_SEES_SECONDS:
+            if time.monotonic() > deadline or running.incidents(backend, (unit,), began):
+                break
+            time.sleep(0.05)
