@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -50,14 +52,20 @@ os.killpg(0, signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")
-def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+def said() -> Iterator[dict[str, object]]:
     """What a confined program could do; it has the id of the process that was started."""
-    inside, outside = tmp_path_factory.mktemp("inside"), tmp_path_factory.mktemp("outside")
-    (outside / "secret").write_text("secret")
-    inside.chmod(0o777)
-    for folder in (inside, *inside.parents):
-        if folder.is_relative_to(tmp_path_factory.getbasetemp().parent):
-            folder.chmod(folder.stat().st_mode | 0o111)
+    # pytest's own folders belong to one user, and the confined program is another one.
+    with tempfile.TemporaryDirectory() as place:
+        Path(place).chmod(0o755)
+        inside, outside = Path(place, "inside"), Path(place, "outside")
+        inside.mkdir()
+        outside.mkdir()
+        (outside / "secret").write_text("secret")
+        inside.chmod(0o777)
+        yield tried(inside, outside)
+
+
+def tried(inside: Path, outside: Path) -> dict[str, object]:
     command = [
         PYTHON, "-I", "-S", str(Path(confine.__file__)), f"--processes={MOST}",
         "--memory=500000000", "--file=1000000", *(f"--read={path}" for path in SYSTEM), f"--write={inside}",
