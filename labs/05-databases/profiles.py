@@ -1,10 +1,11 @@
 """Profiles in PostgreSQL, by SQLAlchemy's ORM."""
 
+import json
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Identity, func, select
+from sqlalchemy import BigInteger, Identity, TypeDecorator, func, select
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
@@ -18,12 +19,27 @@ ATTEMPTS = 20
 """How often a change is tried again after another change of the same profile came first."""
 
 
+class JsonObject(TypeDecorator[dict[str, Any]]):
+    """A JSON object whose changes SQLAlchemy finds by comparing its text.
+
+    SQLAlchemy writes a column only if its value has changed. In Python 1 == True and 1 == 1.0, so with ==
+    a change from 1 to true would not be written, although JSON tells them apart.
+    """
+
+    impl = JSONB
+    cache_ok = True
+
+    def compare_values(self, x: Any, y: Any) -> bool:
+        """Return whether two values are equal as JSON; the order of names does not count."""
+        return json.dumps(x, sort_keys=True) == json.dumps(y, sort_keys=True)
+
+
 class Base(DeclarativeBase):
     """Root of the mapped classes."""
 
     type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own way
         datetime: TIMESTAMP(timezone=True),
-        dict[str, Any]: JSONB,
+        dict[str, Any]: JsonObject,
         int: BigInteger,
     }
 

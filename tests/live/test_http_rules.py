@@ -205,6 +205,9 @@ def test_what_was_read_can_be_sent_back(ada: Person, path: str) -> None:
     refused(ada.http.put("/api/profile", json={"preferences": {"a": 2**64 + 1}}), 422, "64 bits")
     nulls = ada.http.put("/api/profile", json={"preferences": None, "city": None, "dob": None}).json()
     assert (nulls["preferences"], nulls["city"]) == ({}, None)
+    for value in (1, True, 1.0, False, 0, [0], [False]):  # to Python many of them are equal
+        ada.http.put("/api/profile", json={"preferences": {"on": value}})
+        assert json.dumps(ada.http.get("/api/profile").json()["preferences"]) == json.dumps({"on": value})
     refused(ada.http.put("/api/profile", json={"userid": 1}), 422, "userid")
     post = ada.http.get(path).json()
     back = ada.http.put(path, json=post | {"user_id": 1, "version": 1})
