@@ -19,3 +19,4 @@ from lab02_discovery.staying import (
 from lab02_discovery.lookup import test_lookup
 from lab02_discovery.watching import test_watch
 from lab02_discovery.watch_edges import test_watch_at_the_edges
+from lab02_discovery.watch_answers import test_watch_step_by_step

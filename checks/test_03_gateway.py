@@ -15,11 +15,8 @@ from lab03_gateway.paths import (
     test_routes_lead_where_they_say,
 )
 from lab03_gateway.rules import test_broken_rules_are_refused
-from lab03_gateway.publishing import (
-    test_one_transaction,
-    test_publish_minds_its_limits,
-    test_stale_keys_go,
-)
+from lab03_gateway.publishing import test_one_transaction, test_stale_keys_go
+from lab03_gateway.limits import test_publish_minds_its_limits
 from lab03_gateway.load import (
     test_limit_where_it_belongs,
     test_two_instances_share_and_one_may_die,

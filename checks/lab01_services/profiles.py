@@ -85,7 +85,8 @@ def test_missing_profile_is_404(ada: Person) -> None:
         answer = ada.http.request(method, PATH, json={"city": "x"} if method == "PUT" else None)
         did = f"{method} {PATH} without having a profile"
         means = (
-            f"There is no profile, so the store raises NotFound. `{name}` must let it pass: it becomes a 404."
+            f"There is no profile, so the store raises NotFound. `{name}` must `await` the store's call and"
+            " let the exception pass: it becomes a 404."
         )
         problem(answer, 404, did, "", means)
 
@@ -168,6 +169,7 @@ def test_put_at_the_edges(ada: Person) -> None:
     cases: list[tuple[str, dict[str, object], dict[str, object], str]] = [
         ("no fields", {}, {"city": "new 3", "preferences": {"a": 1}}, "No fields change nothing."),
         ("all that GET answered", dict(read), {"city": "new 3"}, "A client may send back what it has read."),
+        ("null for one field", {"city": None}, {"city": None}, "A field sent as null is empty afterwards."),
         ("other preferences", {"preferences": {"b": 2}}, {"preferences": {"b": 2}}, "The field is replaced."),
         ("empty preferences", {"preferences": {}}, {"preferences": {}}, "An empty value is a change."),
         ("an empty text", {"city": ""}, {"city": ""}, "An empty text was sent, so it is a change."),

@@ -38,6 +38,10 @@ DOWN = (
     " 503 is the answer, and clients try again later. Let errors that you do not expect pass; the chassis"
     " answers 503."
 )
+NOT_AWAITED = (
+    "`{name}` reports a success although PostgreSQL is down. Either it does not wait for the store, and"
+    " answers before the work is done, or it hides the error. `await` the call, and let its errors pass."
+)
 
 
 @check(points=2)
@@ -228,4 +232,5 @@ def test_unreachable_is_not_changed(ada: Person) -> None:
 
 def _is_503(name: str, method: str, person: Person) -> None:
     answer = person.http.request(method, PATH, json={"city": "Rome"} if method in ("POST", "PUT") else None)
-    problem(answer, 503, f"{method} {PATH} while PostgreSQL is stopped", "postgresql", DOWN.format(name=name))
+    means = (NOT_AWAITED if answer.is_success else DOWN).format(name=name)
+    problem(answer, 503, f"{method} {PATH} while PostgreSQL is stopped", "postgresql", means)

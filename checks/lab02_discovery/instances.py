@@ -99,25 +99,28 @@ for line in sys.stdin:
 def test_only_this_instance_leaves(lab: Exercise, rng: Random) -> None:
     """deregister() removes the instance of this id, and no other one"""
     with probe(lab, rng, LEAVE) as (name, module, proxy):
-        for number in (1, 2):
+        for number in (1, 2, 12):
             put(name, number, "passing")
         module.tell(f"{name}-1")
         module.hear("deregister() to return", 15)
         left = sorted(s["ID"] for s in consul("GET", "/v1/agent/services").values() if s["Service"] == name)
         require(
-            left == [f"{name}-2"],
-            f"registered {name}-1 and {name}-2, then called your deregister('{name}-1')",
-            expected=f"{name}-2 still in the catalog, and nothing else",
+            left == [f"{name}-12", f"{name}-2"],
+            f"registered {name}-1, {name}-2 and {name}-12, then called your deregister('{name}-1')",
+            expected=f"{name}-2 and {name}-12 still known to the agent, and nothing else",
             saw=", ".join(left) or "no entry",
-            means="`deregister` must remove exactly the entry with this id. If the neighbour goes, too,"
-            " no requests"
-            " reach it; if the entry stays, requests go to a closed port.",
+            means="The entry is still with the agent. What is removed from the catalog only, the agent writes"
+            " back at its next synchronisation, and requests go to a closed port. Use"
+            " `agent.service.deregister`."
+            if f"{name}-1" in left
+            else "`deregister` must remove the entry with exactly this id, not those whose ids begin alike or"
+            " that have the same address: no requests reach them any more.",
         )
         passing = consul("GET", f"/v1/health/service/{name}?passing=true")
         require(
-            len(passing) == 1,
+            len(passing) == 2,
             f"looked for passing instances of {name} afterwards",
-            expected=f"{name}-2",
+            expected=f"{name}-2 and {name}-12",
             saw=f"{len(passing)} passing instances",
             means="`deregister` must not disturb the health of the other instances.",
         )

@@ -38,6 +38,8 @@ def test_lookup(lab: Exercise, rng: Random) -> None:
         did = f"{BESIDE}: healthy() when the second instance, at the same address, has turned passing"
         means = REMEMBERED if said == listed(name, [1]) else INCOMPLETE
         require(said == both, did, expected=both, saw=said, means=means)
+        turned(name, 1, "warning")
+        _healthy(name, module, [2], "the first instance has turned warning", WARNING)
         turned(name, 1, "critical")
         _healthy(name, module, [2], "the first instance has turned critical", REMEMBERED)
         put(name, 2, "passing", port=10)
@@ -72,6 +74,13 @@ REMEMBERED = (
     "`healthy` answered with what was true at an earlier call. It must query Consul at each call: an"
     " instance that has"
     " died or moved since is no use to its caller."
+)
+WARNING = (
+    "A check has three states: passing, warning and critical. `healthy` must return the instances"
+    " that pass, not"
+    " all that are not critical: ask with `passing=True`. If the answer is that of an earlier call,"
+    " query Consul"
+    " at each call."
 )
 INCOMPLETE = (
     "`healthy` must return every passing instance, in order of the ids. Two instances may have the"

@@ -18,6 +18,16 @@ from lab.probes.instances import answered, deregistered_afterwards
 from lab03_gateway.posts import GATEWAY, POSTS
 from lab03_gateway.probe import live_probe
 
+LIMITED = (
+    "A route without `limit` was limited. `rule_set` must make the middleware rateLimit only for routes that"
+    " have one."
+)
+UNREACHED = (
+    "A route without `limit` does not lead to its service. Either its keys are not in Consul KV, where"
+    " `publish` writes them (step 4), or `rule_set` gives it a chain of middlewares or a service that does"
+    " not exist."
+)
+
 
 @check(points=3)
 def test_limit_where_it_belongs(lab: Exercise, rng: Random) -> None:
@@ -67,10 +77,7 @@ def test_limit_where_it_belongs(lab: Exercise, rng: Random) -> None:
         )
         free = {http.get(f"/{name}/open").status_code for _ in range(150)}
         free |= {http.get(POSTS, params={"limit": 1}).status_code for _ in range(150)}
-        means = (
-            "A route without `limit` was limited. `rule_set` must make the middleware rateLimit only"
-            " for routes that have one."
-        )
+        means = LIMITED if 429 in free else UNREACHED
         require(
             free == {200},
             "150 requests each to routes without a limit",

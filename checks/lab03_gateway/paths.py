@@ -14,6 +14,15 @@ from lab.course.exercise import Exercise
 from lab03_gateway.posts import GATEWAY
 from lab03_gateway.probe import SECRET, Probe, live_probe, probe, publish_live
 
+BRACKETS = (
+    "`&&` binds more tightly than `||`. Without one pair of brackets around all parts together, a condition"
+    " that is joined to `under(…)` holds for its last part only, and protection is left out for the others."
+)
+NEIGHBOUR = (
+    "Every character of the path counts as it is, also a dot, and what follows it must be a '/'."
+    " `PathPrefix` compares characters, not parts of a path."
+)
+
 
 @check(points=2)
 @pytest.mark.disturbs
@@ -26,38 +35,36 @@ def test_neighbours_are_not_caught(lab: Exercise, rng: Random) -> None:
     ):
         name = service.name
         rule = _in_force(service, http)
-        did = f"GET {{}} with the rule of under('/{name}/x', '/{name}/y'): {rule}"
-        for path in ("x", "x/", "x/1", "x/1/2", "y", "y/1"):
+        did = f"GET {{}} with the rule of under('/{name}/x', '/{name}/y', '/{name}/y.1'): {rule}"
+        for path in ("x", "x/", "x/1", "x/1/2", "y", "y/1", "y.1", "y.1/2"):
             status, seen = meets(there, http, f"/{name}/{path}")
             require(
                 (status, seen) == (200, [f"/{name}/{path}"]), did.format(f"/{name}/{path}"),
                 expected="200 by the service", saw=status,
                 means="`under` must match each of its paths, and everything below each of them.",
             )  # fmt: skip
-        for path in ("x2", "xscript", "x.bak", "x-old/1", "X", "y2", "a/x"):
+        for path in ("x2", "xscript", "x.bak", "x-old/1", "X", "y2", "a/x", "yZ1", "yZ1/2"):
             status, seen = meets(there, http, f"/{name}/{path}")
             require(
                 status == 404 and not seen, did.format(f"/{name}/{path}"),
                 expected="404, and nothing at the service", saw=f"{status}, {len(seen)} reached the service",
-                means="`PathPrefix` compares characters, not parts of a path. What follows the path must"
-                " be a '/'.",
+                means=NEIGHBOUR,
             )  # fmt: skip
-        for path in (f"/{name}/z", f"/{name}/z/1"):
+        for path in (f"/{name}/z", f"/{name}/z/1", f"/{name}/w", f"/{name}/w/1"):
             status, seen = meets(there, http, path)
             require(
-                status == 404 and not seen, f"GET {path} with the rule under('/{name}/z') && Method(`PUT`)",
+                status == 404 and not seen, f"GET {path} with the rule under('/{name}/z', '/{name}/w') &&"
+                " Method(`PUT`)",
                 expected="404, because the method is GET", saw=f"{status}, {len(seen)} reached the service",
-                means="`&&` binds more tightly than `||`. Without brackets around the whole of it, a"
-                " condition that is"
-                " joined to `under(…)` holds for its last part only, and protection is left out for the"
-                " others.",
+                means=BRACKETS,
             )  # fmt: skip
 
 
 def _in_force(service: Probe, http: httpx.Client) -> str:
     """Publish routes with the learner's rules, everything else by the platform. Gives the first rule."""
     name = service.name
-    rule, other = str(service.under(f"/{name}/x", f"/{name}/y")), str(service.under(f"/{name}/z"))
+    rule = str(service.under(f"/{name}/x", f"/{name}/y", f"/{name}/y.1"))
+    other = str(service.under(f"/{name}/z", f"/{name}/w"))
     routes = [
         Route("below", rule, 100, needs_user=False),
         Route("put", f"{other} && Method(`PUT`)", 100, needs_user=False),
@@ -66,7 +73,7 @@ def _in_force(service: Probe, http: httpx.Client) -> str:
     try:
         keys = rule_set(name, routes, secret=SECRET, auth_check_url=service.auth)
     except RulesRefused as refused:
-        wrong(f"called under('/{name}/x', '/{name}/y')", expected="a rule that Traefik can read",
+        wrong(f"called under('/{name}/x', '/{name}/y', '/{name}/y.1')", expected="a rule Traefik can read",
               saw=f"{rule} ({refused})", means="`under` must join matchers by || in brackets.")  # fmt: skip
     publish_live(service, keys, http, f"/{name}/open")
     return rule

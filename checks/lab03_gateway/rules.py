@@ -17,6 +17,7 @@ def good_cases(name: str) -> dict[str, list[Route]]:
         "a rule with !": f"!Path(`/{name}/a`) && {nowhere}",
         "nested brackets": f"(({nowhere} && !(PathPrefix(`/a`))) || (Path(`/b`) && {nowhere}))",
         "matchers of two arguments": f"Header(`X-Kind`, `a`) && PathRegexp(`^/a$`) && {nowhere}",
+        "spaces around everything": f" ( ! Path(`/a`) )  ||  {nowhere} ",
         "no spaces": f"Path(`/a`)&&{nowhere}||Path(`/{name}/b`)&&!Method(`GET`)",
         "brackets and operators inside backticks": f"PathRegexp(`^/(a|b)$`) && {nowhere}",
     }
@@ -43,6 +44,10 @@ def bad_cases(name: str) -> dict[str, list[Route]]:
         "operator at the beginning": f"|| {path}",
         "two operators": f"{path} && || {path}",
         "one & only": f"{path} & {path}",
+        "a space inside &&": f"{path} & & {path}",
+        "a space inside ||": f"{path} | | {path}",
+        "a space inside a matcher": "Path (`/a`)",
+        "an operator and a half": f"{path} &&& {path}",
         "! at the end": f"{path} !",
         "! between two matchers": f"{path} ! {path}",
         "not a matcher": "Paht(`/a`)",
@@ -112,7 +117,8 @@ def test_broken_rules_are_refused(lab: Exercise, rng: Random) -> None:
                 saw=said,
                 means=_accepted(routes) if said == "accepted" else ANOTHER_ERROR,
             )
-            name = f"{service.name}-{routes[0].name.strip()}" if len(routes) == 1 else service.name
+            # In each of these rule sets the last route is the one that is refused.
+            name = f"{service.name}-{routes[-1].name.strip()}" if routes else service.name
             require(
                 name in said,
                 did,

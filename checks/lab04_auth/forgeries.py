@@ -23,7 +23,7 @@ FORGERIES = (
     "wrong-audience", "unknown-kid", "no-end",
 )  # fmt: skip
 STRANGERS, LEAST_WAITING = 12, 5
-LOOK_SECONDS = 1.0
+SOON_SECONDS, LOOK_SECONDS = 0.4, 1.0
 
 
 def _forged(kind: str, ada: Person, bob: Person) -> dict[str, str]:
@@ -104,12 +104,14 @@ def test_unknown_keys_cost_nothing(ada: Person) -> None:
         # Every query for keys waits here and can be counted; auth's own regular one is among them.
         holder.execute("LOCK TABLE signing_keys IN ACCESS EXCLUSIVE MODE")
         answers = [threads.submit(validate, token) for token in tokens]
-        wait(answers, LOOK_SECONDS * slow())
-        found = holder.execute(waiting).fetchone()
+        # Asked soon: PostgreSQL ends the queries that wait after some seconds, and then nothing is held up.
+        wait(answers, SOON_SECONDS * slow())
         began = time.monotonic()
         good = threads.submit(validate, ada.token)
         wait([good], LOOK_SECONDS * slow())
         late = time.monotonic() - began
+        wait(answers, SOON_SECONDS * slow())
+        found = holder.execute(waiting).fetchone()
         holder.rollback()
     require(
         late < LOOK_SECONDS * slow(),

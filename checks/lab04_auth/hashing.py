@@ -2,7 +2,7 @@
 
 import json
 
-from grading.learner_process import beside
+from grading.learner_process import Beside, beside
 from grading.outcome import require
 from grading.plugin import check
 
@@ -12,6 +12,11 @@ from lab04_auth.programs import PASSWORDS
 LEAST_TURNS = 4
 """Of the event loop while one hash is computed: it takes some 30 ms, and the program looks every 2 ms."""
 AT_ONCE = 2
+PLACE = (
+    "A call that was cancelled, or that failed, keeps its place in `self._free`. After two of them nobody can"
+    " log in any more. `async with self._free:` gives the place back in every case."
+)
+CALLED = ("hash()", "verify() for a known user", "verify() for an unknown user (stored is None)")
 CALLS, MOST_ENTRIES, MOST_THREADS = 24, 8, 12
 ANSWERS = (
     ("the right password", True),
@@ -33,10 +38,10 @@ def test_hashing_leaves_the_event_loop_free(lab: Exercise) -> None:
     """While a password is hashed or compared the event loop goes on, and only a few are computed at a time"""
     with beside(lab, "auth", PASSWORDS, only=("civildiy.auth.passwords",)) as module:
         turns: int = json.loads(module.hear("hash() to return", 20))
-        _free("hash", "hash", turns)
+        _free("hash", "hash()", turns)
         known, unknown, computed = json.loads(module.hear("verify() to return", 20))
-        _free("verify", "verify for a known user", known)
-        _free("verify", "verify for an unknown user", unknown)
+        _free("verify", "verify() for a known user", known)
+        _free("verify", "verify() for an unknown user", unknown)
         require(
             computed >= 1,
             "called verify() for an unknown user (stored is None) beside the system, and looked at"
@@ -47,12 +52,11 @@ def test_hashing_leaves_the_event_loop_free(lab: Exercise) -> None:
             " length differs"
             " from a computation on every machine and under load: compare with `self._nobody`.",
         )
-        for name, most in zip(
-            ("hash", "verify"), json.loads(module.hear("eight calls at once", 30)), strict=True
-        ):
+        for what, most in zip(CALLED, json.loads(module.hear("eight calls at once", 30)), strict=True):
+            name = what.split("(")[0]
             require(
                 most <= AT_ONCE,
-                f"called {name}() eight times at once beside the system and looked at its threads",
+                f"called {what} eight times at once beside the system and looked at its threads",
                 expected=f"at most {AT_ONCE} threads that compute Argon2 at a time",
                 saw=f"{most} at the same moment",
                 means=f"`{name}` in passwords.py does not wait for `self._free`. Each computation takes"
@@ -63,6 +67,7 @@ def test_hashing_leaves_the_event_loop_free(lab: Exercise) -> None:
         answers = json.loads(module.hear("verify() to answer", 20))
         answers += json.loads(module.hear("verify() to answer", 20))
         _leaves_nothing(*json.loads(module.hear("24 calls one after the other", 40)))
+        _gives_its_place_back(module)
     for (case, wanted), found in zip(ANSWERS, answers, strict=True):
         require(
             found is wanted,
@@ -72,6 +77,19 @@ def test_hashing_leaves_the_event_loop_free(lab: Exercise) -> None:
             means="`verify` in passwords.py must be True for exactly one password of a known user,"
             " and False for an"
             " unknown user (stored is None), whatever the password is.",
+        )
+
+
+def _gives_its_place_back(module: Beside) -> None:
+    for what in CALLED:
+        said = json.loads(module.hear(f"{what} to return after six calls were cancelled", 40))
+        require(
+            said == "an answer",
+            f"called {what} six times at once beside the system, cancelled these calls, as it happens when"
+            " clients close their connections, and called it again",
+            expected="an answer",
+            saw="none within 10 s",
+            means=PLACE,
         )
 
 
@@ -98,7 +116,7 @@ def _leaves_nothing(entries: int, threads: int) -> None:
 def _free(name: str, what: str, turns: int) -> None:
     require(
         turns >= LEAST_TURNS,
-        f"called {what}() beside the system and counted the turns of the event loop meanwhile",
+        f"called {what} beside the system and counted the turns of the event loop meanwhile",
         expected=f"at least {LEAST_TURNS} turns",
         saw=f"{turns} turns",
         means=f"`{name}` in passwords.py computes on the event loop. Until it is done this process"

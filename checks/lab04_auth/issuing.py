@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from random import Random
 from typing import Any
 from uuid import uuid4
@@ -12,6 +13,7 @@ from grading.learner_process import beside
 from grading.outcome import require
 from grading.plugin import check
 
+from civildiy.auth.tokens import MAX_USER_ID
 from lab.course.exercise import Exercise
 from lab04_auth.programs import TOKENS, asked, public_hex
 
@@ -23,8 +25,11 @@ CLAIM_MEANS = {
     "sub": "The subject is the text of `user_id`; the gateway passes it on as X-User-ID.",
     "kid": "The header must name the key that was given: verifiers look the public half up by this id.",
     "lifetime": "`exp` must be `iat` plus `issuer.seconds`: the keys are kept just as long as tokens live.",
-    "iat": "The time must be read at each call. A time that is read once, when the module is imported or as a"
-    " default value, makes tokens that are old, and soon expired, when they are issued.",
+    "iat": "The time must be read at each call, and cut to whole seconds by `int`. A time that is"
+    " read once, when"
+    " the module is imported or as a default value, makes tokens that are old when they are issued;"
+    " one that is"
+    " rounded up makes tokens that are not valid yet.",
     "nbf": "All names of `CLAIMS` belong into the token; `nbf` says from when on it is valid, which is now.",
     "jti": "`jti` tells two tokens apart, so each call needs a new one.",
     "signature": "The token must be signed with the key that was given, by EdDSA.",
@@ -46,6 +51,8 @@ def test_token_from_what_issue_is_given(lab: Exercise, rng: Random) -> None:
     with beside(lab, "auth", TOKENS, only=MODULE) as module:
         asked(module, "issue() to return", question)
         time.sleep(1.1)  # a time that was read at the import is older than this
+        while not 0.6 < time.time() % 1 < 0.8:  # a time that is rounded up is ahead of the call
+            time.sleep(0.01)
         began = int(time.time())
         tokens = [str(asked(module, "issue() to return", question)) for _ in range(2)]
         ended = time.time()
@@ -102,6 +109,12 @@ REQUIRED = (
     " issuer promised."
 )
 SUBJECT = "A subject that is not the decimal number of a user must raise TokenRefused, and nothing else."
+TOO_GREAT = (
+    "No user can have such an id: `sub` must be a number from 1 to `MAX_USER_ID`. A greater one"
+    " fails later, in"
+    " every query that uses it, and Python refuses to read a number of more than 4,300 digits: it raises"
+    " ValueError."
+)
 END = "`LEEWAY_SECONDS` allows for clocks that differ at the start of a token. A token still ends at `exp`."
 EARLY = (
     "The clock of the instance that issued the token is a few seconds ahead. Within `LEEWAY_SECONDS` the"
@@ -136,24 +149,33 @@ def test_verify_at_the_edges(lab: Exercise) -> None:
     keys = {"key-0": public_hex(another), "key-1": public_hex(key)}
     with beside(lab, "auth", TOKENS, only=MODULE) as module:
         for case, token, wanted, means in _cases(key, another):
-            question = {
-                "issuer": ["issuer-1", "audience-1", 600], "token": token, "keys": keys,
-            }  # fmt: skip
+            text = token if isinstance(token, str) else token()
+            question = {"issuer": ["issuer-1", "audience-1", 600], "token": text, "keys": keys}
             said = asked(module, f"verify() to return for {case}", question)
             require(
                 said == wanted,
                 f"called verify() beside the system with {case}",
                 expected=f"claims of {wanted}" if wanted.startswith("user") else f"{wanted} to be raised",
                 saw=f"claims of {said}" if str(said).startswith("user ") else f"{said} was raised",
-                means=means if str(said).startswith("user ") or said in (REFUSED, "UnknownKey") else ERRORS,
+                means=_means(str(said), wanted, means),
             )
 
 
-def _cases(key: Ed25519PrivateKey, another: Ed25519PrivateKey) -> list[tuple[str, str, str, str]]:
+def _means(said: str, wanted: str, means: str) -> str:
+    if said.startswith("user "):
+        return NAMED if wanted == "UnknownKey" else means
+    if {said, wanted} <= {REFUSED, "UnknownKey"}:
+        return KEY if said == "UnknownKey" else means
+    return means if said in (REFUSED, "UnknownKey") else ERRORS
+
+
+def _cases(
+    key: Ed25519PrivateKey, another: Ed25519PrivateKey
+) -> list[tuple[str, str | Callable[[], str], str, str]]:
     """The name of the case, the token, what must come, and what it means if something else comes."""
     now = int(time.time())
     good: dict[str, Any] = {
-        "iss": "issuer-1", "aud": "audience-1", "sub": "7", "iat": now, "nbf": now, "exp": now + 600,
+        "iss": "issuer-1", "aud": "audience-1", "sub": "7", "iat": now, "nbf": now, "exp": now + 500,
     }  # fmt: skip
 
     def token(kid: str | None = "key-1", key: Ed25519PrivateKey = key, **other: Any) -> str:
@@ -169,8 +191,8 @@ def _cases(key: Ed25519PrivateKey, another: Ed25519PrivateKey) -> list[tuple[str
         "This token is good in every respect. `Claims` holds its `sub` as a number, and its `exp`: the caller"
         " remembers the token until then."
     )
-    usual = f"user 7 until {now + 600}"
-    cases = [
+    usual = f"user 7 until {now + 500}"
+    cases: list[tuple[str, str | Callable[[], str], str, str]] = [
         ("a good token", token(), usual, means),
         ("a token that ends in 30 s", token(exp=now + 30), f"user 7 until {now + 30}", means),
         ("a token that begins 3 s from now", token(iat=now + 3, nbf=now + 3), usual, EARLY),
@@ -193,8 +215,19 @@ def _cases(key: Ed25519PrivateKey, another: Ed25519PrivateKey) -> list[tuple[str
     ]
     cases += [(f"a token without {claim}", token(**dict[str, Any]({claim: None})), REFUSED, REQUIRED)
               for claim in ("iss", "aud", "sub", "iat", "nbf", "exp", "jti")]  # fmt: skip
+    # Three times, because a second may pass between the token and the answer.
+    cases += [
+        ("a token that ends in this very second", lambda: token(exp=int(time.time())), REFUSED, END)
+    ] * 3
+    cases += [
+        ("the greatest id", token(sub=str(MAX_USER_ID)), f"user {MAX_USER_ID} until {now + 500}", means)
+    ]
     subjects = ("0", "-7", "+7", " 7", "7.0", "7_0", "", "admin", "\u00b2", "\u0667")
     cases += [(f"the subject {subject!r}", token(sub=subject), REFUSED, SUBJECT) for subject in subjects]
+    cases += [(f"the subject {what}", token(sub=subject), REFUSED, TOO_GREAT)
+              for what, subject in ((str(MAX_USER_ID + 1), str(MAX_USER_ID + 1)), ("of 3,000"
+              " digits", "7" * 3000),
+                                    ("of 6,000 digits", "7" * 6000))]  # fmt: skip
     head, body, _ = token().split(".")
     cases += [(f"the text {text[:12]!r}", text, REFUSED, NOISE)
               for text in ("", "x", "a.b.c", "e30.e30.", "\u00e9", f"{head}.{body}")]  # fmt: skip

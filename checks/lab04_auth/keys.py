@@ -60,11 +60,21 @@ def test_rotation(ada: Person, rng: Random) -> None:
         done = subprocess.run(command, env=env, check=True, capture_output=True, text=True, timeout=30)
         made.append(done.stdout.split()[-1])
 
+    def named() -> str:
+        return str(jwt.get_unverified_header(str(login(ada).json()["access_token"]))["kid"])
+
     def renewed() -> str:
-        kid = str(jwt.get_unverified_header(str(login(ada).json()["access_token"]))["kid"])
+        kid = named()
         return kid if kid == made[-1] else ""
 
-    eventually(renewed, within=12, what="new tokens to name the newest key after two rotations")
+    eventually(
+        renewed,
+        within=12,
+        what="new tokens to name the newest key after two rotations",
+        means="The newest key must sign, which is the first one that `_rows` returns: set `self._signing` to"
+        " it at each call of `load`.",
+        saw=lambda: f"a new token names the key {named()}; the newest is {made[-1]}",
+    )
     answer = ada.http.get(GUARDED)
     did = "made two new signing keys; then used a token of the old one"
     require(

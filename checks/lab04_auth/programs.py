@@ -69,7 +69,8 @@ async def main():
     say(json.dumps([turns, more, computed]))
     _, _, most = await measured(*[passwords.hash(long) for _ in range(8)])
     _, _, more = await measured(*[passwords.verify(long, hashed) for _ in range(8)])
-    say(json.dumps([most, more]))
+    _, _, nobody = await measured(*[passwords.verify(long, None) for _ in range(8)])
+    say(json.dumps([most, more, nobody]))
     pairs = [(long, hashed), (long + "x", hashed), (long[:-1], hashed), (long.upper(), hashed), (long, None),
              ("nobody has this password", None), (long, "not a hash")]
     say(json.dumps([await passwords.verify(*pair) for pair in pairs]))
@@ -80,9 +81,25 @@ async def main():
     for n in range(24):
         await (passwords.hash(f"p{n}") if n % 2 else passwords.verify(f"p{n}", hashed))
     say(json.dumps([kept() - before[0], threading.active_count() - before[1]]))
+    for call in (lambda: passwords.hash(long), lambda: passwords.verify(long, hashed),
+                 lambda: passwords.verify(long, None)):
+        say(json.dumps(await cancelled(call)))
+async def cancelled(call):
+    # Clients that close their connection: some calls compute meanwhile, the others wait for their turn.
+    tasks = [asyncio.create_task(call()) for _ in range(6)]
+    await asyncio.sleep(0.01)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    try:
+        await asyncio.wait_for(call(), 10)
+    except TimeoutError:
+        return "nothing"
+    return "an answer"
 asyncio.run(main())
 """
-"""hash() and verify(): turns of the event loop, computations at one moment, answers, what is left behind."""
+"""hash() and verify(): turns of the event loop, computations at one moment, answers, what is left behind, and
+whether a call after cancelled ones returns."""
 
 VALIDATION = """
 import asyncio, json, sys
@@ -155,6 +172,9 @@ async def main():
     async with AsyncConnectionPool(info, connection_class=postgres.Connection, min_size=1, max_size=2,
                                    timeout=5, open=False) as pool:
         while line := await asyncio.to_thread(sys.stdin.readline):
+            if json.loads(line) == "look":
+                known()
+                continue
             loading = asyncio.create_task(load(pool))
             if json.loads(line) == "load and look meanwhile":
                 await asyncio.sleep(0.5)

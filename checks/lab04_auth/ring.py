@@ -19,6 +19,8 @@ from lab.course.exercise import Exercise
 from lab04_auth.programs import KEYS, asked
 
 DAY = 86_400.0
+POOL = 2
+"""Connections of the pool that load() gets."""
 NEEDED = (
     "The newest key must sign. `public` must hold every key that a token may still need, so those"
     " that `_rows` returns."
@@ -34,8 +36,8 @@ EMPTY = (
     " known are better than none."
 )
 LEAKS = (
-    "`load` is called every two seconds. It must give its connection back each time: use `async with"
-    " pool.connection()`, and replace the keys by those that were read."
+    "`load` is called every two seconds. It must give its connection back each time, also when the query"
+    " fails: use `async with pool.connection()`, and replace the keys by those that were read."
 )
 FAILS = (
     "When PostgreSQL does not answer, `load` must raise psycopg.Error and leave the keys as they are, so"
@@ -143,19 +145,35 @@ def _look_at_all(table: Table, module: Beside) -> None:
     for _ in range(6):
         _loaded(module, "only the key q is left", "q", "q", LEAKS)
     table.do("ALTER TABLE {}.signing_keys RENAME TO hidden")
-    said = asked(module, "load() to return", "load")
-    _raised("DatabaseError" in said, said)
+    for _ in range(POOL + 1):
+        said = asked(module, "load() to return", "load")
+        _raised("DatabaseError" in said, said)
     table.do("ALTER TABLE {}.hidden RENAME TO signing_keys")
-    _loaded(module, "the table was there again after load() had failed", "q", "q", FAILS)
+    _loaded(module, f"the table was there again after load() had failed {POOL + 1} times", "q", "q", FAILS)
+    table.add("older", 99)
+    table.add("newer", 1)
+    for kid in ("older", "newer"):
+        table.do("UPDATE {}.signing_keys SET private_pem = 'no key' WHERE kid = %s", kid)
+        asked(module, "load() to return or to raise", "load")
+        signing, public = asked(module, "the keys of the ring", "look")
+        require(
+            (signing, public) == ("q", ["q"]),
+            f"looked at the key ring after load() met a row that cannot be decrypted, {kid} than the key q",
+            expected="the keys from before: q",
+            saw=f"signing {signing}, public {', '.join(public) or 'none'}",
+            means=FAILS,
+        )
+        table.remove(kid)
+    _loaded(module, "the rows that cannot be decrypted were removed", "q", "q", FAILS)
 
 
 def _raised(raised: bool, said: list[Any]) -> None:
     require(
         raised,
-        "called load() while the table signing_keys could not be read",
-        expected="psycopg.Error to be raised",
+        "called load() several times while the table signing_keys could not be read",
+        expected="the psycopg.Error of the query to be raised each time",
         saw=f"signing {said[0]}, public {said[1]}" if len(said) == 2 else f"{said[0]} was raised",
-        means=FAILS,
+        means=LEAKS if said[0] == "PoolTimeout" else FAILS,
     )
 
 

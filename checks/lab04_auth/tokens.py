@@ -54,7 +54,9 @@ def test_token_says_what_it_must(ada: Person) -> None:
         did,
         expected=f"iat now, and exp expires_in ({given['expires_in']} s) later, as the login said",
         saw=f"iat {claims['iat']}, exp {lives} s later, Unix time {time.time():.0f}",
-        means="A token that outlives what was promised outlives the key that can check it, too.",
+        means="`iat` and `exp` must come from one reading of the clock, cut to whole seconds by `int`, and"
+        " `exp` must be `iat` plus `issuer.seconds`. A token that outlives what was promised outlives the"
+        " key that can check it, too.",
     )
 
 

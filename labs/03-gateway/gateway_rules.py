@@ -110,8 +110,7 @@ def rule_set(service: str, routes: Sequence[Route], *, secret: str, auth_check_u
     `headers/customRequestHeaders/<USER_HEADER>` to "" and `…/<PROOF_HEADER>` to the secret.
     `<service>-again` sets `retry/attempts` to RETRIES. `<service>-auth` exists only if a route needs a
     user, and has the keys of `_auth_keys`. `<router>-limit` sets `rateLimit/average` and
-    `rateLimit/burst`; `<router>-prefix` sets `addPrefix/prefix`. Both exist only for a route with that
-    field.
+    `rateLimit/burst`; `<router>-prefix` sets `addPrefix/prefix`. Both exist only for a route with that field.
 
     Router `<service>-<route.name>`, as `routers/<router>/<option>`: `rule`, `priority`,
     `entryPoints/0`, `service` (the name and "@consulcatalog"), and `middlewares/0`, `…/1` and so on

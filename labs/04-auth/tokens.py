@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 ALGORITHM = "EdDSA"
 CLAIMS = ("iss", "aud", "sub", "iat", "nbf", "exp", "jti")
+MAX_USER_ID = 2**63 - 1
+"""The greatest id that a user can have: PostgreSQL keeps it as `bigint`."""
 LEEWAY_SECONDS = 5
 """The clocks of two instances may differ by this much: one accepts a token that another has just issued, even
 if it is "not yet" valid by its own clock. `exp` has no such tolerance (RFC 7519, sections 4.1.4 and
@@ -60,7 +62,8 @@ def verify(token: str, issuer: Issuer, keys: Mapping[str, Ed25519PublicKey]) -> 
 
     Raises UnknownKey if the token names a key that is not in `keys`, and TokenRefused for everything else:
     another algorithm than ALGORITHM, no `kid`, a wrong signature, a missing claim, a wrong time, or a `sub`
-    that is not a positive number in ASCII digits. The server fixes the algorithm; the token never chooses.
+    that is not a number from 1 to MAX_USER_ID in ASCII digits. The server fixes the algorithm; the token
+    never chooses.
 
     `jwt.get_unverified_header(token)` is a dict with `alg` and `kid`; nothing in it is proven yet.
     `jwt.decode(token, key, algorithms=[…], issuer=…, audience=…, leeway=LEEWAY_SECONDS,

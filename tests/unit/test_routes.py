@@ -33,6 +33,21 @@ def test_unusable_rules_are_refused(route: Route) -> None:
 
 
 @pytest.mark.parametrize(
+    ("routes", "router"),
+    [
+        ([Route("a", under("/a"), 1), Route("b", under("/b"), 1), Route("a", under("/c"), 1)], "x-a"),
+        ([Route("a", under("/a"), 1), Route("b", under("/b"), 0)], "x-b"),
+        ([Route("a", under("/a"), 1), Route("b", under("/b"), 1, limit=(1, 0))], "x-b"),
+        ([Route("a", under("/a"), 1), Route("B", under("/b"), 1)], "x-B"),
+        ([Route("a", under("/a"), 1), Route("b", "Path(", 1)], "x-b"),
+    ],
+)
+def test_a_refusal_names_the_router(routes: list[Route], router: str) -> None:
+    with pytest.raises(RulesRefused, match=f"{router}: "):
+        rule_set("x", routes, secret="s", auth_check_url="http://a")
+
+
+@pytest.mark.parametrize(
     "rule", ["( Path(`/a`) || ! Method(`GET`) ) && Header(`a`, `b`)", "!(!Host(`x`))", "Query(`q`, `1`)"]
 )
 def test_rules_that_traefik_reads_are_accepted(rule: str) -> None:

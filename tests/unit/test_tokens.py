@@ -7,7 +7,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from civildiy.auth.tokens import LEEWAY_SECONDS, Issuer, TokenRefused, UnknownKey, issue, verify
+from civildiy.auth.tokens import LEEWAY_SECONDS, MAX_USER_ID, Issuer, TokenRefused, UnknownKey, issue, verify
 
 KEY = Ed25519PrivateKey.generate()
 KEYS = {"k1": KEY.public_key()}
@@ -27,6 +27,7 @@ def signed(claims: dict[str, Any], **header: Any) -> str:
 def test_good_token() -> None:
     assert verify(issue(7, ISSUER, "k1", KEY), ISSUER, KEYS).user_id == 7
     assert verify(signed(GOOD), ISSUER, KEYS).user_id == 7
+    assert verify(signed(GOOD | {"sub": str(MAX_USER_ID)}), ISSUER, KEYS).user_id == MAX_USER_ID
 
 
 @pytest.mark.parametrize(
@@ -34,6 +35,7 @@ def test_good_token() -> None:
     [
         {"exp": int(time.time()) - 1}, {"nbf": int(time.time()) + DAY}, {"iss": "them"},
         {"aud": "others"}, {"sub": "0"}, {"sub": "-1"}, {"sub": "admin"}, {"sub": "\u0667"},
+        {"sub": str(MAX_USER_ID + 1)}, {"sub": "7" * 3000}, {"sub": "7" * 6000},
     ],
 )  # fmt: skip
 def test_wrong_claims(change: dict[str, Any]) -> None:

@@ -111,8 +111,7 @@ def rule_set(service: str, routes: Sequence[Route], *, secret: str, auth_check_u
     `headers/customRequestHeaders/<USER_HEADER>` to "" and `…/<PROOF_HEADER>` to the secret.
     `<service>-again` sets `retry/attempts` to RETRIES. `<service>-auth` exists only if a route needs a
     user, and has the keys of `_auth_keys`. `<router>-limit` sets `rateLimit/average` and
-    `rateLimit/burst`; `<router>-prefix` sets `addPrefix/prefix`. Both exist only for a route with that
-    field.
+    `rateLimit/burst`; `<router>-prefix` sets `addPrefix/prefix`. Both exist only for a route with that field.
 
     Router `<service>-<route.name>`, as `routers/<router>/<option>`: `rule`, `priority`,
     `entryPoints/0`, `service` (the name and "@consulcatalog"), and `middlewares/0`, `…/1` and so on
@@ -162,11 +161,12 @@ def _validate(service: str, routes: Sequence[Route]) -> None:
     """
     if not routes:
         raise RulesRefused(f"{service}: a service without routes cannot be reached")
-    names = [route.name for route in routes]
-    if len(set(names)) != len(names):
-        raise RulesRefused(f"{service}: two routes have the same name, one would hide the other")
+    names: set[str] = set()
     for route in routes:
         where = f"{service}-{route.name}"
+        if route.name in names:
+            raise RulesRefused(f"{where}: two routes have this name, so one would hide the other")
+        names.add(route.name)
         if not re.fullmatch(r"[a-z][a-z0-9-]*", where):
             raise RulesRefused(f"{where}: a name holds a-z, 0-9 and '-' only")
         if not 0 < route.priority < 10_000:
