@@ -20,21 +20,30 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
     @cli.command()
     @click.option("--rounds", default=5, show_default=True, type=click.IntRange(1, 50),
                   help="How often each measurement is repeated; the medians are shown.")  # fmt: skip
+    @click.option("--against", type=click.Path(path_type=Path),
+                  help="Start this checkout and another one, and compare them.")  # fmt: skip
     @click.option(
         "--json", "file", type=Path, help="Write the figures to this file instead of OUT/bench.json."
     )
     @results.option
-    def bench(rounds: int, file: Path | None, out: Path) -> None:
-        """Measure latency and throughput beside reference values."""
-        from lab.bench import TARGETS, measure
+    def bench(rounds: int, against: Path | None, file: Path | None, out: Path) -> None:
+        """Measure latency, throughput and processor time beside reference values."""
+        from lab.bench.checkouts import compare
+        from lab.bench.figures import HEADS, table, whole_system
+        from lab.bench.run import against_naive
 
-        need_running(backend)
         # Before the minutes of measuring: a folder that cannot be written is reported at once.
         place = results.file(file or out / "bench.json")
-        memory = together(backend.units())
         with Progress(console) as progress:
-            figures = measure(backend.endpoints(), memory, rounds, progress)
-        rows = [(name, f"{value:.2f}", TARGETS.get(name, "(reference)")) for name, value in figures.items()]
-        print_rows(console, ("figure", "measured", "target"), rows, right=["measured"], whole=["figure"])
+            if against is not None:
+                figures = compare(against, rounds, progress)
+            else:
+                need_running(backend)
+                memory = together(backend.units())
+                figures = against_naive(backend, home, memory, rounds, progress)
+            progress.done("bench", f"{rounds} rounds")
+        print_rows(console, HEADS, table(figures), right=HEADS[1:7], whole=HEADS[:1])
+        heads = ("figure", "measured", "reference", "target")
+        print_rows(console, heads, whole_system(figures), right=heads[1:3], whole=heads[:1])
         place.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
         console.print(f"The figures are in {place}.", soft_wrap=True)

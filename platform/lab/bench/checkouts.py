@@ -1,0 +1,70 @@
+"""Compare two checkouts of this repository: both run side by side, and each row is measured in turn.
+
+Each system is started with `--as NAME`, so it has its own addresses and data, and is removed at the end.
+"""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from lab import environment
+from lab.bench.figures import figures
+from lab.bench.rounds import measure
+from lab.bench.run import side_of
+from lab.bench.side import Side
+from lab.bench.wrk import refuse_missing
+from lab.errors import LabError
+from lab.home import REPO
+from lab.progress import Progress
+
+UP_SECONDS = 600.0
+
+
+def compare(other: Path, rounds: int, progress: Progress) -> dict[str, Any]:
+    """Return the figures of this checkout with those of `other` as its reference. Raises LabError."""
+    refuse_missing()
+    if not (other / "lab").is_file():
+        raise LabError(f"{other} is no checkout of this course: there is no file lab in it.")
+    with ExitStack() as stack:
+        sides = {
+            name: stack.enter_context(_started(folder, name, progress))
+            for name, folder in (("bench-this", REPO), ("bench-other", other.resolve()))
+        }
+        memory = sum(unit["memory"] for unit in _asked(REPO, "bench-this", "status"))
+        measured = measure(sides, rounds, progress)
+    return figures(measured["bench-this"], measured["bench-other"], memory)
+
+
+@contextmanager
+def _started(folder: Path, name: str, progress: Progress) -> Iterator[Side]:
+    progress.say("bench", f"starting {folder}")
+    try:
+        _lab(folder, name, "up")
+        pids = [unit["pid"] for unit in _asked(folder, name, "status") if unit["pid"]]
+        with side_of(_asked(folder, name, "endpoints"), pids, progress) as side:
+            yield side
+    finally:
+        _lab(folder, name, "reset", "--yes")
+
+
+def _asked(folder: Path, name: str, command: str) -> Any:
+    return json.loads(_lab(folder, name, command, "--json"))
+
+
+def _lab(folder: Path, name: str, *arguments: str) -> str:
+    """Run ./lab of a checkout for the system `name`; return what it printed. Raises LabError."""
+    variables = {
+        variable: value
+        for variable, value in environment.own().items()
+        if not variable.startswith(("LAB_PORT_", "LAB_LOOPBACK"))
+    }
+    ran = subprocess.run(
+        [folder / "lab", *arguments, "--as", name], env=variables, cwd=folder,
+        text=True, capture_output=True, timeout=UP_SECONDS, check=False,
+    )  # fmt: skip
+    if ran.returncode != 0:
+        raise LabError(f"{folder}/lab {' '.join(arguments)} --as {name} failed:\n{ran.stdout}{ran.stderr}")
+    return ran.stdout
