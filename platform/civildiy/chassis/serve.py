@@ -15,6 +15,7 @@ from socket import socket
 import uvicorn
 from fastapi import FastAPI
 
+from civildiy.chassis.collector import settle
 from civildiy.chassis.discovery.gateway_rules import Route
 from civildiy.chassis.discovery.membership import Membership
 from civildiy.chassis.observability.logging import configure_logging
@@ -50,6 +51,7 @@ class RegisteredServer(uvicorn.Server):
         """Listen, then register."""
         await super().startup(sockets)
         if self.started:
+            settle()
             self._membership.join()
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 from threading import Event
 from types import FrameType
 
+from civildiy.chassis.collector import settle
+
 BEAT_SECONDS = 1.0
 
 
@@ -42,7 +44,10 @@ class Stopped(Event):
 
 
 def stop_on_signals() -> Event:
-    """Return an event that SIGTERM and SIGINT set, so that a worker can finish its step before it ends."""
+    """Return an event that SIGTERM and SIGINT set, so that a worker can finish its step before it ends.
+
+    A worker calls it when its modules are loaded.
+    """
     heartbeat = os.environ.get("HEARTBEAT_FILE")
     stopped = Stopped(Path(heartbeat) if heartbeat else None)
 
@@ -51,4 +56,5 @@ def stop_on_signals() -> Event:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    settle()
     return stopped
