@@ -86,6 +86,8 @@ SHOWN_FIELDS = (
 )  # fmt: skip
 SHOWN = dict.fromkeys(SHOWN_FIELDS, 1)
 """The fields that a reader gets. A document can be much larger: its outbox holds up to 100 events."""
+READING = SHOWN | {"deleted": 1, "last_event.id": 1}
+"""The fields of a single post that a reader gets, and those by which `is_visible` decides."""
 CHANGING = SHOWN | {"outbox.id": 1, "parked.id": 1}
 """The fields that a change is decided by. Of the pending events only their number matters."""
 LATEST_STATE = dict.fromkeys((*SHOWN_FIELDS, "deleted", "settled", "last_event"), 1)
@@ -137,3 +139,13 @@ def visible() -> Query:
         "last_event": {"$exists": True},
         "$or": [{"expires_at": None}, {"expires_at": {"$gt": datetime.now(UTC)}}],
     }
+
+
+def is_visible(post: StoredPost) -> bool:
+    """Return whether a reader may see this post: `visible` for a document that was read with READING.
+
+    MongoDB finds a document by its `_id` alone without a query plan, which is why a single post is read
+    without the conditions of `visible`.
+    """
+    lasts = post["expires_at"] is None or post["expires_at"] > datetime.now(UTC)
+    return lasts and not post["deleted"] and "last_event" in post

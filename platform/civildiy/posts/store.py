@@ -19,7 +19,7 @@ from pymongo.errors import OperationFailure
 
 from civildiy.chassis.errors import Conflict, NotFound
 from civildiy.contracts.posts.envelope import PostEvent
-from civildiy.posts.document import CHANGING, SHOWN, ChangedFields, Query, StoredPost, now, visible
+from civildiy.posts.document import CHANGING, READING, SHOWN, ChangedFields, Query, StoredPost, is_visible, now, visible
 from civildiy.posts.relay.outbox import change_with_event, new_with_event
 
 COLLECTION = "posts"
@@ -133,8 +133,8 @@ class PostStore:
 
     async def get(self, post_id: str) -> StoredPost:
         """Return one post. Raises NotFound."""
-        document = await self._posts.find_one({"_id": ObjectId(post_id), **visible()}, SHOWN)
-        if document is None:
+        document = await self._posts.find_one({"_id": ObjectId(post_id)}, READING)
+        if document is None or not is_visible(document):
             raise NotFound(f"There is no post {post_id}.")
         return document
 
