@@ -147,6 +147,8 @@ class Waiting:
     post_id: ObjectId
     event_id: str
     body: bytes
+    deleted: bool = True
+    """Whether the post may be deleted, so that this event may be its last one."""
 
 
 _OWING: Query = {
@@ -158,8 +160,8 @@ _OWING: Query = {
     "outbox.0.body": {"$type": "binData"},
 }
 """Filter for `find`: posts that have pending events."""
-_HEAD: Query = {"settled": 1, "outbox": {"$slice": 1}}
-"""Projection for `find`: `_id`, and the outbox cut to its first entry."""
+_HEAD: Query = {"deleted": 1, "outbox": {"$slice": 1}}
+"""Projection for `find`: `_id`, `deleted`, and the outbox cut to its first entry."""
 
 
 class Outbox:
@@ -175,7 +177,7 @@ class Outbox:
         which keeps the events of a post in order, even if the relay crashes in between.
 
         Use `self._posts.find(_OWING, _HEAD, sort=[("updated_at", 1)], limit=limit)`. Each document holds
-        `_id` and `outbox`, a list with one entry `{"id": str, "body": bytes}`. Raises PyMongoError.
+        `_id`, `deleted` and `outbox`, a list with one entry `{"id": str, "body": bytes}`. Raises PyMongoError.
         """
         raise NotImplementedError("Lab 06, step 3: write Outbox.heads")
 
@@ -184,8 +186,9 @@ class Outbox:
 
         Two calls, in this order: `delete_many` for posts of `sent` that are `deleted` and whose only pending
         event is one of `sent`, then `bulk_write([_taken_out(event), ...], ordered=False)` for each event of
-        `sent`. A `bulk_write` of an empty list raises, so return at once if `sent` is empty. Raises
-        PyMongoError.
+        `sent`. If no event of `sent` has `deleted`, you may leave out the first call: a post that is deleted
+        from now on has one more event. A `bulk_write` of an empty list raises, so return at once if `sent` is
+        empty. Raises PyMongoError.
         """
         raise NotImplementedError("Lab 06, step 3: write Outbox.mark_sent")
 

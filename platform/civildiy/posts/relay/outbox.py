@@ -162,6 +162,8 @@ class Waiting:
     post_id: ObjectId
     event_id: str
     body: bytes
+    deleted: bool = True
+    """Whether the post may be deleted, so that this event may be its last one."""
 
 
 _OWING: Query = {
@@ -173,8 +175,8 @@ _OWING: Query = {
     "outbox.0.body": {"$type": "binData"},
 }
 """Filter for `find`: posts that have pending events."""
-_HEAD: Query = {"settled": 1, "outbox": {"$slice": 1}}
-"""Projection for `find`: `_id`, and the outbox cut to its first entry."""
+_HEAD: Query = {"deleted": 1, "outbox": {"$slice": 1}}
+"""Projection for `find`: `_id`, `deleted`, and the outbox cut to its first entry."""
 
 
 class Outbox:
@@ -190,24 +192,28 @@ class Outbox:
         which keeps the events of a post in order, even if the relay crashes in between.
 
         Use `self._posts.find(_OWING, _HEAD, sort=[("updated_at", 1)], limit=limit)`. Each document holds
-        `_id` and `outbox`, a list with one entry `{"id": str, "body": bytes}`. Raises PyMongoError.
+        `_id`, `deleted` and `outbox`, a list with one entry `{"id": str, "body": bytes}`. Raises PyMongoError.
         """
         documents = self._posts.find(_OWING, _HEAD, sort=[("updated_at", 1)], limit=limit)
-        firsts = [(document["_id"], document["outbox"][0]) for document in documents]
-        return [Waiting(post_id, first["id"], bytes(first["body"])) for post_id, first in firsts]
+        firsts = [(document, document["outbox"][0]) for document in documents]
+        return [
+            Waiting(post["_id"], first["id"], bytes(first["body"]), post["deleted"]) for post, first in firsts
+        ]
 
     def mark_sent(self, sent: Sequence[Waiting]) -> None:
         """Remove acknowledged events from the outbox; remove a deleted post whose last event was sent.
 
         Two calls, in this order: `delete_many` for posts of `sent` that are `deleted` and whose only pending
         event is one of `sent`, then `bulk_write([_taken_out(event), ...], ordered=False)` for each event of
-        `sent`. A `bulk_write` of an empty list raises, so return at once if `sent` is empty. Raises
-        PyMongoError.
+        `sent`. If no event of `sent` has `deleted`, you may leave out the first call: a post that is deleted
+        from now on has one more event. A `bulk_write` of an empty list raises, so return at once if `sent` is
+        empty. Raises PyMongoError.
         """
         if not sent:
             return
-        last = {"deleted": True, "outbox": {"$size": 1}, "outbox.id": {"$in": [w.event_id for w in sent]}}
-        self._posts.delete_many({"_id": {"$in": [w.post_id for w in sent]}, **last})
+        if any(w.deleted for w in sent):
+            last = {"deleted": True, "outbox": {"$size": 1}, "outbox.id": {"$in": [w.event_id for w in sent]}}
+            self._posts.delete_many({"_id": {"$in": [w.post_id for w in sent]}, **last})
         self._posts.bulk_write([_taken_out(w) for w in sent], ordered=False)
 
     def park(self, poison: Waiting, reason: str) -> None:
