@@ -48,7 +48,8 @@ log = logging.getLogger(__name__)
 GROUP = "feed-projector"
 POLL_MS = 500
 RETRY_SECONDS = 0.5
-ALIVE_SECONDS = 5
+BEAT_SECONDS, ALIVE_SECONDS = 1.0, 5
+"""How often the projector reports in Redis that it works, and for how long the report lasts."""
 LONELY_SECONDS = 5
 """After this long without a partition the broker is asked whether it still knows this member."""
 PARTITION = TopicPartition(POSTS_TOPIC, 0)
@@ -82,6 +83,7 @@ class Projector(ConsumerRebalanceListener):  # type: ignore[misc]
         self._following = 0
         self._buried = -1
         self._asked_at = time.monotonic()
+        self._beat_at = float("-inf")
 
     def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
         """Go on where the view ends, which Redis knows best."""
@@ -128,8 +130,15 @@ class Projector(ConsumerRebalanceListener):  # type: ignore[misc]
         except ViewSwitched:
             log.warning("the view was rebuilt, emptied or restored: going on at its own offset")
             self._must_seek = True
+            self._beat_at = float("-inf")  # the other view has no heartbeat
         if at_work:
+            self._beat()
+
+    def _beat(self) -> None:
+        """Report that the projector works; each report costs a round trip, so one a second is enough."""
+        if time.monotonic() - self._beat_at >= BEAT_SECONDS:
             self._redis.set(keys.PROJECTOR, "running", ex=ALIVE_SECONDS)
+            self._beat_at = time.monotonic()
 
     def _is_at_work(self) -> bool:
         """Whether the partition is ours. Raises NotAMember if it will never be; the broker is asked."""
