@@ -19,7 +19,17 @@ from pymongo.errors import OperationFailure
 
 from civildiy.chassis.errors import Conflict, NotFound
 from civildiy.contracts.posts.envelope import PostEvent
-from civildiy.posts.document import CHANGING, READING, SHOWN, ChangedFields, Query, StoredPost, is_visible, now, visible
+from civildiy.posts.document import (
+    CHANGING,
+    READING,
+    SHOWN,
+    ChangedFields,
+    Query,
+    StoredPost,
+    is_visible,
+    now,
+    visible,
+)
 from civildiy.posts.relay.outbox import change_with_event, new_with_event
 
 COLLECTION = "posts"

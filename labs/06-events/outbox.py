@@ -177,7 +177,7 @@ class Outbox:
         which keeps the events of a post in order, even if the relay crashes in between.
 
         Use `self._posts.find(_OWING, _HEAD, sort=[("updated_at", 1)], limit=limit)`. Each document holds
-        `_id`, `deleted` and `outbox`, a list with one entry `{"id": str, "body": bytes}`. Raises PyMongoError.
+        `_id`, `deleted` and `outbox`, a list of one entry `{"id": str, "body": bytes}`. Raises PyMongoError.
         """
         raise NotImplementedError("Lab 06, step 3: write Outbox.heads")
 

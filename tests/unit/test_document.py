@@ -2,10 +2,12 @@
 
 import ast
 from datetime import UTC, datetime, timedelta
-from typing import cast, get_type_hints
+from typing import Any, cast, get_type_hints
+
+import pytest
 
 from civildiy.posts import document
-from civildiy.posts.document import StoredPost, changed, events_held, new_post
+from civildiy.posts.document import READING, StoredPost, changed, events_held, is_visible, new_post
 from civildiy.posts.schemas import Post, PostChange
 from lab.home import PLATFORM
 
@@ -80,3 +82,33 @@ def test_a_write_reads_from_top_to_bottom() -> None:
         imports = {n.module for n in ast.walk(ast.parse(source)) if isinstance(n, ast.ImportFrom)}
         back = imports.intersection(WRITE_PATH[:place])
         assert not back, f"{name} imports {back}, which stands above it"
+
+
+SOON = datetime.now(UTC) + timedelta(days=1)
+SHOWN_POST = {"deleted": False, "expires_at": None, "last_event": {"id": "1"}}
+
+
+@pytest.mark.parametrize(
+    ("fields", "seen"),
+    [
+        ({}, True),
+        ({"expires_at": SOON}, True),
+        ({"expires_at": SOON - timedelta(days=2)}, False),
+        ({"expires_at": "2099-01-01"}, False),
+        ({"deleted": True}, False),
+        ({"deleted": None}, False),
+    ],
+)
+def test_a_single_post_is_shown_by_the_rules_of_a_page(fields: dict[str, Any], seen: bool) -> None:
+    """`visible` gives these rules to MongoDB, and `is_visible` follows them in Python."""
+    assert is_visible(cast(StoredPost, SHOWN_POST | fields)) is seen
+
+
+@pytest.mark.parametrize("missing", ["deleted", "last_event"])
+def test_a_document_of_another_program_is_no_post(missing: str) -> None:
+    known = {name: value for name, value in SHOWN_POST.items() if name != missing}
+    assert not is_visible(cast(StoredPost, known))
+
+
+def test_a_read_asks_for_what_decides_about_it() -> None:
+    assert {"deleted", "expires_at", "last_event.id"} <= READING.keys()

@@ -1,12 +1,21 @@
 """The events that the outbox creates."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any, cast
 
+import pytest
 from bson import ObjectId
 
 from civildiy.contracts.posts.envelope import decode, encode
 from civildiy.posts.document import StoredPost, changed
-from civildiy.posts.relay.outbox import change_with_event, expired_event, new_with_event, put_event
+from civildiy.posts.relay.outbox import (
+    Outbox,
+    change_with_event,
+    expired_event,
+    new_with_event,
+    put_event,
+)
 
 TRACE = "00-" + "1" * 32 + "-" + "2" * 16 + "-01"
 TIME = datetime(2026, 1, 1, tzinfo=UTC)
@@ -41,3 +50,29 @@ def test_a_post_removed_by_hand_leaves_the_feed_too() -> None:
     event = expired_event(POST, TRACE)
     assert (event.type, event.postversion, event.time) == ("post.expired", 2, TIME)
     assert decode(encode(event)) == event
+
+
+class Recorded:
+    """A collection that records the names of the calls to it, and finds one document."""
+
+    def __init__(self, document: dict[str, Any] | None = None) -> None:
+        self.calls: list[str] = []
+        self._document = document
+
+    def find(self, *filter_and_projection: object, **options: object) -> list[dict[str, Any] | None]:
+        return [self._document]
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *arguments, **options: self.calls.append(name)
+
+
+@pytest.mark.parametrize(
+    ("deleted", "calls"), [(False, ["bulk_write"]), (True, ["delete_many", "bulk_write"])]
+)
+def test_documents_are_removed_only_after_a_deletion(deleted: bool, calls: list[str]) -> None:
+    """The removal costs a round trip and a write, and most batches hold no deletion."""
+    document = {"_id": ObjectId(), "deleted": deleted, "outbox": [{"id": "1", "body": b"{}"}]}
+    posts = Recorded(document)
+    outbox = Outbox(cast(Any, posts))
+    outbox.mark_sent(outbox.heads(1))
+    assert posts.calls == calls

@@ -1,14 +1,14 @@
 """Settings of Python's garbage collector for a process that runs for long.
 
 A full collection reads every object. After its start a service has some 200,000 of them (modules, classes,
-schemas), which live until its end, and reading them all stops each request for 40 to 60 ms. **Frozen** objects
+schemas), which live until its end. Reading them all stops each request for 40 to 60 ms. **Frozen** objects
 are never read again.
 """
 
 import gc
 
 NEW_OBJECTS = 5_000
-"""This many new objects start a collection of the young ones; Python's default of 700 is for small programs."""
+"""So many new objects start a collection of the young ones. Python's default, 700, is for small programs."""
 
 
 def settle() -> None:

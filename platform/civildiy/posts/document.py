@@ -147,5 +147,7 @@ def is_visible(post: StoredPost) -> bool:
     MongoDB finds a document by its `_id` alone without a query plan, which is why a single post is read
     without the conditions of `visible`.
     """
-    lasts = post["expires_at"] is None or post["expires_at"] > datetime.now(UTC)
-    return lasts and not post["deleted"] and "last_event" in post
+    expiry = post.get("expires_at")
+    # Another program's document may hold anything; MongoDB compares dates with dates only, too.
+    lasts = expiry is None or (isinstance(expiry, datetime) and expiry > datetime.now(UTC))
+    return lasts and post.get("deleted") is False and "last_event" in post
