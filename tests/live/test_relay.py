@@ -85,6 +85,21 @@ def test_removals_wait_behind_no_writes(database: Database[Any]) -> None:
     changes.close()
 
 
+def test_many_changes_wake_the_relay_a_few_times(database: Database[Any]) -> None:
+    """One query of the outbox finds the events of all changes so far, so one wake-up is enough for them."""
+    changes = Changes(database["posts"], database["positions"], lambda: iter(()))
+    changes.wait(400)  # opens the stream
+    stored(database, 200)
+    turns, waited = 0, 0.0
+    while waited < 0.2:
+        began = time.monotonic()
+        changes.wait(400)
+        waited = time.monotonic() - began
+        turns += 1
+    assert turns <= 10
+    changes.close()
+
+
 def test_removals_come_again_until_they_are_told(database: Database[Any]) -> None:
     first, second = stored(database, 2)
     changes = Changes(database["posts"], database["positions"], lambda: iter(()))

@@ -8,11 +8,12 @@ from redis import Redis
 
 from civildiy.feed import keys
 from lab.backends.protocol import Backend
-from lab.bench import feed, processor
+from lab.bench import feed, processor, scale
 from lab.bench.figures import figures
 from lab.bench.rounds import measure
 from lab.bench.side import Side
 from lab.bench.wrk import refuse_missing
+from lab.errors import LabError
 from lab.home import Home
 from lab.probes import local_http
 from lab.progress import Progress
@@ -32,6 +33,21 @@ def side_of(endpoints: dict[str, str], pids: list[int], progress: Progress) -> I
         token = feed.person(http)
         feed.fill(http, redis, progress)
         yield Side(gateway, token, pids, lambda: feed.lag(http), redis, keys.GLOBAL)
+
+
+def scaled(backend: Backend, posts: int, progress: Progress) -> dict[str, Any]:
+    """Fill the system with `posts` posts, rebuild the feed and verify it; return what both cost."""
+    with side_of(backend.endpoints(), [], progress):  # the topic is not empty afterwards
+        scale.fill(backend, posts, progress)
+    found: dict[str, Any] = {"posts": posts}
+    for tool in ("feed-rebuild", "feed-verify"):
+        ran = scale.run(backend, tool, progress)
+        found[tool] = {"seconds": ran.seconds, "peak_mb": ran.peak_mb}
+        if tool == "feed-rebuild" and not ran.answer["switched"]:
+            raise LabError(f"The feed was not rebuilt: {ran.answer['why']}")
+        if tool == "feed-verify":
+            found["findings"] = len(ran.answer["findings"])
+    return found
 
 
 def against_naive(

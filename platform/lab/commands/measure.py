@@ -22,28 +22,40 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
                   help="How often each measurement is repeated; the medians are shown.")  # fmt: skip
     @click.option("--against", type=click.Path(path_type=Path),
                   help="Start this checkout and another one, and compare them.")  # fmt: skip
+    @click.option("--posts", type=click.IntRange(1, 10_000_000),
+                  help="Fill the system with so many posts first; ./lab reset removes them.")  # fmt: skip
     @click.option(
         "--json", "file", type=Path, help="Write the figures to this file instead of OUT/bench.json."
     )
     @results.option
-    def bench(rounds: int, against: Path | None, file: Path | None, out: Path) -> None:
+    def bench(rounds: int, against: Path | None, posts: int | None, file: Path | None, out: Path) -> None:
         """Measure latency, throughput and processor time beside reference values."""
         from lab.bench.checkouts import compare
         from lab.bench.figures import HEADS, table, whole_system
-        from lab.bench.run import against_naive
+        from lab.bench.run import against_naive, scaled
 
         # Before the minutes of measuring: a folder that cannot be written is reported at once.
         place = results.file(file or out / "bench.json")
+        scale = None
         with Progress(console) as progress:
             if against is not None:
                 figures = compare(against, rounds, progress)
             else:
                 need_running(backend)
+                scale = scaled(backend, posts, progress) if posts else None
                 memory = together(backend.units())
                 figures = against_naive(backend, home, memory, rounds, progress)
             progress.done("bench", f"{rounds} rounds")
         print_rows(console, HEADS, table(figures), right=HEADS[1:7], whole=HEADS[:1])
         heads = ("figure", "measured", "reference", "target")
         print_rows(console, heads, whole_system(figures), right=heads[1:3], whole=heads[:1])
+        if scale:
+            figures["scale"] = scale
+            for tool in ("feed-rebuild", "feed-verify"):
+                took = scale[tool]
+                console.print(
+                    f"{tool} with {scale['posts']:,} posts: {took['seconds']:.1f} s, {took['peak_mb']:.0f} MB"
+                )
+            console.print(f"feed-verify found {scale['findings']} differences.")
         place.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
         console.print(f"The figures are in {place}.", soft_wrap=True)

@@ -12,8 +12,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from bson import decode_all
 from pymongo.change_stream import CollectionChangeStream
 from pymongo.collection import Collection
+from pymongo.command_cursor import RawBatchCommandCursor
 from pymongo.errors import OperationFailure
 
 from civildiy.chassis.observability.tracing import continued_trace
@@ -36,7 +38,11 @@ LOOK_MS = 10
 KEEP_SECONDS = 10.0
 """While nothing is removed, the position is stored this often, so that it never becomes too old."""
 
+MOST_CHANGES = 1000
+"""The most changes in one answer of MongoDB: after minutes under load there are many thousands."""
+
 _WAKING: list[Query] = [
+    {"$changeStream": {}},
     {
         "$match": {
             "$or": [
@@ -61,7 +67,7 @@ class Changes:
         self._posts = posts
         self._positions = positions
         self._search = search
-        self._writes: Stream | None = None
+        self._writes: RawBatchCommandCursor[Any] | None = None
         self._removals: Stream | None = None
         self._searching: Iterator[Sequence[PostRemoved]] | None = None
         self._more = True
@@ -76,9 +82,13 @@ class Changes:
         if self._more and self._removals is not None:
             return
         if self._writes is None:
-            self._writes = self._posts.watch(_WAKING, max_await_time_ms=milliseconds)
-        change = self._writes.try_next()
-        self._more = change is None or change["operationType"] == "delete"
+            # `watch` gives one change at a time, and the relay would query its outbox for each of them. One
+            # query finds the events of all changes so far, so the relay reads whole answers of MongoDB.
+            self._writes = self._posts.aggregate_raw_batches(
+                _WAKING, batchSize=MOST_CHANGES, maxAwaitTimeMS=milliseconds
+            )
+        kinds = {change["operationType"] for change in decode_all(self._writes.try_next() or b"")}
+        self._more = not kinds or "delete" in kinds
         if not self._writes.alive:  # the collection was dropped, and its stream has ended
             self._writes.close()
             self._writes = None
