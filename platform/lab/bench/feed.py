@@ -84,3 +84,10 @@ def write_many(side: Side) -> None:
         http.headers["Authorization"] = f"Bearer {side.token}"
         for _ in range(FEED_POSTS):
             write(http)
+
+
+def some_post(side: Side) -> str:
+    """Write one post as the side's user, and return its id."""
+    with local_http.client(base_url=side.url, timeout=10) as http:
+        http.headers["Authorization"] = f"Bearer {side.token}"
+        return write(http)

@@ -53,7 +53,7 @@ def _load(side: Side, row: Row, into: Measured) -> None:
     token = side.token if row.request.needs_user else ""
     path = row.request.path
     if "{post}" in path:
-        path = path.format(post=_some_post(side))
+        path = path.format(post=feed.some_post(side))
     began, used = time.monotonic(), processor.seconds(side.pids)
     load = wrk(side.url + path, row.connections, SECONDS, token, row.request.body)
     if row.request.body:
@@ -63,12 +63,6 @@ def _load(side: Side, row: Row, into: Measured) -> None:
     idle = into.idle_percent[-1] / 100 * took
     if side.pids:
         into.processor_ms.setdefault(row.name, []).append((used - idle) / load.requests * 1000)
-
-
-def _some_post(side: Side) -> str:
-    with local_http.client(base_url=side.url, timeout=10) as http:
-        http.headers["Authorization"] = f"Bearer {side.token}"
-        return feed.write(http)
 
 
 def _drain(side: Side) -> None:

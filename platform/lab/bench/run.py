@@ -37,7 +37,8 @@ def side_of(endpoints: dict[str, str], pids: list[int], progress: Progress) -> I
 
 def scaled(backend: Backend, posts: int, progress: Progress) -> dict[str, Any]:
     """Fill the system with `posts` posts, rebuild the feed and verify it; return what both cost."""
-    with side_of(backend.endpoints(), [], progress):  # the topic is not empty afterwards
+    with side_of(backend.endpoints(), [], progress) as side:
+        feed.some_post(side)  # the topic's newest record is newer than the posts that are not on it
         scale.fill(backend, posts, progress)
     found: dict[str, Any] = {"posts": posts}
     for tool in ("feed-rebuild", "feed-verify"):

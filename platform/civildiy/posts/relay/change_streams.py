@@ -10,7 +10,7 @@ MongoDB no longer has that position, the relay compares the topic with the colle
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from bson import decode_all
 from pymongo.change_stream import CollectionChangeStream
@@ -84,9 +84,11 @@ class Changes:
         if self._writes is None:
             # `watch` gives one change at a time, and the relay would query its outbox for each of them. One
             # query finds the events of all changes so far, so the relay reads whole answers of MongoDB.
-            self._writes = self._posts.aggregate_raw_batches(
+            opened = self._posts.aggregate_raw_batches(
                 _WAKING, batchSize=MOST_CHANGES, maxAwaitTimeMS=milliseconds
             )
+            # pymongo declares another class than the one that it returns.
+            self._writes = cast(RawBatchCommandCursor[Any], opened)
         kinds = {change["operationType"] for change in decode_all(self._writes.try_next() or b"")}
         self._more = not kinds or "delete" in kinds
         if not self._writes.alive:  # the collection was dropped, and its stream has ended
