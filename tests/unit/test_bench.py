@@ -1,14 +1,17 @@
 """What `./lab bench` reads from wrk, and the medians and ratios that it makes of it."""
 
+import itertools
 import math
 import os
 import time
+from datetime import timedelta
 
 import psutil
 import pytest
 
+from civildiy.posts.document import is_visible, now
 from lab.backends.protocol import Unit
-from lab.bench import processor
+from lab.bench import processor, scale
 from lab.bench.feed import Delays
 from lab.bench.figures import HEADS, figures, table, whole_system
 from lab.bench.rounds import Measured
@@ -98,3 +101,13 @@ def test_a_container_has_no_processor_time() -> None:
     assert processor.pids_of([native]) == [12]
     assert processor.pids_of([native, Unit("feed", "running", 13, "abc", 1, 0.0, 0)]) == []
     assert processor.pids_of([native, Unit("feed", "stopped", None, None, 0, None, 0)]) == []
+
+
+def test_the_missing_posts_are_published_ones_in_the_order_of_time() -> None:
+    posts = [*itertools.chain.from_iterable(scale.batches(1_000, 5_500))]
+    times = [post["updated_at"] for post in posts]
+    assert len(posts) == 4_500
+    assert times == sorted(times)
+    assert now() - times[-1] >= timedelta(days=1), "newer than the topic's last record, verify reports them"
+    assert all(is_visible(post) and post["settled"] and not post["outbox"] for post in posts)
+    assert len({post["user_id"] for post in posts}) == 4_500
