@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lab import environment
+from lab.backends.protocol import Unit
 from lab.bench.figures import figures
 from lab.bench.rounds import measure
 from lab.bench.run import side_of
@@ -18,6 +19,7 @@ from lab.bench.side import Side
 from lab.bench.wrk import refuse_missing
 from lab.errors import LabError
 from lab.home import REPO
+from lab.memory import together
 from lab.progress import Progress
 
 UP_SECONDS = 600.0
@@ -33,7 +35,8 @@ def compare(other: Path, rounds: int, progress: Progress) -> dict[str, Any]:
             name: stack.enter_context(_started(folder, name, progress))
             for name, folder in (("bench-this", REPO), ("bench-other", other.resolve()))
         }
-        memory = sum(unit["memory"] for unit in _asked(REPO, "bench-this", "status"))
+        units = _asked(REPO, "bench-this", "status")
+        memory = together([Unit(**{name: unit[name] for name in Unit.__annotations__}) for unit in units])
         measured = measure(sides, rounds, progress)
     return figures(measured["bench-this"], measured["bench-other"], memory)
 
