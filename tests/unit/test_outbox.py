@@ -67,11 +67,16 @@ class Recorded:
 
 
 @pytest.mark.parametrize(
-    ("deleted", "calls"), [(False, ["bulk_write"]), (True, ["delete_many", "bulk_write"])]
+    ("fields", "calls"),
+    [
+        ({"deleted": False}, ["bulk_write"]),
+        ({"deleted": True}, ["delete_many", "bulk_write"]),
+        ({}, ["delete_many", "bulk_write"]),  # a document that another program wrote
+    ],
 )
-def test_documents_are_removed_only_after_a_deletion(deleted: bool, calls: list[str]) -> None:
+def test_documents_are_removed_only_after_a_deletion(fields: dict[str, bool], calls: list[str]) -> None:
     """The removal costs a round trip and a write, and most batches hold no deletion."""
-    document = {"_id": ObjectId(), "deleted": deleted, "outbox": [{"id": "1", "body": b"{}"}]}
+    document = {"_id": ObjectId(), "outbox": [{"id": "1", "body": b"{}"}], **fields}
     posts = Recorded(document)
     outbox = Outbox(cast(Any, posts))
     outbox.mark_sent(outbox.heads(1))

@@ -197,7 +197,8 @@ class Outbox:
         documents = self._posts.find(_OWING, _HEAD, sort=[("updated_at", 1)], limit=limit)
         firsts = [(document, document["outbox"][0]) for document in documents]
         return [
-            Waiting(post["_id"], first["id"], bytes(first["body"]), post["deleted"]) for post, first in firsts
+            Waiting(post["_id"], first["id"], bytes(first["body"]), post.get("deleted", True))
+            for post, first in firsts
         ]
 
     def mark_sent(self, sent: Sequence[Waiting]) -> None:
