@@ -21,6 +21,8 @@ from lab.home import REPO
 from lab.probes.readiness import slow
 
 LAB = exercise("01")
+CHECKS, POINTS = 29, 49
+"""The checks of lab 01, a parametrized one for each of its cases, and their points."""
 FILES = [piece.file for piece in LAB.pieces]
 
 
@@ -56,7 +58,7 @@ def test_a_learners_way(tmp_path: Path) -> None:
     began = time.monotonic()
     seen = lab("check", "01", code=3)
     assert time.monotonic() - began < 8 * slow(), "the checks must not wait for a step without code"
-    assert "NOT ATTEMPTED: 0 of 27 checks" in seen
+    assert f"NOT ATTEMPTED: 0 of {CHECKS} checks" in seen
     assert "Step 1 Say that you are alive: /health\n  OPEN, 0 of 1 points, the platform's code" in seen
     first, second = lab("hint", "01"), lab("hint", "01")
     assert "Hint 1 of 4 for step 1 (Say that you are alive: /health):" in first
@@ -73,7 +75,7 @@ def test_a_learners_way(tmp_path: Path) -> None:
         piece.file.write_bytes(piece.source.read_bytes())
     seen = lab("check", "01", "--seed=7")
     assert "checking 01 A service that can be trusted … (seed 7)" in seen
-    assert "PASS: 27 of 27 checks, 46 of 46 points, your code" in seen
+    assert f"PASS: {CHECKS} of {CHECKS} checks, {POINTS} of {POINTS} points, your code" in seen
     assert "Step 5 Refuse what you do not know: the model\n  PASS, 19 of 19 points, your code" in seen
     assert seen.count("(test_delete)") == 1, "a verdict is shown once"
     assert "your step 1, 2, 3, 4, 5" in " ".join(lab("list").split())
@@ -82,10 +84,10 @@ def test_a_learners_way(tmp_path: Path) -> None:
     assert "your file equals the platform's" in lab("solution", "01")
     files = {kind: tmp_path / f"report.{kind}" for kind in ("json", "junit", "html")}
     said = lab("report", *(word for kind, file in files.items() for word in (f"--{kind}", str(file))))
-    assert "pass 46/46" in said
+    assert f"pass {POINTS}/{POINTS}" in said
     assert "step 2 Say whether you can work: /ready: pass" in said
     assert json.loads(files["json"].read_text())["01"]["outcome"] == "pass"
-    assert len(Xml.parse(files["junit"]).findall(".//testcase")) == 27
+    assert len(Xml.parse(files["junit"]).findall(".//testcase")) == CHECKS
     assert "Lab 01: pass" in files["html"].read_text()
     kept = lab("reset", "01", "--yes")
     copies = [
@@ -132,7 +134,7 @@ def test_watch_answers_each_save(tmp_path: Path) -> None:
         watching.send_signal(signal.SIGINT)
         watching.wait(20)
     first, wrong, right = heard.read_text().split("Waiting for a save")[:3]
-    assert first.count("PASS: 27 of 27") == 2
+    assert first.count(f"PASS: {CHECKS} of {CHECKS}") == 2
     assert "You saved a file during the checks, so they run again." in first
     assert "checking 01 A service that can be trusted step 3 …" in wrong
     assert "test_created_with_location" in wrong
@@ -160,7 +162,7 @@ def test_one_step_is_judged_and_kept_with_the_others() -> None:
     assert "PASS: 1 of 1 checks, 1 of 1 points, your code for step 1" in seen
     assert "Step 2" not in seen
     known = json.loads((home.root / "progress.json").read_text())["01"]
-    assert (known["outcome"], known["of"]) == ("not attempted", 46)
+    assert (known["outcome"], known["of"]) == ("not attempted", POINTS)
     assert known["steps"]["1"] == "pass"
     assert "5 Refuse what you do not know" in lab("check", "01", "--step", "6", code=1)
 

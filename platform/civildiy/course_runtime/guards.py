@@ -20,7 +20,7 @@ from civildiy.course_runtime.incidents import Incidents
 
 LOOK_SECONDS = 0.2
 PAUSED_SECONDS = 1.0
-"""A watch that looks again only after so long was paused together with its process."""
+"""A watch whose next check comes only after so long was paused together with its process."""
 BLOCKED_SECONDS = 4.0
 MOST_MEMORY = 1024**3
 LONGEST_LOG = 64 * 1024**2
