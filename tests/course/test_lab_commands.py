@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -76,7 +77,9 @@ def test_a_learners_way(tmp_path: Path) -> None:
     seen = lab("check", "01", "--seed=7")
     assert "checking 01 A service that can be trusted … (seed 7)" in seen
     assert f"PASS: {CHECKS} of {CHECKS} checks, {POINTS} of {POINTS} points, your code" in seen
-    assert "Step 5 Refuse what you do not know: the model\n  PASS, 19 of 19 points, your code" in seen
+    assert re.search(
+        r"Step 5 Refuse what you do not know: the model\n  PASS, (\d+) of \1 points, your code", seen
+    )
     assert seen.count("(test_delete)") == 1, "a verdict is shown once"
     assert "your step 1, 2, 3, 4, 5" in " ".join(lab("list").split())
     assert "1 Say that you are alive: /health" in lab("status")
