@@ -98,8 +98,8 @@ def test_statistics_without_kafka(ada: Person) -> None:
             times.append(time.monotonic() - began)
         assert max(times) < 1 * slow(), times
         assert sorted(times)[len(times) // 2] < 0.5 * slow(), times
-        # The relay and the projector have tried to connect all the time.
-        assert not grown(before)
+        # The relay and the projector have tried to connect all the time. One try may be under way.
+        eventually(lambda: not grown(before), within=10, what="all units at their level without Kafka")
     until_healthy()
     eventually(lambda: not grown(before), within=30, what="all units at their level")
 
