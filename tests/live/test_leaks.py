@@ -34,7 +34,7 @@ class Level:
     connections: int
 
     def above(self, before: "Level") -> str:
-        """Return what has grown since `before`; empty when nothing has, or when this is another process."""
+        """Return what has grown since `before`; empty when nothing has. A restarted unit is compared, too."""
         grown = {
             "threads": self.threads - before.threads - SLACK_THREADS,
             "file descriptors": self.files - before.files - SLACK_FILES,
@@ -70,6 +70,21 @@ def grown(before: dict[str, Level]) -> dict[str, str]:
     return {unit: what for unit in OURS if (what := now[unit].above(before[unit]))}
 
 
+def until_level(before: dict[str, Level], *, within: float, what: str) -> None:
+    """Wait until no unit holds more than before; fail with the units that still do."""
+    seen: dict[str, str] = {}
+
+    def back() -> bool:
+        nonlocal seen
+        seen = grown(before)
+        return not seen
+
+    try:
+        eventually(back, within=within, what=what)
+    except AssertionError as error:
+        raise AssertionError(f"{error}; above their level: {seen}") from None
+
+
 def use(person: Person) -> None:
     """Send some requests of each kind, so that pools are filled; refused ones do not matter."""
     with client() as http:
@@ -99,9 +114,9 @@ def test_statistics_without_kafka(ada: Person) -> None:
         assert max(times) < 1 * slow(), times
         assert sorted(times)[len(times) // 2] < 0.5 * slow(), times
         # The relay and the projector have tried to connect all the time. One try may be under way.
-        eventually(lambda: not grown(before), within=10, what="all units at their level without Kafka")
+        until_level(before, within=10, what="all units at their level without Kafka")
     until_healthy()
-    eventually(lambda: not grown(before), within=30, what="all units at their level")
+    until_level(before, within=30, what="all units at their level")
 
     def measured() -> bool:
         with client() as http:
@@ -122,4 +137,4 @@ def test_each_fault_leaves_nothing(name: str, ada: Person) -> None:
         eventually(lambda: not ledger.entries(home), within=60, what=f"the end of {name}")
         until_healthy()
     use(ada)
-    eventually(lambda: not grown(before), within=60, what=f"all units at their level after {name}")
+    until_level(before, within=60, what=f"all units at their level after {name}")
