@@ -1,9 +1,14 @@
 """The cursor of a page is read from the bytes of the page."""
 
+import re
+
 import orjson
 import pytest
 
+from civildiy.contracts.posts.envelope import PostPut, decode
 from civildiy.feed.cursor import with_next
+from civildiy.feed.projector.projection import feed_entry
+from civildiy.feed.schemas import PageQuery
 
 
 def page(items: list[dict[str, object]], total: int) -> bytes:
@@ -31,3 +36,34 @@ def test_no_next_after_the_last() -> None:
 
 def test_another_shape_stays() -> None:
     assert with_next(b"{}", 2) == b"{}"
+
+
+TIME = "2026-01-31T09:02:00.000000Z"
+
+
+def from_another_producer(id: str) -> bytes:
+    """Return the entry of an event with an id that our own relay would never choose."""
+    data = {"post_id": "a" * 24, "user_id": 1, "title": "t", "content": "c", "tags": []}
+    data |= dict.fromkeys(("created_at", "updated_at"), TIME) | {"expires_at": None}
+    event = decode(orjson.dumps({
+        "specversion": "1.0", "id": id, "source": "/other", "subject": "s", "time": TIME,
+        "datacontenttype": "application/json", "postversion": 1, "traceparent": "", "type": "post.created",
+        "schemaversion": 2, "data": data,
+    }))  # fmt: skip
+    assert isinstance(event, PostPut)
+    return feed_entry(event)
+
+
+@pytest.mark.parametrize(
+    "id",
+    ['a"b', '"', "a\\b", "\\", "\u00e9", "\u6771" * 100, "\U0001f600" * 100, "\x01" * 100, "\x7f", "\u2028",
+     "a_b c", '","event_id":"x'], ids=range(12),
+)  # fmt: skip
+def test_the_cursor_of_any_event_id_can_be_sent_back(id: str) -> None:
+    stored = from_another_producer(id)
+    made = orjson.loads(with_next(b'{"items":[%b],"total":2,"limit":1,"skip":0}' % stored, 1))
+    assert made["items"][0]["event_id"] == id
+    # The scripts order entries by these bytes.
+    order = re.match(rb'{"timestamp":"([^"]*)","event_id":"([^"]*)"', stored)
+    assert order is not None
+    assert PageQuery(before=made["next"]).before == b"_".join(order.groups()).decode()

@@ -34,6 +34,8 @@ _ENTRY = b'{"timestamp":"'
 _EVENT = b'","event_id":"'
 _TOTAL = b'],"total":'
 """The begin of an entry and the end of a page. A text cannot hold them, since its quotes are escaped."""
+_LONGEST = 700
+"""In bytes: the time and id of an entry. Each of the id's 100 characters takes up to six, as `\\u0001`."""
 
 
 async def page_before(redis: Redis, key: str, query: PageQuery) -> bytes:
@@ -57,6 +59,8 @@ def with_next(page: bytes, end: int) -> bytes:
     following = b"null"
     if end < int(page[number : page.index(b",", number)]):
         begin = page.rfind(_ENTRY, 0, ending) + len(_ENTRY)
-        time, _, rest = page[begin : begin + 200].partition(_EVENT)
-        following = b'"%b_%b"' % (time, rest.partition(b'"')[0])
+        time, _, rest = page[begin : begin + _LONGEST].partition(_EVENT)
+        # As in the script, the id ends at its first quotation mark. A producer of other events may choose any
+        # id, so its backslashes are escaped once more: the cursor is the id as it stands in the entry.
+        following = b'"%b_%b"' % (time, rest.partition(b'"')[0].replace(b"\\", b"\\\\"))
     return b"".join((page[:-1], b',"next":', following, b"}"))

@@ -10,11 +10,12 @@ from civildiy.chassis.strings import Decimal, Formed
 Cursor = Annotated[
     str,
     Formed(
-        r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z_[ -!#-\[\]-~]{1,100}",
+        r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z_[^"\x00-\x1f]{1,600}',
         "the `next` of an earlier page, unchanged",
     ),
 ]
-"""Time and event id of an entry, joined by '_'."""
+"""Time and event id of an entry, joined by '_'. The id is written as in the entry: there `\\u0001` is six
+characters."""
 
 
 class PageQuery(BaseModel):
