@@ -12,12 +12,14 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
+import click
 from rich.cells import cell_len
 from rich.console import Console as RichConsole
 from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from lab.errors import LabError
 from lab.text import never_refuse, visible
 
 NARROWEST, WIDEST = 20, 1000
@@ -49,6 +51,40 @@ class Console(RichConsole):
         for segment in super().render(renderable, options):
             shown = segment if segment.control else Segment(visible(segment.text), segment.style)
             yield shown
+
+
+UNANSWERED = (click.Abort, RuntimeError, OSError, UnicodeError)
+"""What click raises when standard input ends, was closed at the start (RuntimeError), or is not text."""
+
+
+def confirm(question: str) -> None:
+    """Return if the user agrees. Raises click.Abort for a no, and LabError when there is no user to ask."""
+    try:
+        click.confirm(question, abort=True)
+    except UNANSWERED:
+        _refuse_without_user(question, "--yes")
+        raise
+
+
+def prompt(question: str, option: str) -> str:
+    """Return the user's answer. Raises LabError, which names `option`, when there is no user to ask."""
+    try:
+        answer: str = click.prompt(question)
+    except UNANSWERED:
+        _refuse_without_user(question, option)
+        raise
+    return answer
+
+
+def _refuse_without_user(question: str, option: str) -> None:
+    """Raise LabError unless standard input is a terminal: a script or a job sends no answer."""
+    if sys.stdin is None or not sys.stdin.isatty():
+        if sys.stdin is not None:
+            click.echo()  # ends the line of the question
+        raise LabError(
+            f'The question "{question}" got no answer that can be used, so nothing was changed.'
+            f" Answer it in the command: {option}"
+        ) from None
 
 
 def flush_output() -> None:

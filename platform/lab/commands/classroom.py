@@ -7,7 +7,7 @@ import click
 
 from lab.backends.protocol import Backend
 from lab.home import Home
-from lab.terminal import Console, print_rows
+from lab.terminal import Console, print_rows, prompt
 
 COURSE = click.option(
     "--course", type=click.Path(path_type=Path), help="The course file of your class (TOML)."
@@ -27,7 +27,7 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
         """Put your work into one archive for your instructor."""
         from lab.classroom import course_file, submit
 
-        name = name or click.prompt("Your name, as your instructor knows it")
+        name = name or prompt("Your name, as your instructor knows it", "--name NAME")
         written = submit.submit(home, course_file.read(course), name, out)
         for line in written.labs:
             console.print(line)

@@ -20,7 +20,7 @@ from lab.course.report import write_html, write_junit
 from lab.course.starter import starter
 from lab.errors import LabError
 from lab.home import Home
-from lab.terminal import Console, print_rows
+from lab.terminal import Console, confirm, print_rows
 
 
 class Course:
@@ -197,7 +197,7 @@ def reset_lab(home: Home, console: Console, number: str, yes: bool) -> None:
     """Replace the learner's files by the starters, and keep a copy of each. Raises LabError."""
     lab = exercise(number)
     if not yes:
-        click.confirm(f"Replace your files of lab {lab.number} with the starter?", abort=True)
+        confirm(f"Replace your files of lab {lab.number} with the starter?")
     for piece in lab.pieces:
         if os.path.lexists(piece.file):
             kept = running.keep_copy(home, piece.file)

@@ -23,7 +23,7 @@ from lab.errors import LabError
 from lab.home import REPO, Home
 from lab.jupyter import widgets
 from lab.jupyter.kernel import ensure_kernel
-from lab.terminal import Console
+from lab.terminal import Console, confirm
 
 CONFIG = Path(jupyter.__file__).parent / "config"
 PORT = 8888
@@ -187,7 +187,7 @@ def reset_notebook(home: Home, console: Console, number: str, yes: bool) -> None
 
     text = copies.text_of(number)
     if not yes:
-        click.confirm(f"Replace your notebook {text.stem} and forget your predictions in it?", abort=True)
+        confirm(f"Replace your notebook {text.stem} and forget your predictions in it?")
     if kept := copies.renew(home, number):
         console.print(f"Your notebook is kept: {kept}", soft_wrap=True)  # to copy and paste
     prediction.forget(home, copies.questions(text))

@@ -16,7 +16,7 @@ from lab.home import Home
 from lab.probes import local_http
 from lab.probes.readiness import slow, wait_until_up, waiting_for
 from lab.progress import Progress
-from lab.terminal import Console
+from lab.terminal import Console, confirm
 from lab.topology import UNITS
 
 RESTART_SECONDS = 30.0
@@ -145,7 +145,7 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
             reset_lab(home, console, number, yes)
             return
         if not yes:
-            click.confirm("Delete all data of the system?", abort=True)
+            confirm("Delete all data of the system?")
         heal_now(home, backend)  # before the record of active faults is deleted: nothing could end them later
         backend.stop()
         backend.delete_data()
