@@ -7,13 +7,14 @@ from typing import Any
 import click
 
 from lab.errors import LabError
+from lab.home import REPO
 
 FOLDER = "results"
 
 option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
-    "--out", default=FOLDER, show_default=True, type=Path, help="Folder for the results."
+    "--out", default=REPO / FOLDER, show_default=FOLDER, type=Path, help="Folder for the results."
 )
-"""The option that all three commands have."""
+"""The option that all three commands have. The default is a folder of the repository, not of the current one."""
 
 
 def folder(place: Path) -> Path:
