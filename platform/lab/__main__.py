@@ -11,6 +11,7 @@ if HANDLER is signal.default_int_handler:  # a shell starts background jobs with
 
 from lab import environment, tenant  # noqa: E402
 from lab.errors import LabError  # noqa: E402
+from lab.failures import of_file  # noqa: E402
 from lab.text import never_refuse, visible  # noqa: E402
 
 never_refuse()
@@ -22,7 +23,7 @@ try:
 except LabError as error:  # importing lab.cli chooses the backend, which may fail
     sys.exit(visible(error))
 except OSError as error:
-    sys.exit(visible(f"{error.filename or 'A file'} cannot be used: {error.strerror or error}."))
+    sys.exit(visible(of_file(error) if error.filename else f"A file cannot be used: {error}."))
 
 signal.signal(signal.SIGINT, HANDLER)
 main()

@@ -14,6 +14,13 @@ from lab.text import shortened
 LOG = "errors.log"
 FULL = (errno.ENOSPC, errno.EDQUOT)
 REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
+REMEDIES = {
+    errno.ENOENT: "Check the path: each folder in it must exist.",
+    errno.ENOTDIR: "A part of the path is a file. Name a path through folders only.",
+    errno.EISDIR: "Name a file in this folder.",
+    errno.ENAMETOOLONG: "Choose a shorter path.",
+    errno.ELOOP: "Symbolic links in the path lead back to themselves. Name another path.",
+}
 
 
 def sentence(error: BaseException, home: Home) -> str:
@@ -22,12 +29,19 @@ def sentence(error: BaseException, home: Home) -> str:
         return str(error)
     if isinstance(error, OSError) and error.errno in FULL:
         return f"The disk that holds {home.root} is full. See how much is free: ./lab doctor"
-    if isinstance(error, OSError) and error.errno in REFUSED and error.filename:
-        return refused(Path(os.fsdecode(error.filename)), error)
     if isinstance(error, OSError) and error.filename:
-        return f"{shortened(os.fsdecode(error.filename), 200)}: {error.strerror}."
+        return of_file(error)
     kind = type(error).__name__
     return f"The command failed ({kind}: {shortened(error, 200)}). {_kept(error, home)}"
+
+
+def of_file(error: OSError) -> str:
+    """Return which file or folder cannot be used, why, and what to do about it."""
+    path = Path(os.fsdecode(error.filename))
+    if error.errno in REFUSED:
+        return refused(path, error)
+    remedy = REMEDIES.get(error.errno or 0, "Correct this, then type the command again.")
+    return f"{shortened(path, 200)}: {error.strerror or error}. {remedy}"
 
 
 def refused(path: Path, error: OSError) -> str:

@@ -98,10 +98,29 @@ def test_errors_name_the_owner(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "remedy"),
+    [
+        ("{here}/none/report.json", "each folder in it must exist"), ("{here}", "Name a file in this folder"),
+        ("{here}/file/below", "A part of the path is a file"), ("{here}/" + "x" * 300, "a shorter path"),
+        ("{here}/loop/x", "Name another path"),
+    ],
+)  # fmt: skip
+def test_a_file_that_cannot_be_written(path: str, remedy: str, tmp_path: Path) -> None:
+    """Each sentence names the path, what is wrong, and what to do."""
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    named = path.format(here=tmp_path)
+    said = refused("./lab", "report", "--json", named, LAB_HOME=str(tmp_path))
+    assert said.startswith(named[:150]), said
+    assert remedy in said
+    assert not (tmp_path / "errors.log").exists()
+
+
+@pytest.mark.parametrize(
     ("arguments", "environment"),
     [
         (("up",), {"LAB_SLOW": "nan"}), (("up",), {"LAB_SLOW": "1e999"}),
-        (("up",), {"LAB_BACKEND": "podman"}),
+        (("up",), {"LAB_BACKEND": "podman"}), (("notebook", "--no-browser"), {"LAB_PORT_JUPYTER": "²"}),
         (("endpoints",), {"LAB_PORT_HTTP": "٨٠"}), (("endpoints",), {"LAB_PORT_REDIS": "0"}),
         (("check", "[/b]"), {}), (("hint", "99"), {}), (("break", "nosuch"), {}),
     ],
@@ -110,5 +129,6 @@ def test_wrong_input_is_one_sentence(
     arguments: tuple[str, ...], environment: dict[str, str], tmp_path: Path
 ) -> None:
     said = refused("./lab", *arguments, **({"LAB_HOME": str(tmp_path)} | environment))
-    wrong = (arguments[1:] or tuple(environment.values()))[0]
+    wrong = (*environment.values(), *arguments[1:])[0]
     assert wrong in said, said
+    assert "The command failed" not in said, "the error is expected"

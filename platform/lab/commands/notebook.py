@@ -15,7 +15,7 @@ from pathlib import Path
 
 import click
 
-from lab import jupyter
+from lab import jupyter, ports
 from lab.backends.compose.backend import ComposeBackend
 from lab.backends.native.network import front
 from lab.backends.protocol import Backend
@@ -83,15 +83,13 @@ def on_this_machine() -> Server:
 
     Raises LabError when the variable is not a port, or when the port is taken.
     """
-    port = os.environ.get("LAB_PORT_JUPYTER", str(PORT))
-    if not (port.isdigit() and 0 < int(port) < 65536):
-        raise LabError(f"LAB_PORT_JUPYTER={port} is not a port; set it to a number from 1 to 65535.")
-    if taken := _taken(front(), int(port)):
+    port = ports.parse("LAB_PORT_JUPYTER", os.environ.get("LAB_PORT_JUPYTER", ""), PORT)
+    if taken := _taken(front(), port):
         raise LabError(
             f"{front()}:{port} is not free ({taken}). Another JupyterLab may be running there:"
             " use that one, or choose another port: LAB_PORT_JUPYTER=… ./lab notebook"
         )
-    return Server(front(), int(port), secrets.token_hex(16))
+    return Server(front(), port, secrets.token_hex(16))
 
 
 def in_container() -> Server:
