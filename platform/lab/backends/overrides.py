@@ -7,7 +7,9 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
+from lab.errors import LabError
 from lab.home import REPO, Home
+from lab.text import shortened
 from lab.topology import UNITS
 
 
@@ -43,13 +45,21 @@ def write(home: Home, unit: str, settings: Mapping[str, str]) -> None:
 
 
 def read(home: Home, unit: str) -> dict[str, str]:
-    """Return the overrides of `unit`, {} without any; skip lines in another form."""
+    """Return the overrides of `unit`, {} without any; skip lines in another form.
+
+    Raises LabError for a file that a shell cannot read: the unit could not start with it.
+    """
     try:
-        lines = file(home, unit).read_text().splitlines()
+        lines = file(home, unit).read_text(encoding="utf-8").splitlines()
+        pairs = [re.fullmatch(r"(\w+)=(.*)", line) for line in lines]
+        return {pair[1]: "".join(shlex.split(pair[2])) for pair in pairs if pair}
     except OSError:
         return {}
-    pairs = [re.fullmatch(r"(\w+)=(.*)", line) for line in lines]
-    return {pair[1]: "".join(shlex.split(pair[2])) for pair in pairs if pair}
+    except ValueError as error:
+        raise LabError(
+            f"{file(home, unit)} holds the settings of {unit} and is damaged ({shortened(error)}).\n"
+            f"Delete it, and start your lab again: rm '{file(home, unit)}'"
+        ) from None
 
 
 def everywhere(home: Home) -> dict[str, dict[str, str]]:

@@ -38,12 +38,28 @@ def from_environment(names: Iterable[str]) -> dict[str, str]:
 
 
 def read_pairs(file: Path) -> dict[str, str]:
-    """Return the NAME=value lines of a file, without comments; {} when there is no file."""
+    """Return the NAME=value lines of a file; {} when there is no file.
+
+    It is read as Compose reads `.env`: quotes around a value, `export` before a name and comments are no part
+    of the value.
+    """
+    return dict(pair for line in _lines(file) if (pair := _pair(line)))
+
+
+def _lines(file: Path) -> list[str]:
     try:
-        lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+        return file.read_text(encoding="utf-8-sig").splitlines() if file.exists() else []
     except UnicodeDecodeError:
         raise LabError(f"{file} is not text in UTF-8. Correct it, or move it to another place.") from None
-    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+
+
+def _pair(line: str) -> tuple[str, str] | None:
+    """Return name and value of a line; None for a comment and for everything else."""
+    name, equals, value = line.strip().removeprefix("export ").partition("=")
+    if not equals or not name.strip() or name.startswith("#"):
+        return None
+    quoted = re.match(r"""\s*(["'])(.*)\1\s*(?:#.*)?$""", value)
+    return name.strip(), quoted[2] if quoted else re.sub(r"(^|\s+)#.*", "", value).strip()
 
 
 def ensure_secrets(file: Path) -> dict[str, str]:
@@ -53,15 +69,19 @@ def ensure_secrets(file: Path) -> dict[str, str]:
 
 
 def ensure_pairs(file: Path, pairs: Mapping[str, str]) -> dict[str, str]:
-    """Return all pairs of `file`; add those of `pairs` that are missing. Only the user may read the file."""
+    """Return all pairs of `file`; add those of `pairs` that are missing or empty, and keep all other lines.
+
+    Only the user may read the file.
+    """
     stored = read_pairs(file)
     if missing := {name: value for name, value in pairs.items() if not stored.get(name)}:
-        stored |= missing
         file.parent.mkdir(parents=True, exist_ok=True)  # the first start needs the secrets before its folders
+        kept = [line for line in _lines(file) if (_pair(line) or ("", ""))[0] not in missing]
         new = file.with_suffix(".new")
         new.unlink(missing_ok=True)
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as out:
-            out.writelines(f"{name}={value}\n" for name, value in stored.items())
+        with os.fdopen(descriptor, "w", encoding="utf-8") as out:
+            out.writelines(f"{line}\n" for line in kept)
+            out.writelines(f"{name}={value}\n" for name, value in missing.items())
         new.replace(file)
-    return stored
+    return stored | missing
