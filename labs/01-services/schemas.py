@@ -1,7 +1,6 @@
 """The fields that profile accepts and returns."""
 
 import datetime
-import json
 import re
 from typing import Annotated, Any
 
@@ -16,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from civildiy.chassis.text import Text, storable_json, without
+from civildiy.chassis.text import Text, json_bytes, storable_json, without
 
 SET_BY_THE_SERVICE = ("id", "user_id", "created_at", "updated_at")
 MAX_PREFERENCES_BYTES = 64 * 1024
@@ -30,7 +29,7 @@ Biography = Annotated[Text, StringConstraints(max_length=5000)] | None
 
 def _preferences(value: dict[str, Any]) -> dict[str, Any]:
     storable_json(value)
-    if len(json.dumps(value, ensure_ascii=False).encode()) > MAX_PREFERENCES_BYTES:
+    if json_bytes(value) > MAX_PREFERENCES_BYTES:
         raise ValueError(f"must not take more than {MAX_PREFERENCES_BYTES} bytes as JSON")
     return value
 

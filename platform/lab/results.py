@@ -14,7 +14,7 @@ FOLDER = "results"
 option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
     "--out", default=REPO / FOLDER, show_default=FOLDER, type=Path, help="Folder for the results."
 )
-"""The option that all three commands have. The default is a folder of the repository, not of the current one."""
+"""The option that all three commands have. By default it names a folder of the repository."""
 
 
 def folder(place: Path) -> Path:

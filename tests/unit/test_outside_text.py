@@ -15,7 +15,7 @@ from civildiy.chassis.media import Malformed, Unsupported, require_i_json, requi
 from civildiy.chassis.observability.logging import formatter
 from civildiy.chassis.problems import problem_body
 from civildiy.chassis.strings import spellings
-from civildiy.chassis.text import SHOWN, shortened, storable_json
+from civildiy.chassis.text import SHOWN, json_bytes, parsed_json, shortened, storable_json
 
 MEGABYTE = "x" * 1_000_000
 
@@ -136,3 +136,20 @@ def test_one_hash_for_a_password_in_ascii() -> None:
     assert spellings("plain ascii") == ["plain ascii"]
     assert len(spellings("cafe\u0301\u00a0")) == 3
     assert json.dumps(spellings("\u00e9")) == json.dumps(["\u00e9", "e\u0301"])
+
+
+@pytest.mark.parametrize("number", [1e308, 1e18, 1e16, 1e300, 2.0**64])
+def test_what_was_stored_is_as_long_as_what_was_sent(number: float) -> None:
+    """PostgreSQL writes a double as an integer with up to 309 digits."""
+    sent = {"numbers": [number] * 1000}
+    written = f'{{"numbers": [{", ".join([str(int(number))] * 1000)}]}}'
+    read = parsed_json(written)
+    assert read == sent
+    assert json_bytes(read) == json_bytes(sent) == len(json.dumps(sent))
+    assert len(json.dumps(read)) <= 4 * len(json.dumps(sent))
+    assert storable_json(read) == sent
+
+
+@pytest.mark.parametrize("written", ["1", "true", "9223372036854775807", "1.5", '"1e22"', "null", "-0.0"])
+def test_other_values_are_read_as_they_were_written(written: str) -> None:
+    assert json.dumps(parsed_json(written)) == written

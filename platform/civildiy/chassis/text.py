@@ -4,6 +4,7 @@ PostgreSQL and JSON refuse some values that Python allows. A value is shortened 
 message shows it, so that an answer, a log line or a header does not grow with the request.
 """
 
+import json
 import math
 from collections.abc import Iterable
 from decimal import Decimal
@@ -13,6 +14,8 @@ from pydantic import AfterValidator
 
 MAX_DEPTH = 20
 MAX_INTEGER = 2**63 - 1
+FIRST_WITH_EXPONENT = 10**16
+"""From here on, Python writes a double with an exponent."""
 SHOWN = 80
 """A message shows at most this many characters of a client's value."""
 
@@ -61,7 +64,7 @@ def storable_json(value: Any, depth: int = 0) -> Any:
     """The JSON value as it came. Raises ValueError for what the databases could not give back.
 
     A number is what JSON means everywhere (RFC 8259, section 6): an integer of 64 bits or a double. A
-    double may come back written as an integer: 1e22 as 10000000000000000000000.
+    double may come back written as an integer: 1e18 as 1000000000000000000.
     """
     if depth > MAX_DEPTH:
         raise ValueError(f"must not be nested deeper than {MAX_DEPTH} levels")
@@ -82,6 +85,40 @@ def storable_json(value: Any, depth: int = 0) -> Any:
                 storable_text(key)
                 storable_json(item, depth + 1)
     return value
+
+
+def parsed_json(text: str | bytes) -> Any:
+    """Return a JSON value that PostgreSQL has stored; a number of more than 64 bits is a double.
+
+    PostgreSQL writes 1e308 with 309 digits. An answer that repeats them could be too long to be sent back.
+    """
+    return json.loads(text, parse_int=_number)
+
+
+def _number(digits: str) -> int | float:
+    value = int(digits)
+    return float(value) if abs(value) > MAX_INTEGER and _is_double(value) else value
+
+
+def json_bytes(value: Any) -> int:
+    """Return the length of a JSON value in bytes, which is the same when it has been stored and read.
+
+    1e18 and 1000000000000000000 are one number, and PostgreSQL gives back the second for the first. So a
+    number that a double can hold counts as long as the double.
+    """
+    return len(json.dumps(_shortest(value), ensure_ascii=False).encode())
+
+
+def _shortest(value: Any) -> Any:
+    match value:
+        case dict():
+            return {name: _shortest(item) for name, item in value.items()}
+        case list():
+            return [_shortest(item) for item in value]
+        case int() if abs(value) >= FIRST_WITH_EXPONENT and _is_double(value):
+            return float(value)
+        case _:
+            return value
 
 
 def _is_double(value: int) -> bool:

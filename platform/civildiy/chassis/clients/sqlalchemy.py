@@ -4,6 +4,7 @@ from sqlalchemy import exc
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from civildiy.chassis.clients import postgres
+from civildiy.chassis.text import parsed_json
 
 UNAVAILABLE = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError)
 """PostgreSQL cannot serve now. Other errors are mistakes in our own statements."""
@@ -23,4 +24,5 @@ def engine(settings: postgres.PostgresSettings, service: str) -> AsyncEngine:
         pool_timeout=postgres.CONNECT_SECONDS,
         # Before the pool lends a connection, it replaces one that PostgreSQL has closed meanwhile.
         pool_pre_ping=True,
+        json_deserializer=parsed_json,
     )
