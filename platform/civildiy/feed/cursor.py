@@ -61,6 +61,6 @@ def with_next(page: bytes, end: int) -> bytes:
         begin = page.rfind(_ENTRY, 0, ending) + len(_ENTRY)
         time, _, rest = page[begin : begin + _LONGEST].partition(_EVENT)
         # As in the script, the id ends at its first quotation mark. A producer of other events may choose any
-        # id, so its backslashes are escaped once more: the cursor is the id as it stands in the entry.
+        # id, so its backslashes are escaped once more: the cursor is the id as the entry spells it.
         following = b'"%b_%b"' % (time, rest.partition(b'"')[0].replace(b"\\", b"\\\\"))
     return b"".join((page[:-1], b',"next":', following, b"}"))
