@@ -1,23 +1,27 @@
-"""After a fault each unit has as many threads, file descriptors and connections as before."""
+"""After a fault each unit has as many threads, file descriptors, connections and tasks as before."""
 
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import httpx
 import psutil
 import pytest
 from support import ENDPOINTS, Person, backend, client, eventually, home, stopped, until_healthy
 
 from lab.faults import break_, ledger
 from lab.faults.catalog import FAULTS, fault
+from lab.probes import local_http
 from lab.probes.readiness import slow
+from lab.topology import SERVICES
 
 pytestmark = [
     pytest.mark.fault,
     pytest.mark.skipif(backend.kind != "native", reason="reads the processes of the native backend"),
 ]
 OURS = ("auth", "profile", "posts", "posts-relay", "feed", "feed-projector")
-SLACK_THREADS, SLACK_FILES = 3, 10
+SLACK_THREADS, SLACK_FILES, SLACK_TASKS = 3, 10, 5
 """Pools keep a few threads and connections after a burst; a leak of one per attempt is far larger."""
 NOT_TRIED = ("amnesia",)
 """This fault removes Consul's data, so rules are written again; test_rotation.py tests that."""
@@ -32,6 +36,8 @@ class Level:
     threads: int
     files: int
     connections: int
+    tasks: int
+    """Of the event loop; 0 for a worker, which has none."""
 
     def above(self, before: "Level") -> str:
         """Return what has grown since `before`; empty when nothing has. A restarted unit is compared, too."""
@@ -39,6 +45,7 @@ class Level:
             "threads": self.threads - before.threads - SLACK_THREADS,
             "file descriptors": self.files - before.files - SLACK_FILES,
             "connections": self.connections - before.connections - SLACK_FILES,
+            "tasks": self.tasks - before.tasks - SLACK_TASKS,
         }
         return ", ".join(f"{by} more {what}" for what, by in grown.items() if by > 0)
 
@@ -54,7 +61,16 @@ def level(unit: str) -> Level:
         sum(one.num_threads() for one in family),
         sum(one.num_fds() for one in family),
         sum(len(one.net_connections()) for one in family),
+        tasks(unit) if unit in SERVICES else 0,
     )
+
+
+def tasks(service: str) -> int:
+    """Return how many tasks the event loop of a service has."""
+    said = local_http.get(f"{ENDPOINTS[service]}/metrics", timeout=5 * slow()).raise_for_status().text
+    found = re.search(r"^asyncio_tasks (\S+)$", said, re.MULTILINE)
+    assert found, said[:500]
+    return int(float(found[1]))
 
 
 def levels() -> dict[str, Level]:
@@ -65,7 +81,7 @@ def grown(before: dict[str, Level]) -> dict[str, str]:
     """Return the units that hold more than before."""
     try:
         now = levels()
-    except (AssertionError, psutil.Error) as error:
+    except (AssertionError, psutil.Error, httpx.HTTPError) as error:
         return {"somebody": f"restarts right now: {error}"}
     return {unit: what for unit in OURS if (what := now[unit].above(before[unit]))}
 

@@ -138,7 +138,7 @@ def _operations() -> APIRouter:
         raise Unavailable(shortened(service))
 
     @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
-    def metrics() -> Response:
+    async def metrics() -> Response:
         return metrics_answer()
 
     return router

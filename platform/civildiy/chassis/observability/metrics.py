@@ -1,8 +1,9 @@
 """Request counts and durations for Prometheus, labelled by route template and never by the path itself."""
 
+import asyncio
 from time import perf_counter
 
-from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -10,6 +11,7 @@ from civildiy.chassis.resources import METHODS
 
 REQUESTS = Counter("http_requests_total", "Answered requests", ["method", "route", "status"])
 SECONDS = Histogram("http_request_seconds", "Seconds from request to answer", ["method", "route"])
+TASKS = Gauge("asyncio_tasks", "Tasks of the event loop; a number that grows for ever is a leak")
 
 
 class RequestMetrics:
@@ -43,5 +45,6 @@ class RequestMetrics:
 
 
 def metrics_answer() -> Response:
-    """Return all metrics of this process in Prometheus' text format."""
+    """Return all metrics of this process in Prometheus' text format. Call it on the event loop."""
+    TASKS.set(len(asyncio.all_tasks()))
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
