@@ -4,11 +4,13 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-from support import ENDPOINTS, backend
+from redis import Redis
+from support import ENDPOINTS, backend, eventually, until_healthy
 
 from lab.faults import topic
 from lab.home import REPO
 from lab.probes import local_http
+from lab.probes.databases import mongodb
 from lab.probes.readiness import slow
 
 CONSUL = ENDPOINTS["consul"]
@@ -52,6 +54,41 @@ def test_a_service_in_maintenance_mode_is_reported() -> None:
         assert f"{instance} is in maintenance mode ([red]update)" in lab("status")
     finally:
         local_http.put(url, params={"enable": "false"}).raise_for_status()
+
+
+@pytest.mark.fault
+@pytest.mark.thorough
+@pytest.mark.parametrize("unit", ["posts-relay", "feed-projector", "redis"])
+def test_a_paused_unit_is_reported(unit: str) -> None:
+    """It has a process and an open port, and its neighbours are well."""
+    backend.freeze(unit)
+    try:
+        assert f"{unit} is paused" in lab("status")
+    finally:
+        backend.thaw(unit)
+    until_healthy()
+
+
+@pytest.mark.fault
+def test_redis_with_other_options_is_reported() -> None:
+    host, _, port = ENDPOINTS["redis"].rpartition(":")
+    with Redis(host=host, port=int(port)) as redis:
+        before = redis.config_get("maxmemory")["maxmemory"]
+        redis.config_set("maxmemory", "100mb")
+        try:
+            assert "maxmemory is 104857600 instead of 37748736. Do: ./lab restart redis" in lab("status")
+        finally:
+            redis.config_set("maxmemory", before)
+
+
+@pytest.mark.fault
+def test_a_missing_index_is_reported() -> None:
+    with mongodb(ENDPOINTS["mongodb"]) as client:
+        client["posts"]["posts"].drop_index("expiry")
+    assert "has no TTL index on expires_at" in lab("status")
+    backend.restart("posts")
+    eventually(lambda: "TTL index" not in lab("status"), within=60, what="the index to be created again")
+    until_healthy()
 
 
 @pytest.mark.fault

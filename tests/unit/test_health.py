@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from civildiy.contracts.posts.topics import TOPICS
 from lab.backends.protocol import Unit
-from lab.health import catalog, clocks, machine, rules, topics
+from lab.health import catalog, clocks, databases, machine, rules, topics, view
 from lab.health.finding import Finding
+from lab.home import REPO
 
 RETENTION = {topic: str(kept) for topic, kept in TOPICS.items()}
 ONE_EACH = dict.fromkeys(TOPICS, 1)
@@ -41,9 +43,48 @@ def test_units_and_disk() -> None:
 
     assert seen(machine.judge_units([unit("running", 990.0, 0), unit("running", 100.0, 9)], 1000.0)) == ""
     assert "keeps restarting" in seen(machine.judge_units([unit("running", 990.0, 3)], 1000.0))
+    assert "feed is paused" in seen(machine.judge_units([unit("paused", 990.0, 0)], 1000.0))
     assert "feed is stopped" in seen(machine.judge_units([unit("stopped", None, 0)], 1000.0))
     assert "nearly full" in machine.judge_disk(Path("/"), 10).seen
     assert machine.judge_disk(Path("/"), 10**11).remedy == ""
+
+
+INFO: dict[str, Any] = {
+    "role": "master",
+    "maxmemory": 36 * 2**20,
+    "used_memory": 10**7,
+    "aof_last_write_status": "ok",
+}
+
+
+@pytest.mark.parametrize(
+    ("info", "options", "said"),
+    [
+        ({}, {}, ""), ({"role": "slave", "master_host": "10.0.0.9"}, {}, "Redis copies 10.0.0.9"),
+        ({"used_memory": 36 * 2**20}, {}, "it is full: it uses all of its 36 MiB"),
+        ({"aof_last_write_status": "err"}, {}, "cannot write its log"),
+        ({}, {"maxmemory": "1"}, "maxmemory is 1 instead of 37748736"),
+        ({}, {"appendonly": "no"}, "appendonly is no instead of yes"),
+    ],
+)  # fmt: skip
+def test_redis(info: dict[str, Any], options: dict[str, str], said: str) -> None:
+    found = seen(view.judge_redis(INFO | info, view.CONFIGURED | options))
+    assert said in found if said else not found
+
+
+def test_redis_is_compared_with_what_it_was_started_with() -> None:
+    words = yaml.safe_load((REPO / "docker-compose.yml").read_text())["services"]["redis"]["command"]
+    told = dict(zip(words[1::2], words[2::2], strict=True))
+    assert told["--appendonly"] == view.CONFIGURED["appendonly"]
+    assert int(told["--maxmemory"].removesuffix("mb")) * 2**20 == int(view.CONFIGURED["maxmemory"])
+
+
+def test_the_collection_of_posts() -> None:
+    good = {"changeStreamPreAndPostImages": {"enabled": True}}
+    ttl = [{"key": {"_id": 1}}, {"key": {"expires_at": 1}, "expireAfterSeconds": 0}]
+    assert seen(databases.judge_collection(good, ttl)) == ""
+    assert "no TTL index" in seen(databases.judge_collection(good, ttl[:1]))
+    assert "no state of removed posts" in seen(databases.judge_collection({}, ttl))
 
 
 def test_maintenance_and_failing_checks() -> None:

@@ -1,5 +1,6 @@
 """Check MongoDB's replica set, and PostgreSQL's roles and databases."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import psycopg
@@ -23,7 +24,7 @@ def look_at_mongodb(backend: Backend) -> Findings:
     """Yield whether the replica set is initiated and has a primary. Raises PyMongoError."""
     host, _, port = backend.endpoints()["mongodb"].rpartition(":")
     patience = int(1000 * SECONDS * slow())
-    client: MongoClient[dict[str, object]] = MongoClient(
+    client: MongoClient[dict[str, Any]] = MongoClient(
         host, int(port), directConnection=True, serverSelectionTimeoutMS=patience, timeoutMS=patience
     )
     with client:
@@ -36,7 +37,27 @@ def look_at_mongodb(backend: Backend) -> Findings:
             seen = f"the replica set {SET} has no primary, so nothing can be written"
             yield Finding("MongoDB", seen, SET_UP_AGAIN + "; if it stays: ./lab logs mongodb", again=True)
             return
-        yield Finding("MongoDB", f"primary of the replica set {SET}")
+        wrong = [*judge_collection(*_collection(client))]
+        yield from wrong or [Finding("MongoDB", f"primary of the replica set {SET}")]
+
+
+def _collection(client: MongoClient[dict[str, Any]]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return the options and the indexes of the collection of posts; ({}, []) when it is missing."""
+    posts = client["posts"]
+    for found in posts.list_collections(filter={"name": "posts"}):
+        return dict(found.get("options", {})), [dict(index) for index in posts["posts"].list_indexes()]
+    return {}, []
+
+
+def judge_collection(options: Mapping[str, Any], indexes: Iterable[Mapping[str, Any]]) -> Findings:
+    """Yield what the collection of posts lacks. The service posts sets it up each time it starts."""
+    remedy = "./lab restart posts sets it up again"
+    if not options.get("changeStreamPreAndPostImages", {}).get("enabled"):
+        seen = "the collection of posts keeps no state of removed posts, so an expired post stays in the feed"
+        yield Finding("MongoDB", seen, remedy)
+    if not any("expires_at" in index["key"] and "expireAfterSeconds" in index for index in indexes):
+        seen = "the collection of posts has no TTL index on expires_at, so posts do not expire"
+        yield Finding("MongoDB", seen, remedy)
 
 
 def look_at_postgresql(backend: Backend) -> Findings:

@@ -18,10 +18,12 @@ def unit_from(name: str, state: dict[str, Any]) -> Unit:
         process = psutil.Process(pid)
         family = [process, *process.children(recursive=True)]
         memory, since = sum(_resident(member) for member in family), process.create_time()
+        paused = process.status() == psutil.STATUS_STOPPED  # by SIGSTOP: it neither works nor ends
     except psutil.Error:
         return Unit(name, "restarting", None, None, 0, None, restarts)
     ready = state.get("is_ready") in ("Ready", "-", "", None)
-    return Unit(name, "running" if ready else "starting", pid, None, memory, since, restarts)
+    word = "paused" if paused else "running" if ready else "starting"
+    return Unit(name, word, pid, None, memory, since, restarts)
 
 
 def _resident(process: psutil.Process) -> int:
