@@ -4,6 +4,7 @@ This is the only module that knows which HTTP status belongs to which domain err
 """
 
 import logging
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -33,6 +34,13 @@ log = logging.getLogger(__name__)
 
 MOST_ERRORS = 20
 """An answer names at most this many errors; a body of a megabyte can hold a hundred thousand."""
+
+MESSAGES = {
+    "string_unicode": "must not hold half a surrogate pair",
+    "extra_forbidden": "is unknown; correct or remove it",
+    "missing": "is missing; send it",
+}
+"""What is said of an error in place of the validating library's own words."""
 
 STATUS: dict[type[DomainError], HTTPStatus] = {
     Unauthorized: HTTPStatus.UNAUTHORIZED,
@@ -108,9 +116,7 @@ def _message(error: Mapping[str, Any]) -> str:
         return str(error["ctx"]["error"])
     if error["type"] in ("model_attributes_type", "dict_type", "model_type"):
         return "must be a JSON object, such as {…}"
-    if error["type"] == "string_unicode":
-        return "must not hold half a surrogate pair"
-    return str(error["msg"])
+    return MESSAGES.get(error["type"]) or re.sub(r"^\w+ should", "must", str(error["msg"]))
 
 
 async def _on_validation_error(request: Request, error: Exception) -> Response:

@@ -1,0 +1,36 @@
+"""What a client reads about a wrong field: a rule of the field, not words of the validating library."""
+
+import re
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from civildiy.auth.schemas import Credentials, NewUser
+from civildiy.chassis.handlers import _message
+from civildiy.feed.schemas import PageQuery as FeedQuery
+from civildiy.posts.schemas import NewPost, PageQuery, PostChange
+from civildiy.profile.schemas import ProfileChange
+
+WRONG: list[Any] = [None, 1, 1.5, True, "", "x" * 100_000, [], [1], {}, {"a": 1}, -1, 10**30, "\ud800"]
+MODELS = [NewUser, Credentials, NewPost, PostChange, PageQuery, FeedQuery, ProfileChange]
+SAID = re.compile(r"(must|is missing|is unknown|cannot be|keys? must)\b")
+
+
+def messages(model: type[BaseModel], value: object) -> list[str]:
+    try:
+        model.model_validate(value)
+    except ValidationError as error:
+        return [_message(dict(one)) for one in error.errors()]
+    return []
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_each_message_is_a_rule(model: type[BaseModel]) -> None:
+    said = set(messages(model, {}) + messages(model, {"stranger": 1}))
+    for value in WRONG:
+        said |= set(messages(model, value))
+        for name in model.model_fields:
+            said |= set(messages(model, {name: value}))
+    assert len(said) > 3
+    assert [one for one in said if not SAID.match(one)] == []
