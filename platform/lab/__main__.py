@@ -15,6 +15,7 @@ from lab.failures import of_file  # noqa: E402
 from lab.text import never_refuse, visible  # noqa: E402
 
 never_refuse()
+environment.open_standard_streams()
 environment.forget_python()
 try:
     # Before lab.cli is imported, because its modules read LAB_HOME and LAB_LOOPBACK.

@@ -3,6 +3,7 @@
 A module that only one command needs is imported inside that command: importing all of them takes a second.
 """
 
+import errno
 import sys
 
 import click
@@ -58,6 +59,8 @@ def main() -> None:
             slow()  # a wrong LAB_SLOW is reported before anything begins
             cli(prog_name="./lab")
         except Exception as error:
+            if isinstance(error, OSError) and error.errno == errno.EBADF:
+                raise  # the output was closed before ./lab started
             console.print(sentence(error, home), style="bold", soft_wrap=True)
             sys.exit(1)
         finally:

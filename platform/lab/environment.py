@@ -46,6 +46,18 @@ def forget_python() -> None:
         tempfile.tempdir = None
 
 
+def open_standard_streams() -> None:
+    """Open /dev/null in place of each standard stream that is closed.
+
+    Otherwise the next file that is opened gets its number, and what a child process prints goes into it.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest number that is free
+
+
 def _is_folder(name: str) -> bool:
     """Return whether the name is a folder in which files can be created."""
     return bool(name) and Path(name).is_dir() and os.access(name, os.W_OK | os.X_OK)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lab.errors import LabError
 from lab.home import Home
-from lab.text import visible
+from lab.text import shortened
 
 OPTION = "--as"
 NAME = re.compile(r"[a-z][a-z0-9-]{0,23}")
@@ -41,7 +41,7 @@ def separate(arguments: list[str], environment: MutableMapping[str, str]) -> lis
     name = names[0]
     if not NAME.fullmatch(name):
         raise LabError(
-            f"{OPTION} {visible(name)}: a name has at most 24 lower-case letters, digits and hyphens, and"
+            f"{OPTION} {shortened(name)}: a name has at most 24 lower-case letters, digits and hyphens, and"
             f" begins with a letter.\nExample: ./lab up {OPTION} ada"
         )
     common = Home.from_environment().root

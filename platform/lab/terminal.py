@@ -96,11 +96,12 @@ def flush_output() -> None:
 def output_failed(error: OSError) -> int:
     """Report on stderr that stdout cannot be written, and return the exit code.
 
-    A closed pipe, as behind `| head`, is no fault of the user's, so nothing is printed about it.
+    A closed pipe, as behind `| head`, or an output that was closed before, is no fault of the user's, so
+    nothing is printed about it.
     """
     with suppress(OSError, ValueError):  # what is still held back is lost; Python would try it once more
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    if error.errno != errno.EPIPE:
+    if error.errno not in (errno.EPIPE, errno.EBADF):
         why = error.strerror or str(error)
         with suppress(OSError):
             os.write(2, f"The output cannot be written: {why}. Free space, or send it elsewhere.\n".encode())

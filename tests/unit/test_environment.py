@@ -1,5 +1,6 @@
 """What a user has set for other programs reaches no check, and no PYTHON variable reaches ./lab."""
 
+import json
 import os
 import signal
 import subprocess
@@ -98,3 +99,18 @@ def test_ctrl_c_while_modules_are_imported_shows_no_traceback(module: str) -> No
     _, rest = ran.communicate(timeout=60)
     assert ran.returncode == -signal.SIGINT
     assert "Traceback" not in rest
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_spoil_no_file(closed: str, tmp_path: Path) -> None:
+    """The first file that is opened would get the number of a closed stream, and with it foreign output."""
+    report = tmp_path / "report.json"
+    env = dict(os.environ) | {"LAB_HOME": str(tmp_path), "LAB_BACKEND": "native"}
+    for arguments in (f"report --json {report}", "no-such-command", "check 99"):
+        command = f"exec '{sys.executable}' -P -m lab {arguments} {closed}"
+        ran = subprocess.run(["sh", "-c", command], env=env | {"PYTHONPATH": str(REPO / "platform")},
+                             capture_output=True, text=True, check=False)  # fmt: skip
+        assert "Traceback" not in ran.stdout + ran.stderr
+        assert "The command failed" not in ran.stdout + ran.stderr
+    assert sorted(json.loads(report.read_text())) == [f"{number:02}" for number in range(1, 9)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["report.json"]

@@ -67,6 +67,7 @@ def test_ports_as_they_are_by_default_fit() -> None:
         ({"LAB_NETWORK": "8.8.8"}, "not a private network"),
         ({"LAB_NETWORK": "127.0.0"}, "not a private network"),
         ({"LAB_NETWORK": "172.30.41.0/24"}, "LAB_NETWORK"),
+        ({"LAB_REACH": "Published"}, "LAB_REACH=Published is not a way to reach containers"),
     ],
 )
 def test_conflicts_of_compose(settings: dict[str, str], said: str) -> None:

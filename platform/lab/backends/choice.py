@@ -9,6 +9,7 @@ from lab.backends.native.backend import NativeBackend
 from lab.backends.protocol import Backend
 from lab.errors import LabError
 from lab.home import REPO, Home
+from lab.text import shortened
 
 
 def chosen(home: Home) -> Backend:
@@ -21,7 +22,8 @@ def chosen(home: Home) -> Backend:
         return InsideBackend(home)
     if wanted not in ("", "compose", "native"):
         raise LabError(
-            f"LAB_BACKEND={wanted} is not a backend; set it to compose or native, or leave it unset."
+            f"LAB_BACKEND={shortened(wanted)} is not a backend; set it to compose or native, or leave it"
+            " unset."
         )
     native = NativeBackend(home)
     # docker-compose.yml mounts this folder, so JupyterLab and this command read the same files.

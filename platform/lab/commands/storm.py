@@ -1,5 +1,6 @@
 """./lab storm and ./lab soak."""
 
+import math
 import secrets
 from pathlib import Path
 
@@ -11,7 +12,19 @@ from lab.errors import LabError
 from lab.home import Home
 from lab.terminal import Console, print_rows
 
-RATE = click.FloatRange(0, 10_000, min_open=True)
+
+class Number(click.FloatRange):
+    """A number within a range. Python also reads `nan`, which is in every range and in none."""
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number; end the command with an error when it is not one."""
+        number = float(super().convert(value, param, ctx))
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return number
+
+
+RATE = Number(0, 10_000, min_open=True)
 
 
 def register(cli: click.Group, home: Home, backend: Backend, console: Console) -> None:
@@ -20,7 +33,7 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
 
     @cli.command()
     @click.option("--seed", type=int, help="Repeat a run: the same seed gives the same faults and actions.")
-    @click.option("--minutes", default=3.0, show_default=True, type=click.FloatRange(0.1, 120),
+    @click.option("--minutes", default=3.0, show_default=True, type=Number(0.1, 120),
                   help="How long the load lasts.")  # fmt: skip
     @click.option("--writes", default=20.0, show_default=True, type=RATE, help="Changes per second.")
     @click.option("--reads", default=20.0, show_default=True, type=RATE, help="Reads per second.")
@@ -55,7 +68,7 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
 
 def _register_soak(cli: click.Group, home: Home, backend: Backend, console: Console) -> None:
     @cli.command()
-    @click.option("--minutes", default=20.0, show_default=True, type=click.FloatRange(0.1, 600),
+    @click.option("--minutes", default=20.0, show_default=True, type=Number(0.1, 600),
                   help="How long the load lasts.")  # fmt: skip
     @click.option("--writes", default=200.0, show_default=True, type=RATE, help="Changes per second.")
     @click.option("--reads", default=500.0, show_default=True, type=RATE, help="Reads per second.")

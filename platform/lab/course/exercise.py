@@ -109,4 +109,5 @@ def exercise(number: str) -> Exercise:
         if number in (found.number, found.number.lstrip("0"), found.folder.name):
             return found
     known = ", ".join(found.number for found in exercises())
-    raise LabError(f"There is no lab {number}. The labs are {known}. See their titles: ./lab list")
+    named = shortened(number) or "without a number"
+    raise LabError(f"There is no lab {named}. The labs are {known}. See their titles: ./lab list")

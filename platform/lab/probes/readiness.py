@@ -8,6 +8,7 @@ import httpx
 from lab.errors import LabError
 from lab.probes import local_http
 from lab.progress import Progress
+from lab.text import shortened
 from lab.topology import PATHS
 
 UP_SECONDS = 90.0
@@ -21,7 +22,9 @@ def slow() -> float:
     except ValueError:
         factor = 0.0
     if not 0 < factor < 1000:
-        raise LabError(f"LAB_SLOW={value} is not a number above 0; LAB_SLOW=2 doubles all deadlines.")
+        raise LabError(
+            f"LAB_SLOW={shortened(value)} is not a number from 0 to 1000; LAB_SLOW=2 doubles all deadlines."
+        )
     return factor
 
 

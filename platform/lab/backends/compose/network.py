@@ -13,6 +13,7 @@ from lab.backends.compose import engine, privileged
 from lab.backends.compose.kinds import Engine
 from lab.errors import LabError, NotWithThisEngine
 from lab.ports import Listener
+from lab.text import shortened
 from lab.topology import SECOND, SERVICES, STORES
 
 HOSTS = topology.addresses()
@@ -50,8 +51,16 @@ class Addresses:
 
     @cached_property
     def published(self) -> bool:
-        """Whether the servers are reached on 127.0.0.1, because the containers' own addresses are not."""
+        """Whether the servers are reached on 127.0.0.1, because the containers' own addresses are not.
+
+        Raises LabError for a wrong LAB_REACH.
+        """
         if reach := self._settings.get("LAB_REACH"):
+            if reach not in ("network", "published"):
+                raise LabError(
+                    f"LAB_REACH={shortened(reach)} is not a way to reach containers; set it to network (their"
+                    " own addresses) or published (ports of this machine), or leave it unset."
+                )
             return reach == "published"
         current = self._ask()
         if current is None:  # a guess, for commands that need no engine
