@@ -55,6 +55,17 @@ def shortened(text: object, longest: int = LONGEST) -> str:
     return f"{line[:longest]}… ({len(original):,} characters)"
 
 
+def compared(name: str) -> str:
+    """Return a person's name in the form in which two spellings of it are equal.
+
+    Letter case, outer and repeated spaces, and the way in which an accent is encoded make no difference.
+
+    >>> compared(" JOSE\u0301  Garci\u0301a") == compared("Jos\u00e9 Garc\u00eda")
+    True
+    """
+    return unicodedata.normalize("NFC", " ".join(unicodedata.normalize("NFC", name).casefold().split()))
+
+
 def as_html(text: object) -> str:
     """Return the text for a web page or an SVG image, between tags or inside an attribute."""
     return html.escape(visible(text))

@@ -72,6 +72,14 @@ def test_people_are_found_by_name_in_any_case(tmp_path: Path) -> None:
     assert course.person("Bob") == course_file.Person()
 
 
+def test_people_are_found_however_an_accent_is_encoded(tmp_path: Path) -> None:
+    """macOS and Linux keyboards differ in that; a gradebook must not lose anybody by it."""
+    course = read(tmp_path, '\ufeff[people]\n"Jos\u00e9 Garc\u00eda" = { id = "s1" }')
+    assert course.person("Jose\u0301  GARCI\u0301A").id == "s1"
+    with pytest.raises(LabError, match="each person once"):
+        read(tmp_path, '[people]\n"Jos\u00e9" = {}\n"JOSE\u0301" = {}')
+
+
 def test_labs_are_chosen_by_number(tmp_path: Path) -> None:
     course = read(tmp_path, "[labs.01]\n[labs.04]")
     assert course_file.chosen(course, "") == ("01", "04")

@@ -29,7 +29,7 @@ from typing import Any
 from lab.course.exercise import Exercise, exercise, exercises
 from lab.errors import LabError
 from lab.home import REPO
-from lab.text import shortened, visible
+from lab.text import compared, shortened, visible
 
 DEFAULT = REPO / "course.toml"
 """The course file that holds without the option --course: an instructor may hand it out with the course."""
@@ -86,8 +86,8 @@ class Course:
     people: Mapping[str, Person] = field(default_factory=dict)
 
     def person(self, name: str) -> Person:
-        """Return what the course file states about a person; capitals and outer spaces make no difference."""
-        return self.people.get(name.strip().casefold(), Person())
+        """Return what the course file states about a person, however the name is spelled (`compared`)."""
+        return self.people.get(compared(name), Person())
 
     def lab(self, number: str) -> CourseLab | None:
         """Return the lab with this number, or None when it does not belong to the class."""
@@ -109,7 +109,7 @@ def read(file: Path | None) -> Course:
             return whole_course()
         file = DEFAULT
     try:
-        data = tomllib.loads(file.read_text(encoding="utf-8"))
+        data = tomllib.loads(file.read_text(encoding="utf-8-sig"))  # Windows' editor adds the mark
     except OSError as error:
         raise LabError(
             f"The course file {visible(file)} cannot be read: {error.strerror}. Name another: --course FILE"
@@ -200,7 +200,9 @@ def _people(file: Path, said: object) -> dict[str, Person]:
         if not isinstance(facts, dict) or not all(isinstance(fact, str) for fact in facts.values()):
             raise _wrong(file, where, 'texts, such as { id = "s1815", email = "ada@example.org" }')
         _refuse_unknown(file, where, facts, {one.name for one in fields(Person)})
-        found[name.strip().casefold()] = Person(**facts)
+        if compared(name) in found:
+            raise _wrong(file, where, "each person once; letter case and spaces do not tell two people apart")
+        found[compared(name)] = Person(**facts)
     return found
 
 

@@ -124,7 +124,8 @@ def _private(found: Any, home: Home) -> Any:
 
 
 def _json(found: object) -> bytes:
-    return json.dumps(found, indent=1, ensure_ascii=False).encode()
+    # Half a surrogate pair cannot be encoded; as an escape, it is valid JSON.
+    return json.dumps(found, indent=1, ensure_ascii=False).encode(errors="backslashreplace")
 
 
 def _write(folder: Path, name: str, parts: dict[str, bytes]) -> Path:
