@@ -6,6 +6,7 @@ course has. The texts of failed checks are the only free text, and they are cut.
 """
 
 import json
+import unicodedata
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -168,8 +169,8 @@ def _failure(lab: Exercise, raw: Mapping[str, Any]) -> Failure:
 
 
 def name_of(text: str) -> str:
-    """Return a name as it is shown, on one line. Raises ValueError for an empty one."""
-    if not (name := _cut(text, LONGEST_NAME)):
+    """Return a name as it is shown, on one line and composed (NFC). Raises ValueError for an empty one."""
+    if not (name := _cut(unicodedata.normalize("NFC", text), LONGEST_NAME)):
         raise ValueError("the name is empty")
     return name
 
