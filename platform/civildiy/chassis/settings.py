@@ -6,7 +6,7 @@ addresses or secrets. docs/settings.md lists all variables.
 
 from typing import Annotated, TypeVar
 
-from pydantic import BeforeValidator, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode
 
 from civildiy.chassis.cors import origins
@@ -24,6 +24,7 @@ def _listed(value: object) -> object:
 
 
 S = TypeVar("S", bound=BaseSettings)
+Port = Annotated[int, Field(ge=1, le=65535)]
 Secret = Annotated[SecretStr, BeforeValidator(_refuse_short)]
 
 
@@ -32,13 +33,13 @@ class ServiceSettings(LogSettings):
 
     service_host: str
     """Host name or address under which the other services reach this instance."""
-    service_port: int = 5000
+    service_port: Port = 5000
     service_id: str = ""
     """Instance id in Consul; empty means '<service>-<host>', the same after each restart."""
     bind_host: str = ""
     """Address to listen on; empty means service_host."""
     consul_host: str
-    consul_port: int = 8500
+    consul_port: Port = 8500
     gateway_secret: Secret
     """The gateway sends it with each request, which proves that X-User-ID comes from the gateway."""
     auth_check_url: str
@@ -47,8 +48,18 @@ class ServiceSettings(LogSettings):
     """Origins whose pages may call the API, separated by commas; see civildiy.chassis.cors."""
 
 
+WORDS = (("Value error, ", ""), ("Field required", "is not set"), ("Input should", "must"))
+"""Words of the validating library, and what a person reads in their place."""
+
+
 class SettingsRefused(SystemExit):
     """A variable is missing or not usable; the text names each one."""
+
+
+def _said(message: str) -> str:
+    for theirs, ours in WORDS:
+        message = message.replace(theirs, ours)
+    return message
 
 
 def load_settings(kind: type[S]) -> S:
@@ -59,7 +70,7 @@ def load_settings(kind: type[S]) -> S:
     try:
         return kind()
     except ValidationError as error:
-        lines = [f"  {str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors()]
+        lines = [f"  {str(e['loc'][0]).upper()}: {_said(e['msg'])}" for e in error.errors()]
         raise SettingsRefused(
             "These environment variables are missing or not usable:\n" + "\n".join(lines)
         ) from None

@@ -10,10 +10,11 @@ Source: https://www.structlog.org/en/stable/standard-library.html#rendering-usin
 
 import logging
 from functools import partial
-from typing import Literal
+from typing import Annotated, Literal
 
 import orjson
 import structlog
+from pydantic import BeforeValidator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from structlog.typing import EventDict, Processor, WrappedLogger
 
@@ -23,12 +24,18 @@ MOST_CHARACTERS = 1000
 """Length of one message or of one line of a traceback: a driver may repeat a whole request in its error."""
 
 
+def _upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
 class LogSettings(BaseSettings):
     """How a unit writes its log."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
-    log_level: str = "INFO"
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)
+    ] = "INFO"
     log_format: Literal["console", "json"] = "console"
     """`console` is for people; `json` is for a system that collects the logs."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from lab.backends import overrides
+from lab.backends import overrides, user_settings
 from lab.backends.compose import containers, dotenv, engine, fitness, images, process
 from lab.backends.compose.composition import Composition
 from lab.backends.compose.faults import ComposeFaults
@@ -44,7 +44,7 @@ class ComposeBackend(ComposeFaults):
 
     def start(self, progress: Progress) -> None:
         """Create missing secrets and images, then start all containers and wait until they are healthy."""
-        self._addresses.refuse_wrong_settings()
+        self.refuse_wrong_settings()
         seen = engine.look()
         fitness.refuse_unfit(seen)
         dotenv.ensure(self._composition.depends_on_engine())
@@ -199,8 +199,9 @@ class ComposeBackend(ComposeFaults):
             raise LabError("The servers could not be set up. Find the cause: ./lab logs provision")
 
     def refuse_wrong_settings(self) -> None:
-        """Raise LabError for ports and networks that cannot work."""
+        """Raise LabError for ports, networks and settings of the services that cannot work."""
         self._addresses.refuse_wrong_settings()
+        user_settings.refuse_wrong(environment_with(dotenv.read()))
 
     def refuse_taken_ports(self) -> None:
         """Raise LabError for ports that another process holds."""

@@ -5,6 +5,7 @@ import os
 from lab.backends import overrides
 from lab.backends.compose import dotenv, engine, fitness, images, overlays
 from lab.backends.compose.network import Addresses
+from lab.backends.user_settings import without_foreign
 from lab.home import REPO, Home
 
 
@@ -22,8 +23,11 @@ class Composition:
         return ["docker", "compose", "--project-directory", str(REPO), *chosen, *arguments]
 
     def environment(self) -> dict[str, str]:
-        """Return this process's environment with the variables that the Compose files need."""
-        return {**os.environ, **self.variables()}
+        """Return the user's environment with the variables that the Compose files need.
+
+        The secrets are those of .env, which `./lab` reads as well.
+        """
+        return {**without_foreign(os.environ), **self.variables()}
 
     def variables(self) -> dict[str, str]:
         """Return the variables that the Compose files need in addition to .env."""

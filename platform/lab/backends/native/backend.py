@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import httpx
 
-from lab.backends import overrides
+from lab.backends import overrides, user_settings
 from lab.backends.native import network, postgresql, processes, started, stores
 from lab.backends.native.faults import NativeFaults
 from lab.backends.native.guards import allow_enough_files, one_at_a_time, refuse_full_disk
@@ -64,8 +64,9 @@ class NativeBackend(NativeFaults):
             self._supervisor.start(paths.process_compose, config, self._home)
 
     def refuse_wrong_settings(self) -> None:
-        """Raise LabError for ports that cannot work or differ from those of the running system."""
+        """Raise LabError for settings that cannot work or differ from those of the running system."""
         network.refuse_wrong_settings()
+        user_settings.refuse_wrong(os.environ)
         if self.running():
             started.refuse_other(self._home)
 
@@ -186,7 +187,8 @@ class NativeBackend(NativeFaults):
     def variables(self) -> dict[str, str]:
         """Return the variables that the units get, too."""
         secrets = ensure_secrets(self._home.secrets)
-        return network.variables() | secrets | {"KAFKA_LOG_DIRS": str(self._home.data / "kafka")}
+        folder = {"KAFKA_LOG_DIRS": str(self._home.data / "kafka")}
+        return network.variables() | secrets | folder | user_settings.chosen(os.environ)
 
     def listen_host(self) -> str:
         """Return a loopback address that no unit uses."""

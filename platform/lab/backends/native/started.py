@@ -5,6 +5,7 @@ import os
 import subprocess
 
 from lab import environment, ports
+from lab.backends import user_settings
 from lab.errors import LabError
 from lab.home import Home
 from lab.probes.readiness import slow
@@ -15,8 +16,12 @@ PROVISION_SECONDS = 90.0
 
 
 def note(home: Home) -> None:
-    """Record the ports and addresses that are set now."""
-    (home.run / SETTINGS).write_text(json.dumps(ports.chosen(os.environ)), encoding="utf-8")
+    """Record the ports, addresses and settings of the services that are set now."""
+    (home.run / SETTINGS).write_text(json.dumps(_chosen()), encoding="utf-8")
+
+
+def _chosen() -> dict[str, str]:
+    return ports.chosen(os.environ) | user_settings.chosen(os.environ)
 
 
 def refuse_other(home: Home) -> None:
@@ -25,7 +30,7 @@ def refuse_other(home: Home) -> None:
         there = json.loads((home.run / SETTINGS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return
-    here = ports.chosen(os.environ)
+    here = _chosen()
     other = [
         f"{name} is {here.get(name) or 'not set'} now and was {there.get(name) or 'not set'} then"
         for name in sorted(there.keys() | here.keys())
