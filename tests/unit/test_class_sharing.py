@@ -158,12 +158,22 @@ def test_a_collector_that_lost_its_data_gets_them_again(ada: Home) -> None:
         ("127.0.0.1:9", "ABC", "Ada", "does not answer"),
         ("http://[", "ABC", "Ada", "does not answer"),
         ("nowhere", "", "Ada", "neither a folder nor an address"),
+        ("", "", "Ada", "An empty text is neither a folder nor an address"),
     ],
 )
 def test_what_is_wrong_with_a_join(ada: Home, where: str, code: str, name: str, said: str) -> None:
     with pytest.raises(LabError, match=said):
         sharing.join(ada, where, code, name)
     assert sharing.membership(ada) is None
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"name": 1}', '{"name": "Ada"}', "[" * 100_000], ids=range(5))
+def test_a_damaged_membership_is_named(ada: Home, text: str) -> None:
+    (ada.root / "class.json").write_text(text)
+    assert sharing.after_check(ada) == "", "a check is not disturbed"
+    for command in (sharing.leave, sharing.refuse_damaged):
+        with pytest.raises(LabError, match=r"class\.json is damaged"):
+            command(ada)
 
 
 def test_a_wrong_code_is_told(ada: Home) -> None:

@@ -48,7 +48,9 @@ def test_progress_survives(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "{", "[]", "null", '{"01": 7}', '{"01": {"points": "many"}}', '{"01": {"points": 3}}', "\x00",
+     '{"01": {"steps": {"x": "pass"}}}', '{"01": {"steps": {"1": 2}}}', "[" * 100_000,
      '{"01": {"verdicts": [{"check": "x"}]}}', '{"01": {"verdicts": 3}}', '{"01": {"hints": "x"}}'],
+    ids=range(14),
 )  # fmt: skip
 def test_a_garbled_file_is_said_and_kept(text: str, tmp_path: Path) -> None:
     file = tmp_path / "progress.json"

@@ -133,3 +133,8 @@ def test_wrong_input_is_one_sentence(
     wrong = (*environment.values(), *arguments[-1:])[0]
     assert wrong in said, said
     assert "The command failed" not in said, "the error is expected"
+
+
+def test_a_log_that_is_not_there_yet(tmp_path: Path) -> None:
+    said = refused("./lab", "logs", "posts", LAB_HOME=str(tmp_path))
+    assert said == "posts has no log yet, because it has never run. Start the system: ./lab up"

@@ -52,11 +52,23 @@ class NotSent(Exception):
 
 
 def membership(home: Home) -> Membership | None:
-    """Return where this home sends its snapshots; None when it has not joined a class."""
+    """Return where this home sends its snapshots; None without a class, or when the file is damaged."""
     try:
-        return Membership(**json.loads((home.root / FILE).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        found = Membership(**json.loads((home.root / FILE).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
+    texts = all(isinstance(value, str) for value in asdict(found).values())
+    return found if texts and found.place else None
+
+
+def refuse_damaged(home: Home) -> None:
+    """Raise LabError when this home has joined a class, and the file that tells which one is damaged."""
+    file = home.root / FILE
+    if file.exists() and membership(home) is None:
+        raise LabError(
+            f"{file} is damaged, so nothing is sent to your class. Join it again:"
+            " ./lab class join ADDRESS CODE --name NAME"
+        )
 
 
 def join(home: Home, where: str, code: str, name: str) -> Membership:
@@ -83,6 +95,7 @@ def leave(home: Home) -> str:
 
     From now on nothing is sent, also when the class cannot be reached.
     """
+    refuse_damaged(home)
     known = membership(home)
     if known is None:
         raise LabError(
@@ -163,10 +176,10 @@ def _joined(url: str, code: str, name: str) -> Membership:
 
 def _with_folder(where: str, name: str) -> Membership:
     folder = Path(where).expanduser().absolute()
-    if not folder.is_dir():
+    if not where.strip() or not folder.is_dir():
         raise LabError(
-            f"{where} is neither a folder nor an address such as 192.168.1.5:8780."
-            " Ask your instructor for the whole command."
+            f"{shortened(where) or 'An empty text'} is neither a folder nor an address such as"
+            " 192.168.1.5:8780. Ask your instructor for the whole command."
         )
     plain = re.sub(r"[^a-z0-9]+", "-", name.casefold()).strip("-") or "somebody"
     return Membership(name, file=str(folder / f"{plain}-{secrets.token_hex(3)}.json"))

@@ -83,9 +83,10 @@ def register(cli: click.Group, home: Home, console: Console) -> None:
     @group.command()
     def sent() -> None:
         """Print what is sent to the class after a check, as JSON."""
-        from lab.classroom.sharing import membership
+        from lab.classroom.sharing import membership, refuse_damaged
         from lab.classroom.snapshot import of_home
 
+        refuse_damaged(home)
         known = membership(home)
         to = (
             f"Sent to {known.place} as {known.name}:"

@@ -190,7 +190,8 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
             outcome = known.get("outcome", "not checked yet")
             course.say(f"{lab.number} {lab.title}: {outcome} {points} {known.get('when', '')}")
             for step, said in known.get("steps", {}).items():
-                course.say(f"   step {step} {lab.steps[int(step) - 1]}: {said}")
+                if 1 <= int(step) <= len(lab.steps):  # an earlier version of the lab may have had more
+                    course.say(f"   step {step} {lab.steps[int(step) - 1]}: {said}")
 
 
 def reset_lab(home: Home, console: Console, number: str, yes: bool) -> None:

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from pathlib import Path
 
 import click
 
@@ -112,8 +113,11 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
         """Print the last lines of a unit's log. UNIT is a name of ./lab status, provision or supervisor."""
         from lab.follow import print_log
 
+        command = backend.log_command(unit, follow)
+        if backend.kind == "native" and not Path(command[-1]).exists():
+            raise LabError(f"{unit} has no log yet, because it has never run. Start the system: ./lab up")
         sys.stdout.flush()
-        sys.exit(print_log(backend.log_command(unit, follow), console))
+        sys.exit(print_log(command, console))
 
     @cli.command()
     @click.argument("unit", metavar="UNIT", type=click.Choice(UNITS))

@@ -38,7 +38,7 @@ class Record:
             return {}, ""
         except OSError as error:
             why = error.strerror or type(error).__name__
-        except ValueError:
+        except (ValueError, RecursionError):
             why = "it is not JSON"
         else:
             why = "a part of it was not written by a check"
@@ -78,6 +78,8 @@ class Record:
 def _good(lab: object) -> bool:
     """Tell whether `note` can have written this entry."""
     if not isinstance(lab, dict) or not _fits(lab, KINDS) or ("of" in lab) != ("points" in lab):
+        return False
+    if not all(step.isdecimal() and isinstance(said, str) for step, said in lab.get("steps", {}).items()):
         return False
     return all(isinstance(v, dict) and IN_A_VERDICT.keys() <= v.keys() and _fits(v, IN_A_VERDICT) and all(
         isinstance(line, list) and len(line) == 2 and all(isinstance(word, str) for word in line)
