@@ -76,6 +76,20 @@ def test_a_taken_port_is_named_and_nothing_is_started() -> None:
     until_healthy()
 
 
+@pytest.mark.parametrize("how", ["stopped", "paused"])
+def test_up_starts_a_worker_that_does_not_work(how: str) -> None:
+    """A worker has no port, so every service answers without it."""
+    backend.stop_unit("posts-relay") if how == "stopped" else backend.freeze("posts-relay")
+    try:
+        assert "Not running: posts-relay" in lab("up")
+        eventually(lambda: "posts-relay" not in lab("status").partition("differs")[2], within=60,
+                   what="a status without problems")  # fmt: skip
+    finally:
+        backend.thaw("posts-relay")
+        backend.start_unit("posts-relay")
+    until_healthy()
+
+
 def test_a_start_ordered_before_a_stop_has_ended_is_not_lost() -> None:
     """After a check is interrupted while it stops a server, a new start begins before the stop has ended."""
     backend.freeze("redis")  # it cannot react to the order to end

@@ -36,10 +36,15 @@ def bring_up(home: Home, backend: Backend, console: Console) -> None:
     forget_lost(home, backend, console)
     again = set_up_again(home, backend, console) if backend.running() else False
     with local_http.client(timeout=3) as client:
-        if backend.running() and not waiting_for(backend.endpoints(), client):
+        idle = not_running(backend) if backend.running() else ()
+        if backend.running() and not idle and not waiting_for(backend.endpoints(), client):
             if not again:
                 console.print("The system is already running. Its addresses: ./lab endpoints")
             return
+    if idle:
+        console.print(f"Not running: {', '.join(idle)}. Now it is started again.")
+        for unit in idle:
+            backend.thaw(unit)
     with Progress(console) as progress:
         progress.say("start", "checking what must be installed")
         backend.start(progress)
@@ -48,6 +53,12 @@ def bring_up(home: Home, backend: Backend, console: Console) -> None:
     if backend.remarks():
         console.print(backend.remarks(), soft_wrap=True)
     console.print(f"The system is up after {time.monotonic() - began:.1f} s. Next: ./lab status, ./lab test")
+
+
+def not_running(backend: Backend) -> tuple[str, ...]:
+    """Return the units that are stopped or paused; a worker has no port that would tell."""
+    own = ("running", "starting", "restarting", "not seen")
+    return tuple(unit.name for unit in backend.units() if unit.name in UNITS and unit.state not in own)
 
 
 def set_up_again(home: Home, backend: Backend, console: Console) -> bool:

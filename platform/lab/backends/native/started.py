@@ -30,6 +30,7 @@ def refuse_other(home: Home) -> None:
         there = json.loads((home.run / SETTINGS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return
+    there = there if isinstance(there, dict) else {}
     here = _chosen()
     other = [
         f"{name} is {here.get(name) or 'not set'} now and was {there.get(name) or 'not set'} then"
