@@ -17,6 +17,7 @@ from lab.notebook import claim, plots, prediction
 from lab.notebook.diagram import Drawing
 from lab.notebook.journey import Journey
 from lab.notebook.picture import Picture, Table
+from lab.notebook.shell import lab as magic
 from lab.notebook.shell import sentence
 from lab.notebook.verdict import Verdict
 from lab.notebook.watching import Seen, watching
@@ -177,6 +178,12 @@ def test_errors_are_sentences() -> None:
     assert sentence(LabError("The system is not running. ./lab up")).endswith("./lab up")
     assert sentence(ConnectionError("refused")).endswith("In a terminal: ./lab status")
     assert "expected 201" in sentence(Wrong("asked", 201, 500, "It broke."))
+
+
+@pytest.mark.parametrize("line", ["check '01", 'task "', "hint 01\\"])
+def test_a_line_that_a_shell_cannot_read_is_named(line: str) -> None:
+    with pytest.raises(LabError, match="cannot be read"):
+        magic(line)
 
 
 def test_api_page_needs_nothing_from_outside() -> None:

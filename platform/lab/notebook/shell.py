@@ -45,7 +45,10 @@ def _sentence(error: BaseException) -> str:
 
 def lab(line: str) -> Verdict | None:
     """Run a command of ./lab, and show each line that it prints at once."""
-    words = shlex.split(line)
+    try:
+        words = shlex.split(line)
+    except ValueError as error:  # a quotation mark without its partner
+        raise LabError(f"%lab {shortened(line)} cannot be read: {error}. Quote it as in a shell.") from None
     if words[:1] == ["check"] and len(words) > 1 and "--watch" not in words:
         return _check(words)
     code = command.run(words, lambda said: print(said, end="", flush=True))
