@@ -1,5 +1,6 @@
 """SQLAlchemy's asyncio engine on the PostgreSQL connections of this system."""
 
+from psycopg.types.json import set_json_loads
 from sqlalchemy import exc
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -14,7 +15,9 @@ def engine(settings: postgres.PostgresSettings, service: str) -> AsyncEngine:
     """Return an engine with a pool of connections; it connects when it is first used."""
 
     async def connect() -> postgres.Connection:
-        return await postgres.Connection.connect(postgres.connection_info(settings, service))
+        made = await postgres.Connection.connect(postgres.connection_info(settings, service))
+        set_json_loads(parsed_json, made)  # SQLAlchemy would do it, if it made the connection itself
+        return made
 
     return create_async_engine(
         "postgresql+psycopg://",
@@ -24,5 +27,4 @@ def engine(settings: postgres.PostgresSettings, service: str) -> AsyncEngine:
         pool_timeout=postgres.CONNECT_SECONDS,
         # Before the pool lends a connection, it replaces one that PostgreSQL has closed meanwhile.
         pool_pre_ping=True,
-        json_deserializer=parsed_json,
     )
