@@ -117,6 +117,24 @@ def test_a_precondition_is_never_ignored(ada: Person, path: str) -> None:
     assert ada.http.get(path, headers={"If-Match": "*", "If-None-Match": '"x"'}).json() == before
 
 
+@pytest.mark.parametrize(
+    "upgrade",
+    [
+        {"Upgrade": "websocket", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+         "Sec-WebSocket-Version": "13"},
+        {"Upgrade": "websocket"}, {"Upgrade": "h2c", "HTTP2-Settings": "AAMAAABkAAQAAP__"},
+    ],
+    ids=["websocket", "half-a-websocket", "h2c"],
+)  # fmt: skip
+def test_a_wish_to_upgrade_is_ignored(ada: Person, path: str, upgrade: dict[str, str]) -> None:
+    """A server may ignore it (RFC 9110, section 7.8), and no service speaks another protocol."""
+    headers = {"Connection": "Upgrade", **upgrade}
+    assert ada.http.get(path, headers=headers).status_code == 200
+    refused(ada.http.get("/nothing", headers=headers), 404)
+    assert ada.http.put(path, headers=headers, json=POST).status_code < 500
+    assert ada.http.get(path).status_code == 200
+
+
 def test_a_refusal_names_the_path_that_was_asked_for(anybody: httpx.Client) -> None:
     """The gateway passes on what auth answered to a request of the gateway's own."""
     for where in ("/api/profile", "/api/activity-stream/user"):

@@ -34,3 +34,17 @@ def test_each_message_is_a_rule(model: type[BaseModel]) -> None:
             said |= set(messages(model, {name: value}))
     assert len(said) > 3
     assert [one for one in said if not SAID.match(one)] == []
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ({"title": "x" * 201}, "must have at most 200 characters, not 201"),
+        ({"title": ""}, "must have at least 1 characters, not 0"),
+        ({"tags": ["x"] * 21}, "must have at most 20 entries, not 21"),
+        ({"expires_at": "2030-01-31T12:00:00"}, "must have a time zone"),
+    ],
+)
+def test_a_length_is_counted_in_what_it_counts(value: dict[str, Any], said: str) -> None:
+    assert [one for one in messages(NewPost, value) if said in one]
+    assert not [one for one in messages(ProfileChange, {"city": "x" * 101}) if "100 characters" not in one]

@@ -39,6 +39,7 @@ MESSAGES = {
     "string_unicode": "must not hold half a surrogate pair",
     "extra_forbidden": "is unknown; correct or remove it",
     "missing": "is missing; send it",
+    "timezone_aware": "must have a time zone, such as the Z of 2030-01-31T12:00:00Z",
 }
 """What is said of an error in place of the validating library's own words."""
 
@@ -116,7 +117,18 @@ def _message(error: Mapping[str, Any]) -> str:
         return str(error["ctx"]["error"])
     if error["type"] in ("model_attributes_type", "dict_type", "model_type"):
         return "must be a JSON object, such as {…}"
+    if error["type"].endswith("too_long") or error["type"].endswith("too_short"):
+        return _length(error)
     return MESSAGES.get(error["type"]) or re.sub(r"^\w+ should", "must", str(error["msg"]))
+
+
+def _length(error: Mapping[str, Any]) -> str:
+    """Return the limit of a text or a list that is too long or too short."""
+    limits, value = error["ctx"], error["input"]
+    what = "characters" if isinstance(value, str) else "entries"
+    most = limits.get("max_length")
+    limit = f"at least {limits.get('min_length')}" if most is None else f"at most {most}"
+    return f"must have {limit} {what}, not {len(value)}"
 
 
 async def _on_validation_error(request: Request, error: Exception) -> Response:

@@ -69,6 +69,7 @@ def main(name: str) -> None:
     config = uvicorn.Config(
         service.app,
         http=ProblemProtocol,
+        ws="none",  # no service speaks WebSocket, so a request to upgrade is answered as any other
         host=settings.bind_host or settings.service_host,
         port=settings.service_port,
         access_log=False,
