@@ -39,7 +39,8 @@ def test_pages_lead_on_whatever_the_id_of_an_event() -> None:
             log.send(POSTS_TOPIC, key=post.encode(), value=event("post.created", post, reader.id, 1, id))
         log.flush(10)
         eventually(lambda: len(reader.feed()) == len(posts), within=20, what="all entries")
-        seen, before = [], None
+        seen: list[str] = []
+        before = None
         while before is not None or not seen:
             query = {"limit": 1} | ({"before": before} if before else {})
             answer = reader.http.get("/api/activity-stream/user", params=query)

@@ -7,6 +7,7 @@ import pytest
 from redis import Redis
 from support import ENDPOINTS, backend, eventually, until_healthy
 
+from civildiy.feed import keys
 from lab.faults import topic
 from lab.home import REPO
 from lab.probes import local_http
@@ -79,6 +80,23 @@ def test_redis_with_other_options_is_reported() -> None:
             assert "maxmemory is 104857600 instead of 37748736. Do: ./lab restart redis" in lab("status")
         finally:
             redis.config_set("maxmemory", before)
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("damage", ["junk", "another-type"])
+def test_a_feed_that_cannot_be_read_is_reported(damage: str) -> None:
+    """Redis answers, each unit runs, and the readers get 503 or something that is not JSON."""
+    host, _, port = ENDPOINTS["redis"].rpartition(":")
+    with Redis(host=host, port=int(port)) as redis:
+        if damage == "junk":
+            redis.lpush(keys.GLOBAL, "junk")
+        else:
+            redis.set(keys.GLOBAL, "junk")
+    try:
+        assert "GET /api/activity-stream?limit=1 answers" in lab("status")
+    finally:
+        assert "The feed is rebuilt" in lab("rebuild")
+    until_healthy()
 
 
 @pytest.mark.fault

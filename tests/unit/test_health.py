@@ -9,7 +9,7 @@ import yaml
 
 from civildiy.contracts.posts.topics import TOPICS
 from lab.backends.protocol import Unit
-from lab.health import catalog, clocks, databases, machine, rules, topics, view
+from lab.health import answers, catalog, clocks, databases, machine, rules, topics, view
 from lab.health.finding import Finding
 from lab.home import REPO
 
@@ -79,9 +79,16 @@ def test_redis_is_compared_with_what_it_was_started_with() -> None:
     assert int(told["--maxmemory"].removesuffix("mb")) * 2**20 == int(view.CONFIGURED["maxmemory"])
 
 
+def test_public_pages() -> None:
+    assert answers.judge(200, b'{"items": []}') == ""
+    assert answers.judge(200, b'{"items":[junk]}') == 'answers 200 without JSON: {"items":[junk]}'
+    assert answers.judge(503, b'{"detail": "redis\\u001b is down"}') == "answers 503: redis\\x1b is down"
+    assert "without JSON" in answers.judge(504, b"Gateway Timeout")
+
+
 def test_the_collection_of_posts() -> None:
     good = {"changeStreamPreAndPostImages": {"enabled": True}}
-    ttl = [{"key": {"_id": 1}}, {"key": {"expires_at": 1}, "expireAfterSeconds": 0}]
+    ttl: list[dict[str, Any]] = [{"key": {"_id": 1}}, {"key": {"expires_at": 1}, "expireAfterSeconds": 0}]
     assert seen(databases.judge_collection(good, ttl)) == ""
     assert "no TTL index" in seen(databases.judge_collection(good, ttl[:1]))
     assert "no state of removed posts" in seen(databases.judge_collection({}, ttl))

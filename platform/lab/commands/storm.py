@@ -3,6 +3,7 @@
 import math
 import secrets
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -16,7 +17,7 @@ from lab.terminal import Console, print_rows
 class Number(click.FloatRange):
     """A number within a range. Python also reads `nan`, which is in every range and in none."""
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return the number; end the command with an error when it is not one."""
         number = float(super().convert(value, param, ctx))
         if math.isnan(number):

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from lab.backends.protocol import Backend
 from lab.errors import LabError, NotFromHere
-from lab.health import catalog, clocks, databases, machine, rules, topics, view
+from lab.health import answers, catalog, clocks, databases, machine, rules, topics, view
 from lab.health.finding import Finding, Findings
 from lab.home import Home
 from lab.probes.unavailable import UNAVAILABLE
@@ -32,6 +32,7 @@ def examine(home: Home, backend: Backend, without: tuple[str, ...] = ()) -> list
         "PostgreSQL": lambda: databases.look_at_postgresql(backend),
         "Redis": lambda: view.look_at_redis(backend),
         "workers": lambda: view.look_at_workers(backend),
+        "answers": lambda: answers.look(backend),
         "clock": lambda: clocks.look(backend),
     }
     for subject in without:
