@@ -9,12 +9,13 @@ import time
 from pathlib import Path
 
 from lab.backends.native.guards import allow_enough_files
-from lab.classroom import archive, cells, cgroups, confine, judge, scores
+from lab.classroom import archive, cells, judge, scores, trial
 from lab.classroom.course_file import Course
 from lab.classroom.exports import write_all
 from lab.classroom.judge import Clock, Judge, Task
 from lab.classroom.judged import Judged
 from lab.classroom.submission import Refused, Submission
+from lab.classroom.trial import Trial
 from lab.errors import LabError
 from lab.home import Home
 from lab.install.servers import ensure_servers
@@ -50,12 +51,15 @@ class ClassCheck:
             )
         if not self._people and not self._refused:
             raise LabError(f"{visible(self._folder)} contains no archive. Name the folder with the archives.")
+        found = trial.tried(self._home) if self._people else Trial()
+        if found.refusal:
+            raise LabError(found.refusal)
         used = self._seed(resume, seed)
         for one in self._refused:
             self._say(f"refused: {one.archive}: {one.why}")
         if self._people:
             with cells.one_at_a_time(self._home):
-                self._judge_all(used)
+                self._judge_all(used, found)
         self._write("The run is complete.")
         self._say(f"\nResults: {(self._out / 'results.html').absolute()}")
         self._say("The same as tables: results.csv, results.json, nbgrader.csv, canvas.csv, moodle.csv")
@@ -75,10 +79,12 @@ class ClassCheck:
         file.write_text(json.dumps({"seed": used}), encoding="utf-8")
         return int(used)
 
-    def _judge_all(self, seed: int) -> None:
-        judging = Judge(self._home, self._course, self._out, self._folder, seed)
+    def _judge_all(self, seed: int, found: Trial) -> None:
+        # Root changes to the second user without the help of the job.
+        second = found.second_user and os.geteuid() != 0
+        judging = Judge(self._home, self._course, self._out, self._folder, seed, second_user=second)
         self._say(f"{len(self._people)} submissions, labs {', '.join(self._labs)}, seed {seed}")
-        for line in protections():
+        for line in trial.sentences(found):
             self._say(f"  {line}")
         allow_enough_files()
         with Progress(self._console) as progress:
@@ -139,21 +145,6 @@ class ClassCheck:
 
     def _say(self, text: str) -> None:
         self._console.print(text, soft_wrap=True)
-
-
-def protections() -> list[str]:
-    """Return which limits of the kernel this run can use, one sentence for each."""
-    root, landlock = os.geteuid() == 0, confine.landlock_version()
-    return [
-        "Each lab of each submission runs in namespaces of its own: processes, network, memory, files.",
-        "Learners' code runs as another user." if root else "Learners' code runs as your own user.",
-        f"Landlock (version {landlock}) limits which files it reads and writes."
-        if landlock
-        else "This kernel has no Landlock" + ("." if root else ", so the code can change its own verdict."),
-        "Control groups limit memory and processes of the whole system."
-        if cgroups.delegated()
-        else "Control groups are not available to you; memory is measured four times a second instead.",
-    ]
 
 
 def _duration(seconds: float) -> str:

@@ -41,8 +41,10 @@ class Task:
 class Judge:
     """Judges tasks on cells, with the reference that `prepare` makes."""
 
-    def __init__(self, home: Home, course: Course, out: Path, archives: Path, seed: int) -> None:
-        self._home, self._course, self._seed = home, course, seed
+    def __init__(
+        self, home: Home, course: Course, out: Path, archives: Path, seed: int, *, second_user: bool = False
+    ) -> None:
+        self._home, self._course, self._seed, self._second_user = home, course, seed, second_user
         self._kept = out / "judged"
         self._hidden = (str(home.root), str(out.resolve()), str(archives.resolve()))
         self._graders = graders.fingerprint()
@@ -75,6 +77,7 @@ class Judge:
             lab=lab.number if lab else "", steps=lab.steps if lab else (), seed=self._seed,
             seconds=limits.minutes * 60, reference=str(self._reference) if lab else "",
             processes=limits.processes, disk_mb=limits.disk_mb, hide=self._hidden,
+            second_user=self._second_user,
         )  # fmt: skip
 
     def known(self, task: Task) -> Judged | None:
