@@ -108,6 +108,7 @@ def test_tables_have_the_columns_that_gradebooks_expect(tmp_path: Path) -> None:
     assert canvas[2][0].startswith("'=")
     nbgrader = read(tmp_path / "nbgrader.csv")
     assert nbgrader[1][nbgrader[0].index("score")] == nbgrader[1][nbgrader[0].index("max_score")] == "20"
+    assert read(tmp_path / "moodle.csv")[0][3].endswith(" (of 20)")
     data = json.loads((tmp_path / "results.json").read_text())
     assert data["people"][0]["labs"]["01"]["steps"]["1"] == "pass"
     assert data["refused"][0]["why"] == "It is empty."
