@@ -72,6 +72,15 @@ def test_people_are_found_by_name_in_any_case(tmp_path: Path) -> None:
     assert course.person("Bob") == course_file.Person()
 
 
+def test_people_without_an_archive_and_strangers_are_named(tmp_path: Path) -> None:
+    course = read(tmp_path, '[people]\n"Ada Lovelace" = {}\nBob = {}\n')
+    assert course.compared(["ada lovelace ", "Carol"]) == [
+        "not in [people] of the course file: Carol",
+        "no archive from: Bob",
+    ]
+    assert read(tmp_path, "").compared(["Carol"]) == []
+
+
 def test_labs_are_chosen_by_number(tmp_path: Path) -> None:
     course = read(tmp_path, "[labs.01]\n[labs.04]")
     assert course_file.chosen(course, "") == ("01", "04")

@@ -57,6 +57,8 @@ class ClassCheck:
         used = self._seed(resume, seed)
         for one in self._refused:
             self._say(f"refused: {one.archive}: {one.why}")
+        for line in self._course.compared([one.name for one in self._people]):
+            self._say(line)
         if self._people:
             with cells.one_at_a_time(self._home):
                 self._judge_all(used, found)

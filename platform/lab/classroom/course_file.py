@@ -87,7 +87,19 @@ class Course:
 
     def person(self, name: str) -> Person:
         """Return what the course file states about a person; capitals and outer spaces make no difference."""
-        return self.people.get(name.strip().casefold(), Person())
+        wanted = name.strip().casefold()
+        return next((facts for known, facts in self.people.items() if known.casefold() == wanted), Person())
+
+    def compared(self, names: list[str]) -> list[str]:
+        """Return sentences about submissions and people that do not match; [] without a table of people."""
+        if not self.people:
+            return []
+        handed_in, known = ({name.strip().casefold() for name in some} for some in (names, self.people))
+        return [
+            f"not in [people] of the course file: {visible(name)}"
+            for name in names
+            if name.strip().casefold() not in known
+        ] + [f"no archive from: {visible(name)}" for name in self.people if name.casefold() not in handed_in]
 
     def lab(self, number: str) -> CourseLab | None:
         """Return the lab with this number, or None when it does not belong to the class."""
@@ -200,7 +212,7 @@ def _people(file: Path, said: object) -> dict[str, Person]:
         if not isinstance(facts, dict) or not all(isinstance(fact, str) for fact in facts.values()):
             raise _wrong(file, where, 'texts, such as { id = "s1815", email = "ada@example.org" }')
         _refuse_unknown(file, where, facts, {one.name for one in fields(Person)})
-        found[name.strip().casefold()] = Person(**facts)
+        found[name.strip()] = Person(**facts)
     return found
 
 
