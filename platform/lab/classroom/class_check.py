@@ -24,6 +24,8 @@ from lab.terminal import Console
 from lab.text import visible
 
 RUN = "run.json"
+CLASS = 30
+"""People for whom the time is calculated."""
 RESULTS_EVERY = 60.0
 """Seconds between two versions of the results while the run goes on."""
 
@@ -63,6 +65,8 @@ class ClassCheck:
             with cells.one_at_a_time(self._home):
                 self._judge_all(used, found)
         self._write("The run is complete.")
+        for line in times(self._done):
+            self._say(line)
         self._say(f"\nResults: {(self._out / 'results.html').absolute()}")
         self._say("The same as tables: results.csv, results.json, nbgrader.csv, canvas.csv, moodle.csv")
         return 1 if self._refused or any(one.outcome == "not gradable" for one in self._done) else 0
@@ -147,6 +151,23 @@ class ClassCheck:
 
     def _say(self, text: str) -> None:
         self._console.print(text, soft_wrap=True)
+
+
+def times(done: list[Judged]) -> list[str]:
+    """Return how long the labs with code took on average, and how long a class of thirty would take."""
+    took: dict[str, list[float]] = {}
+    for one in done:
+        if one.seconds:
+            took.setdefault(one.lab, []).append(one.took)
+    mean = {lab: sum(some) / len(some) for lab, some in sorted(took.items())}
+    if not mean:
+        return []
+    each = ", ".join(f"lab {lab} {seconds:.0f} s" for lab, seconds in mean.items())
+    whole = _duration(CLASS * sum(mean.values()))
+    return [
+        f"\nAverage time of a submission: {each}.",
+        f"{CLASS} people with code for all of these: {whole}.",
+    ]
 
 
 def _duration(seconds: float) -> str:
