@@ -20,12 +20,13 @@ from lab.classroom import graders
 from lab.classroom.job import CONFINED_USER
 from lab.course.exercise import exercise
 from lab.home import REPO, Home
+from lab.probes.readiness import slow
 
 pytestmark = pytest.mark.campaign
-COURSE = """
+COURSE = f"""
 name = "Thirty"
 [limits]
-minutes = 4
+minutes = {4 * slow()}
 """
 
 
