@@ -53,9 +53,9 @@ class ClassCheck:
             )
         if not self._people and not self._refused:
             raise LabError(f"{visible(self._folder)} contains no archive. Name the folder with the archives.")
-        found = trial.tried(self._home) if self._people else Trial()
-        if found.refusal:
-            raise LabError(found.refusal)
+        allowed = trial.tried(self._home) if self._people else Trial()
+        if allowed.refusal:
+            raise LabError(allowed.refusal)
         used = self._seed(resume, seed)
         for one in self._refused:
             self._say(f"refused: {one.archive}: {one.why}")
@@ -63,7 +63,7 @@ class ClassCheck:
             self._say(line)
         if self._people:
             with cells.one_at_a_time(self._home):
-                self._judge_all(used, found)
+                self._judge_all(used, allowed)
         self._write("The run is complete.")
         for line in times(self._done):
             self._say(line)
@@ -85,13 +85,15 @@ class ClassCheck:
         file.write_text(json.dumps({"seed": used}), encoding="utf-8")
         return int(used)
 
-    def _judge_all(self, seed: int, found: Trial) -> None:
+    def _judge_all(self, seed: int, allowed: Trial) -> None:
         # Root changes to the second user without the help of the job.
-        second = found.second_user and os.geteuid() != 0
+        second = allowed.second_user and os.geteuid() != 0
         judging = Judge(self._home, self._course, self._out, self._folder, seed, second_user=second)
         self._say(f"{len(self._people)} submissions, labs {', '.join(self._labs)}, seed {seed}")
-        for line in trial.sentences(found):
+        for line in trial.sentences(allowed):
             self._say(f"  {line}")
+        if busy := judge.busy():
+            self._say(f"  {busy}")
         allow_enough_files()
         with Progress(self._console) as progress:
             ensure_servers(self._home, progress)
@@ -137,6 +139,7 @@ class ClassCheck:
         rest = f"; about {_duration(left)} left" if left >= 1 else ""
         why = f" ({found.trouble.splitlines()[0]})" if found.trouble else ""
         late = " (time limit)" if found.timed_out else ""
+        late += f" (at try {found.attempts})" if found.attempts > 1 else ""
         self._say(
             f"{task.submission.name} ({task.submission.archive}), lab {task.lab.number}:"
             f" {found.outcome.upper()}{late}{why}, {score.points:g} of {score.of:g} points,"
