@@ -12,19 +12,21 @@ from typing import Any
 
 import psutil
 import pytest
-from class_submissions import Expected, generate
+from class_submissions import Expected, archive, generate, right
 from hostile_code import HARMLESS, USELESS
 
 from lab import environment
 from lab.classroom import graders
 from lab.classroom.job import CONFINED_USER
+from lab.course.exercise import exercise
 from lab.home import REPO, Home
+from lab.probes.readiness import slow
 
 pytestmark = pytest.mark.campaign
-COURSE = """
+COURSE = f"""
 name = "Thirty"
 [limits]
-minutes = 4
+minutes = {4 * slow()}
 """
 
 
@@ -139,6 +141,14 @@ def users() -> Iterator[int]:
     for process in psutil.process_iter(["uids"]):
         if uids := process.info["uids"]:
             yield uids.real
+
+
+def test_afterwards_the_reference_is_whole_and_passes(run: Run, tmp_path: Path) -> None:
+    # Before it judges, the cell verifies the units, and that posts, topic and feed agree (./lab verify).
+    archive(tmp_path / "right.zip", "Right", right(exercise("01")))
+    done = lab("class", "check", str(tmp_path), "--labs", "01", "--seed", "1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "lab 01: PASS" in done.stdout
 
 
 def test_a_run_that_is_resumed_judges_nothing_twice(run: Run) -> None:

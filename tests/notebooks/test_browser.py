@@ -29,7 +29,7 @@ def test_launcher_shows_the_course_and_the_stack(lab: Lab) -> None:
         "notebooks",
         "README.md",
     ]
-    for wanted in ("Traefik's dashboard", "Consul", "API of auth", "API of feed"):
+    for wanted in ("Traefik's dashboard", "Consul", "API of auth", "API of feed", "Submit your work"):
         assert wanted in cards
     all_units_run(page)
     lab.keep(page, "launcher")

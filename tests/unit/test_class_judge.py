@@ -8,6 +8,7 @@ import pytest
 
 from lab.classroom import cells, cgroups, course_file, graders
 from lab.classroom.class_check import ClassCheck
+from lab.classroom.job import Result
 from lab.classroom.judge import Judge, Task
 from lab.classroom.judged import Listed
 from lab.classroom.submission import Submission
@@ -78,6 +79,28 @@ def test_two_runs_in_one_home_wait_for_no_other(tmp_path: Path) -> None:
     home = Home(tmp_path)
     with cells.one_at_a_time(home), pytest.raises(LabError, match="Another"), cells.one_at_a_time(home):
         pass
+
+
+@pytest.mark.parametrize(
+    ("load", "first", "tries"), [(1, "fail", 1), (99, "fail", 2), (99, "pass", 1), (1, "not gradable", 2)]
+)
+def test_a_lab_is_judged_again_where_a_busy_machine_may_be_the_cause(
+    judging: Judge, monkeypatch: pytest.MonkeyPatch, load: float, first: str, tries: int
+) -> None:
+    outcomes = [first, "pass"]
+
+    def run(*_: object) -> Result:
+        outcome = outcomes.pop(0)
+        lab = [check for check in judging.checks if check["lab"] == "01"]
+        verdicts = [{**check, "outcome": outcome, "seconds": 0.1, "lines": []} for check in lab]
+        return Result(verdicts=verdicts, seconds={"check": 1.0})
+
+    monkeypatch.setattr(cells, "run", run)
+    monkeypatch.setattr(os, "getloadavg", lambda: (load * (os.cpu_count() or 1), 0, 0))
+    (task,) = judging.tasks([replace(ADA, files={"01-services/api.py": b"y = 2"})])
+    found = judging.judge(task)
+    assert found.attempts == tries
+    assert found.outcome == ("fail" if (load, first) == (1, "fail") else "pass")
 
 
 @pytest.mark.skipif(not cgroups.delegated(), reason="this user may not create control groups here")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from lab.classroom import course_file, exports, scores
+from lab.classroom.class_check import times
 from lab.classroom.job import Result
 from lab.classroom.judge import Clock, Task
 from lab.classroom.judged import Judged, from_result, not_begun
@@ -108,6 +109,7 @@ def test_tables_have_the_columns_that_gradebooks_expect(tmp_path: Path) -> None:
     assert canvas[2][0].startswith("'=")
     nbgrader = read(tmp_path / "nbgrader.csv")
     assert nbgrader[1][nbgrader[0].index("score")] == nbgrader[1][nbgrader[0].index("max_score")] == "20"
+    assert read(tmp_path / "moodle.csv")[0][3].endswith(" (of 20)")
     data = json.loads((tmp_path / "results.json").read_text())
     assert data["people"][0]["labs"]["01"]["steps"]["1"] == "pass"
     assert data["refused"][0]["why"] == "It is empty."
@@ -134,6 +136,15 @@ def test_an_outcome_is_kept_and_a_damaged_one_is_judged_again(tmp_path: Path) ->
     assert Judged.read(tmp_path / "x.json") == found
     (tmp_path / "x.json").write_text('{"submission": 1')
     assert Judged.read(tmp_path / "x.json") is None
+
+
+def test_the_time_of_a_class_follows_from_what_was_measured() -> None:
+    passed = judged(dict.fromkeys(range(1, 6), "pass"))
+    other = replace(passed, lab="02", seconds={"up": 60.0})
+    first, second = times([passed, other, not_begun("c", LAB, LISTED, "no")])
+    assert first.endswith("lab 01 3 s, lab 02 60 s.")
+    assert second == "30 people with code for all of these: 32 min."
+    assert times([not_begun("c", LAB, LISTED, "no")]) == []
 
 
 def test_the_time_left_is_estimated_by_lab() -> None:

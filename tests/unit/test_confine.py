@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.classroom import confine
+from lab.classroom import confine, second_user
+from lab.home import PLATFORM
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="the limits are Linux's")
 pytestmark = LINUX
@@ -106,3 +107,44 @@ def test_no_signal_reaches_a_process_outside(said: dict[str, object]) -> None:
 def test_a_fork_bomb_of_another_user_ends_at_the_limit(said: dict[str, object]) -> None:
     assert said["user"] == 61182
     assert said["many processes"] == "BlockingIOError"
+
+
+HAND_ON = """
+import ctypes, os, sys
+from lab.classroom import kernel, second_user
+
+ctypes.CDLL(None).prctl(8, 1, 0, 0, 0)  # PR_SET_KEEPCAPS
+os.setgroups([])
+os.setresgid(65534, 65534, 65534)
+os.setresuid(65534, 65534, 65534)
+kernel.hand_on(second_user.HANDED_ON)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has capabilities to hand on")
+@pytest.mark.parametrize("confined", [True, False])
+def test_a_second_user_gets_none_of_the_capabilities_that_start_it(confined: bool) -> None:
+    show = [
+        PYTHON,
+        "-I",
+        "-c",
+        "import os; print(os.getuid(), os.getgid(), open('/proc/self/status').read())",
+    ]
+    limits = [
+        "--processes=50", "--memory=500000000", "--file=1000000", *(f"--read={path}" for path in SYSTEM),
+        "--user=61182", "--group=61183", "--",
+    ]  # fmt: skip
+    program = [PYTHON, "-I", "-S", str(Path(confine.__file__)), *limits, *show] if confined else show
+    done = subprocess.run(
+        [PYTHON, "-P", "-c", HAND_ON, *program], capture_output=True, text=True, check=False,
+        env=os.environ | {"PYTHONPATH": str(PLATFORM), "PYTHONDONTWRITEBYTECODE": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    first, *status = done.stdout.splitlines()
+    kept = {line.split(":")[0]: int(line.split()[1], 16) for line in status if line.startswith("Cap")}
+    if confined:
+        assert first.startswith("61182 61183")
+        assert kept["CapEff"] == kept["CapPrm"] == kept["CapAmb"] == 0
+    else:
+        assert kept["CapEff"] == sum(1 << number for number in second_user.HANDED_ON)

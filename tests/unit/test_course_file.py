@@ -80,6 +80,15 @@ def test_people_are_found_however_an_accent_is_encoded(tmp_path: Path) -> None:
         read(tmp_path, '[people]\n"Jos\u00e9" = {}\n"JOSE\u0301" = {}')
 
 
+def test_people_without_an_archive_and_strangers_are_named(tmp_path: Path) -> None:
+    course = read(tmp_path, '[people]\n"Ada Lovelace" = {}\nBob = {}\n')
+    assert course.unmatched(["ada lovelace ", "Carol"]) == [
+        "not in [people] of the course file: Carol",
+        "no archive from: Bob",
+    ]
+    assert read(tmp_path, "").unmatched(["Carol"]) == []
+
+
 def test_labs_are_chosen_by_number(tmp_path: Path) -> None:
     course = read(tmp_path, "[labs.01]\n[labs.04]")
     assert course_file.chosen(course, "") == ("01", "04")

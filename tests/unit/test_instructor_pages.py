@@ -6,8 +6,9 @@ from itertools import pairwise
 from math import ceil
 
 import pytest
-from times import WORDS_A_MINUTE, shown_of_steps
+from times import WORDS_A_MINUTE, rounded, shown_of_steps, texts
 
+from lab.classroom.course_file import read as read_course
 from lab.classroom.slides import SOURCES, read
 from lab.classroom.snapshot import LONGEST_MESSAGE, MOST_BYTES, SHARED
 from lab.course.exercise import Exercise, exercise, exercises
@@ -18,6 +19,8 @@ from lab.home import REPO
 
 FOLDER = REPO / "docs" / "instructor"
 AGENDAS = (FOLDER / "agendas.md").read_text(encoding="utf-8")
+LAB = re.compile(r"Lab (\d\d), steps? ([\d, and]+)")
+COURSES = {"half-day": ("Half a day",), "one-day": ("One day",), "two-days": ("Day 1", "Day 2")}
 ROW = re.compile(r"^\| (\d+):(\d\d) \| ?(\d*) \| (.+) \|$", re.MULTILINE)
 TOLERANCE = 5
 """Minutes: a reworded notebook may cross a multiple of five, and the agenda need not follow each word."""
@@ -41,10 +44,25 @@ def by_rule(text: str) -> int | None:
     if found := re.match(r"Notebook (\d\d)", text):
         words = len(next((REPO / "notebooks/text").glob(f"{found[1]}-*.md")).read_text("utf-8").split())
         return 5 * ceil(words / WORDS_A_MINUTE / 5)
-    if found := re.match(r"Lab (\d\d), steps? ([\d, and]+)", text):
-        shown = shown_of_steps(exercise(found[1]))
-        return sum(shown[int(step)] or 0 for step in re.findall(r"\d", found[2]))
+    if found := LAB.match(text):
+        lab = exercise(found[1])
+        shown = shown_of_steps(lab)
+        return beginning(lab) + sum(shown[step] or 0 for step in steps_in(found[2]))
     return None
+
+
+def steps_in(text: str) -> list[int]:
+    return [int(step) for step in re.findall(r"\d", text)]
+
+
+def beginning(lab: Exercise) -> int:
+    """Return the minutes to read a lab's page up to its first step, without what the slides tell as well."""
+    if lab.number == "01":
+        return 0  # read in the item "The tool"
+    page = texts(lab)[1].read_text(encoding="utf-8")
+    before = page[: re.search(r"^##+ Step 1\b", page, re.MULTILINE).start()]  # type: ignore[union-attr]
+    told = re.sub(r"^## (Why this matters|The idea)\n.*?(?=^## )", "", before, flags=re.MULTILINE | re.DOTALL)
+    return rounded(len(told.split()) / WORDS_A_MINUTE)
 
 
 @pytest.mark.parametrize("name", tables())
@@ -71,6 +89,38 @@ def test_an_agendas_minutes_follow_the_rule(name: str) -> None:
 
 def test_there_are_three_agendas() -> None:
     assert [*tables()] == ["Half a day", "One day", "Day 1", "Day 2"]
+
+
+@pytest.mark.parametrize("name", COURSES)
+def test_a_course_file_has_the_labs_and_minutes_of_its_agenda(name: str) -> None:
+    file = f"courses/{name}.toml"
+    assert f"[{file}]({file})" in AGENDAS
+    rows = [text for heading in COURSES[name] for _, _, text in tables()[heading]]
+    taught = {found[1]: sorted(steps_in(found[2])) for text in rows if (found := LAB.match(text))}
+    course = read_course(FOLDER / file)
+    assert {lab.number: [*lab.steps] for lab in course.labs} == taught
+    for lab in course.labs:
+        shown = shown_of_steps(lab.exercise)
+        assert lab.step_points == {step: shown[step] for step in lab.steps}
+
+
+@pytest.mark.parametrize("name", tables())
+def test_nobody_works_for_two_hours_without_a_break(name: str) -> None:
+    longest = since = 0
+    for _, minutes, text in tables()[name]:
+        since = 0 if text in ("Break", "Lunch") else since + minutes
+        longest = max(longest, since)
+    assert longest <= 120
+
+
+def test_each_demo_of_an_agenda_and_each_prediction_is_described() -> None:
+    demos = (FOLDER / "demos.md").read_text(encoding="utf-8")
+    rows = [text for rows in tables().values() for _, _, text in rows]
+    for lesson in {found[1] for text in rows if (found := re.match(r"Demo of lesson (\d\d)", text))}:
+        assert f"## Lesson {lesson}: " in demos
+    asked = {found[1] for text in rows if (found := re.match(r"Slides (\d\d), with", text))}
+    table = AGENDAS.partition("| lesson | what answers the prediction |")[2].partition("\n\n")[0]
+    assert asked == {*re.findall(r"^\| (\d\d) \|", table, re.MULTILINE)}
 
 
 @cache

@@ -11,8 +11,9 @@ import shlex
 import sys
 from pathlib import Path
 
-from lab.classroom import confine, kernel, places
+from lab.classroom import confine, kernel, places, second_user
 from lab.classroom.job import CONFINED_USER, FILE_BYTES, JOB, MEMORY_BYTES, Job
+from lab.classroom.refusal import refused
 from lab.errors import LabError
 from lab.home import PLATFORM, REPO, Home
 
@@ -23,35 +24,53 @@ SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc", "/proc", "/dev/uran
 
 def enter(job: Job, out: Path, home: Home) -> places.Places:
     """Move this process into the namespaces of a cell. Raises LabError where the kernel refuses."""
-    root = os.geteuid() == 0
-    uid, gid = os.getuid(), os.getgid()
-    flags = kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWNET
+    os.umask(0o022)  # the second user reads what this one creates
     try:
-        kernel.unshare(flags | (0 if root else kernel.CLONE_NEWUSER))
-        if not root:
-            kernel.become_own_root(uid, gid)
-        kernel.raise_loopback()
+        enter_namespaces(job.second_user)
         reference = Path(job.reference) if job.reference else None
-        where = places.build(home, out, reference, job.disk_mb, [Path(path) for path in job.hide])
+        where = places.build(
+            home, out, reference, job.disk_mb, [Path(path) for path in job.hide], others=_another_user(job)
+        )
         # Last, because the next child of this process is the first process of the cell.
         kernel.unshare(kernel.CLONE_NEWPID)
         return where
     except OSError as error:
-        raise LabError(
-            f"The kernel refuses a sandbox for submissions ({error.strerror}: {error.filename})."
-            "\nRun the command as root, or allow namespaces to this user. On Ubuntu 24.04 and newer:"
-            " sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0"
-        ) from error
+        raise refused(error) from error
+
+
+def enter_namespaces(second: bool) -> None:
+    """Move this process into new namespaces of mounts, network and shared memory. Raises OSError.
+
+    Without root, a user namespace gives the rights for this; `second`: with a second user in it.
+    """
+    flags = kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWNET
+    if os.geteuid() == 0:
+        kernel.unshare(flags)
+    else:
+        second_user.enter_user_namespace(flags, second_user.granted() if second else None)
+    kernel.raise_loopback()
+
+
+def mount_proc() -> None:
+    """Show only the processes of this process namespace in /proc. Raises OSError."""
+    # Read-only, because root may change settings of the kernel there without any capability.
+    flags = kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
+    kernel.mount("proc", Path("/proc"), "proc", flags)
+
+
+def _another_user(job: Job) -> bool:
+    return job.second_user or os.geteuid() == 0
 
 
 def write_launcher(where: places.Places, job: Job, home: Home) -> Path:
     """Write the script that starts every process which may run a learner's code, and return it."""
-    root = os.geteuid() == 0
+    root, other = os.geteuid() == 0, _another_user(job)
     reads = [*SYSTEM, *map(str, places.needed(home)), str(REPO)]
     options = [
         f"--memory={MEMORY_BYTES}", f"--file={FILE_BYTES}",
-        f"--processes={job.processes + (0 if root else OTHER_PROCESSES)}",
-        *(f"--user={CONFINED_USER}" for _ in range(root)),
+        f"--processes={job.processes + (0 if other else OTHER_PROCESSES)}",
+        *([f"--user={CONFINED_USER}"] if other else []),
+        *([] if root or not other else [f"--group={CONFINED_USER}"]),
         *(f"--read={path}" for path in reads), f"--write={where.scratch}",
     ]  # fmt: skip
     command = [sys.executable, "-I", "-S", str(Path(confine.__file__)), *options, "--"]
@@ -91,17 +110,21 @@ def main() -> None:
     if child := os.fork():
         os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 0xFF)
     kernel.die_with_parent()
-    # Read-only, because root may change settings of the kernel there without any capability.
-    flags = kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
-    kernel.mount("proc", Path("/proc"), "proc", flags)
-    os._exit(_first_process(where, environment(where, launcher)))
+    try:
+        mount_proc()
+    except OSError as error:
+        print(refused(error), flush=True)
+        os._exit(1)
+    os._exit(_first_process(where, environment(where, launcher), job.second_user))
 
 
-def _first_process(where: places.Places, variables: dict[str, str]) -> int:
+def _first_process(where: places.Places, variables: dict[str, str], second: bool) -> int:
     """Start the job and wait for all processes of the cell, as the first process of a system does."""
     worker = os.fork()
     if not worker:
         kernel.drop_capabilities()
+        if second:
+            kernel.hand_on(second_user.HANDED_ON)
         command = [sys.executable, "-P", "-m", "lab.classroom.inside", str(where.out)]
         os.execve(command[0], command, variables)  # noqa: S606
     while True:

@@ -5,6 +5,7 @@ cell has no common limits, and `Memory` measures it from outside.
 """
 
 import os
+import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -26,16 +27,37 @@ def create(name: str, memory: int, processes: int) -> tuple[Path, ...]:
                 if folder not in made:
                     with suppress(OSError):
                         folder.rmdir()  # left by a run that was killed
+                    if files is V2:
+                        _switch_on(folder.parent, files)
                     folder.mkdir()
                     made.append(folder)
                 (folder / files[kind]).write_text(limits[kind])
                 with suppress(OSError):  # without swap accounting there is no such file
                     (folder / "memory.swap.max").write_text("0")
+            _try_to_enter(made)
         except OSError:
             remove(tuple(made))
             continue
         return tuple(made)
     return ()
+
+
+def _switch_on(above: Path, files: dict[str, str]) -> None:
+    """In version 2, let groups below `above` have these limits, where that is allowed and not done yet."""
+    control = above / "cgroup.subtree_control"
+    if missing := {*files} - {*" ".join(_lines(control)).split()}:
+        with suppress(OSError):  # refused for a group with processes of its own: the limit is then missing
+            control.write_text(" ".join(f"+{kind}" for kind in sorted(missing)))
+
+
+def _try_to_enter(groups: list[Path]) -> None:
+    """Raise OSError where the kernel lets this user create a group and move no process into it."""
+    with subprocess.Popen(["sleep", "60"]) as process:
+        try:
+            for group in groups:
+                (group / "cgroup.procs").write_text(str(process.pid))
+        finally:
+            process.kill()
 
 
 def _places(name: str) -> list[tuple[dict[str, Path], dict[str, str]]]:
@@ -49,7 +71,8 @@ def _places(name: str) -> list[tuple[dict[str, Path], dict[str, str]]]:
         here = ROOT / own.get("", "/").lstrip("/")
         # A group with processes cannot have limited groups below it, so a neighbour is the first choice.
         for above in dict.fromkeys((here.parent, here)):
-            if above.is_relative_to(ROOT):
+            # In a group namespace, a group outside has a path that begins with "..".
+            if above.is_relative_to(ROOT) and ".." not in above.parts:
                 found.append((dict.fromkeys(V2, above / name), V2))
     elif all((ROOT / kind).is_dir() for kind in V1):
         found.append(({kind: ROOT / kind / own.get(kind, "/").lstrip("/") / name for kind in V1}, V1))

@@ -9,12 +9,13 @@ import time
 from pathlib import Path
 
 from lab.backends.native.guards import allow_enough_files
-from lab.classroom import archive, cells, cgroups, confine, judge, scores
+from lab.classroom import archive, cells, judge, scores, trial
 from lab.classroom.course_file import Course
 from lab.classroom.exports import write_all
 from lab.classroom.judge import Clock, Judge, Task
 from lab.classroom.judged import Judged
 from lab.classroom.submission import Refused, Submission
+from lab.classroom.trial import Trial
 from lab.errors import LabError
 from lab.home import Home
 from lab.install.servers import ensure_servers
@@ -23,6 +24,8 @@ from lab.terminal import Console
 from lab.text import visible
 
 RUN = "run.json"
+CLASS = 30
+"""People for whom the time is calculated."""
 RESULTS_EVERY = 60.0
 """Seconds between two versions of the results while the run goes on."""
 
@@ -50,13 +53,20 @@ class ClassCheck:
             )
         if not self._people and not self._refused:
             raise LabError(f"{visible(self._folder)} contains no archive. Name the folder with the archives.")
+        allowed = trial.tried(self._home) if self._people else Trial()
+        if allowed.refusal:
+            raise LabError(allowed.refusal)
         used = self._seed(resume, seed)
         for one in self._refused:
             self._say(f"refused: {one.archive}: {one.why}")
+        for line in self._course.unmatched([one.name for one in self._people]):
+            self._say(line)
         if self._people:
             with cells.one_at_a_time(self._home):
-                self._judge_all(used)
+                self._judge_all(used, allowed)
         self._write("The run is complete.")
+        for line in times(self._done):
+            self._say(line)
         self._say(f"\nResults: {(self._out / 'results.html').absolute()}")
         self._say("The same as tables: results.csv, results.json, nbgrader.csv, canvas.csv, moodle.csv")
         return 1 if self._refused or any(one.outcome == "not gradable" for one in self._done) else 0
@@ -75,11 +85,15 @@ class ClassCheck:
         file.write_text(json.dumps({"seed": used}), encoding="utf-8")
         return int(used)
 
-    def _judge_all(self, seed: int) -> None:
-        judging = Judge(self._home, self._course, self._out, self._folder, seed)
+    def _judge_all(self, seed: int, allowed: Trial) -> None:
+        # Root changes to the second user without the help of the job.
+        second = allowed.second_user and os.geteuid() != 0
+        judging = Judge(self._home, self._course, self._out, self._folder, seed, second_user=second)
         self._say(f"{len(self._people)} submissions, labs {', '.join(self._labs)}, seed {seed}")
-        for line in protections():
+        for line in trial.sentences(allowed):
             self._say(f"  {line}")
+        if busy := judge.busy():
+            self._say(f"  {busy}")
         allow_enough_files()
         with Progress(self._console) as progress:
             ensure_servers(self._home, progress)
@@ -125,6 +139,7 @@ class ClassCheck:
         rest = f"; about {_duration(left)} left" if left >= 1 else ""
         why = f" ({found.trouble.splitlines()[0]})" if found.trouble else ""
         late = " (time limit)" if found.timed_out else ""
+        late += f" (at try {found.attempts})" if found.attempts > 1 else ""
         self._say(
             f"{task.submission.name} ({task.submission.archive}), lab {task.lab.number}:"
             f" {found.outcome.upper()}{late}{why}, {score.points:g} of {score.of:g} points,"
@@ -141,18 +156,20 @@ class ClassCheck:
         self._console.print(text, soft_wrap=True)
 
 
-def protections() -> list[str]:
-    """Return which limits of the kernel this run can use, one sentence for each."""
-    root, landlock = os.geteuid() == 0, confine.landlock_version()
+def times(done: list[Judged]) -> list[str]:
+    """Return how long the labs with code took on average, and how long a class of thirty would take."""
+    took: dict[str, list[float]] = {}
+    for one in done:
+        if one.seconds:
+            took.setdefault(one.lab, []).append(one.took)
+    mean = {lab: sum(some) / len(some) for lab, some in sorted(took.items())}
+    if not mean:
+        return []
+    each = ", ".join(f"lab {lab} {seconds:.0f} s" for lab, seconds in mean.items())
+    whole = _duration(CLASS * sum(mean.values()))
     return [
-        "Each lab of each submission runs in namespaces of its own: processes, network, memory, files.",
-        "Learners' code runs as another user." if root else "Learners' code runs as your own user.",
-        f"Landlock (version {landlock}) limits which files it reads and writes."
-        if landlock
-        else "This kernel has no Landlock" + ("." if root else ", so the code can change its own verdict."),
-        "Control groups limit memory and processes of the whole system."
-        if cgroups.delegated()
-        else "Control groups are not available to you; memory is measured four times a second instead.",
+        f"\nAverage time of a submission: {each}.",
+        f"{CLASS} people with code for all of these: {whole}.",
     ]
 
 

@@ -5,7 +5,8 @@
 It uses only the standard library and keeps its process id, because the supervisor sends signals to it. The
 limits hold for the command and everything that it starts:
 
-- another user (`--user`, for root only), so that it cannot touch files and processes of the graders
+- another user (`--user`), so that it cannot touch files and processes of the graders. Root can change to it,
+  and so can a process with the capabilities for that, which it then loses
 - hard resource limits (setrlimit(2)): memory, processes, sizes of files, open files, no core dumps
 - no new privileges (prctl(2)), so that no set-user-ID program helps it
 - Landlock (landlock(7), where the kernel has it): it reads only what `--read` names, writes only what
@@ -19,7 +20,7 @@ import resource
 import struct
 import sys
 
-PR_SET_NO_NEW_PRIVS = 38
+PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 38, 47, 4
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1, 2, 4, 8
 TRUNCATE, IOCTL_DEV = 1 << 14, 1 << 15
@@ -87,6 +88,7 @@ def main() -> None:
     """Limit this process, then replace it with the command."""
     parser = argparse.ArgumentParser(description="limits for a program")
     parser.add_argument("--user", type=int, default=-1)
+    parser.add_argument("--group", type=int, default=-1, help="default: the group that the process has")
     parser.add_argument("--processes", type=int, required=True)
     parser.add_argument("--memory", type=int, required=True, help="bytes of one process")
     parser.add_argument("--file", type=int, required=True, help="bytes of one file")
@@ -100,10 +102,13 @@ def main() -> None:
     limit(resource.RLIMIT_FSIZE, options.file)
     limit(resource.RLIMIT_NPROC, options.processes)
     if options.user >= 0:
-        group = os.getgid()  # the unit's own group, by which the packet filter knows it
+        # By default the unit's own group, by which the packet filter knows it.
+        group = options.group if options.group >= 0 else os.getgid() or options.user
         os.setgroups([])
-        os.setresgid(group or options.user, group or options.user, group or options.user)
+        os.setresgid(group, group, group)
         os.setresuid(options.user, options.user, options.user)
+        zero = ctypes.c_ulong(0)  # ambient capabilities would survive the change from one user to another
+        _checked(libc.prctl(PR_CAP_AMBIENT, ctypes.c_ulong(PR_CAP_AMBIENT_CLEAR_ALL), zero, zero, zero))
     _checked(libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
     landlock(options.read, options.write)
     os.execvp(options.command[0], options.command)  # noqa: S606

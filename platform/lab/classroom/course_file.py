@@ -87,7 +87,19 @@ class Course:
 
     def person(self, name: str) -> Person:
         """Return what the course file states about a person, however the name is spelled (`compared`)."""
-        return self.people.get(compared(name), Person())
+        wanted = compared(name)
+        return next((facts for known, facts in self.people.items() if compared(known) == wanted), Person())
+
+    def unmatched(self, names: list[str]) -> list[str]:
+        """Return sentences about submissions and people that do not match; [] without a table of people."""
+        if not self.people:
+            return []
+        handed_in, known = ({compared(name) for name in some} for some in (names, self.people))
+        return [
+            f"not in [people] of the course file: {visible(name)}"
+            for name in names
+            if compared(name) not in known
+        ] + [f"no archive from: {visible(name)}" for name in self.people if compared(name) not in handed_in]
 
     def lab(self, number: str) -> CourseLab | None:
         """Return the lab with this number, or None when it does not belong to the class."""
@@ -200,9 +212,9 @@ def _people(file: Path, said: object) -> dict[str, Person]:
         if not isinstance(facts, dict) or not all(isinstance(fact, str) for fact in facts.values()):
             raise _wrong(file, where, 'texts, such as { id = "s1815", email = "ada@example.org" }')
         _refuse_unknown(file, where, facts, {one.name for one in fields(Person)})
-        if compared(name) in found:
+        if compared(name) in map(compared, found):
             raise _wrong(file, where, "each person once; letter case and spaces do not tell two people apart")
-        found[compared(name)] = Person(**facts)
+        found[name.strip()] = Person(**facts)
     return found
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from lab.classroom.course_file import Course
+from lab.classroom.course_file import Course, CourseLab
 from lab.classroom.page import page
 from lab.classroom.scores import Row
 from lab.classroom.submission import Refused
@@ -109,13 +109,19 @@ def canvas_table(course: Course, rows: list[Row]) -> list[list[object]]:
 
 def moodle_table(course: Course, rows: list[Row]) -> list[list[object]]:
     """Return the table for Moodle's import, which asks which column is which."""
-    heads = [f"Lab {lab.number} {lab.exercise.title}" for lab in course.labs]
+    heads = [f"Lab {lab.number} {lab.exercise.title}{_at_most(lab, rows)}" for lab in course.labs]
     table: list[list[object]] = [["ID number", "Email address", "Full name", *heads, "Total (percent)"]]
     for row in rows:
         points = [r.points if (r := row.scores.get(lab.number)) else "" for lab in course.labs]
         known = course.person(row.submission.name)
         table.append([known.id, known.email, row.submission.name, *points, round(row.percent(course), 2)])
     return table
+
+
+def _at_most(lab: CourseLab, rows: list[Row]) -> str:
+    """Return the most points of a lab for its heading, because Moodle gives a new item a maximum of 100."""
+    of = next((row.scores[lab.number].of for row in rows if lab.number in row.scores), None)
+    return "" if of is None else f" (of {_cell(float(of))})"
 
 
 def as_data(course: Course, rows: list[Row], refused: list[Refused], note: str) -> dict[str, Any]:

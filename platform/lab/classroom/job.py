@@ -27,6 +27,8 @@ class Job:
     disk_mb: int = 1500
     hide: tuple[str, ...] = ()
     cgroups: tuple[str, ...] = ()
+    second_user: bool = False
+    """Without root: learners' code runs as a second user, by subordinate ids. Root can always do that."""
 
     @classmethod
     def from_json(cls, found: dict[str, Any]) -> "Job":

@@ -6,6 +6,7 @@ cell verifies that. An outcome is written when it is known: a run that is stoppe
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -21,7 +22,10 @@ from lab.errors import LabError
 from lab.home import Home
 
 ATTEMPTS = 2
-"""A busy machine may make a check not gradable, so a lab gets a second chance before that is the outcome."""
+"""A busy machine may make a check not gradable, or let a right solution run into a timeout. Then a lab is
+judged a second time, in a new system, before that is the outcome."""
+BUSY_LOAD = 5
+"""Processes for each core that want to run; a cell alone stays below it."""
 NOT_BEGUN = "The file is still the starter, or it was not submitted."
 
 
@@ -41,8 +45,10 @@ class Task:
 class Judge:
     """Judges tasks on cells, with the reference that `prepare` makes."""
 
-    def __init__(self, home: Home, course: Course, out: Path, archives: Path, seed: int) -> None:
-        self._home, self._course, self._seed = home, course, seed
+    def __init__(
+        self, home: Home, course: Course, out: Path, archives: Path, seed: int, *, second_user: bool = False
+    ) -> None:
+        self._home, self._course, self._seed, self._second_user = home, course, seed, second_user
         self._kept = out / "judged"
         self._hidden = (str(home.root), str(out.resolve()), str(archives.resolve()))
         self._graders = graders.fingerprint()
@@ -75,6 +81,7 @@ class Judge:
             lab=lab.number if lab else "", steps=lab.steps if lab else (), seed=self._seed,
             seconds=limits.minutes * 60, reference=str(self._reference) if lab else "",
             processes=limits.processes, disk_mb=limits.disk_mb, hide=self._hidden,
+            second_user=self._second_user,
         )  # fmt: skip
 
     def known(self, task: Task) -> Judged | None:
@@ -105,7 +112,7 @@ class Judge:
             result = cells.run(self._home, self._job(task.lab), files, limits.memory_mb)
             found = from_result(task.submission.id, task.lab, self.checks, result, limits.minutes)
             found.attempts = attempt
-            if found.outcome != "not gradable":
+            if found.outcome != "not gradable" and not (found.outcome == "fail" and busy()):
                 break
             seconds += found.took
         found.seconds["earlier attempts"] = round(seconds if attempt > 1 else 0.0, 2)
@@ -119,6 +126,17 @@ class Judge:
             ]
         )  # fmt: skip
         return hashlib.sha256(decides.encode()).hexdigest()[:16]
+
+
+def busy() -> str:
+    """Return a sentence when other programs keep this machine busy; '' otherwise."""
+    load, cores = os.getloadavg()[0], os.cpu_count() or 1
+    if load <= BUSY_LOAD * cores:
+        return ""
+    return (
+        f"Other programs keep this machine busy (load {load:.0f} on {cores} cores). Stop them: right"
+        " solutions can run into timeouts. A lab that fails meanwhile is judged twice."
+    )
 
 
 def changed_files(task: Task) -> dict[str, bytes]:

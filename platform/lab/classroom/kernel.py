@@ -17,6 +17,8 @@ MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND, MS_REC, MS_PRIVATE = 1, 2, 4
 AT_FDCWD, AT_RECURSIVE = -100, 0x8000
 READ_ONLY, NO_SUID = 1, 2
 PR_SET_PDEATHSIG, PR_CAPBSET_DROP = 1, 24
+PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 47, 2
+CAPABILITY_VERSION_3 = 0x20080522
 KEPT = {
     0,
     1,
@@ -92,6 +94,22 @@ def drop_capabilities() -> None:
     for capability in range(64):
         if capability not in KEPT:
             _libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)  # fails beyond the last one that exists
+
+
+def hand_on(capabilities: tuple[int, ...]) -> None:
+    """Let the programs that this process starts have these capabilities without being root.
+
+    A program that changes its user has to give them up by itself: confine.py does. Raises OSError.
+    """
+    header = ctypes.create_string_buffer(struct.pack("=Ii", CAPABILITY_VERSION_3, 0))
+    sets = (ctypes.c_uint32 * 6)()  # effective, permitted and inheritable: numbers 0 to 31, then the others
+    _checked(_libc.capget(header, sets), "capget")
+    for capability in capabilities:
+        sets[2 + 3 * (capability // 32)] |= 1 << capability % 32
+    _checked(_libc.capset(header, sets), "capset")
+    for capability in capabilities:
+        given = map(ctypes.c_ulong, (PR_CAP_AMBIENT_RAISE, capability, 0, 0))
+        _checked(_libc.prctl(PR_CAP_AMBIENT, *given), "prctl")
 
 
 def raise_loopback() -> None:

@@ -6,7 +6,6 @@ MOUNT/scratch   the only folder that a learner's code may write to
 MOUNT/tmp       temporary files of ./lab and of the checks
 """
 
-import os
 import shutil
 import stat
 import subprocess
@@ -75,11 +74,13 @@ def choose_mount(wanted: list[Path]) -> Path:
     )
 
 
-def build(home: Home, out: Path, reference: Path | None, disk_mb: int, hide: list[Path]) -> Places:
+def build(
+    home: Home, out: Path, reference: Path | None, disk_mb: int, hide: list[Path], *, others: bool
+) -> Places:
     """Arrange the file system of this mount namespace for a job, and return its places. Raises OSError.
 
     `reference` is the folder with the data of the reference system, which is copied. `hide` are further
-    folders that the cell must not see.
+    folders that the cell must not see. `others`: a second user must reach what the cell reads.
     """
     wanted = needed(home)
     places = Places(choose_mount([*wanted, out, *([reference] if reference else [])]))
@@ -94,7 +95,7 @@ def build(home: Home, out: Path, reference: Path | None, disk_mb: int, hide: lis
         # cp, because Python's copytree writes the holes of Kafka's index files as zeros.
         subprocess.run(["cp", "-a", "--sparse=always", reference, places.home / "stack"], check=True)
     labs = _with_submission(places, out / "labs")
-    _hide(places, wanted, [*map(Path, PRIVATE), *_closed(wanted), *hide])
+    _hide(places, wanted, [*map(Path, PRIVATE), *(closed(wanted) if others else []), *hide])
     kernel.bind(labs, LABS)
     _few_devices(places)
     kernel.set_read_only(Path("/"), read_only=True, below=True)
@@ -129,10 +130,8 @@ def _few_devices(places: Places) -> None:
     kernel.tmpfs(SHARED, SCRATCH_MB, "1777")
 
 
-def _closed(wanted: list[Path]) -> list[Path]:
+def closed(wanted: list[Path]) -> list[Path]:
     """Return the folders above the needed ones that only their owner may enter."""
-    if os.geteuid() != 0:
-        return []
     above = {parent for path in wanted for parent in path.parents if parent != Path("/")}
     return [folder for folder in above if not folder.stat().st_mode & stat.S_IXOTH]
 

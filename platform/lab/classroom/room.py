@@ -5,6 +5,7 @@ systems fit on this machine, and can learners reach it?
 """
 
 import os
+import platform
 import shutil
 import socket
 import subprocess
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from lab.classroom import bundle
+from lab.classroom import bundle, trial
 from lab.classroom.listen import PORT, reached_at
 from lab.health import clocks
 from lab.health.finding import Finding
@@ -38,6 +39,7 @@ def examine(home: Home, learners: int, archive: Path | None) -> Iterator[Finding
     yield from _clock()
     yield _port()
     yield _address()
+    yield _judging(home)
     yield from bundle.examine(archive)
 
 
@@ -111,6 +113,19 @@ def _address() -> Finding:
         )
         return Finding("address for learners", "only this machine can reach itself", remedy)
     return Finding("address for learners", f"{address}, if the room's network lets machines reach each other")
+
+
+def _judging(home: Home) -> Finding:
+    """Return whether this machine can judge submissions. It is no problem if not: one machine is enough."""
+    if platform.system() != "Linux":
+        return Finding("judging submissions", "not possible here: it needs Linux")
+    found = trial.tried(home)
+    seen = (
+        f"not possible here: {' '.join(found.refusal.split())}"
+        if found.refusal
+        else trial.sentences(found)[0]
+    )
+    return Finding("judging submissions", seen)
 
 
 def _systems(number: int) -> str:
