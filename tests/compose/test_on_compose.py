@@ -21,7 +21,7 @@ pytestmark = pytest.mark.campaign
 PAGES = ("HTTP", "DASHBOARD", "CONSUL", "JUPYTER")
 OWN = ("auth", "profile", "posts", "posts-relay", "feed", "feed-projector")
 EVERYWHERE = "break_everywhere"
-NATIVE_ONLY = {"break_native", "crash_points", "rotation", "storm_finds", "up"}
+NATIVE_ONLY = {"break_native", "crash_points", "leaks", "rotation", "storm_finds", "two_systems", "up"}
 """These need a process that can kill itself (a container's first one cannot), or the native supervisor."""
 LIVE = sorted(
     {file.stem.removeprefix("test_") for file in (REPO / "tests/live").glob("test_*.py")}
