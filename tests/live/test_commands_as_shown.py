@@ -16,8 +16,8 @@ from lab.home import REPO
 ENDLESS = re.compile(r"^(while|watch) |\./lab logs .* -f")
 REPAIRED_BY = {"redis-cli -h 127.0.0.23 LTRIM": "./lab rebuild"}
 """The command that repairs what another command has broken on purpose."""
-NATIVE = re.compile(r"127\.0\.0\.|localhost/")
-"""Addresses of the native backend; with another backend, other programs may listen there."""
+NATIVE = re.compile(r"127\.0\.0\.|localhost/|--as ")
+"""Addresses and options of the native backend; with another backend, other programs may listen there."""
 
 
 ENV = {**os.environ, "COLUMNS": "80"}
