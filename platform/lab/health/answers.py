@@ -38,4 +38,4 @@ def judge(status: int, body: bytes) -> str:
     if status == 200:
         return ""
     detail = said.get("detail", "") if isinstance(said, dict) else ""
-    return f"answers {status}: {shortened(detail, 160)}"
+    return f"answers {status}: {shortened(detail, 160)}".rstrip(".")
