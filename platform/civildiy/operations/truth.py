@@ -50,8 +50,8 @@ class Posts(Mapping[str, Expected]):
         ).fetchone()
         if found is None:
             raise KeyError(post_id)
-        user_id, *others, time = found
-        return Expected(int(user_id), *others, datetime.fromisoformat(time))
+        user_id, version, order, raw_digest, time = found
+        return Expected(int(user_id), version, order, raw_digest, datetime.fromisoformat(time))
 
     def __iter__(self) -> Iterator[str]:
         return (post_id for (post_id,) in self._database.execute("SELECT id FROM posts ORDER BY id"))
