@@ -38,7 +38,7 @@ def earlier(number):
 def expected(number, version=1, user=1, age=timedelta(hours=1)):
     one = entry(number)
     time = NOW - age + timedelta(seconds=number)
-    return view_diff.Expected(user, version, one.order, view_diff.digest(one.raw), time, None)
+    return view_diff.Expected(user, version, one.order, view_diff.digest(one.raw), time)
 
 def found(entries, numbers, removed=0, user=1, **more):
     posts = {name(n): expected(n, **more) for n in numbers}

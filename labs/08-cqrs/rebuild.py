@@ -8,10 +8,8 @@ that dies leaves nothing that anybody reads. The caller of `run` calls `leave` a
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
-from typing import TypeVar
 from uuid import uuid4
 
 from redis import Redis
@@ -20,11 +18,10 @@ from civildiy.contracts.posts.envelope import PoisonEvent, PostEvent, UnknownTyp
 from civildiy.contracts.posts.topic_reader import Topic
 from civildiy.feed import keys
 from civildiy.feed.projector.projection import Projection
+from civildiy.operations.batches import batches
 from civildiy.posts.snapshot import PostState
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 BATCH = 500
 LOCK_SECONDS = 20
@@ -189,10 +186,3 @@ def _usable(values: Iterable[bytes | None]) -> Iterator[PostEvent]:
             yield decode(value)
         except (UnknownType, PoisonEvent):
             continue
-
-
-def batches(items: Iterable[T], size: int) -> Iterator[Sequence[T]]:
-    """`items` in lists of at most `size`."""
-    iterator = iter(items)
-    while batch := list(islice(iterator, size)):
-        yield batch

@@ -6,7 +6,7 @@ import orjson
 
 from civildiy.feed.projector.projection import timestamp
 from civildiy.operations.topic_diff import PLACE, Published
-from civildiy.operations.view_diff import Expected, Truth
+from civildiy.operations.truth import Expected, Truth
 
 NOW = datetime.now(UTC)
 
@@ -18,13 +18,10 @@ def record(post: str, version: int, kind: str = "post.updated", id: str = "") ->
 
 def truth(**versions: int) -> Truth:
     """Return posts by their version."""
-    return Truth(
-        {
-            post: Expected(1, version, f"{timestamp(NOW)}{post}{version}", b"", NOW, None)
-            for post, version in versions.items()
-        },
-        set(),
-    )
+    found = Truth()
+    for post, version in versions.items():
+        found.add(post, Expected(1, version, f"{timestamp(NOW)}{post}{version}", b"", NOW))
+    return found
 
 
 def published(*records: bytes, since: int = 0, whole_after: datetime | None = None) -> Published:
@@ -36,7 +33,7 @@ def published(*records: bytes, since: int = 0, whole_after: datetime | None = No
 
 
 def kinds(found: Published, true: Truth) -> set[tuple[str, str]]:
-    findings = found.compare(true)
+    findings = [*found.compare(true)]
     assert {finding.place for finding in findings} <= {PLACE}
     return {(finding.kind, finding.post_id) for finding in findings}
 
@@ -72,7 +69,7 @@ def test_a_gap_is_one_finding_however_wide() -> None:
 
 def test_what_is_on_its_way_is_not_judged() -> None:
     true = truth(a=3)
-    true.unsettled.add("a")
+    true.leave_out(["a"])
     assert kinds(published(*A[:2]), true) == set()
 
 

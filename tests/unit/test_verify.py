@@ -6,7 +6,8 @@ from itertools import combinations, permutations
 import pytest
 
 from civildiy.feed import keys
-from civildiy.operations.view_diff import Expected, compare_list, digest, out_of_order
+from civildiy.operations.truth import Expected, digest
+from civildiy.operations.view_diff import compare_list, out_of_order
 from civildiy.operations.view_reader import Entry
 
 NOW = datetime.now(UTC)
@@ -20,7 +21,7 @@ def entry(number: int, user: int = 1) -> Entry:
 def expected(entry: Entry, **changed: object) -> Expected:
     known = {"user_id": entry.user_id, "version": entry.version, "order": entry.order}
     time = NOW - timedelta(seconds=1)
-    more = {"digest": digest(entry.raw), "time": time, "expires_at": None}
+    more = {"digest": digest(entry.raw), "time": time}
     return Expected(**(known | more | changed))  # type: ignore[arg-type]
 
 

@@ -6,8 +6,11 @@ The comparison itself is civildiy.operations.view_diff. Blocking clients: a tool
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
+from heapq import nsmallest
+from itertools import chain
 from typing import Any
 
 import orjson
@@ -15,9 +18,10 @@ from redis import Redis
 
 from civildiy.contracts.posts.topic_reader import Topic
 from civildiy.feed import keys
-from civildiy.operations import view_reader
 from civildiy.operations.topic_diff import Published
-from civildiy.operations.view_diff import Finding, Truth, compare, truth
+from civildiy.operations.truth import truth
+from civildiy.operations.view_diff import Finding, compare
+from civildiy.operations.view_reader import View
 from civildiy.posts.snapshot import PostState
 
 log = logging.getLogger(__name__)
@@ -27,6 +31,8 @@ LOOKS = 6
 """The most comparisons of one check; usually one for a correct view, and three for a wrong one."""
 EXPLAINED = 50_000
 """This many records at the end of the topic are searched to explain a finding."""
+MOST_FINDINGS = 50_000
+"""The most differences that are kept in memory. A lost view differs in each post; some of them say enough."""
 
 
 @dataclass
@@ -34,6 +40,8 @@ class Report:
     """The result of a check. `behind` is the number of events that the view has not applied yet."""
 
     findings: list[Finding] = field(default_factory=list)
+    more: bool = False
+    """Whether the first comparison found more than MOST_FINDINGS, so that some may be missing here."""
     posts: int = 0
     entries: int = 0
     records: int = 0
@@ -43,9 +51,14 @@ class Report:
     """Number of posts whose last event is not applied yet."""
     seconds: float = 0.0
 
+    @property
+    def consistent(self) -> bool:
+        """Whether the view and the topic are right."""
+        return not self.findings and not self.more
+
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return {"consistent": not self.findings, **asdict(self)}
+        return {"consistent": self.consistent, **asdict(self)}
 
 
 @dataclass
@@ -73,17 +86,17 @@ class CheckUp:
         began = time.monotonic()
         report = Report()
         removed: Counter[int | None] = Counter()
-        found, _ = self._look(report, removed)
+        found = self._look(report, removed)
         log.info("look 1: %s differences", len(found))
+        report.more = len(found) == MOST_FINDINGS
         if found:
             # Only now, and only once: counting the removals of each list means reading the topic.
             removed = self._search(set()).removed
         for number in range(2, LOOKS + 1):
             if not found:
                 break
-            again, true = self._look(report, removed)
             before = len(found)
-            found = {finding for finding in found & again if finding.post_id not in true.unsettled}
+            found = self._look(report, removed, found)
             log.info("look %s: %s of them again", number, len(found))
             if number > 2 and len(found) == before:
                 break
@@ -91,19 +104,26 @@ class CheckUp:
         report.seconds = round(time.monotonic() - began, 3)
         return report
 
-    def _look(self, report: Report, removed: Counter[int | None]) -> tuple[set[Finding], Truth]:
-        true = truth(self._posts())
-        published = self._topic.end()
-        self._published.read(self._topic, published, int(self._redis.get(keys.MADE_AT) or 0))
-        noted = self._passed(published)
-        report.behind = max(published - noted, 0)
-        true.unsettled |= self._not_applied(noted, published)
-        lists = list(view_reader.lists(self._redis))
-        report.posts, report.entries = len(true.posts), sum(len(entries) for _, entries in lists)
-        report.records = self._published.records
-        report.not_judged = len(true.unsettled)
-        found = compare(true, lists, view_reader.known_posts(self._redis), removed)
-        return found | self._published.compare(true), true
+    def _look(
+        self, report: Report, removed: Counter[int | None], earlier: set[Finding] | None = None
+    ) -> set[Finding]:
+        """Compare once. Return the differences, or only those that the look before has found, too."""
+        with closing(truth(self._posts())) as true:
+            published = self._topic.end()
+            self._published.read(self._topic, published, int(self._redis.get(keys.MADE_AT) or 0))
+            noted = self._passed(published)
+            report.behind = max(published - noted, 0)
+            true.leave_out(self._not_applied(noted, published))
+            view = View(self._redis)
+            differences = chain(compare(true.posts, view, removed), self._published.compare(true))
+            judged = (one for one in differences if true.judges(one.post_id))
+            if earlier is None:
+                found = set(nsmallest(MOST_FINDINGS, judged, _in_order))
+            else:
+                found = {one for one in judged if one in earlier}
+            report.posts, report.entries = len(true.posts), view.entries
+            report.records, report.not_judged = self._published.records, true.not_judged
+        return found
 
     def _passed(self, offset: int) -> int:
         """Wait until the view has passed `offset`, but not longer than the patience; return its offset."""
@@ -115,12 +135,13 @@ class CheckUp:
             time.sleep(LOOK_SECONDS)
         return noted
 
-    def _not_applied(self, noted: int, published: int) -> set[str]:
-        """Return the posts with events that the view has not applied yet: their old state is no fault."""
-        if noted >= published:
-            return set()
-        self._topic.seek(max(noted, self._topic.first()))
-        return {post_id for record in self._topic.until(published) if (post_id := _read(record.value)[0])}
+    def _not_applied(self, noted: int, published: int) -> Iterator[str]:
+        """Yield the posts with events that the view has not applied yet: their old state is no fault."""
+        if noted < published:
+            self._topic.seek(max(noted, self._topic.first()))
+            for record in self._topic.until(published):
+                if post_id := _read(record.value)[0]:
+                    yield post_id
 
     def _search(self, suspects: set[str]) -> _Said:
         end = self._topic.end()
@@ -142,8 +163,12 @@ class CheckUp:
         none = f"nothing in its last {EXPLAINED} records"
         return [
             Finding(f.kind, f.post_id, f.place, f"{f.says}; the topic: {said.last.get(f.post_id, none)}")
-            for f in sorted(findings, key=lambda f: (f.place, f.post_id, f.kind))
+            for f in sorted(findings, key=_in_order)
         ]
+
+
+def _in_order(finding: Finding) -> tuple[str, str, str]:
+    return finding.place, finding.post_id, finding.kind
 
 
 def _read(raw: bytes | None) -> tuple[str, int | None, str, int | None]:

@@ -65,7 +65,7 @@ class Tools:
         posts = self._posts()
         checkup = CheckUp(lambda: post_states(posts), self._topic(), self._redis(), self._patience)
         report = checkup.run()
-        return (1 if report.findings else 0), report.as_dict()
+        return (0 if report.consistent else 1), report.as_dict()
 
     def rebuild(self, options: argparse.Namespace) -> Answer:
         """Rebuild the view and switch to it."""

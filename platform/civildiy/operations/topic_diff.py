@@ -14,7 +14,8 @@ from itertools import pairwise
 import orjson
 
 from civildiy.contracts.posts.topic_reader import Topic
-from civildiy.operations.view_diff import Expected, Finding, Truth
+from civildiy.operations.truth import Expected, Truth
+from civildiy.operations.view_diff import Finding
 
 COMPARED = 50_000
 """This many records at the end of the topic are read."""
@@ -77,21 +78,19 @@ class Published:
         if self.posts[post].setdefault(version, said).id != said.id:
             self.doubles[post, version] = offset
 
-    def compare(self, true: Truth) -> set[Finding]:
-        """Return all differences between the topic and the posts."""
-        found = {
-            Finding("surplus", post, PLACE, f"version {version} stands there again under another id")
-            for (post, version), offset in self.doubles.items()
-            if offset >= self.since
-        }
+    def compare(self, true: Truth) -> Iterator[Finding]:
+        """Yield all differences between the topic and the posts."""
+        for (post, version), offset in self.doubles.items():
+            if offset >= self.since:
+                says = f"version {version} stands there again under another id"
+                yield Finding("surplus", post, PLACE, says)
         for post, versions in self.posts.items():
-            found.update(self._in_itself(post, versions))
-            if post not in true.posts and post not in true.unsettled:
-                found.update(self._without_a_post(post, versions))
+            yield from self._in_itself(post, versions)
+            if post not in true.posts and true.judges(post):
+                yield from self._without_a_post(post, versions)
         for post, expected in true.posts.items():
-            if post not in true.unsettled:
-                found.update(self._beside(post, expected, self.posts.get(post, {})))
-        return found
+            if true.judges(post):
+                yield from self._beside(post, expected, self.posts.get(post, {}))
 
     def _in_itself(self, post: str, versions: Versions) -> Iterator[Finding]:
         for before, version in pairwise(versions):

@@ -7,21 +7,21 @@ looks show the very same one. Posts whose last event is still on its way are not
 """
 
 import bisect
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from hashlib import blake2b
+from itertools import chain
 from typing import Literal
 
-from civildiy.contracts.posts.envelope import PostPut
 from civildiy.feed import keys
-from civildiy.feed.projector.projection import feed_entry, timestamp
-from civildiy.operations.view_reader import Entry, Known
-from civildiy.posts.snapshot import PostState
+from civildiy.operations.batches import batches
+from civildiy.operations.truth import Expected, Posts, digest
+from civildiy.operations.view_reader import Entry, Known, View
 
 Kind = Literal["missing", "surplus", "stale", "misplaced"]
 EVERYBODY = "the global feed"
+PART = 1000
+"""So many posts are compared at a time: a comparison needs the same memory for any number of posts."""
 
 
 @dataclass(frozen=True)
@@ -34,65 +34,17 @@ class Finding:
     says: str
 
 
-@dataclass(frozen=True)
-class Expected:
-    """What the view should say of one post."""
-
-    user_id: int
-    version: int
-    order: str
-    digest: bytes
-    time: datetime
-    expires_at: datetime | None
-
-
-@dataclass
-class Truth:
-    """All posts as MongoDB has them. `unsettled`: their last event may not be on the topic yet."""
-
-    posts: dict[str, Expected]
-    unsettled: set[str]
-
-
-def truth(states: Iterable[PostState]) -> Truth:
-    """What the view should hold. Posts that wait for their removal are among the unsettled."""
-    found = Truth({}, set())
-    now = datetime.now(UTC)
-    for state in states:
-        event = state.event
-        post_id = event.data.post_id
-        if not state.settled or (state.expires_at and state.expires_at <= now):
-            found.unsettled.add(post_id)
-        if isinstance(event, PostPut):
-            found.posts[post_id] = Expected(
-                event.data.user_id, event.postversion, timestamp(event.time) + event.id,
-                digest(feed_entry(event)), event.time, state.expires_at,
-            )  # fmt: skip
-        else:
-            found.unsettled.add(post_id)
-    return found
-
-
-def compare(
-    true: Truth,
-    lists: Iterable[tuple[int | None, Sequence[Entry]]],
-    known: Mapping[str, Known],
-    removed: Mapping[int | None, int],
-) -> set[Finding]:
-    """All differences. `removed` counts, for each list, the posts that are known to be gone from it."""
-    of_user: dict[int | None, list[str]] = defaultdict(list)
-    for post_id, post in true.posts.items():
-        of_user[post.user_id].append(post_id)
-        of_user[None].append(post_id)
-    found: set[Finding] = set()
-    seen: set[int | None] = {None}
-    for user, entries in [*lists]:
-        seen.add(user)
-        found.update(compare_list(user, entries, true.posts, of_user[user], removed.get(user, 0)))
-    for user in of_user.keys() - seen:
-        found.update(compare_list(user, (), true.posts, of_user[user], removed.get(user, 0)))
-    found.update(compare_known(true.posts, known))
-    return found
+def compare(posts: Posts, view: View, removed: Mapping[int | None, int]) -> Iterator[Finding]:
+    """Yield all differences. `removed` counts, for each list, the posts that are known to be gone from it."""
+    others = (user for user in view.users() if not posts.newest(user, 1))
+    for user, entries in view.lists(chain([None], posts.authors(), others)):
+        # One more than a list holds: then it may have dropped its end. Older posts make no difference.
+        mine = posts.newest(user, (keys.GLOBAL_MAX if user is None else keys.USER_MAX) + 1)
+        yield from compare_list(user, entries, posts, mine, removed.get(user, 0))
+    for some in batches(posts.items(), PART):
+        yield from compare_known(dict(some), view.known([post_id for post_id, _ in some]))
+    for names in batches(view.post_ids(), PART):
+        yield from compare_known({}, view.known([post_id for post_id in names if post_id not in posts]))
 
 
 def compare_list(
@@ -194,11 +146,6 @@ def out_of_order(entries: Sequence[Entry]) -> list[Entry]:
         else:
             wrong.append(entry)
     return wrong
-
-
-def digest(raw: bytes) -> bytes:
-    """Stands for an entry without keeping it."""
-    return blake2b(raw, digest_size=16).digest()
 
 
 def _outdated(entry: Entry, post: Expected) -> str:

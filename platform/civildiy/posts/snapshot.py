@@ -35,7 +35,7 @@ class PostState:
 
 
 def post_states(posts: Collection[StoredPost], only: Many[str] | None = None) -> Iterator[PostState]:
-    """Yield the state of each post, oldest change first; `only` these posts when given.
+    """Yield the state of each post, in the order of the ids; `only` these posts when given.
 
     It includes every change that is stored before the first state is read, and perhaps later ones. It
     includes a deleted post while its last event is pending. Raises PyMongoError.
@@ -43,9 +43,8 @@ def post_states(posts: Collection[StoredPost], only: Many[str] | None = None) ->
     wanted: Query = {"last_event": {"$exists": True}}
     if only is not None:
         wanted["_id"] = {"$in": [ObjectId(post_id) for post_id in only]}
-    found = posts.find(
-        wanted, LATEST_STATE, sort=[("updated_at", 1), ("_id", 1)], allow_disk_use=True, batch_size=BATCH
-    )
+    # MongoDB has this order in an index. For another one it would keep all posts in memory, or on disk.
+    found = posts.find(wanted, LATEST_STATE, sort=[("_id", 1)], batch_size=BATCH)
     with found:
         for post in found:
             try:

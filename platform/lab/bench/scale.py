@@ -5,14 +5,16 @@ not on the topic, so a rebuild brings them into the feed.
 """
 
 import json
-import os
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import psutil
 from pymongo import MongoClient
 from redis import Redis
 
@@ -30,6 +32,7 @@ BYTES_OF_A_POST = 3_000
 TRACE = f"00-{'1' * 32}-{'2' * 16}-01"
 DAYS = 5
 PATIENCE_SECONDS = 60.0
+LOOK_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -82,19 +85,31 @@ def settled(number: int, time: Any) -> StoredPost:
 def run(backend: Backend, tool: str, progress: Progress) -> Tool:
     """Run one of the feed's tools to its end. Raises LabError when it gives no answer."""
     progress.say("bench", f"running {tool}")
-    began = time.monotonic()
+    began, peak = time.monotonic(), 0
     command = backend.tool_command(tool, f"--patience={PATIENCE_SECONDS * slow():g}")
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-        assert process.stdout is not None
-        out = process.stdout.read()
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+    with (
+        tempfile.TemporaryFile() as out,
+        subprocess.Popen(command, stdout=out, stderr=subprocess.DEVNULL) as process,
+    ):
+        while process.poll() is None:
+            peak = max(peak, _memory(process.pid))
+            time.sleep(LOOK_SECONDS)
+        seconds = time.monotonic() - began
+        out.seek(0)
+        said = out.read()
     try:
-        answer = json.loads(out.strip().splitlines()[-1])
+        answer = json.loads(said.strip().splitlines()[-1])
     except (ValueError, IndexError):
         raise LabError(
             f"The tool {tool} gave no answer (exit code {process.returncode})."
             f" See its error: ./lab {tool.removeprefix('feed-')}"
         ) from None
     # In a container the process that is measured here is the engine's client.
-    return Tool(time.monotonic() - began, used.ru_maxrss / 1e3 if backend.kind == "native" else 0.0, answer)
+    return Tool(seconds, peak / 1e6 if backend.kind == "native" else 0.0, answer)
+
+
+def _memory(pid: int) -> int:
+    # Not from os.wait4: it also counts the memory of this process, of which the tool's process is a copy.
+    with suppress(psutil.Error):
+        return int(psutil.Process(pid).memory_info().rss)
+    return 0

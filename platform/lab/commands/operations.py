@@ -117,6 +117,11 @@ def register(cli: click.Group, backend: Backend, console: Console) -> None:
                 f"{ran.answer['not_judged']} posts were not compared: their last event is not in the feed yet"
                 f" ({ran.answer['behind']} events behind)."
             )
+        if ran.answer["more"]:
+            console.print(
+                "There were more differences than ./lab verify keeps at a time, so some may be missing here."
+                " Run it again after a rebuild, or while fewer posts change."
+            )
         if findings:
             console.print(
                 "Next: ./lab rebuild builds the feed from MongoDB again, without the topic."
