@@ -9,8 +9,8 @@ from grading.stack import backend, home
 from lab.course import running, steps
 from lab.course.exercise import Exercise
 from lab.course.steps import State, Step
+from lab.deadlines import slow
 from lab.errors import LabError
-from lab.probes.readiness import slow
 
 SETTLE_SECONDS = 6.0
 CONSUL_SEES_SECONDS = 1.5

@@ -25,7 +25,7 @@ from redis import Redis
 from civildiy.chassis.clients.kafka import admin as admin_client
 from civildiy.contracts.posts.envelope import POSTS_TOPIC
 from civildiy.feed import keys
-from lab.probes.readiness import slow
+from lab.deadlines import slow
 from lab08_cqrs.stream import STREAM, filled, own, write
 
 APPLAUSE = b'{"specversion": "1.0", "type": "post.applauded"}'

@@ -10,7 +10,7 @@ from documents import broken_links
 
 from lab.course.exercise import exercises
 from lab.home import REPO
-from lab.notebook.sources import (
+from lab.notebook.texts import (
     CHECKED,
     REFERENCE,
     cells,

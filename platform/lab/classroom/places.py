@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.classroom import kernel
-from lab.course.exercise import LABS
 from lab.errors import LabError
-from lab.home import REPO, Home
+from lab.home import LABS, REPO, Home
 
 CANDIDATES = ("/mnt", "/media", "/srv", "/opt", "/tmp")  # noqa: S108 - a place to mount on
 PRIVATE = ("/root", "/home", "/tmp", "/var/tmp", "/run", "/media", "/mnt")  # noqa: S108

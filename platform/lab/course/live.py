@@ -9,9 +9,9 @@ import httpx
 from civildiy.course_runtime.finder import fingerprint
 from lab.backends.protocol import Backend
 from lab.course import running
-from lab.course.exercise import LABS, Exercise
+from lab.course.exercise import Exercise
 from lab.health.examine import lines, problems
-from lab.home import Home
+from lab.home import LABS, Home
 from lab.probes import databases, local_http, servers
 from lab.topology import PATHS
 

@@ -12,10 +12,10 @@ from civildiy.course_runtime.finder import fingerprint
 from civildiy.course_runtime.incidents import MARK
 from lab.backends import overrides
 from lab.backends.protocol import Backend
-from lab.course.exercise import LABS, Exercise, exercises
+from lab.course.exercise import Exercise, exercises
+from lab.deadlines import slow
 from lab.errors import LabError
-from lab.home import Home
-from lab.probes.readiness import slow
+from lab.home import LABS, Home
 
 LOADED_SECONDS = 20.0
 LOG_LINES = 4000

@@ -12,10 +12,10 @@ from pymongo import MongoClient
 from redis import Redis
 
 from lab.backends.protocol import Backend
-from lab.health.finding import SECONDS, Finding, Findings
+from lab.deadlines import slow
+from lab.finding import SECONDS, Finding, Findings
 from lab.home import REPO
 from lab.probes import local_http
-from lab.probes.readiness import slow
 from lab.probes.unavailable import UNAVAILABLE
 from lab.topology import PATHS
 

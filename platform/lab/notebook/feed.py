@@ -12,7 +12,7 @@ from lab.errors import LabError
 from lab.notebook.diagram import Drawing
 from lab.notebook.people import Person
 from lab.notebook.picture import Picture, Table
-from lab.notebook.stack import address, eventually
+from lab.notebook.stack import address, eventually, mongodb
 
 
 @cache
@@ -90,9 +90,7 @@ def show(person: Person | None = None, most: int = 5) -> Table:
 
 def compare(person: Person) -> Table:
     """Compare a person's posts in MongoDB with their entries in Redis, post by post."""
-    from lab.notebook import events
-
-    mine = events.posts().find({"user_id": person.id, "deleted": {"$ne": True}})
+    mine = mongodb()["posts"]["posts"].find({"user_id": person.id, "deleted": {"$ne": True}})
     wanted = {str(post["_id"]): (post["title"], post["version"]) for post in mine}
     view = {e["post_id"]: (e["title"], e["version"]) for e in entries(person)}
     rows = []

@@ -1,19 +1,29 @@
 """Show a prediction as radio buttons in JupyterLab. No network is needed."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import ipywidgets
 
 from lab.text import as_html
 
-if TYPE_CHECKING:
-    from lab.notebook.prediction import Prediction
+
+class Asked(Protocol):
+    """What the buttons need to know of a prediction, and what a click calls."""
+
+    question: str
+    choices: Mapping[str, str]
+    mine: str
+    locked: bool
+
+    def choose(self, letter: str) -> None:
+        """Answer with this letter."""
 
 
 class Radio:
     """The radio buttons of one prediction. A click on a choice answers it."""
 
-    def __init__(self, prediction: "Prediction") -> None:
+    def __init__(self, prediction: Asked) -> None:
         self._prediction = prediction
         self._question = ipywidgets.HTML(f"<strong>{as_html(prediction.question)}</strong>")
         self._choices = ipywidgets.RadioButtons(

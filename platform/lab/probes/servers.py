@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import bson
 import httpx
 
+from lab.deadlines import slow
 from lab.probes import local_http
-from lab.probes.readiness import slow
 from lab.topology import SERVERS
 
 PATIENCE_SECONDS = 2.0

@@ -65,7 +65,7 @@ def summary_of(text: str) -> str:
 
 def notebook(file: Path, repo: Path = REPO) -> Page:
     """A lesson: its executed copy, or its text alone where the copy is missing or older than the text."""
-    from lab.notebook.sources import reference_cells
+    from lab.notebook.texts import reference_cells
 
     text = repo / "notebooks" / "text" / f"{file.stem}.md"
     wanted: Any = reference_cells(text)

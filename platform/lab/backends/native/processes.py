@@ -10,9 +10,10 @@ import yaml
 
 from lab import topology
 from lab.backends import overrides
-from lab.backends.native import kafka, network, postgresql
+from lab.backends.native import network, postgresql
 from lab.backends.settings import read
 from lab.home import PLATFORM, REPO, Home
+from lab.install import kafka
 from lab.install.servers import ServerPaths
 from lab.topology import SECONDS, SERVICES, STORES
 
