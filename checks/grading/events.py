@@ -73,7 +73,7 @@ def take_back() -> None:
     if gone:
         end = publish((post.id, post.body(removed=True)) for post in gone)
         with redis() as client:
-            client.set(keys.MADE_AT, end)
+            client.set(keys.REBUILD_OFFSET, end)
     _made.clear()
 
 

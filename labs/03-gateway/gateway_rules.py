@@ -63,18 +63,18 @@ def under(*prefixes: str) -> str:
 INTERNAL = "internal"
 """The entry point that only the gateway itself reaches."""
 
-AWAY = "/away"
+UNAVAILABLE = "/unavailable"
 
 
-def away(service: str, prefix: str, *, by: str, entry_point: str = "web") -> Route:
+def unavailable(service: str, prefix: str, *, by: str, entry_point: str = "web") -> Route:
     """Return a route by which another service answers 503 while `service` has no healthy instance.
 
     Traefik drops a router whose service has no instance. Without this route, a request would then get
     the 404 of paths that do not exist.
     """
     return Route(
-        f"away-{entry_point}", under(prefix), priority=2, needs_user=False,
-        add_prefix=f"{AWAY}/{service}", entry_point=entry_point, served_by=by,
+        f"unavailable-{entry_point}", under(prefix), priority=2, needs_user=False,
+        add_prefix=f"{UNAVAILABLE}/{service}", entry_point=entry_point, served_by=by,
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Start the system, and first put right what an earlier run left behind: `./lab up`."""
+"""Start the system, and first repair what an earlier run left behind: `./lab up`."""
 
 import time
 

@@ -11,7 +11,7 @@ from fastapi.telemetry import TelemetryConfig
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from civildiy.chassis.discovery.gateway_rules import AWAY
+from civildiy.chassis.discovery.gateway_rules import UNAVAILABLE
 from civildiy.chassis.errors import Unavailable
 from civildiy.chassis.handlers import install_problem_handlers
 from civildiy.chassis.http import HttpRules
@@ -132,8 +132,8 @@ def _health(name: str, prefix: str, dependencies: Mapping[str, ReadinessCheck]) 
 def _operations() -> APIRouter:
     router = APIRouter(tags=["operations"])
 
-    @router.get(AWAY + "/{service}{path:path}", include_in_schema=False)
-    async def away(service: str, path: str) -> None:
+    @router.get(UNAVAILABLE + "/{service}{path:path}", include_in_schema=False)
+    async def answer_instead(service: str, path: str) -> None:
         """Answer for a service that has no healthy instance: the gateway sends its requests here."""
         raise Unavailable(shortened(service))
 

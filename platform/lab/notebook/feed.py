@@ -17,7 +17,7 @@ from lab.notebook.stack import address, eventually, mongodb
 
 @cache
 def redis(database: int = 0) -> "Redis":
-    """Return a client of Redis; database 0 is the live view, and keys.BESIDE the one that a rebuild fills."""
+    """Return a client of Redis. Database 0 is the live view; a rebuild fills keys.REBUILD_DATABASE."""
     host, _, port = address("redis").rpartition(":")
     return Redis(host=host, port=int(port), db=database, socket_timeout=5)
 
