@@ -60,6 +60,14 @@ def test_shape(text: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ALL, ids=lambda text: text.stem)
+def test_length(text: Path) -> None:
+    """One evening's reading: about 1,200 to 2,000 words beside code and drawings."""
+    prose = "\n".join(cell.source for cell in cells(text).cells if cell.cell_type == "markdown")
+    prose = re.sub(r"^```.*?^```|^ {4}.*?$|<[^>]+>|\]\([^)]*\)", " ", prose, flags=re.DOTALL | re.MULTILINE)
+    assert 1200 <= len(prose.split()) <= 2100
+
+
+@pytest.mark.parametrize("text", ALL, ids=lambda text: text.stem)
 def test_links_lead_somewhere(text: Path) -> None:
     # The notebook lies one folder above its text, and the links are the notebook's.
     assert list(broken_links(text, REPO, beside=notebook_of(text))) == []
