@@ -123,6 +123,8 @@ class Rebuild:
     def _follow(self) -> int:
         """Apply what was published meanwhile, until the switch; return the number of events.
 
+        Example: the end noted first is 900: read up to position 900, and switch.
+
         `self._topic.end()` is the offset after the last event, `self._topic.position` that of the next one to
         read. Try `self._switch()` only when the position has reached the end that you noted first. Otherwise
         call `self._keep_lock()`, read with `self._topic.read(FOLLOW_MS)` (a list of records, empty when none
