@@ -90,10 +90,10 @@ def create_service(
     if dependencies is not None:
         routers.insert(0, _health(name, prefix, dependencies))
     app.state.resources = Resources(app.routes)  # /docs and /openapi.json
-    for one in routers:
-        _document_media_types(one)
-        app.include_router(one)
-        app.state.resources.add(one.routes)
+    for each in routers:
+        _document_media_types(each)
+        app.include_router(each)
+        app.state.resources.add(each.routes)
     # The last one is the outermost, so it runs first.
     app.add_middleware(HttpRules, resources=app.state.resources)
     app.add_middleware(BodyLimit, limit=most_body)

@@ -101,7 +101,7 @@ class Tools:
         redrive = Redrive(self._topic(DEAD_LETTER_TOPIC), committed, sender, self._redis(), posts)
 
         def listed(letters: Sequence[Any]) -> list[dict[str, object]]:
-            return [{"offset": one.offset, "reason": one.reason, "value": one.shown} for one in letters]
+            return [{"offset": each.offset, "reason": each.reason, "value": each.shown} for each in letters]
 
         if options.dry_run:
             return 0, {"waiting": listed(redrive.waiting())}
