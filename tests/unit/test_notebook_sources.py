@@ -95,6 +95,13 @@ def test_what_happened_is_worked_out_and_not_written_down(text: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ALL, ids=lambda text: text.stem)
+def test_each_choice_is_explained_to_those_who_made_it(text: Path) -> None:
+    asked, explained = calls(text, "predict"), calls(text, "because")
+    choices = [{keyword.arg for keyword in question.keywords} - {"mine"} for question in asked]
+    assert [{keyword.arg for keyword in answer.keywords} for answer in explained] == choices
+
+
+@pytest.mark.parametrize("text", ALL, ids=lambda text: text.stem)
 def test_pictures_say_in_words_what_was_seen(text: Path) -> None:
     stored = nbformat.read(reference_of(text), as_version=4)  # type: ignore[no-untyped-call]
     shown = [output for cell in stored.cells for output in cell.get("outputs", []) if "data" in output]
