@@ -26,8 +26,9 @@ class Checking:
     """
 
     def __init__(
-        self, home: Home, backend: Backend, console: Console, record: Record, share: Callable[[], str]
-    ) -> None:
+        self, home: Home, backend: Backend, console: Console, record: Record,
+        share: Callable[[], str] = lambda: "",
+    ) -> None:  # fmt: skip
         self._home, self._backend, self._console, self._record = home, backend, console, record
         self._share = share
 

@@ -102,5 +102,5 @@ def _untouched(notebook: Any) -> bool:
 
 
 def _fingerprint(notebook: Any) -> str:
-    said = [(cell.cell_type, cell.source) for cell in notebook.cells]
-    return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:16]
+    contents = [(cell.cell_type, cell.source) for cell in notebook.cells]
+    return hashlib.sha256(json.dumps(contents).encode()).hexdigest()[:16]

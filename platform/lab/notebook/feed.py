@@ -90,12 +90,12 @@ def show(person: Person | None = None, most: int = 5) -> Table:
 
 def compare(person: Person) -> Table:
     """Compare a person's posts in MongoDB with their entries in Redis, post by post."""
-    mine = mongodb()["posts"]["posts"].find({"user_id": person.id, "deleted": {"$ne": True}})
-    wanted = {str(post["_id"]): (post["title"], post["version"]) for post in mine}
+    stored = mongodb()["posts"]["posts"].find({"user_id": person.id, "deleted": {"$ne": True}})
+    in_mongodb = {str(post["_id"]): (post["title"], post["version"]) for post in stored}
     view = {e["post_id"]: (e["title"], e["version"]) for e in entries(person)}
     rows = []
-    for post_id in dict.fromkeys([*wanted, *view]):
-        left, right = wanted.get(post_id), view.get(post_id)
+    for post_id in dict.fromkeys([*in_mongodb, *view]):
+        left, right = in_mongodb.get(post_id), view.get(post_id)
         word = (
             "same"
             if left == right

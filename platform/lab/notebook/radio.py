@@ -47,12 +47,12 @@ class Radio:
         self._choices.value = now.mine or None
         self._choices.disabled = now.locked
         if now.locked:
-            said = f"Your answer is {now.mine}. You have seen the outcome, so it cannot change any more."
+            state = f"Your answer is {now.mine}. You have seen the outcome, so it cannot change any more."
         elif now.mine:
-            said = f"Your answer is {now.mine}. You can change it until you compare it with what happened."
+            state = f"Your answer is {now.mine}. You can change it until you compare it with what happened."
         else:
-            said = "Choose an answer, then run the next cell."
-        self._state.value = f'<span role="status">{said}</span>'
+            state = "Choose an answer, then run the next cell."
+        self._state.value = f'<span role="status">{state}</span>'
 
     def _clicked(self, change: dict[str, Any]) -> None:
         if change["new"] and change["new"] != self._prediction.mine:
