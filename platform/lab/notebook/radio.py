@@ -12,9 +12,12 @@ class Asked(Protocol):
     """What the buttons need to know of a prediction, and what a click calls."""
 
     question: str
-    choices: Mapping[str, str]
     mine: str
     locked: bool
+
+    @property
+    def choices(self) -> Mapping[str, str]:
+        """The texts of the choices, by letter."""
 
     def choose(self, letter: str) -> None:
         """Answer with this letter."""
