@@ -206,7 +206,7 @@ def _limits(file: Path, said: object) -> Limits:
 def _people(file: Path, said: object) -> dict[str, Person]:
     if not isinstance(said, dict):
         raise _wrong(file, "people", "a table: [people]")
-    found = {}
+    found: dict[str, Person] = {}
     for name, facts in said.items():
         where = f"people.{name}"
         if not isinstance(facts, dict) or not all(isinstance(fact, str) for fact in facts.values()):
