@@ -13,7 +13,7 @@ from redis import Redis
 from civildiy.chassis.clients.kafka import producer, reader
 from civildiy.contracts.posts.envelope import DEAD_LETTER_TOPIC, POSTS_TOPIC, encode
 from civildiy.feed import keys
-from civildiy.operations.rebuild import batches
+from civildiy.operations.batches import batches
 from civildiy.posts.document import PostContent
 from civildiy.posts.relay.outbox import deleted_event, put_event
 from grading import checked_http
