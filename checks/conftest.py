@@ -1,3 +1,5 @@
+"""Loads the plugins that judge; pytest reads this file before any check."""
+
 from pathlib import Path
 
 import pytest

@@ -14,12 +14,12 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, TimeoutError, expect, sync_playwright
 from support import eventually
 
+from lab.deadlines import slow
 from lab.home import REPO
 from lab.install import debian
 from lab.install.command import Runner
-from lab.notebook.sources import FOLDER
+from lab.notebook.texts import FOLDER
 from lab.probes import local_http
-from lab.probes.readiness import slow
 
 PICTURES = REPO / "docs" / "pictures"
 PATIENCE_MS = 90_000

@@ -5,7 +5,7 @@ from typing import Any
 from redis import Redis
 from support import ENDPOINTS, Person, backend, client, eventually
 
-from lab.commands import operations
+from lab.probes import tools
 
 
 def view_redis(database: int = 0) -> Redis:
@@ -14,7 +14,7 @@ def view_redis(database: int = 0) -> Redis:
 
 
 def run(tool: str, *arguments: str, code: int | None = 0) -> dict[str, Any]:
-    ran = operations.run_tool(backend, tool, arguments)
+    ran = tools.run_tool(backend, tool, arguments)
     assert code is None or ran.code == code, (ran.code, ran.answer, ran.messages)
     return ran.answer
 

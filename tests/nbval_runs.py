@@ -8,10 +8,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.deadlines import slow
 from lab.home import REPO
 from lab.jupyter.kernel import NAME, ensure_kernel
-from lab.notebook.sources import CELL_SECONDS
-from lab.probes.readiness import slow
+from lab.notebook.texts import CELL_SECONDS
 
 HERE = Path(__file__).parent / "notebooks"
 

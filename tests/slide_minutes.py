@@ -8,8 +8,8 @@ from pathlib import Path
 
 from times import RANGE, shown_of_steps, texts
 
-from lab.classroom.slides import SOURCES
 from lab.course.exercise import Exercise, exercises
+from lab.site.slides import SOURCES
 
 ROW = re.compile(r"^\| (\d) (.+?) \| (\d+) \|$", re.MULTILINE)
 WHOLE = re.compile(r"\d+ to \d+ minutes(?= with the lab)")

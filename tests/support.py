@@ -15,9 +15,10 @@ from kafka import KafkaConsumer, TopicPartition
 from civildiy.chassis.clients.kafka import reader
 from civildiy.contracts.posts.envelope import POSTS_TOPIC
 from lab.backends.choice import chosen
+from lab.deadlines import slow
 from lab.home import Home
 from lab.probes import local_http
-from lab.probes.readiness import slow, waiting_for
+from lab.probes.readiness import waiting_for
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from redis import Redis
 from civildiy.chassis.clients.kafka import producer, reader
 from civildiy.contracts.posts.envelope import DEAD_LETTER_TOPIC, POSTS_TOPIC, encode
 from civildiy.feed import keys
-from civildiy.operations.rebuild import batches
+from civildiy.operations.batches import batches
 from civildiy.posts.document import PostContent
 from civildiy.posts.relay.outbox import deleted_event, put_event
 from grading import checked_http
@@ -73,7 +73,7 @@ def take_back() -> None:
     if gone:
         end = publish((post.id, post.body(removed=True)) for post in gone)
         with redis() as client:
-            client.set(keys.MADE_AT, end)
+            client.set(keys.REBUILD_OFFSET, end)
     _made.clear()
 
 

@@ -11,9 +11,9 @@ from grading.stack import ENDPOINTS, backend, home
 from lab.course.exercise import Exercise
 from lab.course.running import Incident, incidents, is_active, is_waiting
 from lab.course.steps import Step
+from lab.deadlines import slow
 from lab.errors import NotFromHere, NotWithThisEngine
 from lab.probes import local_http
-from lab.probes.readiness import slow
 from lab.topology import PATHS
 
 RESTART = "./lab up, then ./lab status"

@@ -14,10 +14,10 @@ from grading.outcome import wrong
 from grading.reach import environment
 from grading.stack import home
 from grading.system import LATE, eventually
-from lab.course.exercise import LABS, Exercise
+from lab.course.exercise import Exercise
 from lab.course.running import code_of
 from lab.environment import own
-from lab.home import PLATFORM
+from lab.home import LABS, PLATFORM
 
 MARK = "\x1e"
 """The first character of a line for the check; every other line is the learner's own output."""

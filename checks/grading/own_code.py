@@ -2,6 +2,7 @@
 
 import time
 from contextlib import suppress
+from dataclasses import dataclass, field
 
 from civildiy.course_runtime.finder import fingerprint
 from grading import judge
@@ -9,13 +10,23 @@ from grading.stack import backend, home
 from lab.course import running, steps
 from lab.course.exercise import Exercise
 from lab.course.steps import State, Step
+from lab.deadlines import slow
 from lab.errors import LabError
-from lab.probes.readiness import slow
 
 SETTLE_SECONDS = 6.0
 CONSUL_SEES_SECONDS = 1.5
 noted: list[running.Incident] = []
 """Files that could not be imported by a tool of the running check."""
+
+
+@dataclass
+class Settled:
+    """What was already waited for in this run of the checks, so that no check waits for it again."""
+
+    loads: dict[str, float] = field(default_factory=dict)
+    """By lab and units: when these began to run the saved files, in Unix seconds."""
+    others: set[tuple[str, ...]] = field(default_factory=set)
+    """Lab, unit of other steps, and the fingerprints of the saved files."""
 
 
 def refuse(lab: Exercise, step: Step, known: dict[str, list[running.Incident]]) -> None:
@@ -82,10 +93,10 @@ def _begun(unit: str) -> float:
         return running.wait_until_loaded(home, backend, unit)
 
 
-def wait_until_loaded(lab: Exercise, step: int, settled: dict[str, float]) -> None:
+def wait_until_loaded(lab: Exercise, step: int, settled: Settled) -> None:
     """Wait until the saved files are loaded and the units that run this step serve requests.
 
-    `settled` remembers which load was already waited for. Raises judge.OwnCodeFailed when the learner's
+    `settled` is changed. Raises judge.OwnCodeFailed when the learner's
     code is the reason for a missing unit, LabError when a unit does not run the saved files.
     """
     units = steps.units_of(lab, step)
@@ -100,28 +111,28 @@ def wait_until_loaded(lab: Exercise, step: int, settled: dict[str, float]) -> No
             break
         if happened and any(running.is_waiting(backend, unit) for unit in absent):
             break  # the unit waits for the next save: nothing will change before that
-        late = time.monotonic() > deadline or settled.get(key) == loaded
+        late = time.monotonic() > deadline or settled.loads.get(key) == loaded
         if late or len(happened) > 1:
             break
         time.sleep(0.05)
-    settled[key] = loaded
+    settled.loads[key] = loaded
     if absent and running.incidents(backend, (absent[0],), began[absent[0]]):
         raise judge.OwnCodeFailed(absent[0], loaded)
     for unit in lab.units:
         if unit not in units:
-            _wait_for_another(lab, unit, settled)
+            _wait_for_another(lab, unit, settled.others)
 
 
-def _wait_for_another(lab: Exercise, unit: str, settled: dict[str, float]) -> None:
+def _wait_for_another(lab: Exercise, unit: str, waited: set[tuple[str, ...]]) -> None:
     """Wait once for a unit that runs other steps: one save restarts all units, and each user needs auth.
 
     What is wrong with it is for the checks of those steps to tell.
     """
-    key = f"{lab.number} beside {unit}"
-    saved = float(hash(tuple(fingerprint(file) for file in running.running_files(home, lab).values())))
-    if settled.get(key) == saved:
+    files = running.running_files(home, lab).values()
+    saved = (lab.number, unit, *(fingerprint(file) for file in files))
+    if saved in waited:
         return
-    settled[key] = saved
+    waited.add(saved)
     deadline = time.monotonic() + SETTLE_SECONDS * slow()
     with suppress(LabError):
         began = running.wait_until_loaded(home, backend, unit)

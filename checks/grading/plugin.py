@@ -26,7 +26,7 @@ from lab.course.running import Incident, active, is_active, running_files
 from lab.course.steps import Step
 from lab.errors import LabError, NotFromHere
 
-settled_key = pytest.StashKey[dict[str, float]]()
+settled_key = pytest.StashKey[own_code.Settled]()
 steps_key = pytest.StashKey[dict[str, tuple[tuple[str, ...], tuple[Step, ...]]]]()
 unusable_key = pytest.StashKey[dict[str, list[Incident]]]()
 began_key = pytest.StashKey[float]()
@@ -48,7 +48,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "check(points): one thing for which a lab is graded")
     config.addinivalue_line("markers", "disturbs: stops parts of the system, so it runs alone")
-    config.stash[settled_key] = {}
+    config.stash[settled_key] = own_code.Settled()
     config.stash[steps_key] = {}
     config.stash[unusable_key] = {}
     seed = config.getoption("--seed")

@@ -15,10 +15,11 @@ from grading.servers import dead_servers
 from grading.stack import ENDPOINTS, backend, home
 from lab.backends.protocol import Backend
 from lab.course.running import active
+from lab.deadlines import slow
 from lab.errors import LabError
 from lab.probes import instances
 from lab.probes import local_http as bare
-from lab.probes.readiness import slow, waiting_for
+from lab.probes.readiness import waiting_for
 
 T = TypeVar("T")
 

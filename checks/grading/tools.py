@@ -8,9 +8,9 @@ from grading.answers import LONGEST, Source, held
 from grading.databases import posts_kept
 from grading.outcome import NotGradable
 from grading.stack import backend
-from lab.commands.operations import Ran, run_tool
 from lab.course.running import Incident
-from lab.probes.readiness import slow
+from lab.deadlines import slow
+from lab.probes.tools import Ran, run_tool
 
 TOOL_SECONDS = 40.0
 KINDS = ("raised", "ended")

@@ -11,7 +11,7 @@ from grading.people import said
 from grading.plugin import check
 from grading.system import backend, eventually, heal, stopped
 
-from lab.probes.readiness import slow
+from lab.deadlines import slow
 from lab01_services.service import at_service, problem
 
 READY_SECONDS = 8.0

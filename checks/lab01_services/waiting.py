@@ -14,7 +14,7 @@ from grading.people import Person
 from grading.plugin import check
 from grading.system import eventually, stopped
 
-from lab.probes.readiness import slow
+from lab.deadlines import slow
 from lab01_services.readiness import frozen
 from lab01_services.service import PATH, at_service, made, problem
 

@@ -10,7 +10,7 @@ from grading.plugin import check
 from grading.system import eventually
 
 from lab.course.exercise import Exercise
-from lab.probes.readiness import slow
+from lab.deadlines import slow
 from lab02_discovery.catalog import HOST
 from lab02_discovery.probe import probe, put, turned
 

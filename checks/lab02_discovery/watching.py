@@ -13,7 +13,7 @@ from grading.recording_proxy import Asked, RecordingProxy
 from grading.system import eventually
 
 from lab.course.exercise import Exercise
-from lab.probes.readiness import slow
+from lab.deadlines import slow
 from lab02_discovery.catalog import HOST
 from lab02_discovery.lookup import BESIDE, CRITICAL, listed, two_instances
 from lab02_discovery.probe import QUIET, put, turned

@@ -94,11 +94,11 @@ def test_routes_lead_where_they_say(lab: Exercise, rng: Random) -> None:
             saw=seen or "nothing at the service",
             means=_prefixed(seen, path),
         )
-        path = f"/{name}/away"
+        path = f"/{name}/absent"
         status, seen = meets(there, http, path)
         require(
             status == 503 and not seen,
-            f"GET {path} with a route that is served_by auth and adds the prefix /away/{name}",
+            f"GET {path} with a route that is served_by auth and adds the prefix /unavailable/{name}",
             expected="503 by auth, which answers for a service without instances",
             saw=f"{status}, and {len(seen)} reached the service itself",
             means="served_by and add_prefix must lead a request to another service, under another path.",

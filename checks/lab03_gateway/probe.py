@@ -147,7 +147,12 @@ def good_routes(name: str) -> list[Route]:
         Route("second", f"Path(`/{name}/both`) && (Method(`GET`) || Method(`HEAD`))", 30, needs_user=False),
         Route("inside", f"Path(`/{name}/inside`)", 100, needs_user=False, entry_point="internal"),
         Route(
-            "away", f"Path(`/{name}/away`)", 2, needs_user=False, add_prefix=f"/away/{name}", served_by="auth"
+            "absent",
+            f"Path(`/{name}/absent`)",
+            2,
+            needs_user=False,
+            add_prefix=f"/unavailable/{name}",
+            served_by="auth",
         ),
     ]
 

@@ -15,7 +15,7 @@ from grading.plugin import check
 from grading.reach import signing_key
 from grading.system import ENDPOINTS
 
-from lab.probes.readiness import slow
+from lab.deadlines import slow
 from lab04_auth.service import AUDIENCE, GUARDED, ISSUER, refused, validate
 
 FORGERIES = (

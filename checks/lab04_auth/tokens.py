@@ -10,7 +10,7 @@ from grading.people import Person, said
 from grading.plugin import check
 from grading.system import ENDPOINTS
 
-from lab.probes.readiness import slow
+from lab.deadlines import slow
 from lab04_auth.service import GUARDED, login, refused, validate
 
 

@@ -11,7 +11,7 @@ from grading.plugin import check
 from grading.system import backend, eventually
 
 from lab.course.running import incidents
-from lab.probes.readiness import slow
+from lab.deadlines import slow
 
 POSTS_BEGAN = pytest.StashKey[float]()
 QUIET_SECONDS = 3.0

@@ -9,7 +9,7 @@ from grading.databases import at_once
 from grading.outcome import require
 from grading.system import ENDPOINTS, http
 
-from lab.probes.readiness import slow
+from lab.deadlines import slow
 
 LATE_SECONDS = 1.0
 

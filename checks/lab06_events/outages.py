@@ -16,8 +16,8 @@ from grading.system import backend, eventually, heal, home, missing
 from grading.topic import RELAY, listening, nothing_lost_or_mixed_up
 
 from lab.course.running import is_waiting, wait_until_loaded
+from lab.deadlines import slow
 from lab.errors import LabError
-from lab.probes.readiness import slow
 from lab06_events.posts import change, write
 
 AWAY_SECONDS = 5.0

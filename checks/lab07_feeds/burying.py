@@ -17,7 +17,7 @@ from civildiy.chassis.clients.kafka import group_consumer
 from civildiy.contracts.posts.envelope import DEAD_LETTER_TOPIC
 from civildiy.feed import keys
 from lab.course.running import is_waiting
-from lab.probes.readiness import slow
+from lab.deadlines import slow
 
 GROUP = "feed-projector"
 TRIES_SECONDS = 2.5

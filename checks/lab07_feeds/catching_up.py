@@ -15,8 +15,8 @@ from grading.system import backend, eventually
 from civildiy.contracts.posts.envelope import decode
 from civildiy.feed import keys
 from lab.course.running import is_waiting
+from lab.deadlines import slow
 from lab.errors import LabError
-from lab.probes.readiness import slow
 
 RATE = 5_000
 """Events per second that a projector has to manage on a machine that has nothing else to do …"""

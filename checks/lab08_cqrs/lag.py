@@ -9,7 +9,7 @@ from grading.people import Person
 from grading.plugin import check
 from grading.system import backend, eventually
 
-from lab.probes.readiness import slow
+from lab.deadlines import slow
 from lab08_cqrs.stream import filled, write
 
 

@@ -25,7 +25,7 @@ from redis import Redis
 from civildiy.chassis.clients.kafka import admin as admin_client
 from civildiy.contracts.posts.envelope import POSTS_TOPIC
 from civildiy.feed import keys
-from lab.probes.readiness import slow
+from lab.deadlines import slow
 from lab08_cqrs.stream import STREAM, filled, own, write
 
 APPLAUSE = b'{"specversion": "1.0", "type": "post.applauded"}'
@@ -145,14 +145,14 @@ def test_rebuild_under_way(ada: Person, bob: Person) -> None:
         eventually(
             lambda: beside.dbsize() == 0,
             within=2,
-            what=f"the old view, now in Redis {keys.BESIDE}, to be emptied",
+            what=f"the old view, now in Redis {keys.REBUILD_DATABASE}, to be emptied",
         )
 
 
 def beside_the_view() -> Redis:
     """A client of the Redis database in which a view is rebuilt."""
     host, _, port = ENDPOINTS["redis"].rpartition(":")
-    return Redis(host=host, port=int(port), db=keys.BESIDE, socket_timeout=5)
+    return Redis(host=host, port=int(port), db=keys.REBUILD_DATABASE, socket_timeout=5)
 
 
 def removed(person: Person, post_id: str) -> None:

@@ -17,7 +17,7 @@ from grading.tools import tool
 from civildiy.contracts.posts.topic_reader import Topic
 from civildiy.feed import keys
 from civildiy.operations.rebuild import LOCK_SECONDS
-from lab.probes.readiness import slow
+from lab.deadlines import slow
 from lab08_cqrs.rebuild import beside_the_view
 from lab08_cqrs.stream import filled, own, write
 

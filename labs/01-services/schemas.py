@@ -79,6 +79,8 @@ class ProfileInput(BaseModel):
     def _plausible(cls, value: datetime.date | None) -> datetime.date | None:
         """Return `value` if it is None or lies between 1900-01-01 and `_tomorrow()`, both included.
 
+        Example: 1990-05-04 is returned, and 1899-12-31 raises ValueError.
+
         Pydantic calls this with the date, stores what it returns, and makes a 422 of a ValueError.
         """
         raise NotImplementedError("Lab 01, step 5: write ProfileInput._plausible")

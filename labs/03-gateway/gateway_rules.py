@@ -1,8 +1,7 @@
 """The gateway's rules of one service, kept in Consul KV for Traefik.
 
-A service brings its own rules: routers, and the middlewares that they use, all named after it. They
-are checked first, then written in one transaction that also removes keys that are no longer wanted.
-Traefik reads the whole tree, and one key that it cannot decode stops every later change.
+A service's routers and middlewares are checked first, then written in one transaction, which also removes
+old keys. One key that Traefik cannot decode stops every later change.
 
 Sources: https://doc.traefik.io/traefik/reference/routing-configuration/other-providers/kv/ and
 https://developer.hashicorp.com/consul/api-docs/txn
@@ -63,18 +62,18 @@ def under(*prefixes: str) -> str:
 INTERNAL = "internal"
 """The entry point that only the gateway itself reaches."""
 
-AWAY = "/away"
+UNAVAILABLE = "/unavailable"
 
 
-def away(service: str, prefix: str, *, by: str, entry_point: str = "web") -> Route:
+def unavailable(service: str, prefix: str, *, by: str, entry_point: str = "web") -> Route:
     """Return a route by which another service answers 503 while `service` has no healthy instance.
 
     Traefik drops a router whose service has no instance. Without this route, a request would then get
     the 404 of paths that do not exist.
     """
     return Route(
-        f"away-{entry_point}", under(prefix), priority=2, needs_user=False,
-        add_prefix=f"{AWAY}/{service}", entry_point=entry_point, served_by=by,
+        f"unavailable-{entry_point}", under(prefix), priority=2, needs_user=False,
+        add_prefix=f"{UNAVAILABLE}/{service}", entry_point=entry_point, served_by=by,
     )  # fmt: skip
 
 
@@ -124,6 +123,7 @@ def rule_set(service: str, routes: Sequence[Route], *, secret: str, auth_check_u
 def _validate(service: str, routes: Sequence[Route]) -> None:
     """Raise RulesRefused, with the router's name and the reason, for routes that Traefik cannot use.
 
+    Example: a route "read" of priority 0 raises RulesRefused("posts-read: priority 0 is outside 1..9999").
     Refused are: no routes (the message names the service), two of one name, a router's name
     (`<service>-<route.name>`) that is not a letter a-z followed by a-z, 0-9 and "-", a priority outside
     1..9999, a number below 1 in a limit, and a rule that `_validate_rule(router, rule)` refuses.

@@ -61,6 +61,9 @@ class KeyRing:
     async def load(self, pool: Pool) -> None:
         """Read all keys that are still needed from the database into this object. Raises psycopg.Error.
 
+        Example: after the rows `[("k2", …), ("k1", …)]`, `self._signing[0]` is "k2", and `self.public` has
+        both ids.
+
         `async with pool.connection() as connection`, then `await self._rows(connection)`: a list of (key id,
         encrypted private key), newest first, without keys whose last token has expired. `self._decrypt(pem)`
         returns a private key; its `public_key()` is the public half. Set `self._signing` to (id, private key)

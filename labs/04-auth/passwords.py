@@ -25,6 +25,8 @@ class Passwords:
     async def hash(self, password: str) -> str:
         """Return the hash to store; it contains its parameters and a salt of its own.
 
+        Example: `await hash("oak")` returns "$argon2id$v=19$m=19456,t=2,p=1$…".
+
         `self._hasher.hash(password)` takes tens of milliseconds and blocks, so run it in a thread: `await
         asyncio.to_thread(function, argument)`, inside `async with self._free`, which admits AT_ONCE.
         """
@@ -32,6 +34,8 @@ class Passwords:
 
     async def verify(self, password: str, stored: str | None) -> bool:
         """Return whether `password` belongs to the hash `stored`; None stands for an unknown user.
+
+        Example: `await verify("oak", await hash("oak"))` is True, and `await verify("oak", None)` is False.
 
         An unknown user must cost the same time as a wrong password, so compare in both cases: against
         `self._nobody` if there is no hash. The answer for None is always False. `self._matches(password,

@@ -82,6 +82,9 @@ class ProfileStore:
     async def create(self, user_id: int, fields: Mapping[str, Any]) -> Profile:
         """Insert the first profile of a user and return it. Raises Conflict if the user has one already.
 
+        Example: `await create(7, {"city": "Bonn"})` returns a profile with this city; a second call raises
+        Conflict.
+
         `fields` maps column names to values. `self._session()` makes a session: `async with self._session()
         as session`. `session.add(row)` takes a new `UserProfile`; `await session.commit()` sends the
         INSERT, and raises IntegrityError if `user_id` exists. `_as_profile(row)` makes the answer.
@@ -95,6 +98,8 @@ class ProfileStore:
 
     async def update(self, user_id: int, changes: Mapping[str, Any]) -> Profile:
         """Change the fields in `changes` and no others, and return the profile. Raises NotFound and Conflict.
+
+        Example: `await update(7, {"city": None})` empties the city and leaves the other fields as they are.
 
         At most ATTEMPTS times, each with a new session: `row = await self._row(session, user_id)` (raises
         NotFound), `setattr(row, name, value)` for each change, `await session.commit()`. The commit raises

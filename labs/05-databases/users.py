@@ -31,6 +31,8 @@ CREATE TABLE IF NOT EXISTS users (
 async def ensure_table(connection: AsyncConnection[Any]) -> None:
     """Create the table `users` and its two unique indexes if they are missing; a second call changes nothing.
 
+    Example: after an account "ada@example.org", an INSERT of "Ada@Example.org" raises UniqueViolation.
+
     TABLE is the statement for the table. The unique indexes are `users_email` on `lower(email)` and
     `users_username` on `lower(username)`: no two rows may differ in letter case only. Use `await
     connection.execute(statement)` for each statement; the caller commits.
@@ -63,6 +65,9 @@ class Users:
     async def add(self, email: str, username: str, password_hash: str) -> User:
         """Insert an account and return it, with the id that the database gave. Raises Taken.
 
+        Example: `await add("ada@example.org", "ada", "$argon2id$…")` returns `User(id=7,
+        email="ada@example.org", username="ada")`; the same call again raises `Taken("email")`.
+
         `async with self._pool.connection() as connection` borrows a connection. The block ends with a
         commit; after an exception it undoes everything. `connection.cursor(row_factory=class_row(User))`
         makes a cursor whose rows are `User(id, email, username)`. `await cursor.execute(statement, values)`
@@ -74,6 +79,8 @@ class Users:
 
     async def by_email(self, email: str) -> Account | None:
         """Return the account with this email in any letter case, or None.
+
+        Example: `await by_email("ADA@example.org")` is `Account(id=7, password_hash="$argon2id$…")`.
 
         Compare the whole address: `lower(email) = lower(%s)`, which uses the index. Rows of a cursor with
         `row_factory=class_row(Account)` are `Account(id, password_hash)`; `fetchone()` is None without a row.

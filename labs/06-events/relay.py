@@ -100,6 +100,8 @@ class Relay:
     def drain(self) -> int:
         """Publish pending events for about DRAIN_SECONDS at most; return how many were acknowledged.
 
+        Example: 700 posts have a pending event each. It publishes 500, then 200, and returns 700.
+
         Repeat: read `self._outbox.heads(BATCH)`, stop if there are none, and pass them to `self._publish`.
         Before each `_publish`, stop if `self._stopped.is_set()` or not `self._lease.held()`. Check the
         lease after reading: a relay that was paused in between then notices that another one works. Raises
@@ -109,6 +111,8 @@ class Relay:
 
     def _publish(self, heads: Sequence[Waiting]) -> int:
         """Send one event of each post, wait for the broker, and mark what it acknowledged; return how many.
+
+        Example: the broker acknowledges two of three events and refuses the third for ever: it returns 2.
 
         `self._send(key, value)` takes two `bytes`, here `str(head.post_id).encode()` and `head.body`, and
         returns a future. Send all, then call `future.get(PUBLISH_SECONDS)` for each. It returns when the

@@ -63,7 +63,7 @@ class Summary:
 
 
 class Rebuild:
-    """One rebuild. `live` and `beside` are database 0 and keys.BESIDE of the same Redis."""
+    """One rebuild. `live` and `beside` are database 0 and keys.REBUILD_DATABASE of the same Redis."""
 
     def __init__(self, live: Redis, beside: Redis, topic: Topic, patience: float = 60.0) -> None:
         self._live = live
@@ -89,7 +89,7 @@ class Rebuild:
 
     def leave(self) -> None:
         """Take away what a rebuild leaves, finished or not, and only then its lock. Raises RedisError."""
-        self._live.eval(LEAVE, 1, keys.REBUILD, self._owner, keys.BESIDE)
+        self._live.eval(LEAVE, 1, keys.REBUILD, self._owner, keys.REBUILD_DATABASE)
 
     def _load(self, posts: Iterable[PostState]) -> int:
         """Apply the last event of each post to the new view; returns the number of posts."""
@@ -123,6 +123,8 @@ class Rebuild:
     def _follow(self) -> int:
         """Apply what was published meanwhile, until the switch; return the number of events.
 
+        Example: the end noted first is 900: read up to position 900, and switch.
+
         `self._topic.end()` is the offset after the last event, `self._topic.position` that of the next one to
         read. Try `self._switch()` only when the position has reached the end that you noted first. Otherwise
         call `self._keep_lock()`, read with `self._topic.read(FOLLOW_MS)` (a list of records, empty when none
@@ -150,7 +152,7 @@ class Rebuild:
         """
         names = (keys.REBUILD, keys.OFFSET, keys.COUNTERS, keys.PROJECTOR)
         position = self._topic.position
-        said = self._live.eval(SWITCH, len(names), *names, self._owner, position, keys.BESIDE)
+        said = self._live.eval(SWITCH, len(names), *names, self._owner, position, keys.REBUILD_DATABASE)
         if said == b"lost":
             raise RebuildFailed("Another rebuild took over, so this one ends. Nothing was switched by it.")
         return bool(said == b"switched")

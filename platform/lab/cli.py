@@ -15,10 +15,10 @@ from lab.commands.class_overview import register as register_class_overview
 from lab.commands.course import register as register_course
 from lab.commands.faults import register as register_faults
 from lab.commands.storm import register as register_storm
-from lab.commands.system import bring_up
+from lab.deadlines import slow
 from lab.failures import sentence
 from lab.home import Home
-from lab.probes.readiness import slow
+from lab.start import bring_up
 from lab.terminal import Console, flush_output, output_failed
 
 __all__ = ["backend", "bring_up", "cli", "console", "home", "main"]

@@ -16,8 +16,8 @@ from lab.backends.compose.backend import ComposeBackend
 from lab.backends.native import network
 from lab.backends.protocol import Backend
 from lab.errors import LabError
+from lab.finding import Finding
 from lab.health.examine import examine as examine_system
-from lab.health.finding import Finding
 from lab.home import REPO, Home
 from lab.install import debian, registries
 from lab.install.pins import pins

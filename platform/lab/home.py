@@ -9,6 +9,7 @@ from lab.text import visible
 
 REPO = Path(__file__).resolve().parents[2]
 PLATFORM = REPO / "platform"
+LABS = REPO / "labs"
 DEPLOYMENT = PLATFORM / "deployment"
 SETTINGS = DEPLOYMENT / "settings"
 RECIPES = DEPLOYMENT / "servers"

@@ -4,7 +4,7 @@ import platform
 import re
 from pathlib import Path
 
-from lab.health.finding import Finding
+from lab.finding import Finding
 
 CPUINFO = Path("/proc/cpuinfo")
 ARMV8_2 = {"asimdhp", "fphp", "dcpop", "asimddp", "sha3", "sha512", "sm3", "sm4", "sve"}

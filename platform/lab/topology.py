@@ -22,6 +22,7 @@ class Unit:
     address: int | None = None
     second: int | None = None
     port: int | None = None
+    health: str = ""
     path: str = ""
     needs: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
@@ -95,6 +96,11 @@ def addresses() -> dict[str, int]:
     """Return the last number of each listening unit's address, second instances included."""
     firsts = {unit.name: unit.address for unit in BY_NAME.values() if unit.address is not None}
     return firsts | {u.name + SECOND: u.second for u in BY_NAME.values() if u.second is not None}
+
+
+def health() -> dict[str, str]:
+    """Return the path at which each unit answers whether it works, of those that answer HTTP."""
+    return {unit.name: unit.health for unit in BY_NAME.values() if unit.health}
 
 
 def ports() -> dict[str, int]:

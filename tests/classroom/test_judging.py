@@ -19,8 +19,8 @@ from lab import environment
 from lab.classroom import graders
 from lab.classroom.job import CONFINED_USER
 from lab.course.exercise import exercise
+from lab.deadlines import slow
 from lab.home import REPO, Home
-from lab.probes.readiness import slow
 
 pytestmark = pytest.mark.campaign
 COURSE = f"""

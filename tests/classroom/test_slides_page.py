@@ -11,7 +11,7 @@ import pytest
 from browser import PICTURES, SIZE
 from playwright.sync_api import Browser, Page
 
-from lab.classroom.slides import SOURCES, build
+from lab.site.slides import SOURCES, build
 
 pytestmark = pytest.mark.campaign
 DECKS = [file.stem for file in sorted(SOURCES.glob("[0-9][0-9]-*.md"))]

@@ -17,9 +17,9 @@ import psutil
 from compose import step
 from compose.network import HostNetwork
 
+from lab.deadlines import slow
 from lab.errors import LabError
 from lab.home import Home
-from lab.probes.readiness import slow
 
 PACKAGES = {"dockerd": "docker.io", "docker": "docker.io", "iptables": "iptables", "mmdebstrap": "mmdebstrap"}
 COMPOSE = "github.com/docker/compose/v2"

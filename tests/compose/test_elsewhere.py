@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from compose.stack import Stack
 
-from lab.commands.docker import WHEELS, images
+from lab.backends.compose.bundle import WHEELS, images
 from lab.home import REPO
 
 pytestmark = pytest.mark.campaign

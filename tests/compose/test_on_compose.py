@@ -11,9 +11,9 @@ from compose.stack import Stack
 from support import eventually
 
 from lab.backends.compose import overlays
+from lab.backends.compose.bundle import images
 from lab.backends.compose.limits import memory_limit
 from lab.backends.settings import SECRETS
-from lab.commands.docker import images
 from lab.home import REPO
 from lab.topology import PATHS, UNITS
 

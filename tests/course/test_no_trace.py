@@ -11,12 +11,12 @@ from pymongo import MongoClient
 from support import ENDPOINTS, backend, home, until_healthy
 
 from civildiy.chassis.clients.kafka import admin
-from lab.commands.operations import Ran, run_tool
 from lab.course.exercise import Exercise, exercises
 from lab.course.grading import grade
+from lab.deadlines import slow
 from lab.health.examine import problems
 from lab.probes import local_http
-from lab.probes.readiness import slow
+from lab.probes.tools import Ran, run_tool
 
 SECONDS = 60
 LABS = exercises()

@@ -10,12 +10,12 @@ import httpx
 import pytest
 from support import ENDPOINTS, GATEWAY, Person, backend, eventually, home, pid_of, stopped
 
+from lab.deadlines import slow
 from lab.errors import LabError
 from lab.faults import break_, ledger
 from lab.faults.catalog import FAULTS, fault, target
 from lab.home import REPO
 from lab.probes import local_http
-from lab.probes.readiness import slow
 
 pytestmark = pytest.mark.fault
 GATEWAY_SECONDS = 10

@@ -18,10 +18,10 @@ from support import ENDPOINTS, backend, eventually, home, until_healthy
 
 from lab.backends.compose import containers, engine
 from lab.backends.native import network
+from lab.deadlines import slow
 from lab.faults import break_, ledger
 from lab.faults.catalog import FAULTS, fault
 from lab.probes import local_http
-from lab.probes.readiness import slow
 from lab.topology import UNITS
 
 pytestmark = [pytest.mark.fault, pytest.mark.campaign]

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pytest
 from support import ENDPOINTS, Person, backend, eventually, home
 
+from lab.deadlines import slow
 from lab.faults import break_, ledger
 from lab.faults.catalog import fault
 from lab.probes import local_http
-from lab.probes.readiness import slow
 
 pytestmark = [
     pytest.mark.fault,

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from support import Person, backend, client, eventually, pid_of
 
+from lab.deadlines import slow
 from lab.home import REPO
-from lab.probes.readiness import slow
 from lab.topology import UNITS
 
 

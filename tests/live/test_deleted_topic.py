@@ -8,8 +8,8 @@ from support import ENDPOINTS, Person, eventually
 
 from civildiy.chassis.clients.kafka import admin
 from civildiy.contracts.posts.envelope import POSTS_TOPIC
+from lab.deadlines import slow
 from lab.home import REPO
-from lab.probes.readiness import slow
 
 
 def lab(*arguments: str) -> str:

@@ -22,7 +22,7 @@ from civildiy.contracts.posts.topic_reader import Topic
 from civildiy.feed import keys
 from civildiy.posts.relay.outbox import MAX_WAITING
 from civildiy.posts.store import COLLECTION
-from lab.commands import operations
+from lab.probes import tools
 
 DATABASE = "posts"
 HIGH = "2B0229296E04"
@@ -178,7 +178,7 @@ def test_documents_that_are_no_posts_hold_up_nothing() -> None:
         try:
             post = person.post("beside them")
             eventually(lambda: entries(person, post["id"]), within=10, what="the post beside them")
-            assert operations.run_tool(backend, "feed-verify", []).answer
+            assert tools.run_tool(backend, "feed-verify", []).answer
             assert person.http.get("/api/posts", params={"limit": 100}).status_code == 200
         finally:
             posts.delete_many({"_id": {"$in": added}})

@@ -8,11 +8,11 @@ from redis import Redis
 from support import ENDPOINTS, backend, eventually, until_healthy
 
 from civildiy.feed import keys
+from lab.deadlines import slow
 from lab.faults import topic
 from lab.home import REPO
 from lab.probes import local_http
 from lab.probes.databases import mongodb
-from lab.probes.readiness import slow
 
 CONSUL = ENDPOINTS["consul"]
 

@@ -10,10 +10,10 @@ import psutil
 import pytest
 from support import ENDPOINTS, Person, backend, client, eventually, home, stopped, until_healthy
 
+from lab.deadlines import slow
 from lab.faults import break_, ledger
 from lab.faults.catalog import FAULTS, fault
 from lab.probes import local_http
-from lab.probes.readiness import slow
 from lab.topology import SERVICES
 
 pytestmark = [

@@ -80,7 +80,7 @@ def test_rebuild_outlives_a_killed_one_and_a_restart_of_redis(redis: Redis) -> N
     person = writer(3)
     before = person.feed()
     redis.set(keys.REBUILD, "one that was killed", ex=2)
-    with view_redis(keys.BESIDE) as beside:
+    with view_redis(keys.REBUILD_DATABASE) as beside:
         beside.lpush(keys.GLOBAL, b"half a view")
     assert run("feed-rebuild")["switched"]
     assert person.feed() == before
@@ -120,12 +120,12 @@ def test_a_full_redis_is_waited_for(redis: Redis) -> None:
 
 def test_a_rebuild_that_fails_leaves_nothing(redis: Redis) -> None:
     def posts() -> Iterator[PostState]:
-        with view_redis(keys.BESIDE) as beside:
+        with view_redis(keys.REBUILD_DATABASE) as beside:
             beside.lpush(keys.GLOBAL, b"half a view")
         raise ZeroDivisionError
         yield
 
-    with view_redis(keys.BESIDE) as beside, Topic(ENDPOINTS["kafka"]) as topic:
+    with view_redis(keys.REBUILD_DATABASE) as beside, Topic(ENDPOINTS["kafka"]) as topic:
         rebuild = Rebuild(redis, beside, topic)
         with pytest.raises(ZeroDivisionError):
             rebuild.run(posts())

@@ -16,9 +16,8 @@ from civildiy.feed import keys
 from civildiy.posts.document import PostContent
 from civildiy.posts.relay.outbox import put_event
 from lab.backends import overrides
-from lab.course.exercise import LABS
 from lab.course.running import WORK, wait_until_loaded
-from lab.home import PLATFORM
+from lab.home import LABS, PLATFORM
 
 
 def test_an_old_letter_does_not_bring_back_what_is_gone(redis: Redis) -> None:

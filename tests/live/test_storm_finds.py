@@ -10,9 +10,9 @@ import pytest
 from support import backend, home
 
 from civildiy.course_runtime.crash_points import POINTS
-from lab.commands.operations import run_tool
 from lab.course.mutants import Stages, mutants
 from lab.faults import crash
+from lab.probes.tools import run_tool
 from lab.storm.evidence import RECOVERY_SECONDS
 from lab.storm.run import Load, Report, Storm
 from lab.storm.schedule import Planned

@@ -12,8 +12,8 @@ import httpx
 import pytest
 from support import backend, eventually, home
 
+from lab.deadlines import slow
 from lab.home import REPO
-from lab.probes.readiness import slow
 
 pytestmark = [
     pytest.mark.campaign,

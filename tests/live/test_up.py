@@ -11,8 +11,8 @@ import pytest
 from support import ENDPOINTS, Person, backend, eventually, home, until_healthy
 
 from lab.backends.native import postgresql
+from lab.deadlines import slow
 from lab.home import REPO
-from lab.probes.readiness import slow
 
 pytestmark = [
     pytest.mark.fault,

@@ -56,7 +56,7 @@ def view() -> Iterator[Redis]:
 def test_memory_does_not_grow_with_the_posts(posts: Any, view: Redis) -> None:
     writer(1)  # a topic without any record would have to hold all posts
     with Topic(ENDPOINTS["kafka"]) as topic:
-        view.set(keys.MADE_AT, topic.end())
+        view.set(keys.REBUILD_OFFSET, topic.end())
     few, many = (_verified(posts, view, count) for count in (FEW, MANY))
     assert (few["posts"], many["posts"]) == (FEW, MANY)
     assert (few["findings"], many["findings"]) == (0, 0)

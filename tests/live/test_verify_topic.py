@@ -11,8 +11,8 @@ from civildiy.contracts.posts.envelope import encode
 from civildiy.posts.document import PostContent
 from civildiy.posts.relay.outbox import put_event
 from civildiy.posts.store import COLLECTION
-from lab.commands.operations import run_tool
 from lab.faults.topic import publish
+from lab.probes.tools import run_tool
 
 TRACE = "00-" + "1" * 32 + "-" + "2" * 16 + "-01"
 

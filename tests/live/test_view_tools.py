@@ -10,8 +10,8 @@ from redis import Redis
 from support import Person, backend, eventually
 
 from civildiy.feed import keys
-from lab.commands import operations
 from lab.home import PLATFORM
+from lab.probes import tools
 
 
 @pytest.mark.thorough
@@ -49,7 +49,7 @@ def test_verify_takes_lag_for_lag() -> None:
     try:
         post = Person().post("waits")
         eventually(lambda: stats()["lag_events"] >= 1, within=10, what="the event on the topic")
-        ran = operations.run_tool(backend, "feed-verify", ["--patience=0.5"])
+        ran = tools.run_tool(backend, "feed-verify", ["--patience=0.5"])
         assert (ran.code, ran.answer["findings"]) == (0, []), post
         assert ran.answer["behind"] >= 1
         assert ran.answer["not_judged"] >= 1

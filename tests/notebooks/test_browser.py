@@ -11,7 +11,7 @@ from support import backend, home
 
 from lab.course.exercise import exercise
 from lab.notebook.reference import instead
-from lab.notebook.sources import TEXTS
+from lab.notebook.texts import TEXTS
 
 pytestmark = [pytest.mark.campaign, pytest.mark.live]
 

@@ -10,11 +10,11 @@ from support import backend, eventually, home
 
 from lab.course.exercise import exercise
 from lab.course.record import Record
+from lab.deadlines import slow
 from lab.notebook import prediction
 from lab.notebook.copies import questions, text_of
 from lab.notebook.reference import instead
-from lab.notebook.sources import FOLDER
-from lab.probes.readiness import slow
+from lab.notebook.texts import FOLDER
 
 pytestmark = [pytest.mark.campaign, pytest.mark.live]
 

@@ -10,10 +10,10 @@ from grading.system import stopped
 from nbclient import NotebookClient
 from support import pid_of
 
+from lab.deadlines import slow
 from lab.home import REPO
 from lab.jupyter.kernel import NAME, ensure_kernel
-from lab.notebook.sources import cells, texts
-from lab.probes.readiness import slow
+from lab.notebook.texts import cells, texts
 
 pytestmark = pytest.mark.live
 

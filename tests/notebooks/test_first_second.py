@@ -12,7 +12,7 @@ from browser import Lab, menu
 from playwright.sync_api import Page, Route
 
 from lab.jupyter.kernel import NAME, TITLE
-from lab.notebook.sources import FOLDER
+from lab.notebook.texts import FOLDER
 
 pytestmark = [pytest.mark.campaign, pytest.mark.live]
 

@@ -7,7 +7,7 @@ import pytest
 from nbval_runs import nbval
 
 from lab.jupyter.kernel import NAME
-from lab.notebook.sources import CHECKED
+from lab.notebook.texts import CHECKED
 
 Cell = tuple[str, list[str], str | None]
 GOOD: Cell = ("print(6 * 7)", [CHECKED], "42\n")

@@ -10,9 +10,9 @@ from nbval_runs import Run, nbval
 from support import backend, home
 
 from lab.course.exercise import exercises
+from lab.deadlines import slow
 from lab.notebook.reference import instead
-from lab.notebook.sources import reference_of, texts
-from lab.probes.readiness import slow
+from lab.notebook.texts import reference_of, texts
 
 LONGEST_SECONDS = 60
 LABS = {lab.number: lab for lab in exercises()}

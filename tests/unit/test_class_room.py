@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lab.classroom import bundle, room
-from lab.health.finding import Finding
+from lab.finding import Finding
 from lab.home import Home
 
 WHEEL = "nice-1.0-py3-none-any.whl"

@@ -95,7 +95,9 @@ def test_a_check_sends_its_result(ada: Home, monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setattr(checking, "grade", lambda *_, **__: Graded(0, [judged], ""))
     monkeypatch.setattr(running, "is_active", lambda *_: True)
     with (tmp_path / "said").open("w+") as out:
-        checks = checking.Checking(ada, chosen(ada), Console(file=out), Record(ada))
+        checks = checking.Checking(
+            ada, chosen(ada), Console(file=out), Record(ada), lambda: sharing.after_check(ada)
+        )
         with collector(members) as where:
             sharing.join(ada, where, members.code, "Ada")
             (person,) = members.board.people.values()

@@ -23,7 +23,7 @@ from lab.course.exercise import exercise, exercises
 from lab.course.steps import checks_of
 from lab.home import REPO, Home
 from lab.notebook import copies
-from lab.notebook.sources import texts
+from lab.notebook.texts import texts
 
 ROOT = Path("/home/ada/.cache/civildiy-lab")
 PASSED = {

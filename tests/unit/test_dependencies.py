@@ -5,7 +5,7 @@ docs/architecture.md draws the picture that these tests keep true.
 """
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -14,7 +14,12 @@ import pytest
 from lab.home import REPO
 from lab.topology import SERVICES
 
-ROOTS = {"civildiy": REPO / "platform", "lab": REPO / "platform", "grading": REPO / "checks"}
+CHECKS = ("grading", *(folder.name for folder in sorted((REPO / "checks").glob("lab[0-9][0-9]_*"))))
+ROOTS = {
+    "civildiy": REPO / "platform",
+    "lab": REPO / "platform",
+    **dict.fromkeys(CHECKS, REPO / "checks"),
+}
 
 MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "civildiy.chassis": (),
@@ -29,9 +34,26 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     # It runs before anything else is imported, and it finds modules by their names in exercise.toml.
     "civildiy.course_runtime": (),
     "lab": ("civildiy",),
-    "grading": ("civildiy", "lab"),
 }
 """What the modules of each package may import beside their own package. The rest is refused."""
+
+CHECKS_MAY_IMPORT = (
+    "civildiy",  # the modules that a learner writes, and what these are called with
+    "lab.probes",
+    # Which lab and which step is judged, whose code runs, and where the system is.
+    "lab.course.exercise",
+    "lab.course.outcome",
+    "lab.course.running",
+    "lab.course.steps",
+    "lab.backends.choice",
+    "lab.backends.protocol",
+    "lab.deadlines",
+    "lab.environment",
+    "lab.errors",
+    "lab.home",
+    "lab.topology",
+)
+"""What a check may import beside the checks: how to look at the system, never how ./lab works inside."""
 
 
 @cache
@@ -44,11 +66,9 @@ def modules(package: str) -> Mapping[str, Path]:
     }
 
 
-def imports(file: Path, *, everywhere: bool) -> Iterator[tuple[str, int]]:
-    """Modules of ours that a file imports, and the line; `everywhere`: inside functions as well."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    nodes = ast.walk(tree) if everywhere else _while_loading(tree)
-    for node in nodes:
+def imports(file: Path) -> Iterator[tuple[str, int]]:
+    """Modules of ours that a file imports, also inside functions, and the line."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -57,13 +77,6 @@ def imports(file: Path, *, everywhere: bool) -> Iterator[tuple[str, int]]:
         else:
             continue
         yield from ((name, node.lineno) for name in names if name.split(".")[0] in ROOTS)
-
-
-def _while_loading(node: ast.AST) -> Iterator[ast.AST]:
-    for child in ast.iter_child_nodes(node):
-        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            yield child
-            yield from _while_loading(child)
 
 
 def inside(name: str, package: str) -> bool:
@@ -76,7 +89,7 @@ def test_a_package_imports_only_what_it_may(package: str) -> None:
     refused = [
         f"{file.relative_to(REPO)}:{line} imports {name}"
         for file in modules(package).values()
-        for name, line in imports(file, everywhere=True)
+        for name, line in imports(file)
         if not any(inside(name, one) or name == one.split(".")[0] for one in allowed)
     ]
     assert refused == []
@@ -87,21 +100,64 @@ def test_every_package_of_the_platform_has_a_rule() -> None:
     assert packages - {"civildiy", "civildiy.__main__"} == {n for n in MAY_IMPORT if inside(n, "civildiy")}
 
 
-@pytest.mark.parametrize("package", ["civildiy", "lab", "grading"])
-def test_no_circles(package: str) -> None:
-    """No module needs itself, whatever lies between, while it is loaded."""
-    known = modules(package)
-    needs = {
-        name: {found for found, _ in imports(file, everywhere=False) if found in known} - {name}
-        for name, file in known.items()
-    }
-    # A package's __init__ is loaded before its modules, so a module does not wait for it again.
-    for name, found in needs.items():
-        found -= {package for package in found if inside(name, package)}
-    assert circle(needs) == []
+def test_checks_look_at_the_system_through_probes() -> None:
+    allowed = (*CHECKS, *CHECKS_MAY_IMPORT)
+    refused = [
+        f"{file.relative_to(REPO)}:{line} imports {name}"
+        for package in CHECKS
+        for file in modules(package).values()
+        for name, line in imports(file)
+        # `from lab.course import steps` names the package first, then the module.
+        if not any(inside(name, each) or inside(each, name) for each in allowed)
+    ]
+    assert refused == []
 
 
-def circle(needs: Mapping[str, set[str]]) -> list[str]:
+def test_a_starter_imports_only_what_runs_in_production() -> None:
+    starters = sorted((REPO / "labs").glob("[0-9][0-9]-*/*.py"))
+    assert len(starters) >= 8
+    refused = [
+        f"{file.relative_to(REPO)}:{line} imports {name}"
+        for file in starters
+        for name, line in imports(file)
+        if not inside(name, "civildiy")
+    ]
+    assert refused == []
+
+
+def needs(packages: Iterable[str], *, depth: int | None = None) -> dict[str, set[str]]:
+    """What each module imports, also inside functions; with `depth`, what each package of that depth imports.
+
+    A package's __init__ is loaded before its modules, so no module waits for its own package. An entry point
+    (`__main__`) is imported by nothing, so it closes no circle.
+    """
+    found: dict[str, set[str]] = {}
+    known = {name: file for package in packages for name, file in modules(package).items()}
+    for name, file in known.items():
+        if name.endswith(".__main__"):
+            continue
+        for target in {target for target, _ in imports(file)} & known.keys():
+            if not inside(name, target):
+                ends = (name, target) if depth is None else (_folder(name, depth), _folder(target, depth))
+                found.setdefault(ends[0], set()).update({ends[1]} - {ends[0]})
+    return found
+
+
+def _folder(name: str, depth: int) -> str:
+    return ".".join(name.split(".")[:depth])
+
+
+@pytest.mark.parametrize("packages", [("civildiy",), ("lab",), CHECKS], ids=["civildiy", "lab", "checks"])
+def test_no_circles_between_modules(packages: tuple[str, ...]) -> None:
+    assert circle(needs(packages)) == []
+
+
+@pytest.mark.parametrize(("package", "depth"), [("civildiy", 2), ("civildiy.chassis", 3), ("lab", 2)])
+def test_no_circles_between_packages(package: str, depth: int) -> None:
+    assert circle(needs((package,), depth=depth)) == []
+
+
+def circle(graph: Mapping[str, set[str]]) -> list[str]:
     """Return one circle, first module again at the end; [] when there is none."""
     done: set[str] = set()
 
@@ -110,13 +166,13 @@ def circle(needs: Mapping[str, set[str]]) -> list[str]:
             return [*path[path.index(name) :], name]
         if name in done:
             return []
-        for found in sorted(needs.get(name, ())):
+        for found in sorted(graph.get(name, ())):
             if ring := visit(found, [*path, name]):
                 return ring
         done.add(name)
         return []
 
-    return next((ring for name in sorted(needs) if (ring := visit(name, []))), [])
+    return next((ring for name in sorted(graph) if (ring := visit(name, []))), [])
 
 
 def test_a_circle_is_found() -> None:

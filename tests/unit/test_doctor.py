@@ -8,7 +8,7 @@ from index import package_index
 
 from lab import doctor
 from lab.errors import LabError
-from lab.health.finding import Finding
+from lab.finding import Finding
 from lab.home import Home
 from lab.install import registries
 from lab.install.pins import pins

@@ -9,8 +9,8 @@ import yaml
 
 from civildiy.contracts.posts.topics import TOPICS
 from lab.backends.protocol import Unit
+from lab.finding import Finding
 from lab.health import answers, catalog, clocks, databases, machine, rules, topics, view
-from lab.health.finding import Finding
 from lab.home import REPO
 
 RETENTION = {topic: str(kept) for topic, kept in TOPICS.items()}

@@ -9,13 +9,13 @@ import pytest
 from times import WORDS_A_MINUTE, rounded, shown_of_steps, texts
 
 from lab.classroom.course_file import read as read_course
-from lab.classroom.slides import SOURCES, read
 from lab.classroom.snapshot import LONGEST_MESSAGE, MOST_BYTES, SHARED
 from lab.course.exercise import Exercise, exercise, exercises
 from lab.course.mutants import Mutant, mutants
 from lab.course.steps import judged_by
 from lab.faults.catalog import fault, target
 from lab.home import REPO
+from lab.site.slides import SOURCES, read
 
 FOLDER = REPO / "docs" / "instructor"
 AGENDAS = (FOLDER / "agendas.md").read_text(encoding="utf-8")

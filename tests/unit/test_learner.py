@@ -13,8 +13,8 @@ import pytest
 from civildiy.course_runtime.finder import learner_code, learner_files
 from civildiy.course_runtime.incidents import MARK
 from lab.backends import overrides
+from lab.deadlines import slow
 from lab.home import PLATFORM, Home
-from lab.probes.readiness import slow
 
 PROGRAM = """
 import os, resource, sys, time

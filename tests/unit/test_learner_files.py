@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from civildiy.course_runtime.incidents import MARK
+from lab.deadlines import slow
 from lab.home import PLATFORM
-from lab.probes.readiness import slow
 
 PROGRAM = """
 import importlib, os, sys, time

@@ -12,7 +12,7 @@ from lab.commands.notebook import reset_notebook
 from lab.errors import LabError
 from lab.home import REPO, Home
 from lab.notebook import copies, prediction
-from lab.notebook.sources import cells, reference_cells, texts
+from lab.notebook.texts import cells, reference_cells, texts
 from lab.terminal import Console
 
 TEXT = texts()[1]

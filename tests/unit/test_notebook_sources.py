@@ -10,7 +10,7 @@ from documents import broken_links
 
 from lab.course.exercise import exercises
 from lab.home import REPO
-from lab.notebook.sources import (
+from lab.notebook.texts import (
     CHECKED,
     REFERENCE,
     cells,
@@ -60,6 +60,14 @@ def test_shape(text: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ALL, ids=lambda text: text.stem)
+def test_length(text: Path) -> None:
+    """One evening's reading: about 1,200 to 2,000 words beside code and drawings."""
+    prose = "\n".join(cell.source for cell in cells(text).cells if cell.cell_type == "markdown")
+    prose = re.sub(r"^```.*?^```|^ {4}.*?$|<[^>]+>|\]\([^)]*\)", " ", prose, flags=re.DOTALL | re.MULTILINE)
+    assert 1200 <= len(prose.split()) <= 2100
+
+
+@pytest.mark.parametrize("text", ALL, ids=lambda text: text.stem)
 def test_links_lead_somewhere(text: Path) -> None:
     # The notebook lies one folder above its text, and the links are the notebook's.
     assert list(broken_links(text, REPO, beside=notebook_of(text))) == []
@@ -84,6 +92,19 @@ def test_what_happened_is_worked_out_and_not_written_down(text: Path) -> None:
         for one in answer.keywords:
             looks = [node for node in ast.walk(one.value) if isinstance(node, ast.Name)]
             assert looks, f"{one.arg} does not depend on anything that was seen"
+
+
+IN_THE_TEXT = {"02", "07"}
+"""Lessons whose text explains all choices, to everybody."""
+
+
+@pytest.mark.parametrize(
+    "text", [text for text in ALL if text.stem[:2] not in IN_THE_TEXT], ids=lambda text: text.stem
+)
+def test_each_choice_is_explained_to_those_who_made_it(text: Path) -> None:
+    asked, explained = calls(text, "predict"), calls(text, "because")
+    choices = [{keyword.arg for keyword in question.keywords} - {"mine"} for question in asked]
+    assert [{keyword.arg for keyword in answer.keywords} for answer in explained] == choices
 
 
 @pytest.mark.parametrize("text", ALL, ids=lambda text: text.stem)

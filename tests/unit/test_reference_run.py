@@ -14,7 +14,7 @@ from lab.errors import LabError
 from lab.home import Home
 from lab.notebook import reference, reference_run, stack
 from lab.notebook.reference_run import SECONDS, make
-from lab.notebook.sources import CHECKED, reference_cells, texts
+from lab.notebook.texts import CHECKED, reference_cells, texts
 
 
 def executed(text: Path) -> Any:

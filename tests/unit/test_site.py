@@ -8,7 +8,7 @@ import pytest
 
 from lab.errors import LabError
 from lab.home import REPO
-from lab.notebook.sources import reference_cells
+from lab.notebook.texts import reference_cells
 from lab.site import style
 from lab.site.build import build
 from lab.site.links import missing

@@ -7,10 +7,10 @@ import pytest
 from slide_minutes import ROW, WHOLE, deck, written
 
 from lab.classroom.questions import questions
-from lab.classroom.slides import MARK, SOURCES, build, read
 from lab.course.exercise import Exercise, exercises
 from lab.errors import LabError
 from lab.home import REPO
+from lab.site.slides import MARK, SOURCES, build, read
 
 DECKS = sorted(SOURCES.glob("[0-9][0-9]-*.md"))
 WORDS = 75

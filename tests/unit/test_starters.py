@@ -1,6 +1,8 @@
 """The committed starters are generated from the platform, and the mutants still apply to it."""
 
+import ast
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from lab.course.mutants import mutants
 from lab.course.starter import starter
 from lab.home import REPO
 
+EXAMPLE = re.compile(r"\bExample|>>>|\bsuch as\b|\bReturns\s+`")
 PIECES = [(lab, piece) for lab in exercises() for piece in lab.pieces]
 
 
@@ -32,6 +35,22 @@ def test_each_step_has_work_and_hints(lab: Exercise) -> None:
     assert {hint.step for hint in lab.hints} == steps
     for name in ("README.md", "instructor.md", "exercise.toml"):
         assert (lab.folder / name).exists()
+
+
+ONE_CALL = {"read", "delete"}
+"""Functions of lab 01 whose docstring is the one call that they make."""
+
+
+@pytest.mark.parametrize(("lab", "piece"), PIECES, ids=[piece.module for _, piece in PIECES])
+def test_each_open_function_shows_an_example(lab: Exercise, piece: Piece) -> None:
+    """What goes in and what comes out can be seen without the platform's source."""
+    functions = {
+        node.name: ast.get_docstring(node) or ""
+        for node in ast.walk(ast.parse(piece.source.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    asked = {name.rpartition(".")[2] for name in piece.left_out} & functions.keys() - ONE_CALL
+    assert not [name for name in asked if not EXAMPLE.search(functions[name])]
 
 
 @pytest.mark.parametrize("lab", exercises(), ids=lambda lab: lab.number)

@@ -2,10 +2,13 @@
 
 import re
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
-from lab.notebook.plots import SHADES
+from lab.home import REPO
+from lab.notebook.diagram import BAD, GOOD
+from lab.notebook.plots import SHADES, STYLES
 from lab.notebook.timeline import FEW, LOOKS, Span, lanes, look_of
 
 STATES = (
@@ -32,6 +35,18 @@ def test_each_meaning_has_a_colour_and_a_hatch_of_its_own() -> None:
     assert len({look.colour for look in LOOKS} | {*SHADES}) == len(LOOKS) + len(SHADES)
     drawn = [look.hatch for look in LOOKS if look.colour != "#ffffff"]
     assert len(set(drawn)) == len(drawn)
+
+
+def test_a_series_has_neither_the_colour_of_good_nor_that_of_bad() -> None:
+    assert not {GOOD, BAD} & {*SHADES, *(colour for _, _, colour in STYLES)}
+
+
+@pytest.mark.parametrize("file", sorted((REPO / "docs" / "concepts" / "pictures").glob("*.svg")))
+def test_concept_pictures_draw_good_and_bad_as_the_notebooks_do(file: Path) -> None:
+    """Greys are neutral, and each fill is a light tint of its edge."""
+    used = set(re.findall(r"(?:fill|stroke)[=:]\s*\"?(#[0-9a-f]{6})", file.read_text(encoding="utf-8")))
+    coloured = {colour for colour in used if len({colour[1:3], colour[3:5], colour[5:7]}) > 1}
+    assert coloured <= {GOOD, BAD, "#eef5fb", "#fff1ec"}
 
 
 @pytest.mark.parametrize(("word", "meaning"), STATES)

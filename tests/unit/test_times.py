@@ -58,6 +58,14 @@ def test_steps_are_a_part_of_the_whole(lab: Exercise) -> None:
     assert steps + notebook < minutes(lab) < steps + notebook + 15
 
 
+@pytest.mark.parametrize("lab", exercises(), ids=lambda lab: lab.number)
+def test_a_step_and_a_lab_can_be_written_in_an_evening(lab: Exercise) -> None:
+    """About 25 lines a step and 70 a lab; a Lua script has five more lines in Python around it."""
+    sizes = lines(lab)
+    assert max(sizes.values()) <= 30
+    assert sum(sizes.values()) <= 80
+
+
 def test_docstrings_comments_and_blank_lines_do_not_count() -> None:
     discovery = next(lab for lab in exercises() if lab.number == "02")
     assert (lines(discovery)[2], lines(discovery)[4]) == (1, 2)

@@ -48,6 +48,16 @@ def test_compose_asks_for_health_at_the_same_path(service: str) -> None:
     assert f"/api/{topology.PATHS[service]}/health" in test
 
 
+@pytest.mark.parametrize("server", ["consul", "traefik"])
+def test_compose_asks_a_server_for_health_at_the_same_path(server: str) -> None:
+    test = " ".join(CONTAINERS[server]["healthcheck"]["test"])
+    assert f"{topology.health()[server]}" in test
+
+
+def test_each_unit_that_answers_http_has_a_path_for_its_health() -> None:
+    assert {*topology.health()} == {"consul", "traefik", *topology.SERVICES}
+
+
 def test_compose_publishes_the_same_ports() -> None:
     published = {
         variable.lower(): (unit, int(default))

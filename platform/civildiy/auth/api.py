@@ -61,16 +61,16 @@ async def _matches(service: Accounts, password: str, stored: str | None) -> bool
 @router.get("/validate", responses=documented(401, 503), response_model=Validation)
 async def validate(request: Request, validator: TokenValidator) -> Response:
     """Answer the gateway: the X-User-ID header names the user of the token."""
-    given = request.headers.getlist("authorization")
+    headers = request.headers.getlist("authorization")
     try:
-        if len(given) > 1:
+        if len(headers) > 1:
             raise TokenRefused("there are two Authorization headers")
-        user_id = await validator.user_id(given[0] if given else None)
+        user_id = await validator.user_id(headers[0] if headers else None)
     except TokenRefused as refused:
         log.debug("token refused: %s", shortened(refused))
         raise Unauthorized(
             f"Log in and send the token as Authorization: Bearer <access_token> ({shortened(refused)}).",
-            invalid_token=bool(given),
+            invalid_token=bool(headers),
         ) from refused
     return Response(
         b'{"user_id":%d}' % user_id,

@@ -20,7 +20,7 @@ from civildiy.auth.validation import Validator
 from civildiy.chassis.app import create_service
 from civildiy.chassis.background import in_background
 from civildiy.chassis.clients import postgres
-from civildiy.chassis.discovery.gateway_rules import INTERNAL, Route, away, under
+from civildiy.chassis.discovery.gateway_rules import INTERNAL, Route, unavailable, under
 from civildiy.chassis.http import UNROUTED
 from civildiy.chassis.retry import FailureLog, until_done
 from civildiy.chassis.serve import Service
@@ -48,8 +48,8 @@ ROUTES = (
     ),
     # A path that no other rule matches gets an error in our own shape instead of the gateway's text.
     Route("rest", "PathPrefix(`/`)", priority=1, needs_user=False, add_prefix=UNROUTED),
-    away("auth", PREFIX, by="posts"),
-    away("auth", PREFIX, by="posts", entry_point=INTERNAL),
+    unavailable("auth", PREFIX, by="posts"),
+    unavailable("auth", PREFIX, by="posts", entry_point=INTERNAL),
     # The gateway itself calls this route (forwardAuth), balanced over the healthy instances like any other.
     Route(
         "validate",

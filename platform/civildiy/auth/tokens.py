@@ -50,6 +50,8 @@ class Issuer:
 def issue(user_id: int, issuer: Issuer, key_id: str, key: Ed25519PrivateKey) -> str:
     """Return a token for `user_id`, valid from now for `issuer.seconds`, signed with `key`.
 
+    Example: `issue(7, issuer, "k1", key)` has the claim `"sub": "7"` and the header `"kid": "k1"`.
+
     It has all seven CLAIMS: `iss` (issuer.name), `aud` (issuer.audience), `sub` (the id as a string), `iat`
     and `nbf` (now, in whole Unix seconds), `exp` (now plus issuer.seconds) and `jti` (`uuid4().hex`).
     `jwt.encode(claims, key, algorithm=ALGORITHM, headers={"kid": key_id})` signs; the header names the key.
@@ -69,6 +71,9 @@ def issue(user_id: int, issuer: Issuer, key_id: str, key: Ed25519PrivateKey) -> 
 
 def verify(token: str, issuer: Issuer, keys: Mapping[str, Ed25519PublicKey]) -> Claims:
     """Return the claims of a token that one of `keys` (by key id) signed for this issuer and audience.
+
+    Example: `verify(issue(7, issuer, "k1", key), issuer, {"k1": key.public_key()})` returns `Claims(7, …)`;
+    with `{}` for the keys it raises UnknownKey.
 
     Raises UnknownKey if the token names a key that is not in `keys`, and TokenRefused for everything else:
     another algorithm than ALGORITHM, no `kid`, a wrong signature, a missing claim, a wrong time, or a `sub`

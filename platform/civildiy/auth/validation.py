@@ -34,6 +34,9 @@ class Validator:
     async def user_id(self, authorization: str | None) -> int:
         """Return the user id of an Authorization header. Raises TokenRefused, and Unavailable without keys.
 
+        Example: `await user_id("Bearer eyJ…")` is 7 for a valid token of user 7; `await user_id(None)` raises
+        TokenRefused.
+
         `bearer_token(authorization)` returns the token of "Bearer <token>" (raises TokenRefused).
         `self._good` maps tokens that proved valid to their Claims. For other tokens use `await
         self._verify(token)`, which raises TokenRefused, and store the answer with `self._remember(token,

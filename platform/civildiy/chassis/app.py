@@ -11,7 +11,7 @@ from fastapi.telemetry import TelemetryConfig
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from civildiy.chassis.discovery.gateway_rules import AWAY
+from civildiy.chassis.discovery.gateway_rules import UNAVAILABLE
 from civildiy.chassis.errors import Unavailable
 from civildiy.chassis.handlers import install_problem_handlers
 from civildiy.chassis.http import HttpRules
@@ -90,10 +90,10 @@ def create_service(
     if dependencies is not None:
         routers.insert(0, _health(name, prefix, dependencies))
     app.state.resources = Resources(app.routes)  # /docs and /openapi.json
-    for one in routers:
-        _document_media_types(one)
-        app.include_router(one)
-        app.state.resources.add(one.routes)
+    for each in routers:
+        _document_media_types(each)
+        app.include_router(each)
+        app.state.resources.add(each.routes)
     # The last one is the outermost, so it runs first.
     app.add_middleware(HttpRules, resources=app.state.resources)
     app.add_middleware(BodyLimit, limit=most_body)
@@ -132,8 +132,8 @@ def _health(name: str, prefix: str, dependencies: Mapping[str, ReadinessCheck]) 
 def _operations() -> APIRouter:
     router = APIRouter(tags=["operations"])
 
-    @router.get(AWAY + "/{service}{path:path}", include_in_schema=False)
-    async def away(service: str, path: str) -> None:
+    @router.get(UNAVAILABLE + "/{service}{path:path}", include_in_schema=False)
+    async def answer_instead(service: str, path: str) -> None:
         """Answer for a service that has no healthy instance: the gateway sends its requests here."""
         raise Unavailable(shortened(service))
 

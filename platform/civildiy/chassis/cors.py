@@ -30,14 +30,14 @@ def origins(listed: str) -> tuple[str, ...]:
 
     Raises ValueError for anything else, also for `*` and `null`, which would allow every page.
     """
-    found = tuple(filter(None, (origin.strip() for origin in listed.split(","))))
-    for origin in found:
+    allowed = tuple(filter(None, (origin.strip() for origin in listed.split(","))))
+    for origin in allowed:
         if not _ORIGIN.fullmatch(origin):
             raise ValueError(
                 f"{origin[:80]!r} is not an origin. Write scheme, host and port in lower case, without a"
                 " path: https://app.example.org, http://localhost:3000"
             )
-    return found
+    return allowed
 
 
 def with_cors(rules: Mapping[str, str], service: str, allowed: Sequence[str]) -> dict[str, str]:

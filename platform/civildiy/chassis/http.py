@@ -16,7 +16,7 @@ from urllib.parse import unquote, unquote_plus
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from civildiy.chassis.discovery.gateway_rules import AWAY
+from civildiy.chassis.discovery.gateway_rules import UNAVAILABLE
 from civildiy.chassis.errors import FieldError
 from civildiy.chassis.media import Malformed, Unsupported, require_i_json, require_json
 from civildiy.chassis.problems import MEDIA_TYPE, problem_body
@@ -29,7 +29,7 @@ MAX_HEADER_BYTES = 32 * 1024
 UNROUTED = "/unrouted"
 """The gateway adds this prefix to a path that no rule matches."""
 
-_GATEWAYS_OWN = (UNROUTED, AWAY + "/")
+_GATEWAYS_OWN = (UNROUTED, UNAVAILABLE + "/")
 _WITH_BODY = ("POST", "PUT", "PATCH")
 
 
@@ -124,7 +124,7 @@ def asked_path(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == b"x-forwarded-uri":
             return unquote(value.decode("latin-1").partition("?")[0])
-    return re.sub(r"^/(unrouted|away/[a-z]+)(?=/)", "", scope["path"])
+    return re.sub(r"^/(unrouted|unavailable/[a-z]+)(?=/)", "", scope["path"])
 
 
 def not_allowed(method: str, path: str, allow: str) -> str:

@@ -39,18 +39,18 @@ def require_json(headers: Headers) -> None:
 
     Parameters of the media type are ignored: RFC 8259 gives `charset` no meaning, a body is UTF-8.
     """
-    found: dict[bytes, list[str]] = {}
+    values: dict[bytes, list[str]] = {}
     for name, value in headers:
-        found.setdefault(name, []).append(value.decode("latin-1").strip())
-    codings = ", ".join(found.get(b"content-encoding", [])).lower()
+        values.setdefault(name, []).append(value.decode("latin-1").strip())
+    codings = ", ".join(values.get(b"content-encoding", [])).lower()
     if codings not in ("", "identity"):
         raise Unsupported(
             f"The body has the content coding {shortened(codings)!r}. Send it without one.",
             "Accept-Encoding",
             "identity",
         )
-    kinds = found.get(b"content-type", [])
-    has_body = b"transfer-encoding" in found or found.get(b"content-length", ["0"]) != ["0"]
+    kinds = values.get(b"content-type", [])
+    has_body = b"transfer-encoding" in values or values.get(b"content-length", ["0"]) != ["0"]
     if len(kinds) == 1 and _JSON.fullmatch(kinds[0].partition(";")[0].strip().lower()):
         return
     if kinds or has_body:
@@ -89,8 +89,8 @@ def _nested(text: str) -> bool:
     if text.count("[") + text.count("{") <= MOST_LEVELS:
         return False
     level = 0
-    for found in _BRACKET.finditer(text):
-        level += {"[": 1, "{": 1, "]": -1, "}": -1}.get(found[0], 0)
+    for bracket in _BRACKET.finditer(text):
+        level += {"[": 1, "{": 1, "]": -1, "}": -1}.get(bracket[0], 0)
         if level > MOST_LEVELS:
             return True
     return False

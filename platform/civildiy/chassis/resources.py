@@ -38,8 +38,8 @@ class Resources:
         """
         for pattern, template in self._patterns:
             if pattern.match(path):
-                found = self._methods[template]
-                return found | {"HEAD"} if "GET" in found else found
+                methods = self._methods[template]
+                return methods | {"HEAD"} if "GET" in methods else methods
         return None
 
     def allow(self, path: str) -> dict[str, str]:

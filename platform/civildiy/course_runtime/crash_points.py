@@ -79,8 +79,8 @@ POINTS: dict[str, Point] = {
 
 def arm(environment: Mapping[str, str] = os.environ) -> None:
     """Wrap the methods that CRASH_POINTS names. Raises KeyError for a point that does not exist."""
-    for wanted in filter(None, environment.get("CRASH_POINTS", "").split(",")):
-        name, _, times = wanted.partition("@")
+    for entry in filter(None, environment.get("CRASH_POINTS", "").split(",")):
+        name, _, times = entry.partition("@")
         point = POINTS[name]
         owner: Any = importlib.import_module(point.module)
         class_name, _, method = point.method.partition(".")

@@ -85,9 +85,9 @@ class Incidents:
 
     def at(self, kind: str, frame: FrameType | None, text: str) -> bool:
         """Report `text` if the learner's code is on the stack of `frame`; return whether it is."""
-        if found := self.frame(frame):
-            self._say(kind, found.f_code.co_filename, found.f_lineno, text)
-        return found is not None
+        if inner := self.frame(frame):
+            self._say(kind, inner.f_code.co_filename, inner.f_lineno, text)
+        return inner is not None
 
     def frame(self, frame: FrameType | None) -> FrameType | None:
         """Return the innermost frame of the learner's code on a stack."""
@@ -106,11 +106,11 @@ class Incidents:
 
     def _say(self, kind: str, file: str, line: int, text: str, source: str = "") -> None:
         source = source or linecache.getline(file, line).strip()
-        said = _line(kind=kind, file=self._names[file], line=line, source=source, text=text[:500])
+        report = _line(kind=kind, file=self._names[file], line=line, source=source, text=text[:500])
         self._count += 1
         if self._count % REPEAT == 0:
-            said = self._started + said
-        self._write(said)
+            report = self._started + report
+        self._write(report)
 
     def _write(self, said: bytes) -> None:
         for output in self._outputs:

@@ -106,8 +106,8 @@ def _unreadable(file: str, error: Exception) -> SyntaxError:
 def _in_files(code: CodeType, files: dict[str, str], file: str) -> CodeType:
     """The same code, with each function of a class in the file that it comes from."""
     constants = tuple(
-        _in_files(one, files, files.get(one.co_qualname, file)) if isinstance(one, CodeType) else one
-        for one in code.co_consts
+        _in_files(value, files, files.get(value.co_qualname, file)) if isinstance(value, CodeType) else value
+        for value in code.co_consts
     )
     return code.replace(co_filename=file, co_consts=constants)
 

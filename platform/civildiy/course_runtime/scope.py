@@ -24,11 +24,11 @@ def name_of(node: ast.stmt) -> str:
 
 def by_name(body: Body) -> dict[str, list[ast.stmt]]:
     """All named statements; a name may be bound more than once."""
-    found: dict[str, list[ast.stmt]] = defaultdict(list)
+    statements: dict[str, list[ast.stmt]] = defaultdict(list)
     for node in body:
         if name := name_of(node):
-            found[name].append(node)
-    return dict(found)
+            statements[name].append(node)
+    return dict(statements)
 
 
 def bound(body: Body) -> set[str]:

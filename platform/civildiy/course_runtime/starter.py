@@ -30,8 +30,8 @@ def task_beside(file: Path, module: str) -> Task | None:
     """The task that the exercise.toml beside a learner's file describes; None where there is none."""
     try:
         data = tomllib.loads((file.parent / DESCRIPTION).read_text(encoding="utf-8"))
-        found = [piece for piece in data["pieces"] if piece["module"] == module]
-        return Task(file.parent.name[:2], module, dict(found[0]["left_out"])) if found else None
+        pieces = [piece for piece in data["pieces"] if piece["module"] == module]
+        return Task(file.parent.name[:2], module, dict(pieces[0]["left_out"])) if pieces else None
     except (OSError, ValueError, LookupError):
         return None
 
@@ -39,11 +39,11 @@ def task_beside(file: Path, module: str) -> Task | None:
 def starter_text(platform: str, task: Task) -> str:
     """The text of the learner's file at the beginning. Raises LookupError for an unknown name."""
     lines = platform.splitlines()
-    found = dict(names(ast.parse(platform)))
-    if unknown := task.left_out.keys() - found.keys():
+    nodes = dict(names(ast.parse(platform)))
+    if unknown := task.left_out.keys() - nodes.keys():
         raise LookupError(f"{task.module} has no {', '.join(sorted(unknown))}.")
     # From the end, so that line numbers further up stay true.
-    for name, node in sorted(found.items(), key=lambda item: -item[1].lineno):
+    for name, node in sorted(nodes.items(), key=lambda item: -item[1].lineno):
         if name in task.left_out:
             first, last, instead = _cut(task, node, name)
             lines[first - 1 : last] = instead
@@ -52,15 +52,15 @@ def starter_text(platform: str, task: Task) -> str:
 
 def names(tree: ast.Module | ast.ClassDef, prefix: str = "") -> list[tuple[str, ast.stmt]]:
     """Functions and assignments by name ('Class.method' in a class), in the order of the text."""
-    found: list[tuple[str, ast.stmt]] = []
+    named: list[tuple[str, ast.stmt]] = []
     for node in tree.body:
         if isinstance(node, Def):
-            found.append((prefix + node.name, node))
+            named.append((prefix + node.name, node))
         elif isinstance(node, ast.ClassDef):
-            found += names(node, f"{prefix}{node.name}.")
+            named += names(node, f"{prefix}{node.name}.")
         elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            found.append((prefix + node.targets[0].id, node))
-    return found
+            named.append((prefix + node.targets[0].id, node))
+    return named
 
 
 def gap(lab: str, step: int, name: str) -> str:

@@ -20,33 +20,33 @@ class Written:
 
 def written(names: set[str], starter: ast.Module, mine: ast.Module) -> Written:
     """Compare a learner's file with the starter by syntax trees."""
-    found = Written()
+    result = Written()
     for name in names:
         *outer, last = name.split(".")
         first, now = _inside(starter.body, outer), _inside(mine.body, outer)
         if now is None:
-            found.gone.add(name)
+            result.gone.add(name)
             continue
         before, after = by_name(first or []).get(last, []), by_name(now).get(last, [])
         if [shape(node) for node in before] != [shape(node) for node in after]:
             if after:
-                found.changed[name] = after[0].lineno, after[-1].end_lineno or after[-1].lineno
+                result.changed[name] = after[0].lineno, after[-1].end_lineno or after[-1].lineno
             elif last in bound(now):
-                found.changed[name] = 0, 0
+                result.changed[name] = 0, 0
             else:
-                found.gone.add(name)
+                result.gone.add(name)
         elif not after and last in bound(now):
-            found.changed[name] = 0, 0
+            result.changed[name] = 0, 0
         else:
-            found.untouched.add(name)
-    return found
+            result.untouched.add(name)
+    return result
 
 
 def _inside(body: Body, classes: list[str]) -> Body | None:
     """The body of a class in a class …; None when one of them is not there, or is no class."""
     for name in classes:
-        found = only_class(by_name(body).get(name, []))
-        if found is None:
+        class_ = only_class(by_name(body).get(name, []))
+        if class_ is None:
             return None
-        body = found.body
+        body = class_.body
     return body

@@ -8,7 +8,7 @@ from redis.exceptions import RedisError
 
 from civildiy.chassis.app import create_service
 from civildiy.chassis.clients.redis import asynchronous
-from civildiy.chassis.discovery.gateway_rules import Route, away, under
+from civildiy.chassis.discovery.gateway_rules import Route, unavailable, under
 from civildiy.chassis.serve import Service
 from civildiy.chassis.settings import load_settings
 from civildiy.feed.api import PREFIX, router
@@ -21,7 +21,7 @@ from civildiy.feed.state import FeedState
 ROUTES = (
     Route("own", under(f"{PREFIX}/user"), priority=200),
     Route("public", under(PREFIX), priority=100, needs_user=False),
-    away("feed", PREFIX, by="auth"),
+    unavailable("feed", PREFIX, by="auth"),
 )
 
 

@@ -14,11 +14,11 @@ OFFSET = "feed:offset"
 """The next offset to apply, written in the same step as the effects of the events before it."""
 GENERATION = "feed:generation"
 """An id of the whole view: a rebuilt view has another one, by which writers notice the switch."""
-MADE_AT = "feed:made-at"
+REBUILD_OFFSET = "feed:made-at"
 """End of the topic at the last rebuild: the view depends on the records from this offset on."""
 REBUILD = "feed:rebuild"
 """The process that rebuilds the view now; the key expires when that process dies."""
-BESIDE = 1
+REBUILD_DATABASE = 1
 """Number of the Redis database in which a rebuild builds the new view; readers use database 0."""
 COUNTERS = "feed:counters"
 """Hash: applied, stale, skipped, dead."""

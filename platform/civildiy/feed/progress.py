@@ -38,8 +38,8 @@ class ProgressReader:
 
     async def read(self) -> Progress:
         """Return the state of the view, all of it from one moment. Raises RedisError."""
-        found = await self._redis.eval_ro(READ, 4, keys.GLOBAL, keys.OFFSET, keys.PROJECTOR, keys.COUNTERS)
-        entries, (offset, projector), flat = found
+        answer = await self._redis.eval_ro(READ, 4, keys.GLOBAL, keys.OFFSET, keys.PROJECTOR, keys.COUNTERS)
+        entries, (offset, projector), flat = answer
         counters = dict(zip(flat[::2], flat[1::2], strict=True))
         return Progress(
             entries=entries,

@@ -110,7 +110,7 @@ class CheckUp:
         """Compare once. Return the differences, or only those that the look before has found, too."""
         with closing(truth(self._posts())) as true:
             published = self._topic.end()
-            self._published.read(self._topic, published, int(self._redis.get(keys.MADE_AT) or 0))
+            self._published.read(self._topic, published, int(self._redis.get(keys.REBUILD_OFFSET) or 0))
             noted = self._passed(published)
             report.behind = max(published - noted, 0)
             true.leave_out(self._not_applied(noted, published))

@@ -65,15 +65,15 @@ def measure(mongo: MongoClient[dict[str, Any]], redis: Redis, sizes: Sequence[in
 
         try:
             runner.run(_empty(redis))
-            found, there = [], 0
+            costs, there = [], 0
             for size in sorted(sizes):
                 for batch in _documents(there, size):
                     posts.insert_many(batch)
-                    entries = [orjson.dumps({k: v for k, v in one.items() if k != "_id"}) for one in batch]
+                    entries = [orjson.dumps({k: v for k, v in post.items() if k != "_id"}) for post in batch]
                     runner.run(add(entries))
                 there = size
-                found.append(Cost(size, _median_ms(from_redis), _median_ms(from_mongodb)))
-            return found
+                costs.append(Cost(size, _median_ms(from_redis), _median_ms(from_mongodb)))
+            return costs
         finally:
             mongo.drop_database(DATABASE)
             runner.run(_empty(redis))

@@ -73,12 +73,12 @@ class Tools:
         from civildiy.operations.rebuild import Rebuild, RebuildFailed
 
         live, topic = self._redis(), self._topic()
-        rebuild = Rebuild(live, self._redis(keys.BESIDE), topic, self._patience)
+        rebuild = Rebuild(live, self._redis(keys.REBUILD_DATABASE), topic, self._patience)
         try:
             made_at, began = topic.end(), time.monotonic()
             summary = rebuild.run(post_states(self._posts()))
             summary.seconds = round(time.monotonic() - began, 3)
-            live.set(keys.MADE_AT, made_at)
+            live.set(keys.REBUILD_OFFSET, made_at)
         except RebuildFailed as error:
             return 1, {"switched": False, "why": str(error)}
         except ViewSwitched:
@@ -101,7 +101,7 @@ class Tools:
         redrive = Redrive(self._topic(DEAD_LETTER_TOPIC), committed, sender, self._redis(), posts)
 
         def listed(letters: Sequence[Any]) -> list[dict[str, object]]:
-            return [{"offset": one.offset, "reason": one.reason, "value": one.shown} for one in letters]
+            return [{"offset": each.offset, "reason": each.reason, "value": each.shown} for each in letters]
 
         if options.dry_run:
             return 0, {"waiting": listed(redrive.waiting())}

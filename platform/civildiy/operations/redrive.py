@@ -97,9 +97,9 @@ class Redrive:
             self._committed.commit({self._letters.partition: OffsetAndMetadata(letter.offset + 1, "", -1)})
         applied = self._applied(following, patience)
         sent = [letter for letter in waiting if letter.offset not in left_out]
-        mine = {letter.value for letter in sent}
+        sent_values = {letter.value for letter in sent}
         self._letters.seek(end)
-        dead = [letter for letter in self._read(self._letters.end()) if letter.value in mine]
+        dead = [letter for letter in self._read(self._letters.end()) if letter.value in sent_values]
         return Redriven(sent, dead, outdated, applied)
 
     def _outdated(self, letters: Sequence[DeadLetter]) -> list[DeadLetter]:
@@ -118,7 +118,7 @@ class Redrive:
             last = now.get(event.data.post_id)
             return isinstance(last, PostPut) and last.postversion == event.postversion
 
-        return [one for one in letters if one.offset in old and not is_present(old[one.offset])]
+        return [each for each in letters if each.offset in old and not is_present(old[each.offset])]
 
     def _applied(self, offset: int, patience: float) -> bool:
         deadline = time.monotonic() + patience

@@ -36,13 +36,13 @@ async def create(new: NewPost, user: CurrentUser, commands: Writes, trace: Trace
 @router.get("", responses=documented(422, 503))
 async def page(query: Annotated[PageQuery, Query()], store: Store) -> PostPage:
     """List posts, newest first, of one author or of all authors."""
-    found = await store.page(PageRequest(**query.model_dump()))
+    answer = await store.page(PageRequest(**query.model_dump()))
     return PostPage(
-        items=[Post.of(post) for post in found.posts],
-        total=found.total,
+        items=[Post.of(post) for post in answer.posts],
+        total=answer.total,
         limit=query.limit,
         skip=query.skip,
-        next=found.next,
+        next=answer.next,
     )
 
 

@@ -13,7 +13,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from civildiy.chassis.app import create_service
 from civildiy.chassis.background import in_background
 from civildiy.chassis.clients import mongodb
-from civildiy.chassis.discovery.gateway_rules import READ_ONLY, Route, away, under
+from civildiy.chassis.discovery.gateway_rules import READ_ONLY, Route, unavailable, under
 from civildiy.chassis.retry import FailureLog, until_done
 from civildiy.chassis.serve import Service
 from civildiy.chassis.settings import load_settings
@@ -29,7 +29,7 @@ ROUTES = (
     Route("read", f"{under(PREFIX)} && {READ_ONLY}", priority=200, needs_user=False),
     # Every request that is not a read needs a user, so a method that is added later is protected, too.
     Route("write", under(PREFIX), priority=100),
-    away("posts", PREFIX, by="auth"),
+    unavailable("posts", PREFIX, by="auth"),
 )
 
 BUILD_SECONDS = 120

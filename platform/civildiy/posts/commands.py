@@ -54,6 +54,8 @@ class Commands:
     async def delete(self, post_id: str, user: int, traceparent: str) -> None:
         """Delete the user's own post, with a `post.deleted` event.
 
+        Example: a deleted post of version 3 has version 4, an empty title and one more pending event.
+
         This write erases the post's text: `title` and `content` become "", `tags` [], `expires_at` None.
         `deleted` becomes True, and `updated_at` and `version` change as in `update`. The relay removes the
         document after the event is published. The number of pending events doesn't matter: a user's text

@@ -44,6 +44,9 @@ INDEX_CONFLICTS = (85, 86)
 async def ensure_collection(database: AsyncDatabase[Any]) -> None:
     """Create the collection and its three indexes if they are missing; a second call changes nothing.
 
+    Example: afterwards `await posts.index_information()` has the names `_id_`, `user_id`, `expiry` and
+    `outbox`.
+
     `posts = await open_collection(database)` comes first; it creates the collection if it is missing. Then
     `await ensure_index(posts, name, keys, **options)` makes one index and replaces a different one of that
     name:
@@ -151,6 +154,9 @@ class PostStore:
     async def page(self, query: PageRequest) -> Page:
         """Return a page of the posts of one author (`query.user_id`) or of all (None), newest first.
 
+        Example: of five posts, `page(PageRequest(limit=2))` has the two newest, `total` 5, and as `next` the
+        id of the second one.
+
         `query.before` is the id of the last post that the reader saw, or None: the page holds older ones.
         New posts in front therefore don't move the page. Ids grow with time, so `{"_id": {"$lt":
         ObjectId(before)}}` finds older posts. Use `self._posts.find(filter, SHOWN, sort=[("_id", -1)],
@@ -179,6 +185,9 @@ class PostStore:
 
     async def change(self, post_id: str, decide: Decide) -> StoredPost:
         """Change a post and append its event, unless another request wrote in between; then try again.
+
+        Example: two requests read version 3, and both decide. One write matches; the other request finds
+        None, reads version 4 and decides again.
 
         At most ATTEMPTS times: `await self._posts.find_one({"_id": ObjectId(post_id), **visible()},
         CHANGING)` (None: NotFound), then `change = decide(post, time)`, where `time` is `max(now(),

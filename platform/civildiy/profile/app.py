@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from civildiy.chassis.app import create_service
 from civildiy.chassis.background import in_background
 from civildiy.chassis.clients import sqlalchemy
-from civildiy.chassis.discovery.gateway_rules import READ_ONLY, Route, away, under
+from civildiy.chassis.discovery.gateway_rules import READ_ONLY, Route, unavailable, under
 from civildiy.chassis.retry import FailureLog, until_done
 from civildiy.chassis.serve import Service
 from civildiy.chassis.settings import load_settings
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 ROUTES = (
     Route("health", f"Path(`{PREFIX}/health`) && {READ_ONLY}", priority=200, needs_user=False),
     Route("own", under(PREFIX), priority=100),
-    away("profile", PREFIX, by="auth"),
+    unavailable("profile", PREFIX, by="auth"),
 )
 
 TABLE_LOCK = 0x70726F66

@@ -17,18 +17,17 @@ def chosen(home: Home) -> Backend:
 
     Without LAB_BACKEND, a running native system stays in use; else Compose is used if an engine answers.
     """
-    wanted = os.environ.get("LAB_BACKEND", "")
-    if wanted == "inside":  # set in the image of JupyterLab
+    kind = os.environ.get("LAB_BACKEND", "")
+    if kind == "inside":  # set in the image of JupyterLab
         return InsideBackend(home)
-    if wanted not in ("", "compose", "native"):
+    if kind not in ("", "compose", "native"):
         raise LabError(
-            f"LAB_BACKEND={shortened(wanted)} is not a backend; set it to compose or native, or leave it"
-            " unset."
+            f"LAB_BACKEND={shortened(kind)} is not a backend; set it to compose or native, or leave it unset."
         )
     native = NativeBackend(home)
     # docker-compose.yml mounts this folder, so JupyterLab and this command read the same files.
     shared = str(REPO / (dotenv.read().get("LAB_OVERRIDES") or ".overrides"))
-    if wanted == "native" or (not wanted and (native.running() or not engine.answers())):
+    if kind == "native" or (not kind and (native.running() or not engine.answers())):
         if os.environ.get("LAB_OVERRIDES") == shared:
             del os.environ["LAB_OVERRIDES"]  # the parent process set it below, for Compose
         return native

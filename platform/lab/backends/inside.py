@@ -13,9 +13,8 @@ from lab import topology
 from lab.backends import overrides
 from lab.backends.protocol import Unit
 from lab.backends.settings import SECRETS, from_environment, read
-from lab.course.exercise import LABS
 from lab.errors import LabError, NotFromHere
-from lab.home import PLATFORM, Home
+from lab.home import LABS, PLATFORM, Home
 from lab.progress import Progress
 from lab.topology import SERVICES, STORES, UNITS
 

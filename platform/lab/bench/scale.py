@@ -21,8 +21,8 @@ from redis import Redis
 from civildiy.posts.document import StoredPost, new_post, now
 from civildiy.posts.relay.outbox import new_with_event, put_event
 from lab.backends.protocol import Backend
+from lab.deadlines import slow
 from lab.errors import LabError
-from lab.probes.readiness import slow
 from lab.progress import Progress
 
 USERS, FIRST_USER = 10_000, 1_000_000

@@ -134,13 +134,13 @@ class Board:
         """Return the questions that anybody has answered, in the order of the course."""
         found = []
         for text, asked in questions().items():
-            given = [
+            letters = [
                 p.snapshot.predictions[text] for p in self.people.values() if text in p.snapshot.predictions
             ]
-            if given:
-                counts = Counter(guess.mine for guess in given)
+            if letters:
+                counts = Counter(guess.mine for guess in letters)
                 numbers = {letter: counts[letter] for letter in asked.choices}
-                seen = sum(guess.seen for guess in given)
+                seen = sum(guess.seen for guess in letters)
                 found.append(Answers(asked.lesson, text, asked.choices, numbers, seen))
         return found
 

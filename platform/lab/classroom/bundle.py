@@ -13,8 +13,8 @@ from packaging.markers import Marker
 from packaging.tags import sys_tags
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from lab.commands.docker import BUNDLE, IMAGES, WHEELS, images
-from lab.health.finding import Finding
+from lab.backends.compose.bundle import BUNDLE, IMAGES, WHEELS, images
+from lab.finding import Finding
 from lab.home import REPO
 
 LOCK = REPO / "requirements" / "lab.lock"

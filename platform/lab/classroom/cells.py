@@ -16,9 +16,9 @@ import psutil
 from lab import environment
 from lab.classroom import cgroups
 from lab.classroom.job import LOG, Job, Result
+from lab.deadlines import slow
 from lab.errors import LabError
 from lab.home import PLATFORM, REPO, Home
-from lab.probes.readiness import slow
 
 START_SECONDS = 180.0
 """For the start of the system, its verification and the change to the learner's code, before LAB_SLOW."""

@@ -139,7 +139,7 @@ def _made(file: Path, data: dict[str, Any]) -> Course:
     labs = data.get("labs", {})
     if not isinstance(labs, dict):
         raise _wrong(file, "labs", "tables such as [labs.01]")
-    found = [_lab(file, number, said) for number, said in labs.items()]
+    found = [_lab(file, number, settings) for number, settings in labs.items()]
     numbers = [lab.number for lab in found]
     if twice := [number for number in numbers if numbers.count(number) > 1]:
         raise _wrong(file, f"labs.{twice[0]}", "each lab once")
@@ -206,7 +206,7 @@ def _limits(file: Path, said: object) -> Limits:
 def _people(file: Path, said: object) -> dict[str, Person]:
     if not isinstance(said, dict):
         raise _wrong(file, "people", "a table: [people]")
-    found = {}
+    found: dict[str, Person] = {}
     for name, facts in said.items():
         where = f"people.{name}"
         if not isinstance(facts, dict) or not all(isinstance(fact, str) for fact in facts.values()):
@@ -236,8 +236,8 @@ def _wrong(file: Path, where: str, expected: str) -> LabError:
 
 def chosen(course: Course, numbers: str) -> tuple[str, ...]:
     """Return the numbers of these labs, such as "01,04"; of all labs for "". Raises LabError."""
-    wanted = {exercise(number.strip()).number for number in numbers.split(",") if number.strip()}
+    chosen_numbers = {exercise(number.strip()).number for number in numbers.split(",") if number.strip()}
     known = [lab.number for lab in course.labs]
-    if unknown := sorted(wanted - {*known}):
+    if unknown := sorted(chosen_numbers - {*known}):
         raise LabError(f"Lab {unknown[0]} does not belong to {course.name}. Its labs are {', '.join(known)}.")
-    return tuple(number for number in known if not wanted or number in wanted)
+    return tuple(number for number in known if not chosen_numbers or number in chosen_numbers)

@@ -9,9 +9,9 @@ from typing import Any
 
 from lab import environment
 from lab.course import running
-from lab.course.exercise import CHECKS, LABS
+from lab.course.exercise import CHECKS
 from lab.errors import LabError
-from lab.home import PLATFORM, REPO
+from lab.home import LABS, PLATFORM, REPO
 
 SUFFIXES = {".py", ".toml", ".env", ".lua", ".yml", ".json"}
 

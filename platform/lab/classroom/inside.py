@@ -18,15 +18,15 @@ from pathlib import Path
 from lab.backends.choice import chosen
 from lab.backends.protocol import Backend
 from lab.classroom.job import JOB, Job, Result
-from lab.commands.operations import run_tool
-from lab.commands.system import bring_up
 from lab.course import running
 from lab.course.exercise import exercise
 from lab.course.grading import grade
+from lab.deadlines import slow
 from lab.errors import LabError
 from lab.health.examine import lines, problems
 from lab.home import Home
-from lab.probes.readiness import slow
+from lab.probes.tools import run_tool
+from lab.start import bring_up
 from lab.terminal import Console
 
 VERIFY_SECONDS = 60.0

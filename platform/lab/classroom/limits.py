@@ -67,11 +67,11 @@ class ImpatientProtocol(HttpToolsProtocol):
         self._waiting = self.loop.call_later(HEAD_SECONDS, self._give_up)
 
     def _crowded(self) -> bool:
-        mine = self.client[0] if self.client else ""
-        if mine.startswith(UNLIMITED):
+        address = self.client[0] if self.client else ""
+        if address.startswith(UNLIMITED):
             return False
         others: Any = self.server_state.connections
-        count: int = sum(bool(each.client) and each.client[0] == mine for each in others)
+        count: int = sum(bool(each.client) and each.client[0] == address for each in others)
         return count > MOST_CONNECTIONS
 
     def _give_up(self) -> None:

@@ -75,10 +75,10 @@ def _cell(course: Course, row: Row, number: str) -> str:
 
 
 def _about(judged: Judged) -> str:
-    said = [f"{judged.took:.0f} s, seed {judged.seed}"] if judged.seconds else []
-    said += ["the time limit ended the checks"] if judged.timed_out else []
-    said += [judged.trouble] if judged.trouble else []
-    return f"<p>{as_html('; '.join(said))}</p>" if said else ""
+    facts = [f"{judged.took:.0f} s, seed {judged.seed}"] if judged.seconds else []
+    facts += ["the time limit ended the checks"] if judged.timed_out else []
+    facts += [judged.trouble] if judged.trouble else []
+    return f"<p>{as_html('; '.join(facts))}</p>" if facts else ""
 
 
 def _verdict(verdict: dict[str, Any]) -> str:

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.classroom import kernel
-from lab.course.exercise import LABS
 from lab.errors import LabError
-from lab.home import REPO, Home
+from lab.home import LABS, REPO, Home
 
 CANDIDATES = ("/mnt", "/media", "/srv", "/opt", "/tmp")  # noqa: S108 - a place to mount on
 PRIVATE = ("/root", "/home", "/tmp", "/var/tmp", "/run", "/media", "/mnt")  # noqa: S108
@@ -82,8 +81,8 @@ def build(
     `reference` is the folder with the data of the reference system, which is copied. `hide` are further
     folders that the cell must not see. `others`: a second user must reach what the cell reads.
     """
-    wanted = needed(home)
-    places = Places(choose_mount([*wanted, out, *([reference] if reference else [])]))
+    paths = needed(home)
+    places = Places(choose_mount([*paths, out, *([reference] if reference else [])]))
     kernel.mount("none", Path("/"), flags=kernel.MS_REC | kernel.MS_PRIVATE)
     kernel.tmpfs(places.mount, disk_mb)
     for folder in (places.home, places.out, places.scratch, places.tmp):
@@ -95,7 +94,7 @@ def build(
         # cp, because Python's copytree writes the holes of Kafka's index files as zeros.
         subprocess.run(["cp", "-a", "--sparse=always", reference, places.home / "stack"], check=True)
     labs = _with_submission(places, out / "labs")
-    _hide(places, wanted, [*map(Path, PRIVATE), *(closed(wanted) if others else []), *hide])
+    _hide(places, paths, [*map(Path, PRIVATE), *(closed(paths) if others else []), *hide])
     kernel.bind(labs, LABS)
     _few_devices(places)
     kernel.set_read_only(Path("/"), read_only=True, below=True)

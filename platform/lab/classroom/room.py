@@ -17,8 +17,8 @@ import psutil
 
 from lab.classroom import bundle, trial
 from lab.classroom.listen import PORT, reached_at
+from lab.finding import Finding
 from lab.health import clocks
-from lab.health.finding import Finding
 from lab.home import REPO, Home
 
 GB = 1e9

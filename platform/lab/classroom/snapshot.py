@@ -85,8 +85,8 @@ def of_files(progress: object, predictions: object, root: Path) -> Snapshot:
     """Return the snapshot of the files that `./lab check` and the notebooks have written below `root`."""
     places = _places(root)
     labs = {lab.number: _recorded(lab, _dict(_dict(progress).get(lab.number)), places) for lab in exercises()}
-    mine = {number: state for number, state in labs.items() if state}
-    return cleaned({"labs": mine, "predictions": _dict(predictions)})
+    checked = {number: state for number, state in labs.items() if state}
+    return cleaned({"labs": checked, "predictions": _dict(predictions)})
 
 
 def _recorded(lab: Exercise, known: Mapping[str, Any], places: Mapping[str, str]) -> dict[str, Any]:
@@ -119,9 +119,9 @@ def _message(lines: object, places: Mapping[str, str]) -> str:
     """Return what a check saw and what that means, as one text without this machine's paths."""
     pairs = [line for line in lines if isinstance(line, list | tuple) and len(line) == 2] if isinstance(
         lines, list | tuple) else []  # fmt: skip
-    said = {str(label): str(text) for label, text in pairs}
+    by_label = {str(label): str(text) for label, text in pairs}
     # What it means comes first: it is the same for all who make this mistake.
-    text = " ".join(said[label] for label in ("means", "why", "saw") if label in said)
+    text = " ".join(by_label[label] for label in ("means", "why", "saw") if label in by_label)
     for path, name in places.items():
         text = text.replace(path, name)
     return text
@@ -138,16 +138,16 @@ def cleaned(raw: object) -> Snapshot:
     found = {lab.number: _lab(lab, _dict(labs[lab.number])) for lab in exercises() if lab.number in labs}
     guesses = {}
     for text, asked in questions().items():
-        given = _dict(_dict(raw.get("predictions")).get(text))
-        if isinstance(letter := given.get("mine"), str) and letter in asked.choices:
-            guesses[text] = Guess(letter, given.get("seen") is True)
+        guess = _dict(_dict(raw.get("predictions")).get(text))
+        if isinstance(letter := guess.get("mine"), str) and letter in asked.choices:
+            guesses[text] = Guess(letter, guess.get("seen") is True)
     return Snapshot({number: lab for number, lab in found.items() if lab.steps}, guesses)
 
 
 def _lab(lab: Exercise, raw: Mapping[str, Any]) -> LabState:
     numbers = [str(step) for step in range(1, len(lab.steps) + 1)]
-    given = _dict(raw.get("steps"))
-    steps = {number: given[number] for number in numbers if given.get(number) in OUTCOMES}
+    outcomes = _dict(raw.get("steps"))
+    steps = {number: outcomes[number] for number in numbers if outcomes.get(number) in OUTCOMES}
     listed = raw.get("failures")
     failures = [_failure(lab, _dict(each)) for each in (listed if isinstance(listed, list | tuple) else [])]
     kept = [each for each in failures if each.step][:MOST_FAILURES]

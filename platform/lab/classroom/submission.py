@@ -12,7 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from lab.course.exercise import CHECKS, LABS, Exercise, Piece, exercises
+from lab.course.exercise import CHECKS, Exercise, Piece, exercises
+from lab.home import LABS
 
 KIND = "civildiy-lab-submission"
 FORMAT = 1

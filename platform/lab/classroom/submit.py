@@ -53,7 +53,7 @@ def submit(home: Home, course: Course, name: str, folder: Path) -> Written:
             f'The name must have 1 to {LONGEST_NAME} printable characters: ./lab submit --name "Ada Lovelace"'
         )
     labs = [lab.exercise for lab in course.labs]
-    files, said = _files(labs)
+    files, remarks = _files(labs)
     if not files:
         raise LabError(
             "You have not changed a file of these labs yet, so there is nothing to submit."
@@ -71,13 +71,13 @@ def submit(home: Home, course: Course, name: str, folder: Path) -> Written:
         PREDICTIONS: _json(_private(_predictions(home), home)),
         **{f"labs/{path}": content for path, content in files.items()},
     }  # fmt: skip
-    return Written(_write(folder, name, parts), {part: len(text) for part, text in parts.items()}, said)
+    return Written(_write(folder, name, parts), {part: len(text) for part, text in parts.items()}, remarks)
 
 
 def _files(labs: list[Exercise]) -> tuple[dict[str, bytes], list[str]]:
     """Return the files of each lab in which at least one file differs from its starter."""
     files: dict[str, bytes] = {}
-    said = []
+    remarks = []
     for lab in labs:
         own = [(piece, piece.file.read_bytes()) for piece in lab.pieces if piece.file.is_file()]
         if all(text == starter(lab, piece).encode() for piece, text in own):
@@ -94,8 +94,8 @@ def _files(labs: list[Exercise]) -> tuple[dict[str, bytes], list[str]]:
         broken = "".join(
             f"; step {step.number} cannot run" for step in now if step.state is steps.State.BROKEN
         )
-        said.append(f"lab {lab.number} {lab.title}: your code for step {done}{broken}")
-    return files, said
+        remarks.append(f"lab {lab.number} {lab.title}: your code for step {done}{broken}")
+    return files, remarks
 
 
 def _predictions(home: Home) -> dict[str, Any]:

@@ -100,7 +100,7 @@ def register(cli: click.Group, home: Home, console: Console) -> None:
     @click.argument("folder", required=False, type=click.Path(path_type=Path))
     def slides(folder: Path | None) -> None:
         """Write the slides of all lessons into FOLDER (results/slides); they need no network."""
-        from lab.classroom.slides import build
+        from lab.site.slides import build
 
         pages = build((folder or REPO / "results" / "slides").absolute())
         console.print(f"{len(pages)} pages. Open in a browser: {pages[0]}", soft_wrap=True)

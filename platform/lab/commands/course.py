@@ -12,6 +12,7 @@ import click
 from rich.markdown import Markdown
 
 from lab.backends.protocol import Backend
+from lab.classroom import sharing
 from lab.course import hints, live, running, steps
 from lab.course.checking import Checking
 from lab.course.exercise import exercise, exercises
@@ -98,7 +99,7 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
         lab = exercise(number)
         for chosen in step:
             hints.refuse_unknown(lab, chosen)
-        checking = Checking(home, backend, console, course.known())
+        checking = Checking(home, backend, console, course.known(), lambda: sharing.after_check(home))
         run = checking.watch if watch else checking.once
         sys.exit(run(lab, pytest_options, seed, only=step))
 

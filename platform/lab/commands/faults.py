@@ -7,7 +7,7 @@ import click
 
 from lab.backends.protocol import Backend
 from lab.errors import LabError
-from lab.faults import break_, ledger
+from lab.faults import break_
 from lab.faults.catalog import FAULTS, fault, target
 from lab.home import Home
 from lab.terminal import Console, print_rows
@@ -61,13 +61,7 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
     @cli.command()
     def heal() -> None:
         """End all active faults."""
-        console.print(heal_now(home, backend) or "No fault is active.")
-
-
-def heal_now(home: Home, backend: Backend) -> str:
-    """End all active faults and return a line about each; '' when there were none."""
-    ended: list[ledger.Entry] = break_.heal_all(home, backend)
-    return "\n".join(f"{entry.fault} {entry.unit} has ended." for entry in ended)
+        console.print(break_.heal_now(home, backend) or "No fault is active.")
 
 
 def _print_table(console: Console) -> None:

@@ -1,14 +1,8 @@
 """The commands about the feed's materialised view: verify, rebuild, redrive, lag, costs."""
 
 import json
-import subprocess
 import sys
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from threading import Timer
-from typing import Any
 
 import click
 import httpx
@@ -17,62 +11,13 @@ from civildiy.course_runtime.incidents import MARK
 from lab.backends.protocol import Backend
 from lab.errors import LabError
 from lab.probes import local_http
-from lab.probes.readiness import slow
+from lab.probes.tools import Ran, run_tool
 from lab.terminal import Console, print_rows
 from lab.text import shortened, visible
 
-PATIENCE_SECONDS = 15.0
 SHOWN = 40
 LONGEST = 200
 """The most characters of a value that a table shows; --json shows all of them."""
-
-
-@dataclass(frozen=True)
-class Ran:
-    """What a tool did: exit code, JSON answer (empty when it gave none), and its lines of progress."""
-
-    code: int
-    answer: dict[str, Any]
-    messages: tuple[str, ...]
-
-
-def run_tool(
-    backend: Backend,
-    tool: str,
-    arguments: Sequence[str] = (),
-    on_line: Callable[[str], None] = lambda line: None,
-    within: float = 1800.0,
-) -> Ran:
-    """Run one of the feed's tools to its end; `on_line` gets each line of its progress.
-
-    A tool that runs longer than `within` seconds is killed (code -9). Raises LabError when the system
-    is down.
-    """
-    if not backend.running():
-        raise LabError("The system is not running. Start it: ./lab up")
-    patience = f"--patience={PATIENCE_SECONDS * slow():g}"
-    command = backend.tool_command(tool, patience, *arguments)
-    messages = []
-    with tempfile.TemporaryFile() as out:
-        # As bytes: a learner's code may print something that is not valid text.
-        with subprocess.Popen(command, stdout=out, stderr=subprocess.PIPE) as process:
-            assert process.stderr is not None
-            ending = Timer(within, process.kill)
-            ending.start()
-            try:
-                for raw in process.stderr:
-                    line = raw.decode(errors="replace").rstrip()
-                    messages.append(line)
-                    on_line(line)
-            finally:
-                ending.cancel()
-        out.seek(0)
-        answers = out.read().decode(errors="replace").strip().splitlines()
-    try:
-        answer = json.loads(answers[-1]) if answers else {}
-    except ValueError:
-        answer = {}
-    return Ran(process.returncode, answer if isinstance(answer, dict) else {}, tuple(messages))
 
 
 def register(cli: click.Group, backend: Backend, console: Console) -> None:

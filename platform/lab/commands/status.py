@@ -12,6 +12,7 @@ from lab.home import Home
 from lab.memory import together
 from lab.probes import local_http
 from lab.probes.instances import instance_ids
+from lab.start import print_endpoints
 from lab.terminal import Console, print_rows
 
 
@@ -85,10 +86,3 @@ def consul_health(backend: Backend) -> dict[str, str]:
     ids = instance_ids(backend)
     statuses = {unit: by_name.get(name, by_name.get(unit, "")) for unit, name in ids.items()}
     return {unit: status for unit, status in statuses.items() if status}
-
-
-def print_endpoints(backend: Backend, console: Console) -> None:
-    """Print one line for each address. It is never cut, so that it can be copied from a narrow terminal."""
-    notes = {"traefik": "dashboard", "consul": "UI"}
-    for name, address in backend.endpoints().items():
-        console.print(f"{name:<12}{address:<24}{notes.get(name, '')}".rstrip(), soft_wrap=True)

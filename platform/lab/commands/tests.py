@@ -8,10 +8,10 @@ import click
 from lab import environment
 from lab.backends.protocol import Backend
 from lab.children import run_to_its_end
-from lab.commands.system import bring_up, forget_lost
 from lab.course import running
 from lab.errors import LabError
 from lab.home import REPO, Home
+from lab.start import bring_up, forget_lost
 from lab.terminal import Console
 
 MOST_WORKERS = 4

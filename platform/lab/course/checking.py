@@ -2,11 +2,10 @@
 
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from lab.backends.protocol import Backend
-from lab.classroom import sharing
 from lab.course import results, running, steps
 from lab.course.exercise import Exercise
 from lab.course.grading import Graded, grade
@@ -21,10 +20,17 @@ WORDS = {0: "PASS", 1: "FAIL", 2: "NOT GRADABLE", 3: "NOT ATTEMPTED"}
 
 
 class Checking:
-    """Runs a lab's checks once, or after each save, and prints what they found."""
+    """Runs a lab's checks once, or after each save, and prints what they found.
 
-    def __init__(self, home: Home, backend: Backend, console: Console, record: Record) -> None:
+    `share` is called after each outcome that was kept; the remark that it returns is printed, '' for none.
+    """
+
+    def __init__(
+        self, home: Home, backend: Backend, console: Console, record: Record,
+        share: Callable[[], str] = lambda: "",
+    ) -> None:  # fmt: skip
         self._home, self._backend, self._console, self._record = home, backend, console, record
+        self._share = share
 
     def once(
         self, lab: Exercise, options: tuple[str, ...] = (), seed: int | None = None, *,
@@ -127,7 +133,7 @@ class Checking:
         if outcome == "pass" and mine:
             facts["passed_once"] = True
         self._record.note(lab.number, **facts)
-        if remark := sharing.after_check(self._home):
+        if remark := self._share():
             self._say(remark)
 
     def _show(self, lab: Exercise, verdicts: list[dict[str, Any]], seconds: float, code: int) -> None:

@@ -6,10 +6,9 @@ from functools import cache
 from pathlib import Path
 
 from lab.errors import LabError
-from lab.home import PLATFORM, REPO
+from lab.home import LABS, PLATFORM, REPO
 from lab.text import shortened
 
-LABS = REPO / "labs"
 CHECKS = REPO / "checks"
 
 

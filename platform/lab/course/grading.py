@@ -46,26 +46,26 @@ def grade(
     """
     home.root.mkdir(parents=True, exist_ok=True)
     file = home.root / f"verdicts-{lab.number}.json"
-    mine = file.with_suffix(f".{os.getpid()}")  # the same lab may be checked twice at once
-    mine.unlink(missing_ok=True)
+    file_of_run = file.with_suffix(f".{os.getpid()}")  # the same lab may be checked twice at once
+    file_of_run.unlink(missing_ok=True)
     command = [
         *environment.pytest_command(), f"--confcutdir={CHECKS}",
         "-q", "--no-header", "--tb=no", "-rN", "--no-summary",
         # What failed last is not kept in the repository, which JupyterLab's container may only read.
-        "-o", f"cache_dir={home.root / 'pytest'}", f"--verdicts={mine}",
+        "-o", f"cache_dir={home.root / 'pytest'}", f"--verdicts={file_of_run}",
         *(f"--step={step}" for step in only), *options, *(QUICK if quick else ()), str(lab.checks),
     ]  # fmt: skip
     # An option may be a plugin's: -n 2.
     plain = all(option.startswith("--seed") for option in options)
     env = environment.own() | (running.NO_PLUGINS if plain else {})
     file.unlink(missing_ok=True)
-    code, said = run_to_its_end(command, REPO, env=env, kept=True, interrupted=told)
-    text = said.decode(errors="replace")
-    if not mine.exists():
+    code, output = run_to_its_end(command, REPO, env=env, kept=True, interrupted=told)
+    text = output.decode(errors="replace")
+    if not file_of_run.exists():
         return Graded(code, None, text)
-    verdicts = json.loads(mine.read_text())
-    mine.replace(file)
-    rest = mine.with_name(f"{mine.name}.others")
+    verdicts = json.loads(file_of_run.read_text())
+    file_of_run.replace(file)
+    rest = file_of_run.with_name(f"{file_of_run.name}.others")
     others = json.loads(rest.read_text()) if rest.exists() else []
     rest.unlink(missing_ok=True)
     return Graded(code, verdicts, text, others)

@@ -9,9 +9,9 @@ import httpx
 from civildiy.course_runtime.finder import fingerprint
 from lab.backends.protocol import Backend
 from lab.course import running
-from lab.course.exercise import LABS, Exercise
+from lab.course.exercise import Exercise
 from lab.health.examine import lines, problems
-from lab.home import Home
+from lab.home import LABS, Home
 from lab.probes import databases, local_http, servers
 from lab.topology import PATHS
 
@@ -36,7 +36,7 @@ def findings(home: Home, backend: Backend, lab: Exercise, *, begun: bool) -> lis
     ]:
         names = ", ".join(f"labs/{file.relative_to(LABS)}" for file in unread)
         return [*wrong, f"{names} cannot be read. Get a fresh starter: ./lab reset {lab.number}"]
-    found = wrong + [said for unit in lab.units for said in _of_unit(home, backend, unit)]
+    found = wrong + [finding for unit in lab.units for finding in _of_unit(home, backend, unit)]
     try:
         if begun and (look := LOOKS.get(lab.number)):
             found += look(backend)
@@ -47,19 +47,19 @@ def findings(home: Home, backend: Backend, lab: Exercise, *, begun: bool) -> lis
 
 def _of_unit(home: Home, backend: Backend, unit: str) -> list[str]:
     """Return what the unit's log reports about the learner's code as it was saved last."""
-    said = [entry for entry in running.entries(backend, unit) if entry["kind"] == "started"]
-    wanted = {module: fingerprint(LABS / file) for module, file in running.code_of(home, unit).items()}
-    if not said or said[-1].get("files") != wanted:
+    starts = [entry for entry in running.entries(backend, unit) if entry["kind"] == "started"]
+    saved = {module: fingerprint(LABS / file) for module, file in running.code_of(home, unit).items()}
+    if not starts or starts[-1].get("files") != saved:
         return [f"{unit} does not run what you saved. Find the cause: ./lab logs {unit}"]
     if failed := running.unusable(backend, unit):
         return [
             f"{unit} cannot use one of your files, so the platform's code runs in its place:\n{one}"
             for one in failed
         ]
-    since = max(float(said[-1]["time"]), time.time() - RECENT_SECONDS)
+    since = max(float(starts[-1]["time"]), time.time() - RECENT_SECONDS)
     happened = [i for i in running.incidents(backend, (unit,), since) if not i.not_attempted]
     if running.is_waiting(backend, unit):
-        all_of_it = running.incidents(backend, (unit,), float(said[-1]["time"]))
+        all_of_it = running.incidents(backend, (unit,), float(starts[-1]["time"]))
         last = f"\n{all_of_it[-1]}" if all_of_it else ""
         return [f"{unit} cannot start with your code, and waits for the next save.{last}"]
     return [f"The last error of your code in {unit}:\n{happened[-1]}"] if happened else []
@@ -121,8 +121,8 @@ def _rules(backend: Backend) -> list[str]:
 def _keys(backend: Backend) -> list[str]:
     """Examine auth's readiness and its public keys (lab 04)."""
     endpoints = backend.endpoints()
-    if said := _answer(endpoints, "auth", "/ready"):
-        return [said]
+    if finding := _answer(endpoints, "auth", "/ready"):
+        return [finding]
     keys = local_http.get(f"{endpoints['auth']}/api/auth/.well-known/jwks.json", timeout=3).json()["keys"]
     return [] if keys else ["auth publishes no public key, so no service can verify a token."]
 
@@ -163,8 +163,8 @@ def _outbox(backend: Backend) -> list[str]:
 def _view(backend: Backend) -> list[str]:
     """Examine the projector and its lag, as the feed's statistics show them (labs 07 and 08)."""
     endpoints = backend.endpoints()
-    if said := _answer(endpoints, "feed", "/api/activity-stream/stats"):
-        return [said]
+    if finding := _answer(endpoints, "feed", "/api/activity-stream/stats"):
+        return [finding]
     stats: dict[str, Any] = local_http.get(f"{endpoints['feed']}/api/activity-stream/stats", timeout=5).json()
     found = []
     if stats.get("consumer_state") != "running":

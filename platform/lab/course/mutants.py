@@ -18,10 +18,10 @@ from civildiy.course_runtime.starter import DESCRIPTION
 from lab import environment
 from lab.backends.protocol import Backend
 from lab.course import running
-from lab.course.exercise import CHECKS, LABS, Exercise, exercises
+from lab.course.exercise import CHECKS, Exercise, exercises
 from lab.course.starter import starter
 from lab.errors import LabError
-from lab.home import REPO, Home
+from lab.home import LABS, REPO, Home
 
 WORK = LABS / running.WORK
 

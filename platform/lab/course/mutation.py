@@ -95,8 +95,8 @@ def _slots(node: ast.AST) -> Iterator[Slot]:
 def _messages(start: ast.AST) -> set[int]:
     """The texts of exceptions: they are for people and decide nothing."""
     calls = [node.exc for node in ast.walk(start) if isinstance(node, ast.Raise)]
-    given = [text for call in calls if isinstance(call, ast.Call) for text in call.args]
-    texts = [text for text in given if isinstance(text, ast.Constant | ast.JoinedStr)]
+    arguments = [text for call in calls if isinstance(call, ast.Call) for text in call.args]
+    texts = [text for text in arguments if isinstance(text, ast.Constant | ast.JoinedStr)]
     return {id(part) for text in texts for part in ast.walk(text)}
 
 

@@ -77,8 +77,8 @@ class Verdict:
         """Return the verdict as text, wrapped for 80 columns."""
         head = f"{self.outcome.upper()}: {self.title} ({self.check})"
         parts = [textwrap.fill(head, WIDTH)]
-        for label, said in self.lines:
-            for number, line in enumerate(said.splitlines() or [""]):
+        for label, content in self.lines:
+            for number, line in enumerate(content.splitlines() or [""]):
                 lead = f"  {label + ':' if number == 0 else '':<10}"
                 parts.append(
                     textwrap.fill(
@@ -107,5 +107,5 @@ def as_text(verdicts: list[dict[str, Any]]) -> str:
 
 def from_dict(data: dict[str, Any]) -> Verdict:
     """Return the verdict from the form that `as_dict` returns."""
-    lines = [(label, said) for label, said in data["lines"]]
+    lines = [(label, content) for label, content in data["lines"]]
     return Verdict(**(data | {"outcome": Outcome(data["outcome"]), "lines": lines}))

@@ -33,7 +33,7 @@ def write_junit(file: Path, results: Results) -> None:
                 verdict["outcome"]
             )
             if kind:
-                text = visible("\n".join(f"{label}: {said}" for label, said in verdict["lines"]))
+                text = visible("\n".join(f"{label}: {content}" for label, content in verdict["lines"]))
                 Xml.SubElement(case, kind, message=visible(verdict["title"])).text = text
     Xml.ElementTree(root).write(file, encoding="utf-8", xml_declaration=True)
 

@@ -12,10 +12,10 @@ from civildiy.course_runtime.finder import fingerprint
 from civildiy.course_runtime.incidents import MARK
 from lab.backends import overrides
 from lab.backends.protocol import Backend
-from lab.course.exercise import LABS, Exercise, exercises
+from lab.course.exercise import Exercise, exercises
+from lab.deadlines import slow
 from lab.errors import LabError
-from lab.home import Home
-from lab.probes.readiness import slow
+from lab.home import LABS, Home
 
 LOADED_SECONDS = 20.0
 LOG_LINES = 4000
@@ -50,9 +50,9 @@ class Incident:
         return self.text.startswith("NotImplementedError: Lab ")
 
     def __str__(self) -> str:
-        said = WORDS.get(self.kind, "raised")
+        happened = WORDS.get(self.kind, "raised")
         where = f"labs/{self.file}, line {self.line}" if self.line else f"labs/{self.file}"
-        return f"{where} {said}: {self.text}" + (f"\n    {self.source}" if self.source else "")
+        return f"{where} {happened}: {self.text}" + (f"\n    {self.source}" if self.source else "")
 
 
 def entries(backend: Backend, unit: str) -> list[dict[str, Any]]:
@@ -84,9 +84,9 @@ def incidents(backend: Backend, units: tuple[str, ...], since: float) -> list[In
 
 def unusable(backend: Backend, unit: str) -> list[Incident]:
     """Return the files that `unit` cannot import. It runs the platform's modules in their place."""
-    said = entries(backend, unit)
-    began = max((entry["time"] for entry in said if entry["kind"] == "started"), default=0.0)
-    return [_incident(unit, e) for e in said if e["kind"] == "unusable" and e["time"] >= began]
+    events = entries(backend, unit)
+    began = max((entry["time"] for entry in events if entry["kind"] == "started"), default=0.0)
+    return [_incident(unit, e) for e in events if e["kind"] == "unusable" and e["time"] >= began]
 
 
 def _incident(unit: str, entry: dict[str, Any]) -> Incident:
@@ -96,8 +96,8 @@ def _incident(unit: str, entry: dict[str, Any]) -> Incident:
 
 def is_waiting(backend: Backend, unit: str) -> bool:
     """Tell whether `unit` has given up the learner's code and waits for the next save."""
-    said = [entry["kind"] for entry in entries(backend, unit) if entry["kind"] in ("started", "waiting")]
-    return said[-1:] == ["waiting"]
+    kinds = [entry["kind"] for entry in entries(backend, unit) if entry["kind"] in ("started", "waiting")]
+    return kinds[-1:] == ["waiting"]
 
 
 def code_of(home: Home, unit: str) -> dict[str, str]:
@@ -168,16 +168,16 @@ def wait_until_loaded(home: Home, backend: Backend, unit: str, since: float = 0)
 
     Raises LabError with the last observed state.
     """
-    wanted = {module: fingerprint(LABS / file) for module, file in code_of(home, unit).items()}
+    saved = {module: fingerprint(LABS / file) for module, file in code_of(home, unit).items()}
     deadline = time.monotonic() + LOADED_SECONDS * slow()
     while True:
         begun = [e for e in entries(backend, unit) if e["kind"] == "started"]
-        if begun and begun[-1]["files"] == wanted and begun[-1]["time"] >= since:
+        if begun and begun[-1]["files"] == saved and begun[-1]["time"] >= since:
             return float(begun[-1]["time"])
         if time.monotonic() > deadline:
             seen = begun[-1]["files"] if begun else "no start"
             raise LabError(
-                f"{unit} did not start with {wanted or 'its own code'}"
+                f"{unit} did not start with {saved or 'its own code'}"
                 f" within {LOADED_SECONDS * slow():.0f} s; its log shows {seen}."
                 f" Find the cause: ./lab logs {unit}"
             )

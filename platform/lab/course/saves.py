@@ -57,8 +57,10 @@ class Saves:
     def _written(self, numbers: set[int], only: tuple[int, ...]) -> tuple[int, ...]:
         """Return those of the steps that are not open, in their order."""
         found = steps.steps_of(self._lab, running.running_files(self._home, self._lab))
-        wanted = {*only} or {step.number for step in found}
-        return tuple(s.number for s in found if s.number in numbers & wanted and s.state is not State.OPEN)
+        steps_to_judge = {*only} or {step.number for step in found}
+        return tuple(
+            s.number for s in found if s.number in numbers & steps_to_judge and s.state is not State.OPEN
+        )
 
     def _fingerprints(self) -> list[str]:
         return [fingerprint(piece.file) for piece in self._lab.pieces]

@@ -11,8 +11,9 @@ from pathlib import Path
 from civildiy.course_runtime.loader import parsed
 from civildiy.course_runtime.starter import gap
 from civildiy.course_runtime.written import Written, written
-from lab.course.exercise import CHECKS, LABS, Exercise, Piece
+from lab.course.exercise import CHECKS, Exercise, Piece
 from lab.course.starter import starter
+from lab.home import LABS
 
 
 class State(StrEnum):

@@ -81,3 +81,9 @@ def heal_all(home: Home, backend: Backend) -> list[ledger.Entry]:
     if troubles:
         raise LabError("\n".join(troubles))
     return active
+
+
+def heal_now(home: Home, backend: Backend) -> str:
+    """End all active faults and return a line about each; '' when there were none."""
+    ended: list[ledger.Entry] = heal_all(home, backend)
+    return "\n".join(f"{entry.fault} {entry.unit} has ended." for entry in ended)

@@ -71,7 +71,7 @@ def _remove_second(backend: Backend, unit: str) -> None:
         backend.stop_unit(_second(unit))
 
 
-def _on_topic(name: str) -> Step:
+def _on_topic(name: str, *arguments: int) -> Step:
     """Return a step that calls the function `name` of lab.faults.topic. It raises LabError without Kafka."""
 
     def step(backend: Backend, _: str) -> None:
@@ -83,7 +83,7 @@ def _on_topic(name: str) -> Step:
         address = backend.endpoints()["kafka"]
         topic.must_listen(address)
         try:
-            getattr(topic, name)(address)
+            getattr(topic, name)(address, *arguments)
         except KafkaError as error:
             raise LabError(f"Kafka refused the records: {error}. Find the cause: ./lab logs kafka") from error
 
@@ -124,9 +124,11 @@ FAULTS = (
           lambda backend, unit: backend.skew_clock(unit, SKEW_SECONDS),
           lambda backend, unit: backend.skew_clock(unit, 0), backends=("native",)),
     Fault("duplicate", units_with("duplicate"), f"publish the last {LAST} events again",
-          "at-least-once delivery means duplicates: consumers must be idempotent", _on_topic("duplicate")),
+          "at-least-once delivery means duplicates: consumers must be idempotent",
+          _on_topic("duplicate", LAST)),
     Fault("reorder", units_with("reorder"), f"publish the last {LAST} events again, newest first",
-          "the version of an event tells old from new; its time of arrival does not", _on_topic("reorder")),
+          "the version of an event tells old from new; its time of arrival does not",
+          _on_topic("reorder", LAST)),
     Fault("poison", units_with("poison"), "publish records that no consumer can decode",
           "a poison message goes to the dead letter topic and blocks no other event", _on_topic("poison")),
     Fault("amnesia", units_with("amnesia"), "restart it with an empty catalog and empty KV",

@@ -8,7 +8,6 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from civildiy.chassis.clients.kafka import producer, reader
 from civildiy.contracts.posts.envelope import POSTS_TOPIC
 from lab.errors import LabError
-from lab.faults.catalog import LAST
 
 Record = tuple[bytes, bytes]
 
@@ -25,7 +24,7 @@ def must_listen(address: str) -> None:
         raise LabError(f"Kafka does not answer: {error}. See the state of all units: ./lab status") from error
 
 
-def last_records(address: str, count: int = LAST) -> list[Record]:
+def last_records(address: str, count: int) -> list[Record]:
     """Return key and value of the newest records of the topic, oldest first. Raises KafkaError."""
     partition = TopicPartition(POSTS_TOPIC, 0)
     consumer: KafkaConsumer = reader(address)
@@ -53,14 +52,14 @@ def publish(address: str, records: list[Record]) -> None:
         log.close(timeout=5)
 
 
-def duplicate(address: str) -> None:
-    """Publish the newest events again, unchanged."""
-    publish(address, last_records(address))
+def duplicate(address: str, count: int) -> None:
+    """Publish the newest `count` events again, unchanged."""
+    publish(address, last_records(address, count))
 
 
-def reorder(address: str) -> None:
-    """Publish the newest events again, newest first."""
-    publish(address, last_records(address)[::-1])
+def reorder(address: str, count: int) -> None:
+    """Publish the newest `count` events again, newest first."""
+    publish(address, last_records(address, count)[::-1])
 
 
 def poison(address: str) -> None:

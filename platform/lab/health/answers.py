@@ -3,9 +3,9 @@
 import json
 
 from lab.backends.protocol import Backend
-from lab.health.finding import SECONDS, Finding, Findings
+from lab.deadlines import slow
+from lab.finding import SECONDS, Finding, Findings
 from lab.probes import local_http
-from lab.probes.readiness import slow
 from lab.text import shortened
 
 WHAT = "answers"

@@ -6,10 +6,10 @@ from typing import Any
 from urllib.parse import quote
 
 from lab.backends.protocol import Backend
-from lab.health.finding import SECONDS, Finding, Findings
+from lab.deadlines import slow
+from lab.finding import SECONDS, Finding, Findings
 from lab.probes import local_http
 from lab.probes.instances import instance_ids
-from lab.probes.readiness import slow
 from lab.text import shortened
 from lab.topology import PATHS
 

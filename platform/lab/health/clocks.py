@@ -12,12 +12,12 @@ from pymongo import MongoClient
 from redis import Redis
 
 from lab.backends.protocol import Backend
-from lab.health.finding import SECONDS, Finding, Findings
+from lab.deadlines import slow
+from lab.finding import SECONDS, Finding, Findings
 from lab.home import REPO
 from lab.probes import local_http
-from lab.probes.readiness import slow
 from lab.probes.unavailable import UNAVAILABLE
-from lab.topology import PATHS
+from lab.topology import SERVICES, health
 
 WHAT = "clock"
 MOST_SECONDS = 2.0
@@ -66,9 +66,9 @@ def _offsets(backend: Backend) -> dict[str, float]:
         "redis": lambda: _redis(addresses["redis"]),
         "postgresql": lambda: _postgresql(addresses["postgresql"], backend.variables()),
     }
-    for service in PATHS:
-        questions[service] = lambda url=addresses[service]: _http(f"{url}/health")  # type: ignore[misc]
-    questions["consul"] = lambda: _http(f"{addresses['consul']}/v1/status/leader")
+    for unit in (*SERVICES, "consul"):
+        url = addresses[unit] + health()[unit]
+        questions[unit] = lambda url=url: _http(url)  # type: ignore[misc]
     offsets = {}
     for unit, ask in questions.items():
         with suppress(*UNAVAILABLE, OSError, ValueError, KeyError):

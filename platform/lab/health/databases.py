@@ -9,8 +9,8 @@ from pymongo import MongoClient
 
 from civildiy.provision.postgresql import SERVICES
 from lab.backends.protocol import Backend
-from lab.health.finding import SECONDS, Finding, Findings
-from lab.probes.readiness import slow
+from lab.deadlines import slow
+from lab.finding import SECONDS, Finding, Findings
 from lab.text import shortened
 
 TABLES = {"auth": ("users", "signing_keys"), "profile": ("user_profiles",)}

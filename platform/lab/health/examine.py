@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from lab.backends.protocol import Backend
 from lab.errors import LabError, NotFromHere
+from lab.finding import Finding, Findings
 from lab.health import answers, catalog, clocks, databases, machine, rules, topics, view
-from lab.health.finding import Finding, Findings
 from lab.home import Home
 from lab.probes.unavailable import UNAVAILABLE
 from lab.text import shortened

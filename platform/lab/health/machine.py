@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lab.backends.protocol import Backend, Unit
-from lab.health.finding import Finding, Findings
+from lab.finding import Finding, Findings
 from lab.home import Home
 from lab.topology import UNITS
 

@@ -12,10 +12,10 @@ from typing import Any
 from urllib.parse import quote
 
 from lab.backends.protocol import Backend
+from lab.deadlines import slow
 from lab.errors import LabError
-from lab.health.finding import SECONDS, Finding, Findings
+from lab.finding import SECONDS, Finding, Findings
 from lab.probes import local_http
-from lab.probes.readiness import slow
 from lab.text import shortened
 from lab.topology import PATHS
 

@@ -9,8 +9,8 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from civildiy.chassis.clients.kafka import admin
 from civildiy.contracts.posts.topics import TOPICS
 from lab.backends.protocol import Backend
-from lab.health.finding import SECONDS, Finding, Findings
-from lab.probes.readiness import slow
+from lab.deadlines import slow
+from lab.finding import SECONDS, Finding, Findings
 
 WHAT = "Kafka"
 DAY_MS = 24 * 60 * 60 * 1000

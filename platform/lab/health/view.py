@@ -8,8 +8,8 @@ from redis import Redis
 
 from civildiy.feed import keys
 from lab.backends.protocol import Backend
-from lab.health.finding import SECONDS, Finding, Findings
-from lab.probes.readiness import slow
+from lab.deadlines import slow
+from lab.finding import SECONDS, Finding, Findings
 from lab.text import shortened
 
 REDIS, WORKERS = "Redis", "workers"

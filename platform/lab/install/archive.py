@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lab.backends.native.kafka import format_storage, java_options
+from lab.install.kafka import format_storage, java_options
 
 READY_SECONDS = 180
 """Compilers may use all cores meanwhile: 60 s were not enough on a busy machine."""

@@ -75,13 +75,13 @@ def typical(measured: Measured, way: str, size: int = SIZES[-1]) -> float:
 
 def picture(measured: Measured) -> Picture:
     """Draw the distributions of all sizes side by side."""
-    said = ". ".join(
+    words = ". ".join(
         f"With {_number(size)} posts: {', '.join(f'{way} {median(ms):.2f} ms' for way, ms in by.items())}"
         for size, by in measured.items()
     )
     groups = {f"{_number(size)} posts": by for size, by in measured.items()}
     title = "One page: the newest 20 posts, and how many there are"
-    return plots.boxes(groups, alt=f"{title}. Medians. {said}.", title=title, y="milliseconds", log=True)
+    return plots.boxes(groups, alt=f"{title}. Medians. {words}.", title=title, y="milliseconds", log=True)
 
 
 def table(measured: Measured) -> Table:

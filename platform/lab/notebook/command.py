@@ -17,6 +17,6 @@ def run(words: Sequence[str], told: Callable[[str], object]) -> int:
     )  # fmt: skip
     assert process.stdout
     with process.stdout:
-        for said in process.stdout:
-            told(said)
+        for line in process.stdout:
+            told(line)
     return process.wait()

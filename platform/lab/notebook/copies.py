@@ -16,7 +16,7 @@ import nbformat
 from lab.course.running import keep_copy
 from lab.errors import LabError
 from lab.home import Home
-from lab.notebook.sources import cells, notebook_of, texts
+from lab.notebook.texts import cells, notebook_of, texts
 
 MADE_FROM = "civildiy_lab"
 """Key of the metadata with the fingerprint of the cells from which a copy was made."""
@@ -102,5 +102,5 @@ def _untouched(notebook: Any) -> bool:
 
 
 def _fingerprint(notebook: Any) -> str:
-    said = [(cell.cell_type, cell.source) for cell in notebook.cells]
-    return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:16]
+    contents = [(cell.cell_type, cell.source) for cell in notebook.cells]
+    return hashlib.sha256(json.dumps(contents).encode()).hexdigest()[:16]

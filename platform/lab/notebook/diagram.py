@@ -7,6 +7,8 @@ from lab.text import as_html
 HALO = 'stroke="#fff" stroke-opacity=".8" stroke-width="3" paint-order="stroke"'
 """Letters stay readable where a line runs under them."""
 FONT = 'font-family="system-ui, sans-serif" fill="#111"'
+GOOD, BAD = "#1f4e79", "#a00000"
+"""Edges of what works and of what does not; the pictures of docs/concepts have the same two colours."""
 
 
 class Drawing:
@@ -18,7 +20,7 @@ class Drawing:
 
     def box(self, x: int, y: int, w: int, h: int, lines: Sequence[str], *, good: bool = True) -> None:
         """Add a box with a headline and smaller lines. A box that is not `good` has a thick dashed edge."""
-        edge = 'stroke="#1f4e79"' if good else 'stroke="#a00" stroke-width="3" stroke-dasharray="7 4"'
+        edge = f'stroke="{GOOD}"' if good else f'stroke="{BAD}" stroke-width="3" stroke-dasharray="7 4"'
         fill = "#eef5fb" if good else "#fff1ec"
         self._parts.append(f'<rect x="{x}" y="{y}" width="{w}" height="{h}" rx="6" fill="{fill}" {edge}/>')
         for number, line in enumerate(lines):

@@ -119,7 +119,7 @@ def lag() -> int | None:
 
 def lag_beside() -> int | None:
     """Return the lag of the view that a rebuild fills; None while no rebuild runs."""
-    noted = feed.next_offset(keys.BESIDE)
+    noted = feed.next_offset(keys.REBUILD_DATABASE)
     try:
         url = f"{address('feed')}/api/activity-stream/stats"
         stats = local_http.get(url, timeout=5).json()

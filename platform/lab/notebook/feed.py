@@ -12,12 +12,12 @@ from lab.errors import LabError
 from lab.notebook.diagram import Drawing
 from lab.notebook.people import Person
 from lab.notebook.picture import Picture, Table
-from lab.notebook.stack import address, eventually
+from lab.notebook.stack import address, eventually, mongodb
 
 
 @cache
 def redis(database: int = 0) -> "Redis":
-    """Return a client of Redis; database 0 is the live view, and keys.BESIDE the one that a rebuild fills."""
+    """Return a client of Redis. Database 0 is the live view; a rebuild fills keys.REBUILD_DATABASE."""
     host, _, port = address("redis").rpartition(":")
     return Redis(host=host, port=int(port), db=database, socket_timeout=5)
 
@@ -90,14 +90,12 @@ def show(person: Person | None = None, most: int = 5) -> Table:
 
 def compare(person: Person) -> Table:
     """Compare a person's posts in MongoDB with their entries in Redis, post by post."""
-    from lab.notebook import events
-
-    mine = events.posts().find({"user_id": person.id, "deleted": {"$ne": True}})
-    wanted = {str(post["_id"]): (post["title"], post["version"]) for post in mine}
+    stored = mongodb()["posts"]["posts"].find({"user_id": person.id, "deleted": {"$ne": True}})
+    in_mongodb = {str(post["_id"]): (post["title"], post["version"]) for post in stored}
     view = {e["post_id"]: (e["title"], e["version"]) for e in entries(person)}
     rows = []
-    for post_id in dict.fromkeys([*wanted, *view]):
-        left, right = wanted.get(post_id), view.get(post_id)
+    for post_id in dict.fromkeys([*in_mongodb, *view]):
+        left, right = in_mongodb.get(post_id), view.get(post_id)
         word = (
             "same"
             if left == right

@@ -53,9 +53,9 @@ def shared(service: str, path: str) -> bool:
 
 def bars(groups: Mapping[str, Mapping[str, int]], title: str) -> Picture:
     """Draw how many requests each unit got, in each situation."""
-    said = "; ".join(f"{when}: " + ", ".join(f"{who} {n}" for who, n in group.items())
+    words = "; ".join(f"{when}: " + ", ".join(f"{who} {n}" for who, n in group.items())
                      for when, group in groups.items())  # fmt: skip
-    return plots.bars(groups, alt=f"{title}. {said}.", title=title, y="requests")
+    return plots.bars(groups, alt=f"{title}. {words}.", title=title, y="requests")
 
 
 def burst(path: str, times: int, at_once: int = 8, **options: Any) -> list[int]:
@@ -75,6 +75,6 @@ def burst_picture(statuses: list[int], title: str) -> Picture:
     came = len(statuses) - refused
     first = [(statuses.index(429) + 1.0, "first 429")] if refused else []
     when = f", the first for request number {first[0][0]:.0f}" if first else ""
-    said = f"{title}: of {len(statuses)} requests {came} came through and {refused} got 429{when}."
+    words = f"{title}: of {len(statuses)} requests {came} came through and {refused} got 429{when}."
     series = {"came through so far": (sent, through), "sent so far": (sent, sent)}
-    return plots.lines(series, alt=said, title=title, x="request number", y="requests", marks=first)
+    return plots.lines(series, alt=words, title=title, x="request number", y="requests", marks=first)

@@ -75,10 +75,10 @@ class HandsOfAPerson(InsideBackend):
     def _runs(self, unit: str) -> bool:
         if unit == "feed-projector":  # it listens nowhere; the feed says how it is
             try:
-                said = local_http.get("http://feed:5000/api/activity-stream/stats", timeout=5).json()
+                stats = local_http.get("http://feed:5000/api/activity-stream/stats", timeout=5).json()
             except (httpx.HTTPError, ValueError):
                 return False
-            return bool(said.get("consumer_state") == "running")
+            return bool(stats.get("consumer_state") == "running")
         if unit == "posts-relay":  # nobody can say, so what it said at its start must do
             return bool(running.entries(self, unit))
         return unit.removesuffix(topology.SECOND) in PORTS and self.listens(unit)

@@ -62,9 +62,9 @@ class Journey:
             ("you", "feed", f"GET /api/activity-stream/user; feed needs {_span(self.feed)}", None),
             ("feed", "you", f"200, {self.read:.1f} ms after the GET", None),
         ]
-        for number, (start, end, said, moment) in enumerate(steps):
+        for number, (start, end, label, moment) in enumerate(steps):
             y = 66 + 35 * number
-            drawing.arrow(at[start], y, at[end], y, said)
+            drawing.arrow(at[start], y, at[end], y, label)
             if moment is not None:
                 drawing.text(2, y + 4, f"{moment:.0f} ms")
         alt = (

@@ -127,9 +127,9 @@ class Buttons:
         """Show the steps as they are now."""
         rows = []
         for step in self._panel.steps():
-            said = self._panel.outcome(step)
-            name = f"{SIGNS.get(said, '○')} Step {step.number} {as_html(step.title)}"
-            rows.append(f"<li>{name} <strong>{as_html(said)}</strong></li>")
+            outcome = self._panel.outcome(step)
+            name = f"{SIGNS.get(outcome, '○')} Step {step.number} {as_html(step.title)}"
+            rows.append(f"<li>{name} <strong>{as_html(outcome)}</strong></li>")
         title = f"Lab {self._panel.lab.number}: {self._panel.lab.title}"
         style = "list-style:none;padding:0;line-height:1.6"
         body = f'<strong>{as_html(title)}</strong><ul style="{style}">{"".join(rows)}</ul>'
@@ -151,8 +151,8 @@ class Buttons:
         try:
             self._news.value = act()
         except Exception as error:  # a traceback of a thread would not be shown
-            said = f"The command failed: {type(error).__name__}: {error}."
-            self._news.value = as_html(f"{said} See the state of the system: ./lab status")
+            message = f"The command failed: {type(error).__name__}: {error}."
+            self._news.value = as_html(f"{message} See the state of the system: ./lab status")
         finally:
             self.refresh()
             for button in self._buttons:

@@ -12,7 +12,8 @@ mpl.use("svg")
 # The first use on a machine builds a cache of fonts, and would print a message about it in a cell.
 logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
 
-STYLES = (("-", "o", "#1f4e79"), ("--", "s", "#b35900"), (":", "^", "#3a3a3a"), ("-.", "D", "#7b3f8c"))
+STYLES = (("-", "o", "#00665a"), ("--", "s", "#b35900"), (":", "^", "#3a3a3a"), ("-.", "D", "#7b3f8c"))
+"""Dash, marker and colour of each line. A series is neither good nor bad, so it has no colour of these."""
 SHADES = ("#cfe9cf", "#e3d9c6", "#c3d0d6", "#d9e3b4", "#c9c4b5", "#b9dcd4", "#d6c9bd", "#eef0e2")
 """Fills for series, which stand for stores or ways; those of `timeline` stand for outcomes and differ."""
 HATCHES = ("", "///", "||", "xx", "\\\\", "...", "++", "oo")

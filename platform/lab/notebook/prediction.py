@@ -72,8 +72,8 @@ class Prediction:
         return shown
 
     def _table(self) -> Table:
-        said = {self.mine: "your answer"}
-        rows = [(letter, text, said.get(letter, "")) for letter, text in self.choices.items()]
+        marks = {self.mine: "your answer"}
+        rows = [(letter, text, marks.get(letter, "")) for letter, text in self.choices.items()]
         stop = "" if self.question.endswith("?") else "."
         ask = "" if self.mine else f'{stop} Write a letter into mine="" and run this cell, then the next.'
         return Table(self.question + ask, ("", "choice", ""), rows)

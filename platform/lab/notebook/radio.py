@@ -1,19 +1,32 @@
 """Show a prediction as radio buttons in JupyterLab. No network is needed."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import ipywidgets
 
 from lab.text import as_html
 
-if TYPE_CHECKING:
-    from lab.notebook.prediction import Prediction
+
+class Asked(Protocol):
+    """What the buttons need to know of a prediction, and what a click calls."""
+
+    question: str
+    mine: str
+    locked: bool
+
+    @property
+    def choices(self) -> Mapping[str, str]:
+        """The texts of the choices, by letter."""
+
+    def choose(self, letter: str) -> None:
+        """Answer with this letter."""
 
 
 class Radio:
     """The radio buttons of one prediction. A click on a choice answers it."""
 
-    def __init__(self, prediction: "Prediction") -> None:
+    def __init__(self, prediction: Asked) -> None:
         self._prediction = prediction
         self._question = ipywidgets.HTML(f"<strong>{as_html(prediction.question)}</strong>")
         self._choices = ipywidgets.RadioButtons(
@@ -37,12 +50,12 @@ class Radio:
         self._choices.value = now.mine or None
         self._choices.disabled = now.locked
         if now.locked:
-            said = f"Your answer is {now.mine}. You have seen the outcome, so it cannot change any more."
+            state = f"Your answer is {now.mine}. You have seen the outcome, so it cannot change any more."
         elif now.mine:
-            said = f"Your answer is {now.mine}. You can change it until you compare it with what happened."
+            state = f"Your answer is {now.mine}. You can change it until you compare it with what happened."
         else:
-            said = "Choose an answer, then run the next cell."
-        self._state.value = f'<span role="status">{said}</span>'
+            state = "Choose an answer, then run the next cell."
+        self._state.value = f'<span role="status">{state}</span>'
 
     def _clicked(self, change: dict[str, Any]) -> None:
         if change["new"] and change["new"] != self._prediction.mine:

@@ -16,12 +16,12 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 
 from lab import environment
 from lab.course.exercise import exercises
+from lab.deadlines import slow
 from lab.errors import LabError
 from lab.home import REPO, Home
 from lab.jupyter import widgets
 from lab.jupyter.kernel import NAME, ensure_kernel
-from lab.notebook.sources import CELL_SECONDS, FOLDER, flaws, reference_cells, reference_of, texts
-from lab.probes.readiness import slow
+from lab.notebook.texts import CELL_SECONDS, FOLDER, flaws, reference_cells, reference_of, texts
 
 SECONDS = "notebook-seconds.json"
 GUESS_SECONDS = 60.0

@@ -63,18 +63,18 @@ def _check(words: list[str]) -> Verdict | None:
     """Judge a lab and show the verdict by step; without a verdict, show what the command printed."""
     lines: list[str] = []
 
-    def told(said: str) -> None:
-        if said.startswith("checking "):  # the check takes some seconds
-            print(said, end="", flush=True)
+    def told(line: str) -> None:
+        if line.startswith("checking "):  # the check takes some seconds
+            print(line, end="", flush=True)
         else:
-            lines.append(said)
+            lines.append(line)
 
     code = command.run(words, told)
     verdict = Verdict.last(Home.from_environment(), words[1], code)
     if verdict is None:
         print("".join(lines), end="")
         return None
-    print(*(said for said in lines if said.startswith(AGAIN)), sep="", end="")
+    print(*(line for line in lines if line.startswith(AGAIN)), sep="", end="")
     display(verdict.table)  # type: ignore[no-untyped-call]
     return verdict
 
@@ -92,9 +92,9 @@ def attach() -> None:
         where: TracebackType,
         tb_offset: object = None,
     ) -> list[str]:
-        said = sentence(error)
-        shell._showtraceback(kind, said, [said])
-        return [said]
+        message = sentence(error)
+        shell._showtraceback(kind, message, [message])
+        return [message]
 
     shell.register_magic_function(lab, "line", "lab")
     shell.set_custom_exc((LabError, Wrong, NotGradable, *UNAVAILABLE), show)

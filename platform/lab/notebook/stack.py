@@ -10,11 +10,11 @@ from pymongo import MongoClient
 
 from lab.backends.choice import chosen
 from lab.backends.inside import InsideBackend
+from lab.deadlines import slow
 from lab.errors import LabError
 from lab.home import Home
 from lab.notebook.hands import HandsOfAPerson
 from lab.probes import local_http
-from lab.probes.readiness import slow
 
 T = TypeVar("T")
 

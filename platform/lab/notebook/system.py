@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from lab import topology
 from lab.backends.protocol import Unit
 from lab.course import running
+from lab.deadlines import slow
 from lab.errors import LabError
 from lab.notebook.diagram import Drawing
 from lab.notebook.picture import Picture
@@ -15,7 +16,7 @@ from lab.notebook.registry import health
 from lab.notebook.stack import backend, eventually, home
 from lab.probes import local_http
 from lab.probes.instances import second_instance
-from lab.probes.readiness import slow, waiting_for
+from lab.probes.readiness import waiting_for
 
 PATIENCE_SECONDS = 30.0
 STOPPED_SECONDS = 5.0

@@ -32,11 +32,11 @@ def taken_apart(token: str) -> Picture:
     """Draw header, claims and signature as three boxes, with the meaning of each field."""
     header, claims = parts(token)
     drawing = Drawing(720, 250)
-    said = []
+    words = []
     for x, width, name, fields in ((10, 215, "header", header), (240, 290, "claims", claims)):
         lines = [f"{key}: {_short(key, value)}  ({MEANINGS.get(key, '')})" for key, value in fields.items()]
         drawing.box(x, 40, width, 40 + 15 * len(claims), (name, *lines))
-        said.append(
+        words.append(
             f"{name} with {', '.join(f'{key} {_short(key, value)}' for key, value in fields.items())}"
         )
     signature = token.rsplit(".", 1)[1]
@@ -52,7 +52,7 @@ def taken_apart(token: str) -> Picture:
     drawing.text(10, 233, "But then the signature no longer fits, and only the private key makes a new one.")
     return Picture(
         drawing.svg(),
-        f"A token taken apart: {'; '.join(said)}; and a signature of {len(signature)} letters.",
+        f"A token taken apart: {'; '.join(words)}; and a signature of {len(signature)} letters.",
         "A token taken apart",
     )
 
@@ -148,10 +148,10 @@ def login_times(person: Person, times: int = 8) -> dict[str, list[float]]:
 
 def login_times_picture(found: dict[str, list[float]]) -> Picture:
     """Draw both distributions."""
-    said = "; ".join(f"{kind}: median {median(ms):.0f} ms" for kind, ms in found.items())
+    words = "; ".join(f"{kind}: median {median(ms):.0f} ms" for kind, ms in found.items())
     groups = {kind: {"failed login": ms} for kind, ms in found.items()}
     title = "How long a failed login takes"
-    return plots.boxes(groups, alt=f"{title}. {said}.", title=title, y="milliseconds")
+    return plots.boxes(groups, alt=f"{title}. {words}.", title=title, y="milliseconds")
 
 
 def alike(found: dict[str, list[float]]) -> bool:

@@ -43,12 +43,12 @@ class Verdict:
             outcome = results.overall(verdict["outcome"] for verdict in judged)
             points = f"{sum(v['points'] for v in passed)} of {sum(v['points'] for v in judged)}"
             name = f"step {step} {titles[step]}" if step in titles else "all steps"
-            said = f"{len(passed)} of {len(judged)} checks"
+            summary = f"{len(passed)} of {len(judged)} checks"
             if outcome == "not attempted":
                 gap = next((text for v in judged for label, text in v["lines"] if label == "saw"), "")
-                rows.append((name, "OPEN", points, said, gap, ""))
+                rows.append((name, "OPEN", points, summary, gap, ""))
                 continue
-            rows.append((name, outcome.upper(), points, said, "", ""))
+            rows.append((name, outcome.upper(), points, summary, "", ""))
             rows += [_missed(verdict) for verdict in judged if verdict["outcome"] != "pass"]
         heads: tuple[str, ...] = ("step", "outcome", "points", "what was checked", "what was seen", "next")
         if not any(row[4] or row[5] for row in rows):
@@ -58,8 +58,8 @@ class Verdict:
     @property
     def unwritten(self) -> str:
         """The first part without code, in the starter's words; '' for none."""
-        said = " ".join(text for verdict in self.verdicts for _, text in verdict["lines"])
-        return min(re.findall(rf"Lab {self.lab}, step \d+: write [\w.]+", said), default="")
+        lines = " ".join(text for verdict in self.verdicts for _, text in verdict["lines"])
+        return min(re.findall(rf"Lab {self.lab}, step \d+: write [\w.]+", lines), default="")
 
     def __str__(self) -> str:
         passed = [v for v in self.verdicts if v["outcome"] == "pass"]
@@ -75,8 +75,8 @@ class Verdict:
 
 def _missed(verdict: dict[str, Any]) -> tuple[object, ...]:
     """Return the row of a check that did not pass."""
-    said = {label: text for label, text in verdict["lines"]}
-    why = " ".join(said[label] for label in ("saw", "why", "means") if label in said)
+    by_label = {label: text for label, text in verdict["lines"]}
+    why = " ".join(by_label[label] for label in ("saw", "why", "means") if label in by_label)
     case = re.search(r"\[(.+)\]$", verdict["check"])
     title = f"{verdict['title']} ({case[1]})" if case else verdict["title"]
-    return ("", verdict["outcome"].upper(), f"0 of {verdict['points']}", title, why, said.get("next", ""))
+    return ("", verdict["outcome"].upper(), f"0 of {verdict['points']}", title, why, by_label.get("next", ""))

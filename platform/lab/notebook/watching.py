@@ -58,11 +58,11 @@ class Seen:
     def time_line(self, title: str) -> Picture:
         """Draw the values as a time line with lanes."""
         rows = {name: self.spans(name) for name in self.values}
-        said = [
+        words = [
             f"{name}: {', then '.join(f'{word} until {end:.1f} s' for _, end, word in spans)}"
             for name, spans in rows.items()
         ]
-        return timeline.lanes(rows, alt=self._alt(title, said), title=title, marks=self.marks)
+        return timeline.lanes(rows, alt=self._alt(title, words), title=title, marks=self.marks)
 
     def chart(self, title: str, y: str) -> Picture:
         """Draw the numbers as lines; a missing value leaves a gap."""
@@ -70,9 +70,9 @@ class Seen:
             name: ([t for t, _ in values], [math.nan if v is None else v for _, v in values])
             for name, values in self.values.items()
         }
-        said = [f"{name}: {self._course_of(name)}" for name in self.values]
+        words = [f"{name}: {self._course_of(name)}" for name in self.values]
         return plots.lines(
-            series, alt=self._alt(title, said), title=title, x="seconds", y=y, marks=self.marks
+            series, alt=self._alt(title, words), title=title, x="seconds", y=y, marks=self.marks
         )
 
     def most(self, name: str) -> int:

@@ -10,9 +10,9 @@ import httpx
 from lab.backends.addresses import Addresses
 from lab.backends.lifecycle import Lifecycle
 from lab.backends.settings import read
+from lab.deadlines import slow
 from lab.errors import LabError
 from lab.probes import local_http
-from lab.probes.readiness import slow
 from lab.topology import SECOND, SECONDS, SERVICES, first
 
 START_SECONDS = 15.0

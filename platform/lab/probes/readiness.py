@@ -1,31 +1,16 @@
 """Decide when the system is up: the gateway reaches every service, and each service reaches what it needs."""
 
-import os
 import time
 
 import httpx
 
+from lab.deadlines import slow
 from lab.errors import LabError
 from lab.probes import local_http
 from lab.progress import Progress
-from lab.text import shortened
 from lab.topology import PATHS
 
 UP_SECONDS = 90.0
-
-
-def slow() -> float:
-    """Return the factor LAB_SLOW, which multiplies every deadline. Raises LabError."""
-    value = os.environ.get("LAB_SLOW", "1")
-    try:
-        factor = float(value)
-    except ValueError:
-        factor = 0.0
-    if not 0 < factor < 1000:
-        raise LabError(
-            f"LAB_SLOW={shortened(value)} is not a number from 0 to 1000; LAB_SLOW=2 doubles all deadlines."
-        )
-    return factor
 
 
 def waiting_for(endpoints: dict[str, str], client: httpx.Client) -> list[str]:

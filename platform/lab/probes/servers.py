@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import bson
 import httpx
 
+from lab.deadlines import slow
 from lab.probes import local_http
-from lab.probes.readiness import slow
-from lab.topology import SERVERS
+from lab.topology import SERVERS, health
 
 PATIENCE_SECONDS = 2.0
 SHORT_PATIENCE_SECONDS = 0.5
@@ -37,11 +37,10 @@ def answers(endpoints: Mapping[str, str], unit: str, within: float = PATIENCE_SE
                 connection.sendall(question)
                 answer = connection.recv(64)
             return bool(answer) and answer.startswith(beginning)
-        path = {"consul": "/v1/status/leader", "traefik": "/ping"}[unit]
-        response = local_http.get(endpoints[unit] + path, timeout=within * slow())
+        response = local_http.get(endpoints[unit] + health()[unit], timeout=within * slow())
     except (OSError, httpx.HTTPError):
         return False
-    return response.status_code == 200 and response.text not in ("", '""')
+    return response.status_code == 200
 
 
 def unanswered(endpoints: Mapping[str, str]) -> list[str]:

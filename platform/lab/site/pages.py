@@ -65,19 +65,19 @@ def summary_of(text: str) -> str:
 
 def notebook(file: Path, repo: Path = REPO) -> Page:
     """A lesson: its executed copy, or its text alone where the copy is missing or older than the text."""
-    from lab.notebook.sources import reference_cells
+    from lab.notebook.texts import reference_cells
 
     text = repo / "notebooks" / "text" / f"{file.stem}.md"
-    wanted: Any = reference_cells(text)
+    expected: Any = reference_cells(text)
     why = ""
     if file.exists():
         made: Any = nbformat.read(file, as_version=4)  # type: ignore[no-untyped-call]
-        if [cell.source for cell in made.cells] != [cell.source for cell in wanted.cells]:
+        if [cell.source for cell in made.cells] != [cell.source for cell in expected.cells]:
             why = "it has changed since it was last run"
     else:
         why = "it was not run yet"
     exporter = HTMLExporter(template_name="basic", exclude_anchor_links=True)  # type: ignore[no-untyped-call]
-    body, _ = exporter.from_notebook_node(wanted if why else made)
+    body, _ = exporter.from_notebook_node(expected if why else made)
     words = text.read_text(encoding="utf-8")
     again = f".venv/bin/python -m lab.notebook.sources {file.stem[:2]}"
     return Page(

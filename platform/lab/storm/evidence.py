@@ -14,9 +14,9 @@ from redis.exceptions import RedisError
 from civildiy.chassis.clients.kafka import reader
 from civildiy.contracts.posts.envelope import POSTS_TOPIC
 from civildiy.feed import keys
+from lab.deadlines import slow
 from lab.errors import LabError
 from lab.faults.topic import must_listen
-from lab.probes.readiness import slow
 from lab.storm.client import Caller
 from lab.storm.history import Entry, Event, History, moment
 from lab.storm.people import Account

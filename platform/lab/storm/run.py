@@ -8,12 +8,13 @@ from threading import Event as Flag
 from threading import Thread
 
 from lab.backends.protocol import Backend
+from lab.deadlines import slow
 from lab.errors import LabError
 from lab.faults import break_, ledger
 from lab.faults.catalog import fault
 from lab.home import Home
 from lab.probes import local_http
-from lab.probes.readiness import slow, waiting_for
+from lab.probes.readiness import waiting_for
 from lab.storm import verdict
 from lab.storm.client import Caller
 from lab.storm.evidence import (

@@ -88,9 +88,9 @@ def _judge_stream(user: int, stream: list[Entry], history: History, answers: Ans
     removed = sum(1 for author in answers.deletions if user in (0, author))
     dropped = len(stream) + removed >= (USER_MAX if user else GLOBAL_MAX)
     end = stream[-1].order if stream and dropped else ""
-    for post, wanted in answers.posts.items():
-        if user in (0, wanted.user):
-            yield from _judge_post(post, wanted, shown.get(post), where, after=end)
+    for post, expected in answers.posts.items():
+        if user in (0, expected.user):
+            yield from _judge_post(post, expected, shown.get(post), where, after=end)
     of_words: dict[str, str] = {}
     for entry in stream:
         yield from _judge_entry(entry, user, history, answers, where)
@@ -159,15 +159,15 @@ def _judge_events(history: History) -> Iterator[str]:
             yield f"topic: {event.post} {event.words!r} was refused but has an event"
         elif event.post not in answers.posts and not event.removal and event.words not in answers.maybe:
             yield f"topic: no user wrote {event.post} {event.words!r}"
-    for post, wanted in answers.posts.items():
+    for post, expected in answers.posts.items():
         events = first.get(post, {})
         versions = list(events)
         if versions != list(range(1, len(versions) + 1)):
             yield f"topic: the versions of {post} come in the order {versions}"
-        for version, words in wanted.acknowledged.items():
+        for version, words in expected.acknowledged.items():
             if version not in events:
                 yield f"topic: version {version} of {post} was acknowledged but has no event"
             elif events[version].words != words:
                 yield f"topic: version {version} of {post} has {events[version].words!r}, not {words!r}"
-        if wanted.states == [None] and not any(event.removal for event in events.values()):
+        if expected.states == [None] and not any(event.removal for event in events.values()):
             yield f"topic: the deletion of {post} was acknowledged but has no event"

@@ -131,6 +131,8 @@ class PoisonEvent(Exception):
 def _from_v1(event: PutV1 | RemovalV1) -> dict[str, Any]:
     """Return an event of schema version 1 as a dict in the shape of version 2; this is called upcasting.
 
+    Example: in the data, `"body": "Oak"` becomes `"content": "Oak", "tags": [], …, "expires_at": None`.
+
     Start from `event.model_dump()`, and set `schemaversion` to 2. A removal needs no more. In the `data` of a
     PutV1, `body` becomes `content`, and what version 1 did not have gets a neutral value: `tags` [],
     `created_at` and `updated_at` `event.time` (the best time that is known), `expires_at` None.

@@ -57,10 +57,10 @@ class Topic:
         """Return the next records; wait at most `milliseconds` for one. Raises RecordsGone."""
         records: Sequence[ConsumerRecord] = self._consumer.poll(milliseconds).get(self.partition, ())
         following = records[-1].offset + 1 if records else self._passed()
-        found = records[0].offset if records else following
+        reached = records[0].offset if records else following
         # The client jumps over deleted records by itself; nobody here may miss one unnoticed. It also jumps
         # over what a transaction leaves in the log, which is no record.
-        if found > self.position and (first := self.first()) > self.position:
+        if reached > self.position and (first := self.first()) > self.position:
             raise RecordsGone(f"{self.partition.topic} lost the records before {first}")
         self.position = max(self.position, following)
         return records

@@ -173,6 +173,8 @@ class Projector(ConsumerRebalanceListener):  # type: ignore[misc]
     def _apply(self, records: Sequence[ConsumerRecord]) -> None:
         """Decode a batch, apply what can be applied, and then commit the offset after its last record.
 
+        Example: records 40 and 42 are events and 41 is poison. Both events are applied with `following` 43.
+
         `decode(record.value)` returns a PostEvent. It raises UnknownType (count the record as skipped and
         log it) or PoisonEvent (count it as dead and `_bury` it with `str(error)`). Then call
         `self._projection.apply(events, following, skipped, dead)`, and only after it
@@ -196,6 +198,8 @@ class Projector(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def _bury(self, record: ConsumerRecord, reason: str) -> None:
         """Publish a record that can never be applied to the dead letter topic, once.
+
+        Example: record 41 is published once, even if its batch is read again: `self._buried` is 41 then.
 
         `fitting(record, reason)` returns its key (bytes or None), value (bytes) and reason (a string), cut to
         the size that the topic accepts. `headers_of(record, reason)` makes the headers from this reason.

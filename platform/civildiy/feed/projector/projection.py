@@ -174,6 +174,8 @@ class Projection:
     def apply(self, events: Sequence[PostEvent], next_offset: int, skipped: int, dead: int) -> None:
         """Apply `events` in order with `_send`, also when Redis does not know the script yet.
 
+        Example: `apply(events, 120, 1, 0)` for the records up to offset 119, one of which was skipped.
+
         `next_offset` is the offset after the last record of the batch. `skipped` and `dead` count the records
         of the batch that are not in `events`. On NoScriptError, load SCRIPT with
         `self._redis.script_load(SCRIPT)`, keep the hash that it returns in `self._sha`, and call `_send`
@@ -189,6 +191,8 @@ class Projection:
 
     def _send(self, events: Sequence[PostEvent], next_offset: int, skipped: int, dead: int) -> None:
         """Run SCRIPT once for each event in one pipeline, then call `_note` with the number of each result.
+
+        Example: the answers `[b"g", b"applied", b"stale"]` lead to `_note(b"g", 120, applied=1, stale=1, …)`.
 
         The pipeline (`self._redis.pipeline(transaction=False)`) begins with `get(keys.GENERATION)`. For each
         event it holds `evalsha(sha, 3, *self._input(event))`. As long as the script has not been loaded, send

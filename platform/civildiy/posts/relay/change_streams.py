@@ -107,9 +107,9 @@ class Changes:
         if self._removals is None:
             self._removals = self._open()
         if self._searching is not None:
-            found = self._vanished()
+            missed = self._vanished()
             if self._searching is not None:
-                return found
+                return missed
         return self._removed(self._removals)
 
     def told(self) -> None:
@@ -130,7 +130,7 @@ class Changes:
         self._more = True
 
     def _removed(self, stream: Stream) -> Sequence[PostRemoved]:
-        found: list[PostRemoved] = []
+        removals: list[PostRemoved] = []
         ending = time.monotonic() + READ_SECONDS
         while time.monotonic() < ending and (change := stream.try_next()) is not None:
             self._kept = float("-inf")
@@ -141,13 +141,13 @@ class Changes:
                 log.warning("post %s is gone and left no image", change["documentKey"]["_id"])
                 self._begin_to_search()
             elif (event := _event(image)) is not None:
-                found.append(event)
+                removals.append(event)
         self._more = time.monotonic() >= ending or self._searching is not None
         if not stream.alive:
             log.error("the collection is gone, and what was in it: comparing with the topic")
             self._positions.delete_one({"_id": "removals"})
             self.close()
-        return found
+        return removals
 
     def _begin_to_search(self) -> None:
         self._searching = self._search()
@@ -156,15 +156,15 @@ class Changes:
         """Return the next part of the missed removals; the search ends when there is none."""
         assert self._searching is not None
         try:
-            found = next(self._searching, None)
+            missed = next(self._searching, None)
         except RecordsGone:  # Kafka deleted records while they were read: start again
             self._begin_to_search()
             return ()
         self._more = True
-        if found is None:
+        if missed is None:
             log.info("compared with the topic to its end")
             self._searching, self._kept = None, float("-inf")
-        return found or ()
+        return missed or ()
 
     def _open(self) -> Stream:
         self._kept = float("-inf")

@@ -32,8 +32,8 @@ class Lease:
         if self._renewed is not None and time.monotonic() - self._renewed < RENEW_SECONDS:
             return True
         # The owner's name is enough for the first time only.
-        mine = {"owner": self._owner} if self._renewed is None else {"process": self._process}
-        free = {"$or": [mine, {"$expr": {"$lt": ["$until", "$$NOW"]}}]}
+        own = {"owner": self._owner} if self._renewed is None else {"process": self._process}
+        free = {"$or": [own, {"$expr": {"$lt": ["$until", "$$NOW"]}}]}
         until = {"$add": ["$$NOW", int(LEASE_SECONDS * 1000)]}
         taken = [{"$set": {"owner": self._owner, "process": self._process, "until": until}}]
         asked = time.monotonic()

@@ -44,8 +44,8 @@ def vanished(bootstrap: str, posts: Collection[StoredPost]) -> Iterator[Sequence
                 except (UnknownType, PoisonEvent):
                     continue
                 shown[event.data.post_id] = event
-            wanted = {"_id": {"$in": [ObjectId(post_id) for post_id in shown]}}
-            there = {str(post["_id"]) for post in posts.find(wanted, {"_id": 1})}
+            query = {"_id": {"$in": [ObjectId(post_id) for post_id in shown]}}
+            there = {str(post["_id"]) for post in posts.find(query, {"_id": 1})}
             gone = [event for post_id, event in shown.items() if post_id not in there]
             yield [_removal(event) for event in gone if isinstance(event, PostPut)]
 

@@ -188,6 +188,8 @@ class Outbox:
     def heads(self, limit: int) -> list[Waiting]:
         """Return the oldest pending event of each of up to `limit` posts; least recently changed posts first.
 
+        Example: of a post with pending events of versions 3 and 4, only that of version 3 is returned.
+
         One event per post: the next one is returned only after `mark_sent` or `park` has removed this one,
         which keeps the events of a post in order, even if the relay crashes in between.
 
@@ -204,6 +206,8 @@ class Outbox:
     def mark_sent(self, sent: Sequence[Waiting]) -> None:
         """Remove acknowledged events from the outbox; remove a deleted post whose last event was sent.
 
+        Example: a deleted post whose only pending event is in `sent` is gone afterwards.
+
         Two calls, in this order: `delete_many` for posts of `sent` that are `deleted` and whose only pending
         event is one of `sent`, then `bulk_write([_taken_out(event), ...], ordered=False)` for each event of
         `sent`. If no event of `sent` has `deleted`, you may leave out the first call: a post that is deleted
@@ -219,6 +223,8 @@ class Outbox:
 
     def park(self, poison: Waiting, reason: str) -> None:
         """Move an event that the broker will never accept from the outbox to the list `parked` of its post.
+
+        Example: `parked` ends with `{"id": "5f0c…", "body": b"{…}", "reason": "too large"}`.
 
         The entry is `{"id", "body", "reason"}`. Both happen in one write, or a crash could lose the event:
         `bulk_write([_taken_out(poison, [{"$set": {"parked": _appended(parked)}}])])`. Raises PyMongoError.

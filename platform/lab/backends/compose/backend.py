@@ -9,9 +9,9 @@ from lab.backends.compose.faults import ComposeFaults
 from lab.backends.compose.limits import memory_limit
 from lab.backends.compose.network import Addresses, environment_with
 from lab.backends.protocol import Unit
+from lab.deadlines import slow
 from lab.errors import LabError
 from lab.home import REPO, Home
-from lab.probes.readiness import slow
 from lab.progress import Progress
 from lab.topology import SECONDS, UNITS
 

@@ -7,7 +7,7 @@ from lab.backends.compose import engine, fitness, images, privileged
 from lab.backends.compose.kinds import DESKTOP, DOCKER, PODMAN, Engine
 from lab.backends.compose.network import PUBLISHED, UNPRIVILEGED_HTTP
 from lab.errors import LabError
-from lab.health.finding import Finding
+from lab.finding import Finding
 
 GB = 1e9
 CANNOT = "cannot run the system"

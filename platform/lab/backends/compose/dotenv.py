@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lab.backends.settings import ensure_pairs, ensure_secrets, read_pairs
-from lab.course.exercise import LABS
-from lab.home import REPO
+from lab.home import LABS, REPO
 
 FILE = REPO / ".env"
 

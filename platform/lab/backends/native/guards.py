@@ -45,8 +45,8 @@ def allow_enough_files() -> None:
             f"A program of this user may open at most {hard} files; the servers need {LEAST_FILES}."
             "\nRaise the limit in /etc/security/limits.conf, log in again, and check it: ulimit -Hn"
         )
-    wanted = WANTED_FILES if hard == resource.RLIM_INFINITY else min(hard, WANTED_FILES)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    limit = WANTED_FILES if hard == resource.RLIM_INFINITY else min(hard, WANTED_FILES)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 
 
 def refuse_full_disk(home: Home) -> None:

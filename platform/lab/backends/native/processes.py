@@ -10,9 +10,10 @@ import yaml
 
 from lab import topology
 from lab.backends import overrides
-from lab.backends.native import kafka, network, postgresql
+from lab.backends.native import network, postgresql
 from lab.backends.settings import read
 from lab.home import PLATFORM, REPO, Home
+from lab.install import kafka
 from lab.install.servers import ServerPaths
 from lab.topology import SECONDS, SERVICES, STORES
 
@@ -90,18 +91,19 @@ def _environment(name: str, values: Mapping[str, str]) -> dict[str, str]:
 
 def _probe(name: str, values: Mapping[str, str]) -> dict[str, object]:
     """Return the probe by which the supervisor knows that a process is ready."""
-    http = {
-        "consul": (network.front(), values["PORT_CONSUL"], "/v1/status/leader"),
-        "traefik": (network.front(), str(network.port("dashboard")), "/ping"),
+    at = {
+        "consul": (network.front(), values["PORT_CONSUL"]),
+        "traefik": (network.front(), str(network.port("dashboard"))),
         **{
-            n: (network.host(n), values["PORT_SERVICES"], "/health")
+            n: (network.host(n), values["PORT_SERVICES"])
             for n in (*SERVICES, *SECONDS)
-            if n.removesuffix(topology.SECOND) in SERVICES
+            if topology.first(n) in SERVICES
         },
     }
     timing = {"period_seconds": 2, "timeout_seconds": 2, "failure_threshold": NEVER}
-    if name in http:
-        host, port, path = http[name]
+    if name in at:
+        host, port = at[name]
+        path = topology.health()[topology.first(name)]
         get = {"host": host, "port": port, "path": path, "scheme": "http"}
         return {"readiness_probe": {"http_get": get, **timing}}
     if name in STORES:

@@ -6,9 +6,9 @@ import subprocess
 
 from lab import environment, ports
 from lab.backends import user_settings
+from lab.deadlines import slow
 from lab.errors import LabError
 from lab.home import Home
-from lab.probes.readiness import slow
 
 SETTINGS = "settings.json"
 """The file in the folder `run` with the ports and addresses that were set at the start of the system."""

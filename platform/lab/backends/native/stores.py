@@ -3,10 +3,11 @@
 import subprocess
 from collections.abc import Mapping
 
-from lab.backends.native import kafka, postgresql
+from lab.backends.native import postgresql
 from lab.backends.settings import read
 from lab.errors import LabError
 from lab.home import Home
+from lab.install import kafka
 from lab.install.servers import ServerPaths
 from lab.progress import Progress
 

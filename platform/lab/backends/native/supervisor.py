@@ -2,6 +2,7 @@
 
 import os
 import socket
+import ssl
 import subprocess
 import time
 from pathlib import Path
@@ -10,10 +11,9 @@ from typing import Any
 import httpx
 
 from lab import environment
+from lab.deadlines import slow
 from lab.errors import LabError
 from lab.home import Home
-from lab.probes import local_http
-from lab.probes.readiness import slow
 from lab.topology import SECONDS, UNITS
 
 LONGEST_SOCKET = 107
@@ -94,8 +94,10 @@ class Supervisor:
                 probe.connect(str(self.socket))
             except OSError as error:
                 raise httpx.ConnectError(f"no supervisor: {error}") from error
-        transport = httpx.HTTPTransport(uds=str(self.socket), verify=local_http.NO_TLS)
-        with local_http.client(transport=transport, timeout=timeout * slow()) as client:
+        # Without a context of ours, httpx would load all certificates of the machine.
+        no_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        transport = httpx.HTTPTransport(uds=str(self.socket), verify=no_tls)
+        with httpx.Client(transport=transport, trust_env=False, timeout=timeout * slow()) as client:
             return client.request(method, f"http://supervisor{path}")
 
     def order(self, method: str, path: str, unit: str) -> None:

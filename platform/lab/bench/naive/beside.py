@@ -30,11 +30,11 @@ from lab import environment
 from lab.backends.protocol import Backend
 from lab.bench.naive import APPLIED, FEED
 from lab.bench.side import Side
+from lab.deadlines import slow
 from lab.errors import LabError
 from lab.home import PLATFORM, Home
 from lab.install.servers import ensure_servers
 from lab.probes import local_http
-from lab.probes.readiness import slow
 from lab.progress import Progress
 
 REDIS_DATABASE = 3

@@ -1,4 +1,4 @@
-"""Start a Kafka broker from its jars."""
+"""Run Kafka's programs from its jars: their options, their properties, and the format of a data folder."""
 
 import re
 import subprocess
