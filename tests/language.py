@@ -84,7 +84,12 @@ def files_in(root: Path, paths: Sequence[str]) -> Iterator[Path]:
         if not place.exists():
             raise FileNotFoundError(f"language.toml lists {path}, which does not exist")
         inside = sorted(place.rglob("*")) if place.is_dir() else [place]
-        yield from (file for file in inside if file.suffix in READABLE and "__pycache__" not in file.parts)
+        yield from (file for file in inside if file.suffix in READABLE and not _made(file.relative_to(root)))
+
+
+def _made(file: Path) -> bool:
+    """Return whether a file lies in a folder that a program makes, such as __pycache__ or labs/.mutants."""
+    return not {"__pycache__", ".mutants", ".ipynb_checkpoints"}.isdisjoint(file.parts)
 
 
 def text_of(file: Path) -> str:
