@@ -83,7 +83,7 @@ def test_what_changed_is_judged_first(tmp_path: Path) -> None:
 
     assert save("queries.py", "    last = ", "    _ = 0\n    last = ") == ((1,), (2,))
     assert save("verify.py", "def out_of_order(", "# a comment\ndef out_of_order(") == ((),)
-    assert save("verify.py", "digest(entry.raw) != post.digest", "digest(entry.raw) == post.digest") == ((5,),)
+    assert save("verify.py", "raw) != post.digest", "raw) == post.digest") == ((5,),)
     assert save("lag.py", "import time", "import time (") == ((2,),)
     assert saves.take((1,)) == ((1,),)
 
