@@ -43,8 +43,10 @@ class Work:
     @contextmanager
     def _timed(self, what: str) -> Iterator[None]:
         began = time.monotonic()
-        yield
-        self.result.seconds[what] = round(time.monotonic() - began, 2)
+        try:
+            yield
+        finally:  # what fails takes time, too: the estimate of the time left needs it
+            self.result.seconds[what] = round(time.monotonic() - began, 2)
 
     def run(self) -> None:
         """Do the job; an error of the system becomes `trouble` in the result."""
