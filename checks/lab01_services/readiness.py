@@ -2,31 +2,57 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import httpx
 import pytest
+from grading.databases import at_once
 from grading.outcome import require, wrong
-from grading.people import said
+from grading.people import Person, said
 from grading.plugin import check
 from grading.system import backend, eventually, heal, stopped
 
 from lab.deadlines import slow
-from lab01_services.service import at_service, problem
+from lab01_services.service import PATH, at_service, problem
 
 READY_SECONDS = 8.0
+FAILS_SECONDS = 3.0
+"""Longer than `/ready` takes to find out that PostgreSQL does not answer."""
+ASKS = (
+    "`health` waits for PostgreSQL or fails with it. Liveness must query nothing: when it fails, the"
+    " supervisor restarts the process, and this does not bring the database back."
+)
+REMEMBERS = (
+    "`health` answers with what another request has found out about PostgreSQL. Liveness must not depend on"
+    " what was asked before: Consul takes this instance out of use, and nothing brings it back."
+)
 NAMES_IT = "`ready` must answer 503 with the name of the dependency: it tells people what to repair."
 
 
 @check(points=1)
 @pytest.mark.disturbs
-def test_alive_without_database() -> None:
+def test_alive_without_database(ada: Person) -> None:
     """While PostgreSQL is down or paused, /health still answers 200 at once"""
-    with stopped("postgresql"):
-        _alive_at_once("stopped")
-    with frozen("postgresql"):
-        _alive_at_once("frozen")
+    for how, fault in (("stopped", stopped), ("frozen", frozen)):
+        with fault("postgresql"):
+            _alive_at_once(f"while PostgreSQL is {how}", ASKS)
+            _other_requests_fail(ada)
+            _alive_at_once(f"while PostgreSQL is {how}, after GET /ready and GET {PATH}", REMEMBERS)
+        _alive_at_once(f"after PostgreSQL was {how} and continues, before anybody asks /ready", REMEMBERS)
     _ready_again()
+
+
+def _other_requests_fail(person: Person) -> None:
+    """GET /ready and GET of a profile meet the fault; their answers are judged in other steps."""
+
+    def ask(number: int) -> None:
+        with suppress(httpx.HTTPError):
+            if number:
+                at_service("/ready", FAILS_SECONDS)
+            else:
+                person.http.get(PATH, timeout=FAILS_SECONDS)
+
+    at_once(2, ask)
 
 
 @check(points=2)
@@ -82,13 +108,8 @@ def frozen(unit: str) -> Iterator[None]:
         heal()
 
 
-def _alive_at_once(how: str) -> None:
-    did = f"GET /health while PostgreSQL is {how}"
-    means = (
-        "`health` waits for PostgreSQL or fails with it. Liveness must query nothing: when it fails, the"
-        " supervisor"
-        " restarts the process, and this does not bring the database back."
-    )
+def _alive_at_once(when: str, means: str) -> None:
+    did = f"GET /health {when}"
     try:
         alive = at_service("/health")
     except httpx.TimeoutException:

@@ -1,14 +1,19 @@
 """The profile service as the checks ask it, and what its answers have in common."""
 
+from concurrent.futures import Future, wait
+
 import httpx
 from grading import checked_http
 from grading.outcome import require
 from grading.people import Person, said
 from grading.system import ENDPOINTS
 
+from lab.deadlines import slow
+
 PATH = "/api/profile"
 OWN = ENDPOINTS["profile"]
 GATEWAY = ENDPOINTS["gateway"]
+EARLY_SECONDS = 0.2
 
 
 def at_service(path: str, seconds: float = 8) -> httpx.Response:
@@ -39,4 +44,18 @@ def problem(answer: httpx.Response, status: int, did: str, names: str, means: st
         expected=f"{status} application/problem+json" + (f" that names '{names}'" if names else ""),
         saw=f"{kind}: {said(answer)}",
         means=means,
+    )
+
+
+def no_success_yet(name: str, method: str, waiting: Future[httpx.Response]) -> None:
+    """A request whose row is locked has not reported a success."""
+    wait([waiting], EARLY_SECONDS * slow())
+    early = waiting.done() and waiting.exception() is None and waiting.result().is_success
+    require(
+        not early,
+        f"{method} {PATH} while another transaction holds a lock on this user's row",
+        expected="no answer before the row is free, or 503",
+        saw=said(waiting.result()) if early else "",
+        means=f"`{name}` answers before the store has made the change, which can still fail. `await` the"
+        " store's call before you return.",
     )

@@ -124,6 +124,17 @@ def test_only_this_instance_leaves(lab: Exercise, rng: Random) -> None:
             saw=f"{len(passing)} passing instances",
             means="`deregister` must not disturb the health of the other instances.",
         )
+        module.tell(f"{name}-3")
+        said = module.hear("deregister() to return or to raise", 15)
+        require(
+            said == "returned",
+            f"called your deregister('{name}-3'), an id that Consul does not know",
+            expected="no exception",
+            saw=said,
+            means="The entry is gone already, which is what the caller wants. py-consul's `deregister`"
+            " returns False then, and raises nothing; with a request of your own, accept Consul's answer"
+            " 404.",
+        )
         proxy.closed = True
         module.tell(f"{name}-2")
         said = module.hear("deregister() to return or to raise", 15)

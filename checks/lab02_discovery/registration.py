@@ -1,5 +1,6 @@
 """What a service says of itself when it registers."""
 
+import json
 import re
 import signal
 from random import Random
@@ -19,12 +20,18 @@ from lab02_discovery.probe import probe
 
 LONGEST_ON_THE_LIST = 600.0
 """Seconds that a dead instance may stay in the catalog."""
+KEYS = ("Interval", "Timeout", "DeregisterCriticalServiceAfter")
+NAMES = ("CHECK_INTERVAL", "CHECK_TIMEOUT", "DEREGISTER_AFTER")
+TIMES = (
+    "The interval decides how soon a dead instance is noticed, and the timeout how long a slow answer may"
+    " take: without one, Consul waits for ten seconds."
+)
 REGISTER = """
 reg = registry()
 for _ in range(2):
     reg.register(instance(1))
 reg.register(instance(2, port=10))
-say("registered")
+say(json.dumps([CHECK_INTERVAL, CHECK_TIMEOUT, DEREGISTER_AFTER]))
 sys.stdin.readline()
 try:
     reg.register(instance(1))
@@ -39,9 +46,9 @@ except Exception:
 def test_registered_with_a_check(lab: Exercise, rng: Random) -> None:
     """The service is registered under its own address, with an HTTP check that can fail and an end"""
     with probe(lab, rng, REGISTER) as (name, module, proxy):
-        module.hear("register() to return", 15)
+        constants = json.loads(module.hear("register() to return", 15))
         _look_at_the_entries(name)
-        _look_at(registration(proxy, name), f"{HOST}:9")
+        _look_at(registration(proxy, name), f"{HOST}:9", constants)
         _only_registers(module, proxy)
         _look_into_the_catalog(_registered_again())
 
@@ -137,7 +144,7 @@ def _look_at_the_entries(name: str) -> None:
     )
 
 
-def _look_at(entry: dict[str, Any], address: str) -> None:
+def _look_at(entry: dict[str, Any], address: str, constants: list[str]) -> None:
     """What the registration says that the agent does not tell."""
     did = f"your register() beside the system, for an instance at {address}"
     asked = entry.get("http")
@@ -158,6 +165,15 @@ def _look_at(entry: dict[str, Any], address: str) -> None:
         means="Without DeregisterCriticalServiceAfter an instance that never comes back stays in the"
         " catalog until a person removes it.",
     )
+    for key, name, wanted in zip(KEYS, NAMES, constants, strict=True):
+        found = str(entry.get(key.lower()) or "")
+        require(
+            seconds_of(found) == seconds_of(wanted),
+            did,
+            expected=f"{key}: {wanted}, the value of the constant {name}",
+            saw=f"{key}: {found or 'not there'}",
+            means=f"`register` must give the check's `{key}` the constant `{name}`. {TIMES}",
+        )
 
 
 def registration(proxy: RecordingProxy, name: str) -> dict[str, Any]:

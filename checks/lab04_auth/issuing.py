@@ -16,6 +16,7 @@ from grading.plugin import check
 from civildiy.auth.tokens import MAX_USER_ID
 from lab.course.exercise import Exercise
 from lab04_auth.programs import TOKENS, asked, public_hex
+from lab04_auth.zones import issued_elsewhere, same_times, verified_elsewhere
 
 MODULE = ("civildiy.auth.tokens",)
 SECONDS = 120
@@ -56,6 +57,7 @@ def test_token_from_what_issue_is_given(lab: Exercise, rng: Random) -> None:
         began = int(time.time())
         tokens = [str(asked(module, "issue() to return", question)) for _ in range(2)]
         ended = time.time()
+        elsewhere = issued_elsewhere(module, question)
     try:
         headers = [jwt.get_unverified_header(token) for token in tokens]
         claims = [jwt.decode(token, options={"verify_signature": False}) for token in tokens]
@@ -83,6 +85,7 @@ def test_token_from_what_issue_is_given(lab: Exercise, rng: Random) -> None:
             saw=f"header {headers[0]}, claims {said}" + (" in both tokens" if claim == "jti" else ""),
             means=CLAIM_MEANS[claim],
         )
+    same_times(elsewhere, began, SECONDS)
 
 
 def _signed(token: str, key: Ed25519PrivateKey, audience: str) -> bool:
@@ -108,7 +111,10 @@ REQUIRED = (
     "Every claim of `CLAIMS` must be required; a token without one of them says less than its"
     " issuer promised."
 )
-SUBJECT = "A subject that is not the decimal number of a user must raise TokenRefused, and nothing else."
+SUBJECT = (
+    "A subject that is not the decimal number of a user must raise TokenRefused. `int` alone also accepts a"
+    " sign, spaces, underscores and the digits of other scripts: ask `isascii()` and `isdigit()` first."
+)
 TOO_GREAT = (
     "No user can have such an id: `sub` must be a number from 1 to `MAX_USER_ID`. A greater one"
     " fails later, in"
@@ -140,6 +146,8 @@ ERRORS = (
 )
 NOISE = "What is not a token must raise TokenRefused: any other error becomes a 500 at the gateway."
 REFUSED = "TokenRefused"
+TIMED = ("a good token", "a token that ended 2 s ago", "a token that begins 60 s from now")
+"""Cases that time decides."""
 
 
 @check(points=2)
@@ -148,10 +156,11 @@ def test_verify_at_the_edges(lab: Exercise) -> None:
     key, another = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
     keys = {"key-0": public_hex(another), "key-1": public_hex(key)}
     with beside(lab, "auth", TOKENS, only=MODULE) as module:
-        for case, token, wanted, means in _cases(key, another):
+        given = {"issuer": ["issuer-1", "audience-1", 600], "keys": keys}
+        cases = _cases(key, another)
+        for case, token, wanted, means in cases:
             text = token if isinstance(token, str) else token()
-            question = {"issuer": ["issuer-1", "audience-1", 600], "token": text, "keys": keys}
-            said = asked(module, f"verify() to return for {case}", question)
+            said = asked(module, f"verify() to return for {case}", given | {"token": text})
             require(
                 said == wanted,
                 f"called verify() beside the system with {case}",
@@ -159,6 +168,7 @@ def test_verify_at_the_edges(lab: Exercise) -> None:
                 saw=f"claims of {said}" if str(said).startswith("user ") else f"{said} was raised",
                 means=_means(str(said), wanted, means),
             )
+        verified_elsewhere(module, given, [found for found in cases if found[0] in TIMED])
 
 
 def _means(said: str, wanted: str, means: str) -> str:

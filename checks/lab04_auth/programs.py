@@ -10,11 +10,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from grading.learner_process import Beside
 
 TOKENS = """
-import json, sys, time
+import json, os, sys, time
 from civildiy.auth.tokens import Issuer, issue, verify
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 for line in sys.stdin:
     asked = json.loads(line)
+    os.environ["TZ"] = asked.get("zone", "UTC0")
+    time.tzset()
     issuer = Issuer(*asked["issuer"])
     try:
         if "user" in asked:
@@ -28,7 +30,7 @@ for line in sys.stdin:
         answer = type(error).__name__
     say(json.dumps(answer))
 """
-"""issue() and verify(); what they raise is answered by its name."""
+"""issue() and verify(), on a machine in the time zone `zone`; what they raise is answered by its name."""
 
 PASSWORDS = """
 import asyncio, json, sys, threading
@@ -168,12 +170,26 @@ async def load(pool):
         say(json.dumps([base.__name__ for base in type(error).__mro__]))
     else:
         known()
+async def watched(pool):
+    # Each state of the ring that another task could meet while load() runs.
+    loading, seen = asyncio.create_task(ring.load(pool)), []
+    while not loading.done():
+        state = [ring.signing[0], sorted(ring.public)]
+        if state not in seen:
+            seen.append(state)
+        await asyncio.sleep(0)
+    await loading
+    say(json.dumps(seen))
+
 async def main():
     async with AsyncConnectionPool(info, connection_class=postgres.Connection, min_size=1, max_size=2,
                                    timeout=5, open=False) as pool:
         while line := await asyncio.to_thread(sys.stdin.readline):
             if json.loads(line) == "look":
                 known()
+                continue
+            if json.loads(line) == "load and watch":
+                await watched(pool)
                 continue
             loading = asyncio.create_task(load(pool))
             if json.loads(line) == "load and look meanwhile":

@@ -44,6 +44,10 @@ FAILS = (
     " that tokens"
     " are still checked. Change `public` and `_signing` only after everything was read."
 )
+BY_HALVES = (
+    "`load` has changed the keys before all rows were decrypted, and then an error ended it. Read and decrypt"
+    " everything first; then set `_signing` and `public`."
+)
 
 
 class Table:
@@ -139,6 +143,7 @@ def _look_at_all(table: Table, module: Beside) -> None:
     _loaded(module, "the table is empty", "d", "d", EMPTY)
     for kid in "zyxwvutsrq":  # the newest has the last name, and the smallest
         table.add(kid, 10 + ord(kid) - ord("q"))
+    _never_between(asked(module, "load() to return", "load and watch"))
     _loaded(module, "ten keys, made a second apart; the newest is q", "q", "qrstuvwxyz", NEEDED)
     for kid in "rstuvwxyz":
         table.remove(kid)
@@ -161,10 +166,25 @@ def _look_at_all(table: Table, module: Beside) -> None:
             f"looked at the key ring after load() met a row that cannot be decrypted, {kid} than the key q",
             expected="the keys from before: q",
             saw=f"signing {signing}, public {', '.join(public) or 'none'}",
-            means=FAILS,
+            means=BY_HALVES,
         )
         table.remove(kid)
     _loaded(module, "the rows that cannot be decrypted were removed", "q", "q", FAILS)
+
+
+def _never_between(seen: list[tuple[str, list[str]]]) -> None:
+    """What another task could meet while d was replaced by ten keys."""
+    states = [(signing, "".join(public)) for signing, public in seen]
+    between = [state for state in states if state not in (("d", "d"), ("q", "qrstuvwxyz"))]
+    require(
+        not between,
+        "looked at the key ring at each turn of the event loop while load() replaced the key d by ten others",
+        expected="d alone, which signs, or all ten, of which the newest signs",
+        saw=[f"{signing} signs, public holds {public or 'nothing'}" for signing, public in between[:1]],
+        means="Between two parts of `load` other requests run, and meet keys of which some are missing: good"
+        " tokens are refused. Read and decrypt everything first; then set `_signing` and `public` without an"
+        " `await` between them.",
+    )
 
 
 def _raised(raised: bool, said: list[Any]) -> None:
