@@ -99,7 +99,8 @@ def _nothing_else(database: Any, built: dict[str, Any], did: str) -> None:
         expected="both to be dropped",
         saw=f"still there: {', '.join(harmful)}",
         means="What earlier code left may do harm: a TTL index deletes posts, and a unique one refuses them."
-        " `drop_harmful(posts)` drops such indexes: call it last in `ensure_collection` (posts.py).",
+        " `drop_harmful(posts)` drops such indexes: call it last in `ensure_collection` (posts.py), also when"
+        " the three indexes exist already.",
     )
     rebuilt = [name for name, since in built.items() if now.get(name) != since]
     require(

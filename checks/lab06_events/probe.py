@@ -22,6 +22,7 @@ from lab.course.exercise import Exercise
 PROGRAM = """
 import json, sys, threading, time
 from functools import partial
+from types import SimpleNamespace
 from bson import ObjectId
 from kafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 from kafka.producer.future import FutureProduceResult, FutureRecordMetadata
@@ -82,6 +83,16 @@ FAULTS = {
 def publish(faults):
     return failing_call(faults, lambda: relay._publish(outbox.heads(100)))
 
+def publish_often(faults, times, seconds):
+    # By the clock of the relay, so many seconds pass before each call.
+    try:
+        for ahead in range(seconds, seconds * (times + 1), seconds):
+            clock = lambda: time.time() + ahead
+            relay_module.time = SimpleNamespace(monotonic=clock, time=clock)
+            publish(faults)
+    finally:
+        relay_module.time = time
+
 def order_of_publish():
     # 's' for each record that is sent, 'w' for each future that is waited for.
     order, real = [], relay._send
@@ -123,11 +134,13 @@ def failing_call(faults, act):
         relay._send = real
 
 class HeldUntilRead:
-    # A lease that another relay takes, or a signal that arrives, while the outbox is read.
-    def __init__(self, real, what):
-        self.real, self.what = real, what
+    # A lease that another relay takes, or a signal that arrives, at one of the reads of the outbox.
+    def __init__(self, real, what, reads):
+        self.real, self.what, self.reads = real, what, reads
     def heads(self, limit):
-        found = self.real.heads(limit)
+        found, self.reads = self.real.heads(limit), self.reads - 1
+        if self.reads:
+            return found
         if self.what == "lease":
             relay._lease = type("Lost", (), {"held": lambda self: False})()
         else:
@@ -136,8 +149,8 @@ class HeldUntilRead:
     def __getattr__(self, name):
         return getattr(self.real, name)
 
-def drain_after(what):
-    relay._outbox = HeldUntilRead(outbox, what)
+def drain_after(what, reads):
+    relay._outbox = HeldUntilRead(outbox, what, reads)
     try:
         return relay.drain()
     finally:
