@@ -177,7 +177,9 @@ def _edges(ada: Person, wanted: list[str]) -> None:
     )  # fmt: skip
     for query, places, means in cases:
         answer = ada.http.get("/api/posts", params={"user_id": ada.id, **query})
-        page = answer.json() if answer.status_code == 200 else {"items": [], "next": answer.status_code}
+        page: dict[str, Any] = {"items": [], "next": answer.status_code}
+        if answer.status_code == 200:
+            page = answer.json()
         shown = [wanted.index(post["id"]) + 1 for post in page["items"] if post["id"] in wanted]
         following = wanted[places[-1] - 1] if places and places[-1] < len(wanted) else None
         told = ", ".join(

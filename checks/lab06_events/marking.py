@@ -116,8 +116,8 @@ def test_marking_while_the_post_changes(lab: Exercise) -> None:
         module.ask("mark")
         module.answer(
             "mark_sent([]) to return: no event was acknowledged",
-            means="`bulk_write` raises for an empty list. When no event of a batch was acknowledged, there is"
-            " nothing to mark: return at once. Look at `mark_sent` in outbox.py.",
+            raised="`bulk_write` raises for an empty list. When no event of a batch was acknowledged, there"
+            " is nothing to mark: return at once. Look at `mark_sent` in outbox.py.",
         )
         removed = module.post("d2", "d3", deleted=True)
         module.call("mark", [removed, "d2"])
@@ -139,7 +139,7 @@ def test_marking_while_the_post_changes(lab: Exercise) -> None:
             " and nothing else deletes it. Look at `mark_sent` in outbox.py.",
         )
         sent, last = module.post("s1"), module.post("l1", deleted=True)
-        for one, did, expected, means in (
+        for event, did, expected, means in (
             (
                 [sent, "s1"], "marked the only event of a post as sent",
                 "which removes the event from `outbox` and sets `settled`",
@@ -154,7 +154,7 @@ def test_marking_while_the_post_changes(lab: Exercise) -> None:
                 " is still in the outbox. Look at `mark_sent` in outbox.py.",
             ),
         ):  # fmt: skip
-            _one_write(module, "mark", (one,), did, expected, means)
+            _one_write(module, "mark", (event,), did, expected, means)
 
 
 def _while_an_event_is_added(module: Probe, post: str, name: str, words: tuple[str, ...]) -> None:

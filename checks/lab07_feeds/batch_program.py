@@ -74,7 +74,7 @@ def searches(projection, *events):
         found = redis.info("commandstats").get("cmdstat_lrange", {"calls": 0})
         return found["calls"]
     before = calls()
-    projection.apply(events, 100, 0, 0)
+    applied(projection, events, 100, 0, 0)
     return calls() - before
 
 try:
@@ -89,21 +89,21 @@ try:
     redis.batches = 0
     found["loaded"] = {"raised": applied(projection, events[:10], 313, 0, 0), "batches": redis.batches}
     projection = fresh()
-    projection.apply([event(1)], 1, 0, 0)
+    applied(projection, [event(1)], 1, 0, 0)
     redis.set(keys.of_post(f"{2:024x}"), "not a hash")
     found["refused"] = {"raised": applied(projection, [event(2, user=2), event(3)], 3, 0, 0), **state()}
     redis.delete(keys.of_post(f"{2:024x}"))
     found["again"] = {"raised": applied(projection, [event(2, user=2), event(3)], 3, 0, 0), **state()}
     projection = fresh()
-    projection.apply([event(1)], 1, 0, 0)
+    applied(projection, [event(1)], 1, 0, 0)
     redis.before_note = lambda: redis.set(keys.GENERATION, "of a rebuilt view")
     found["switched"] = {"raised": applied(projection, [event(2)], 2, 0, 0), **state()}
     projection = fresh()
-    projection.apply([event(1)], 1, 0, 0)
+    applied(projection, [event(1)], 1, 0, 0)
     redis.new_name = "of a rebuilt view"
     found["between"] = {"raised": applied(projection, [event(2), event(3)], 3, 0, 0), **state()}
     projection = fresh()
-    projection.apply([event(n) for n in range(200)], 200, 0, 0)
+    applied(projection, [event(n) for n in range(200)], 200, 0, 0)
     projection._noted = redis.get(keys.OFFSET)
     found["searches"] = {
         "new": searches(projection, *(event(n) for n in range(200, 250))),

@@ -113,7 +113,7 @@ def test_switch_script(lab: Exercise) -> None:
     """The script decides by the lock and by both offsets, and takes over what the new view lacks"""
     with beside(lab, "feed", PROGRAM, only=(MODULE,)) as module:
         script = json.loads(module.hear("SWITCH, imported from rebuild.py"))
-    names = (LOCK, OFFSET, *KEPT, ABSENT, EXPIRES)
+    names = (LOCK, OFFSET, ABSENT, EXPIRES, *KEPT)
     with redis() as client:
         for state, owner, offset, position, wanted, means in DECISIONS:
             did = f"ran SWITCH while {state}"
