@@ -89,7 +89,7 @@ async def main():
         "alone": await changed_post(store),
         "cut": await cut_after_writing(store),
         "three": await changed_post(store, interfering=3),
-        "asleep": asleep,
+        "asleep": [*asleep],
         "ahead": await changed_post(store, ahead=60),
         "refused": await changed_post(store, refused=True),
         "gone": await changed_post(store, removed=True),
