@@ -32,7 +32,8 @@ AS_IT_IS = {
 }
 as_it_is = event(**AS_IT_IS)["data"]
 say(json.dumps([event(), event(), event("post.created", version=1, expires_at=None, tags=[])]))
-say(json.dumps({n: [repr(as_it_is[n])[:60], as_it_is[n] == text] for n, text in AS_IT_IS.items()}))
+shown = {n: f"{as_it_is[n]!r:.60} (length {len(as_it_is[n])})" for n in AS_IT_IS}
+say(json.dumps({n: [shown[n], as_it_is[n] == text] for n, text in AS_IT_IS.items()}))
 """
 WHERE = "Look at `put_event` in outbox.py."
 ENVELOPE = (
