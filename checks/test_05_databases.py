@@ -14,6 +14,7 @@ from lab05_databases.logins import (
     test_hostile_words_at_login,
 )
 from lab05_databases.table import test_table_step_by_step
+from lab05_databases.accounts import test_accounts_step_by_step
 from lab05_databases.refusals import (
     test_taken_field_is_named,
     test_refusals_keep_no_connection,

@@ -11,9 +11,12 @@ from grading.plugin import check
 from grading.stack import ENDPOINTS
 
 from lab.course.exercise import Exercise
+from lab05_databases.awake import ASLEEP, stayed_awake
 
-POSTS = """
-import asyncio, json, sys, time
+POSTS = (
+    ASLEEP
+    + """
+import json, sys
 from datetime import timedelta
 from pymongo import AsyncMongoClient, MongoClient
 from pymongo.asynchronous.collection import AsyncCollection
@@ -28,7 +31,7 @@ def database(client):
 
 posts = database(MongoClient)["posts"]
 
-async def changed_post(store, interfering=0, ahead=0, refused=False):
+async def changed_post(store, interfering=0, ahead=0, refused=False, removed=False):
     post = new_post(1, "first", "text", [], None, now() + timedelta(seconds=ahead))
     await store.add(post, put_event("post.created", post, post["updated_at"], "t"))
     seen = []
@@ -37,6 +40,8 @@ async def changed_post(store, interfering=0, ahead=0, refused=False):
         seen.append((found["version"], found["content"], time >= found["updated_at"]))
         if refused:
             raise Forbidden("no")
+        if removed:
+            posts.update_one({"_id": found["_id"]}, {"$set": {"deleted": True}, "$inc": {"version": 1}})
         if len(seen) <= interfering:
             text = f"from another request {len(seen)}"
             posts.update_one({"_id": found["_id"]}, {"$set": {"content": text}, "$inc": {"version": 1}})
@@ -54,18 +59,6 @@ async def changed_post(store, interfering=0, ahead=0, refused=False):
         "kept": {name: kept.get(name) for name in ("title", "content", "version")},
     }
 
-asleep = []
-real_sleep = time.sleep
-
-def sleep(seconds):
-    try:
-        asyncio.get_running_loop()
-        asleep.append(seconds)
-    except RuntimeError:
-        pass
-    real_sleep(seconds)
-
-time.sleep = sleep
 WRITES = ("find_one_and_update", "find_one_and_replace", "update_one", "replace_one", "bulk_write")
 
 async def cut_after_writing(store):
@@ -96,15 +89,17 @@ async def main():
         "alone": await changed_post(store),
         "cut": await cut_after_writing(store),
         "three": await changed_post(store, interfering=3),
-        "asleep": asleep,
+        "asleep": [*asleep],
         "ahead": await changed_post(store, ahead=60),
         "refused": await changed_post(store, refused=True),
+        "gone": await changed_post(store, removed=True),
     }))
     sys.stdin.readline()
     say(json.dumps(await changed_post(store, interfering=300)))
 
 asyncio.run(main())
 """
+)
 
 
 @check(points=2)
@@ -114,7 +109,7 @@ def test_change_step_by_step(lab: Exercise) -> None:
     with mongodb() as client:
         try:
             with beside(lab, "posts", POSTS, ENDPOINTS["mongodb"], name) as module:
-                seen: dict[str, Any] = json.loads(module.hear("five changes of posts", within=20))
+                seen: dict[str, Any] = json.loads(module.hear("six changes of posts", within=20))
                 _changed(seen)
                 module.tell("go on")
                 did = "changed a post while another request changed it before each of your writes"
@@ -134,7 +129,7 @@ def test_change_step_by_step(lab: Exercise) -> None:
         expected=f"Conflict after {always['limit']} attempts (ATTEMPTS)",
         saw=f"{always['outcome']} after {len(always['seen'])}",
         means="The post exists and the user may change it, so the answer is 409: try again later. Only"
-        " the first read of `change` in posts.py may raise NotFound.",
+        " a read that finds no post raises NotFound. Look at `change` in posts.py.",
     )
 
 
@@ -166,6 +161,16 @@ def _changed(seen: dict[str, Any]) -> None:
         means="The API answers 403 for Forbidden and 404 for NotFound. `change` in posts.py must let the"
         " errors of `decide` pass.",
     )
+    gone = seen["gone"]
+    require(
+        gone["outcome"] == "NotFound" and gone["kept"]["title"] == "first",
+        "deleted a post after change() had read it and before it wrote",
+        expected="NotFound, and nothing written",
+        saw=f"{gone['outcome']}, title {gone['kept']['title']!r} in MongoDB",
+        means="The answer None says that the post is not as it was read: another request has changed or"
+        " deleted it. Begin again with find_one, which finds no visible post now: NotFound. Look at `change`"
+        " in posts.py.",
+    )
     cut = seen["cut"]
     require(
         isinstance(cut["outcome"], str)
@@ -187,16 +192,24 @@ def _changed(seen: dict[str, Any]) -> None:
         expected=f"decide() to be called with the versions 1, 2, 3 and 4, and then {wanted}",
         saw=f"decide() was called with the versions {versions}; answer {three['outcome']}, in MongoDB"
         f" {three['kept']}",
-        means="Each of the first three writes must match no document, because the filter holds the version"
-        " that was read. Then another request was faster: `change` in posts.py has to read the post again, to"
-        " call `decide` with what it read, and to write with that version in the filter.",
+        means=f"{_reason(versions, three['kept'])} Look at `change` in posts.py.",
     )
-    require(
-        not seen["asleep"],
-        "changed a post while another request changed it before each of the first three writes, and counted"
-        " the calls of time.sleep()",
-        expected="no such call: the whole service runs on one event loop",
-        saw=f"{len(seen['asleep'])} calls, {sum(seen['asleep']):.2f} s together",
-        means="While `time.sleep` waits, the service answers no request at all. Try again at once, or use"
-        " `await asyncio.sleep(…)`. Look at `change` in posts.py.",
+    stayed_awake(
+        seen["asleep"],
+        "changed a post while another request changed it before each of the first three writes",
+        "`change` in posts.py",
+    )
+
+
+def _reason(versions: list[int], kept: dict[str, Any]) -> str:
+    if len(versions) == 1 and kept["version"] > 2:
+        return (
+            "`decide` was called once. What it returned belongs to version 1: its fields and its event lack"
+            " the changes of the other requests. When a write matches no document, read the post again and"
+            " call `decide` again with what was read."
+        )
+    return (
+        "Each of the first three writes must match no document, because the filter holds the version that was"
+        " read. Then another request was faster: read the post again, call `decide` with what was read, and"
+        " write with that version in the filter."
     )

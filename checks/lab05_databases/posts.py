@@ -113,6 +113,7 @@ def test_pages_while_posts_are_added(ada: Person) -> None:
         means="`total` counts all posts that the query matches, whatever the page: take what"
         " `self._total(query)` returns. Look at `page` in posts.py.",
     )
+    _edges(ada, wanted)
     seen: list[str] = []
     lengths: list[int] = []
     totals: list[int] = []
@@ -152,3 +153,43 @@ def test_pages_while_posts_are_added(ada: Person) -> None:
         means="`total` counts all posts that the query matches, whatever the page: take what"
         " `self._total(query)` returns. Look at `page` in posts.py.",
     )
+
+
+def _edges(ada: Person, wanted: list[str]) -> None:
+    """Require the pages that begin after the oldest post, and that have both `before` and `skip`."""
+    cases: tuple[tuple[dict[str, Any], list[int], str], ...] = (
+        (
+            {"before": wanted[-1]}, [],
+            "No post is older, so the page is empty and nothing follows.",
+        ),
+        (
+            {"before": wanted[2], "skip": 2, "limit": 3}, [6, 7, 8],
+            "`skip` counts from `before` on: pass `query.skip` to `find` in each case.",
+        ),
+        (
+            {"before": wanted[7], "limit": 4}, [9, 10, 11, 12],
+            "The page is full, and it is the last one: read one post more than `limit` to know it.",
+        ),
+        (
+            {"skip": 20}, [],
+            "A page beyond the end is empty and nothing follows.",
+        ),
+    )  # fmt: skip
+    for query, places, means in cases:
+        answer = ada.http.get("/api/posts", params={"user_id": ada.id, **query})
+        page: dict[str, Any] = {"items": [], "next": answer.status_code}
+        if answer.status_code == 200:
+            page = answer.json()
+        shown = [wanted.index(post["id"]) + 1 for post in page["items"] if post["id"] in wanted]
+        following = wanted[places[-1] - 1] if places and places[-1] < len(wanted) else None
+        told = ", ".join(
+            f"{name} {value if name != 'before' else f'of post {wanted.index(str(value)) + 1}'}"
+            for name, value in query.items()
+        )
+        require(
+            (shown, page["next"]) == (places, following),
+            f"read an author's twelve posts with {told}",
+            expected=f"posts {places}, next {'null' if following is None else f'post {places[-1]}'}",
+            saw=said(answer) if answer.status_code != 200 else f"posts {shown}, next {page['next']}",
+            means=f"{means} Look at `page` in posts.py.",
+        )

@@ -9,27 +9,36 @@ from grading.people import Person
 from grading.plugin import check
 
 from lab.course.exercise import Exercise
+from lab05_databases.awake import ASLEEP, stayed_awake
 
-PROFILES = """
-import asyncio, json, sys
+PROFILES = (
+    ASLEEP
+    + """
+import json, sys
 import psycopg
-from sqlalchemy import event
+from sqlalchemy import event, select
+from sqlalchemy.ext.asyncio import async_sessionmaker
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.exc import StaleDataError
 from civildiy.chassis.clients import postgres, sqlalchemy
 from civildiy.chassis.settings import load_settings
 from civildiy.profile.settings import ProfileSettings
-from civildiy.profile.store import ATTEMPTS, ProfileStore
+from civildiy.profile.store import ATTEMPTS, ProfileStore, UserProfile
 
 user = int(sys.argv[1])
 settings = load_settings(ProfileSettings)
 info = postgres.connection_info(settings, "check")
-statement = "UPDATE user_profiles SET city = %s, version = version + 1 WHERE user_id = %s"
-store = ProfileStore(sqlalchemy.engine(settings, "profile"))
+CHANGE = "UPDATE user_profiles SET city = %(city)s, version = version + 1 WHERE user_id = %(user)s"
+REMOVE = "DELETE FROM user_profiles WHERE user_id = %(user)s"
+engine = sqlalchemy.engine(settings, "profile")
+store, sessions = ProfileStore(engine), async_sessionmaker(engine, expire_on_commit=False)
+mine = select(UserProfile).where(UserProfile.user_id == user)
 
 class Other:
     # Another request. It writes between the read and the write of update(), unless the row is locked.
-    def __init__(self, times):
-        self.times, self.writes, self.done, self.city = times, 0, 0, "Bern"
+    def __init__(self, times, statement):
+        self.times, self.statement = times, statement
+        self.writes, self.done, self.city = 0, 0, "Bern"
 
     def __call__(self, session, *_):
         if not session.dirty:
@@ -40,13 +49,13 @@ class Other:
         try:
             with psycopg.connect(info) as connection:
                 connection.execute("SET lock_timeout = '300ms'")
-                connection.execute(statement, (f"city {self.writes}", user))
+                connection.execute(self.statement, {"city": f"city {self.writes}", "user": user})
         except psycopg.errors.LockNotAvailable:
             return
         self.done, self.city = self.done + 1, f"city {self.writes}"
 
-async def update(times, changes):
-    other = Other(times)
+async def update(times, changes, statement=CHANGE):
+    other = Other(times, statement)
     event.listen(Session, "before_flush", other)
     try:
         profile = await store.update(user, changes)
@@ -59,14 +68,45 @@ async def update(times, changes):
         "outcome": outcome, "limit": ATTEMPTS, "writes": other.writes, "done": other.done, "city": other.city,
     }
 
+async def written(state):
+    async with sessions() as session:
+        (await session.scalar(mine)).state = state
+        await session.commit()
+
+async def overtaken(times):
+    # One session reads, others write at once after one another, and the first one writes what it has read.
+    await written("before")
+    async with sessions() as first:
+        row = await first.scalar(mine)
+        for number in range(times):
+            await written(f"state {number}")
+        row.state = "of the first"
+        try:
+            await first.commit()
+            return "written"
+        except StaleDataError:
+            return "StaleDataError"
+
+async def second_profile():
+    try:
+        await store.create(user, {"city": "Rome"})
+        return "a second profile"
+    except Exception as error:
+        return type(error).__name__
+
 async def main():
+    three = await update(3, {"first_name": "Ada", "bio": None})
+    refused = await second_profile()
     say(json.dumps({
-        "three": await update(3, {"first_name": "Ada", "bio": None}),
+        "three": three, "asleep": [*asleep], "refused": refused,
+        "overtaken": {times: await overtaken(times) for times in (0, 1, 2)},
         "always": await update(300, {"first_name": "Grace"}),
+        "gone": await update(1, {"first_name": "Grace"}, REMOVE),
     }))
 
 asyncio.run(main())
 """
+)
 
 
 @check(points=2)
@@ -85,6 +125,13 @@ def test_update_step_by_step(lab: Exercise, ada: Person) -> None:
         saw=three["outcome"],
         means=f"{_why(three['outcome'], wanted)} Look at `update` in profiles.py.",
     )
+    stayed_awake(
+        seen["asleep"],
+        "updated a profile while another request changed it before each of the first three commits, and"
+        " created a second one, which was refused",
+        "`update` and `create` in profiles.py",
+    )
+    _versions(seen["overtaken"])
     if not always["done"]:
         return  # a lock on the row: no other request can come in between
     require(
@@ -95,6 +142,32 @@ def test_update_step_by_step(lab: Exercise, ada: Person) -> None:
         means="Without a limit such a request never ends. With one attempt only, users get 409 whenever two"
         " devices write at once. Look at the loop of `update` in profiles.py.",
     )
+    gone = seen["gone"]
+    require(
+        gone["outcome"] == "NotFound",
+        "updated a profile while another request deleted it between the read and the commit",
+        expected="NotFound",
+        saw=gone["outcome"],
+        means="StaleDataError also means that the row is gone. Each attempt begins with the read, and"
+        " `self._row(session, user_id)` raises NotFound: let it pass. Look at `update` in profiles.py.",
+    )
+
+
+def _versions(overtaken: dict[str, str]) -> None:
+    for times, often, wanted in (
+        ("0", "not at all", "written"), ("1", "once", "StaleDataError"), ("2", "twice", "StaleDataError"),
+    ):  # fmt: skip
+        require(
+            overtaken[times] == wanted,
+            f"read a profile in one session, changed it {often} in others within a few milliseconds,"
+            " and committed a change in the first session",
+            expected="StaleDataError" if wanted == "StaleDataError" else "the change to be written",
+            saw=overtaken[times],
+            means="The commit compares the version that was read with the one in the database, so each change"
+            " needs a version that the row never had before. With `version_id_col` alone SQLAlchemy counts 1,"
+            " 2, 3. A clock gives the same number to all changes of one second, and a number that comes back"
+            " hides the changes in between. Look at `__mapper_args__` in profiles.py.",
+        )
 
 
 def _why(seen: object, wanted: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from bson import ObjectId
 from grading.databases import Document, mongodb
 from grading.learner_process import Beside, beside
+from grading.outcome import wrong
 from grading.refusing_kafka import refusing_as_too_old
 from grading.stack import ENDPOINTS
 from kafka.admin import NewTopic
@@ -18,148 +19,9 @@ from pymongo.collection import Collection
 from civildiy.chassis.clients.kafka import admin as admin_client
 from civildiy.contracts.posts.topic_reader import Topic
 from lab.course.exercise import Exercise
+from lab06_events.probe_program import PROBE
 
-PROGRAM = """
-import json, sys, threading, time
-from functools import partial
-from bson import ObjectId
-from kafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
-from kafka.producer.future import FutureProduceResult, FutureRecordMetadata
-from kafka import TopicPartition
-from pymongo import MongoClient
-from civildiy.chassis.clients.kafka import producer
-from civildiy.posts.relay import main as relay_module
-from civildiy.posts.relay.change_streams import Changes
-from civildiy.posts.relay.lease import Lease
-from civildiy.posts.relay.outbox import Outbox, Waiting
-
-mongodb, database_name, kafka, topic = sys.argv[1:]
-database = MongoClient(f"mongodb://{mongodb}", directConnection=True, tz_aware=True)[database_name]
-posts = database["posts"]
-outbox = Outbox(posts)
-relay_module.POSTS_TOPIC = topic
-lease = Lease(database["leases"], "relay", "relay-of-the-check")
-changes = Changes(posts, database["positions"], lambda: iter(()))
-relay = relay_module.Relay(outbox, changes, lease, partial(producer, kafka))
-stopped, running = threading.Event(), []
-
-def waiting(post, event):
-    return Waiting(ObjectId(post), event, event.encode())
-
-def heads(limit):
-    return [(str(head.post_id), head.event_id) for head in outbox.heads(limit)]
-
-def heads_or_error(limit):
-    try:
-        return heads(limit)
-    except Exception as error:
-        return f"{type(error).__name__}: {error}"
-
-def mark(*sent):
-    outbox.mark_sent([waiting(*one) for one in sent])
-
-def park(post, event, reason):
-    outbox.park(waiting(post, event), reason)
-
-def drain():
-    return relay.drain()
-
-def waits_for_ever():
-    return FutureRecordMetadata(FutureProduceResult(TopicPartition(topic, 0)), 0, 0, None, 0, 0, 0)
-
-def failing(error):
-    def send():
-        future = waits_for_ever()
-        future.failure(error("made by the check"))
-        return future
-    return send
-
-FAULTS = {
-    "later": failing(KafkaTimeoutError), "too large": failing(MessageSizeTooLargeError),
-    "no answer": waits_for_ever,
-}
-
-def publish(faults):
-    return failing_call(faults, lambda: relay._publish(outbox.heads(100)))
-
-def order_of_publish():
-    # 's' for each record that is sent, 'w' for each future that is waited for.
-    order, real = [], relay._send
-    class Noted:
-        def __init__(self, future):
-            self.future = future
-        def get(self, *words, **more):
-            order.append("w")
-            return self.future.get(*words, **more)
-        def __getattr__(self, name):
-            return getattr(self.future, name)
-    def send(key, value):
-        order.append("s")
-        return Noted(real(key, value))
-    relay._send = send
-    try:
-        relay._publish(outbox.heads(100))
-    finally:
-        relay._send = real
-    return "".join(order)
-
-def failing_drain(faults):
-    return failing_call(faults, relay.drain)
-
-def failing_call(faults, act):
-    # The names of the posts' events and the fault of each; all others go to Kafka.
-    relay_module.PUBLISH_SECONDS = 1
-    relay._producer = relay._producer or relay._connect()
-    real = relay._send
-    def send(key, value):
-        fault = FAULTS.get(faults.get(bytes(value).decode()))
-        return fault() if fault else real(key, value)
-    relay._send = send
-    try:
-        return ["returned", act()]
-    except Exception as error:
-        return ["raised", type(error).__name__, isinstance(error, KafkaError)]
-    finally:
-        relay._send = real
-
-class HeldUntilRead:
-    # A lease that another relay takes, or a signal that arrives, while the outbox is read.
-    def __init__(self, real, what):
-        self.real, self.what = real, what
-    def heads(self, limit):
-        found = self.real.heads(limit)
-        if self.what == "lease":
-            relay._lease = type("Lost", (), {"held": lambda self: False})()
-        else:
-            relay._stopped.set()
-        return found
-    def __getattr__(self, name):
-        return getattr(self.real, name)
-
-def drain_after(what):
-    relay._outbox = HeldUntilRead(outbox, what)
-    try:
-        return relay.drain()
-    finally:
-        relay._outbox, relay._lease = outbox, lease
-        relay._stopped.clear()
-
-def run():
-    running.append(threading.Thread(target=relay.run, args=(stopped,), daemon=True))
-    running[0].start()
-
-def threads():
-    return threading.active_count()
-
-def stop():
-    stopped.set()
-    running[0].join()
-
-say("ready")
-for line in sys.stdin:
-    name, *words = json.loads(line)
-    say(json.dumps(globals()[name](*words)))
-"""
+RAISED = "Your code raised this error, although what it got was valid."
 
 
 class Probe:
@@ -173,9 +35,12 @@ class Probe:
         """Let the program call one of its functions; `answer` gives what it returns."""
         self.module.tell(json.dumps([name, *words]))
 
-    def answer(self, what: str, within: float = 10, **more: str) -> Any:
-        """What the function returned."""
-        return json.loads(self.module.hear(what, within, **more))
+    def answer(self, what: str, within: float = 10, raised: str = RAISED, **more: str) -> Any:
+        """What the function returned; Wrong if it raised an error, which means `raised` or did not end."""
+        answer = json.loads(self.module.hear(what, within, **more))
+        if isinstance(answer, dict) and "raised" in answer:
+            wrong(f"waited for {what}", expected="no error", saw=answer["raised"], means=raised)
+        return answer
 
     def call(self, name: str, *words: Any) -> Any:
         """Both."""
@@ -226,7 +91,7 @@ def probe(lab: Exercise) -> Iterator[Probe]:
             try:
                 with (
                     Topic(ENDPOINTS["kafka"], name) as topic,
-                    beside(lab, "posts-relay", PROGRAM, *words) as module,
+                    beside(lab, "posts-relay", PROBE, *words) as module,
                 ):
                     module.hear("your module to be imported", within=20)
                     yield Probe(module, database, topic)

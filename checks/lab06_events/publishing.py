@@ -11,6 +11,8 @@ from lab.course.exercise import Exercise
 from lab06_events.probe import Probe, probe
 
 WHERE = "Look at `_publish` in relay.py."
+OFTEN, OFTEN_SECONDS = 150, 60
+"""Failures in a row, and the time between two of them by the clock that the relay reads."""
 LONGEST_WAIT = 13
 """Seconds: PUBLISH_SECONDS is 10 in relay.py, and the check makes it 1."""
 
@@ -76,6 +78,14 @@ def test_publish_step_by_step(lab: Exercise) -> None:
         did = "let the broker give no answer about the only event"
         _published(module, {"e0": "no answer"}, did, ["raised"], "No answer is no acknowledgement.")
         _outboxes(module, {first: ["e0"]}, did, "Without an acknowledgement the event stays in the outbox.")
+        module.call("publish_often", {"e0": "later"}, OFTEN, OFTEN_SECONDS)
+        did = f"let the broker fail to acknowledge the only event {OFTEN} times, once in {OFTEN_SECONDS} s"
+        _outboxes(
+            module, {first: ["e0"]}, did,
+            "Such an error is not the event's fault: Kafka can be down for hours. Only the errors in"
+            " REFUSED_FOR_EVER park an event. After any other it stays in the outbox, however often and for"
+            " however long it fails.",
+        )  # fmt: skip
         large, good = module.post("f0", "f1", minutes=9), module.post("g0", minutes=1)
         did = "let the broker refuse one of three events as too large"
         means = "The result is the number of acknowledged events; a parked event was not published."
@@ -122,7 +132,7 @@ def test_drain_step_by_step(lab: Exercise) -> None:
             ),
         ):
             post = module.post(f"{what} 1", minutes=5)
-            published = module.call("drain_after", what)
+            published = module.call("drain_after", what, 1)
             on_topic = [body for _, body in module.records()]
             require(
                 published == 0 and f"{what} 1" not in on_topic,
@@ -130,6 +140,19 @@ def test_drain_step_by_step(lab: Exercise) -> None:
                 expected="nothing to be published",
                 saw=f"drain() returned {published}, {len(on_topic)} events on the topic",
                 means=f"{means} Look at `drain` in relay.py.",
+            )
+            module.posts.delete_many({})
+            module.post(f"{what} 2", f"{what} 3")
+            published = module.call("drain_after", what, 2)
+            sent = [body for _, body in module.records() if body.startswith(what)]
+            again = did.replace("the heads", "the heads for the second time")
+            require(
+                (published, sent) == (1, [f"{what} 2"]),
+                f"stored a post with two events, and {again}",
+                expected="the first event on the topic, and 1 as the result",
+                saw=f"drain() returned {published}, on the topic {sent}",
+                means=f"{means} It asks in each round, and returns what it has published so far. Look at"
+                " `drain` in relay.py.",
             )
             module.posts.delete_many({})
         for _ in range(3):

@@ -26,7 +26,14 @@ def event(kind="post.updated", **more):
     made = put_event(kind, post, AT + timedelta(days=1), "00-trace")
     return json.loads(made.model_dump_json())
 
+AS_IT_IS = {
+    "title": " Two  spaces ", "content": "first line\\n\\n  second <b>line</b>\\n" + 5000 * "x",
+    "tags": ["SQL", "Go", "go", " go", "Go"],
+}
+as_it_is = event(**AS_IT_IS)["data"]
 say(json.dumps([event(), event(), event("post.created", version=1, expires_at=None, tags=[])]))
+shown = {n: f"{as_it_is[n]!r:.60} (length {len(as_it_is[n])})" for n in AS_IT_IS}
+say(json.dumps({n: [shown[n], as_it_is[n] == text] for n, text in AS_IT_IS.items()}))
 """
 WHERE = "Look at `put_event` in outbox.py."
 ENVELOPE = (
@@ -57,6 +64,7 @@ def test_event_step_by_step(lab: Exercise) -> None:
     """An event has an id of its own, the time and trace of its change, and the whole state of the post"""
     with beside(lab, "posts", PROGRAM, only=("civildiy.posts.relay.outbox",)) as module:
         found: list[dict[str, Any]] = json.loads(module.hear("put_event() to return three events", within=20))
+        texts: dict[str, tuple[str, bool]] = json.loads(module.hear("put_event() to return a fourth one"))
     first, second, new = found
     for name, wanted, means in ENVELOPE:
         require(
@@ -91,4 +99,14 @@ def test_event_step_by_step(lab: Exercise) -> None:
         expected="post.created, version 1, expires_at null, no tags",
         saw=shown,
         means=f"A new post has version 1, and a post without an expiry has None. {WHERE}",
+    )
+    changed = {name: shown for name, (shown, same) in texts.items() if not same}
+    require(
+        not changed,
+        "called put_event() for a post whose title has spaces at both ends, whose content has 5,000"
+        " characters and line breaks, and whose tags have capital letters and repetitions",
+        expected="title, content and tags in `data` exactly as in the post",
+        saw=changed,
+        means="A reader shows what the event holds, and the API shows what the post holds: the same post"
+        f" would look different in two places. An event copies the state and tidies nothing. {WHERE}",
     )

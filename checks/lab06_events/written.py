@@ -28,16 +28,19 @@ def post(**more):
     return {**made, "version": 7, "outbox": [], **more}
 
 class Store:
-    # Takes what a command gives to PostStore.change, and calls decide as `change` does.
+    # Takes what a command gives to PostStore.change, and calls decide as `change` does when another request
+    # was faster: once for the post as it was before, and then for the post as it is now.
     def __init__(self, found):
-        self.found, self.asked = found, []
+        self.found = found
+        self.earlier = {**found, "title": "earlier", "content": "earlier", "version": found["version"] - 1}
+
+    async def get(self, post_id):
+        return self.earlier
 
     async def change(self, post_id, decide):
-        self.asked.append(post_id)
-        first, second = decide(self.found, LATER), decide(self.found, LATER)
-        assert first.fields == second.fields
-        self.change_made = first
-        return changed(self.found, first.fields)
+        decide(self.earlier, AT)
+        self.change_made = decide(self.found, LATER)
+        return changed(self.found, self.change_made.fields)
 
 def decided(act, **more):
     found = post(**more)
@@ -46,7 +49,7 @@ def decided(act, **more):
     try:
         asyncio.run(act(module.Commands(store)))
     except Exception as error:
-        return {"refused": type(error).__name__, "same": found == before}
+        return {"refused": type(error).__name__, "text": str(error)[:100], "same": found == before}
     made = store.change_made
     event = json.loads(made.event.model_dump_json())
     return {
@@ -67,6 +70,8 @@ before = deepcopy(new)
 event = put_event("post.created", new, AT, "trace")
 document = new_with_event(new, event)
 change = change_with_event({"title": "new"}, event)
+pushed = change.get("$push", {}).get("outbox", {})
+added = pushed == entry(event) or pushed == {"$each": [entry(event)]}
 say(json.dumps({
     "new": {
         "same": new == before, "settled": document.get("settled"),
@@ -76,7 +81,7 @@ say(json.dumps({
     "change": {
         "operators": sorted(change), "fields": sorted(change.get("$set", {})),
         "settled": change.get("$set", {}).get("settled"),
-        "pushed": change.get("$push") == {"outbox": entry(event)},
+        "pushed": added or f"$push of {', '.join(pushed)}",
     },
     "update": decided(update(title="new")),
     "update by another": decided(update(user=2, title="new")),
@@ -111,9 +116,16 @@ def test_what_is_written(lab: Exercise) -> None:
             "pushed": True,
         },
         "One update changes the fields and appends the event. `$set` also needs the fields of _owing(event):"
-        " the relay finds only posts whose `settled` is False. Look at `change_with_event` in outbox.py.",
+        " the relay finds only posts whose `settled` is False. `$push` adds the event and removes none. Look"
+        " at `change_with_event` in outbox.py.",
     )  # fmt: skip
-    update = seen["update"]
+    update, delete = seen["update"], seen["delete"]
+    for name, made in (("update", update), ("delete", delete)):
+        _same(
+            f"called {name}() for version 7 of a user's own post", _error(made), "no error",
+            f"Nothing forbids this change. Everything that `decide` needs is in its arguments: `post`, the"
+            f" document as it is now, and `time`. Look at `{name}` in commands.py.",
+        )  # fmt: skip
     _same(
         "called update() for version 7 of a post, and took what decide() returned", update.get("fields"),
         {"title": "new", "updated_at": LATER, "version": 8},
@@ -132,9 +144,9 @@ def test_what_is_written(lab: Exercise) -> None:
             "title": "new", "content": "content", "updated_at": "2026-01-31T09:01:00Z",
         },
         "An event states what the post looks like after the change: make it of changed(post, fields), with"
-        " the `time` of decide() and the `traceparent` of the request. Look at `update` in commands.py.",
+        " the `time` of decide() and the `traceparent` of the request. `post` is the argument of decide():"
+        " a post that was read earlier may have changed since then. Look at `update` in commands.py.",
     )  # fmt: skip
-    delete = seen["delete"]
     _same(
         "called delete() for version 7 of a post, and took what decide() returned", delete.get("fields"),
         {
@@ -174,6 +186,10 @@ def test_what_is_written(lab: Exercise) -> None:
         "decide() must not change the post that it gets: it is called again after a conflict. Return the new"
         " values as fields. Look at commands.py.",
     )  # fmt: skip
+
+
+def _error(made: dict[str, Any]) -> str:
+    return f"{made['refused']}: {made['text']}" if "refused" in made else "no error"
 
 
 def _same(did: str, seen: object, wanted: object, means: str) -> None:

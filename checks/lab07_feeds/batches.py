@@ -10,117 +10,13 @@ from grading.plugin import check
 from grading.stack import ENDPOINTS
 
 from lab.course.exercise import Exercise
+from lab07_feeds.batch_program import BATCHES
 
-PROGRAM = """
-import json, sys
-from datetime import UTC, datetime, timedelta
-from bson import ObjectId
-from redis import Redis
-from redis.exceptions import RedisError
-from civildiy.contracts.posts.envelope import decode
-from civildiy.feed import keys
-from civildiy.feed.projector.projection import Projection
-from civildiy.posts.relay.outbox import deleted_event, put_event
-
-host, _, port = sys.argv[1].rpartition(":")
-NUMBER = 14
-AT = datetime(2026, 1, 1, tzinfo=UTC)
-
-class Watched(Redis):
-    batches, before_note = 0, None
-
-    def pipeline(self, *words, **more):
-        made = super().pipeline(*words, **more)
-        real = made.execute
-        def execute(*words, **more):
-            self.batches += 1
-            answers = real(*words, **more)
-            if self.before_note:
-                self.before_note()
-            return answers
-        made.execute = execute
-        return made
-
-redis = Watched(host=host, port=int(port), db=NUMBER)
-
-def event(number, user=1, version=1, removed=False):
-    document = {
-        "_id": ObjectId(f"{number:024x}"), "user_id": user, "tags": [], "title": f"t{number}", "content": "c",
-        "created_at": AT, "updated_at": AT, "expires_at": None, "version": version,
-    }
-    time = AT + timedelta(seconds=number)
-    if removed:
-        return deleted_event(document, time, "trace")
-    return put_event("post.created" if version == 1 else "post.updated", document, time, "trace")
-
-def fresh(searching=True):
-    redis.flushdb()
-    redis.before_note = None
-    redis.batches = 0
-    made = Projection(redis, searching=searching)
-    made.next_offset()
-    return made
-
-def applied(projection, *batch):
-    try:
-        projection.apply(*batch)
-        return "nothing"
-    except Exception as error:
-        return type(error).__name__
-
-def state():
-    counters = {name.decode(): int(n) for name, n in redis.hgetall(keys.COUNTERS).items()}
-    return {
-        "offset": int(redis.get(keys.OFFSET) or 0), "counters": counters, "entries": redis.llen(keys.GLOBAL),
-    }
-
-def searches(projection, *events):
-    # How many bytes a script that reads whole lists sends is not counted; how often LRANGE runs is.
-    def calls():
-        found = redis.info("commandstats").get("cmdstat_lrange", {"calls": 0})
-        return found["calls"]
-    before = calls()
-    projection.apply(events, 100, 0, 0)
-    return calls() - before
-
-try:
-    found = {}
-    projection = fresh()
-    events = [event(n) for n in range(300)]
-    found["first"] = {"raised": applied(projection, events, 300, 0, 0), **state(), "batches": redis.batches}
-    redis.script_flush()
-    more = [event(n) for n in range(300, 310)]
-    found["forgotten"] = {"raised": applied(projection, [events[5], *more], 310, 0, 0), **state()}
-    found["empty"] = {"raised": applied(projection, [], 313, 2, 1), **state()}
-    projection = fresh()
-    projection.apply([event(1)], 1, 0, 0)
-    redis.set(keys.of_post(f"{2:024x}"), "not a hash")
-    found["refused"] = {"raised": applied(projection, [event(2, user=2), event(3)], 3, 0, 0), **state()}
-    redis.delete(keys.of_post(f"{2:024x}"))
-    found["again"] = {"raised": applied(projection, [event(2, user=2), event(3)], 3, 0, 0), **state()}
-    projection = fresh()
-    projection.apply([event(1)], 1, 0, 0)
-    redis.before_note = lambda: redis.set(keys.GENERATION, "of a rebuilt view")
-    found["switched"] = {"raised": applied(projection, [event(2)], 2, 0, 0), **state()}
-    projection = fresh()
-    projection.apply([event(n) for n in range(200)], 200, 0, 0)
-    projection._noted = redis.get(keys.OFFSET)
-    found["searches"] = {
-        "new": searches(projection, *(event(n) for n in range(200, 250))),
-        "known": searches(projection, *(event(n, version=2) for n in range(50))),
-        "forgotten": searches(projection, *(event(n, version=2) for n in range(500, 550))),
-    }
-    projection = fresh(searching=False)
-    found["searches"]["rebuild"] = searches(projection, *(event(n, version=2) for n in range(50)))
-    say(json.dumps(found))
-finally:
-    redis.flushdb()
-"""
 MODULE = "civildiy.feed.projector.projection"
 
 
 def _results(lab: Exercise) -> dict[str, Any]:
-    with beside(lab, "feed-projector", PROGRAM, ENDPOINTS["redis"], only=(MODULE,)) as module:
+    with beside(lab, "feed-projector", BATCHES, ENDPOINTS["redis"], only=(MODULE,)) as module:
         found: dict[str, Any] = json.loads(module.hear("your projection to apply some batches", within=30))
     return found
 
@@ -158,6 +54,16 @@ def test_batch_step_by_step(lab: Exercise) -> None:
         f" as well, or the projector reads it again for ever. Call `_note` in each case. Look"
         f" at `_send` {where}.",
     )  # fmt: skip
+    loaded = found["loaded"]
+    require(
+        loaded["batches"] == 1,
+        "then applied a batch of ten known events",
+        expected="one pipeline: Redis knows the script now",
+        saw=f"{loaded['batches']} calls of `pipeline.execute()`, raised: {loaded['raised']}",
+        means="A batch that Redis refuses with NoScriptError is sent a second time. Keep the hash that"
+        " `script_load` returns in `self._sha`, and send it with each event: the script is loaded once, not"
+        f" for each batch. Look at `apply` and `_send` {where}.",
+    )
     refused = found["refused"]
     require(
         refused["raised"] != "nothing" and refused["offset"] == 1,
@@ -173,16 +79,20 @@ def test_batch_step_by_step(lab: Exercise) -> None:
         {"raised": "nothing", "offset": 3, "entries": 3},
         f"A batch that failed is applied again as a whole; known versions are stale. Look {where}.",
     )  # fmt: skip
-    switched = found["switched"]
-    require(
-        switched["raised"] == "ViewSwitched" and switched["offset"] == 1,
-        "put another view in the place of this one (as ./lab rebuild does) between the effects and `_note`",
-        expected="ViewSwitched, and no new offset",
-        saw=f"raised: {switched['raised']}; offset {switched['offset']}",
-        means="The effects went into the old view, and the offset into the new one, which lacks them. The"
-        " generation has to be read before the effects, as the first command of the pipeline, and passed to"
-        f" `_note`. Look at `_send` {where}.",
-    )
+    for case, when in (
+        ("switched", "between the effects and `_note`"),
+        ("between", "between the first command of a pipeline and the second"),
+    ):
+        seen = found[case]
+        require(
+            seen["raised"] == "ViewSwitched" and seen["offset"] == 1,
+            f"put another view in the place of this one (as ./lab rebuild does) {when}",
+            expected="ViewSwitched, and no new offset",
+            saw=f"raised: {seen['raised']}; offset {seen['offset']}",
+            means="The effects went into the old view, and the offset into the new one, which lacks them. The"
+            " generation has to be read before the effects, as the first command of the pipeline, and passed"
+            f" to `_note`. Look at `_send` {where}.",
+        )
 
 
 def _same(did: str, seen: dict[str, Any], wanted: dict[str, Any], means: str) -> None:

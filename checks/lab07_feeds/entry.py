@@ -30,7 +30,11 @@ def made(title="title", content="content", tags=("b", "a"), time=AT + timedelta(
 EAST = timezone(timedelta(hours=2))
 say(json.dumps({
     "plain": made(), "long": made(content="x" * 5000), "quotes": made(title='a "b" \\\\ \\u00e9 \\U0001f469'),
-    "no tags": made(tags=()), "zone": made(time=datetime(2026, 1, 31, 11, 2, 0, 5000, tzinfo=EAST)),
+    "no tags": made(tags=()), "spaces": made(title=" Two  spaces "),
+    "many tags": made(tags=("SQL", "Go", "go", "Go")),
+    "ahead": made(time=datetime(2100, 1, 1, tzinfo=UTC)),
+    "long ago": made(time=datetime(1999, 1, 1, tzinfo=UTC)),
+    "zone": made(time=datetime(2026, 1, 31, 11, 2, 0, 5000, tzinfo=EAST)),
 }))
 """
 FIELDS = (
@@ -45,7 +49,7 @@ BEGIN = '{"timestamp":"2026-02-01T09:02:00.000000Z","event_id":"'
 def test_entry_step_by_step(lab: Exercise) -> None:
     """An entry is compact JSON whose ten fields have one order, with the event's time first"""
     with beside(lab, "feed-projector", PROGRAM, only=("civildiy.feed.projector.projection",)) as module:
-        found: dict[str, Any] = json.loads(module.hear("feed_entry() to return five entries", within=20))
+        found: dict[str, Any] = json.loads(module.hear("feed_entry() to return nine entries", within=20))
     plain = found["plain"]
     entry: dict[str, Any] = json.loads(plain["raw"])
     did = "called feed_entry() for version 12 of a post, created on 31 January, with an event of 1 February"
@@ -75,6 +79,8 @@ def test_entry_step_by_step(lab: Exercise) -> None:
         ("long", "content", "x" * 5000),
         ("quotes", "title", 'a "b" \\ \u00e9 \U0001f469'),
         ("no tags", "tags", []),
+        ("spaces", "title", " Two  spaces "),
+        ("many tags", "tags", ["SQL", "Go", "go", "Go"]),
         ("zone", "timestamp", "2026-01-31T09:02:00.005000Z"),
     ):
         seen = json.loads(found[case]["raw"])[name]
@@ -85,4 +91,16 @@ def test_entry_step_by_step(lab: Exercise) -> None:
             saw=f"{str(seen)[:60]} ({len(str(seen))} characters)",
             means="An entry is a complete copy of the post's state, and `timestamp(time)` writes each time in"
             f" UTC with microseconds. {WHERE}",
+        )
+    for case, year in (("ahead", 2100), ("long ago", 1999)):
+        entry = json.loads(found[case]["raw"])
+        seen_times = [entry["timestamp"], entry["created_at"]]
+        require(
+            seen_times == [f"{year}-01-01T00:00:00.000000Z", wanted["created_at"]],
+            f"called feed_entry() for an event of 1 January {year}, as a machine with a wrong clock makes it",
+            expected=f"timestamp {year}-01-01T00:00:00.000000Z, created_at {wanted['created_at']}",
+            saw=f"timestamp {seen_times[0]}, created_at {seen_times[1]}",
+            means="Both times come from the event, whatever the clock of the projector says. Otherwise a"
+            " rebuild gives the same event another entry, and `./lab verify` calls it stale."
+            f" {WHERE}",
         )

@@ -58,7 +58,8 @@ def anothers(entries, numbers):
 
 def places():
     wrong, posts = [entry(1, words="other")], {name(1): expected(1)}
-    return [next(iter(view_diff.compare_list(user, wrong, posts, [name(1)], 0))).place for user in (1, None)]
+    found = [[*view_diff.compare_list(user, wrong, posts, [name(1)], 0)] for user in (1, None)]
+    return [one[0].place if one else "no finding" for one in found]
 
 def newest_first(numbers):
     return [entry(n) for n in sorted(numbers, reverse=True)]

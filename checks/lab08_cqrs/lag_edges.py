@@ -25,8 +25,8 @@ kafka, lag.POSTS_TOPIC = sys.argv[1:]
 lag.PARTITION = TopicPartition(lag.POSTS_TOPIC, 0)
 meter = lag.LagMeter(kafka)
 
-def measure(offset):
-    found = meter.measure(offset)
+def measure(offset, of=meter):
+    found = of.measure(offset)
     return found and [found.events, found.seconds]
 
 def often(times):
@@ -37,7 +37,7 @@ def often(times):
     return len(psutil.Process().net_connections("tcp")) - before
 
 def unreachable(address):
-    return lag.LagMeter(address).measure(0)
+    return measure(0, lag.LagMeter(address))
 
 say("ready")
 for line in sys.stdin:

@@ -30,7 +30,8 @@ def counted(bootstrap):
     made.append(consumer)
     poll = consumer.poll
     def polled(*words, **more):
-        answer = {} if silent else poll(*words, **more)
+        # Not for ever: code that polls until a record comes has to come back, to be judged.
+        answer = {} if silent and silent.pop() else poll(*words, **more)
         read.append(sum(len(records) for records in answer.values()))
         return answer
     consumer.poll = polled
@@ -64,7 +65,7 @@ found = {
 manager.delete_records({partition: 3})
 found["deleted"] = lag(1)
 found["deleted, none yet"] = lag(None)
-silent.append(True)
+silent.extend([True] * 20)
 try:
     found["silent"] = lag(3)
 except Exception as error:
@@ -121,19 +122,6 @@ def test_lag_step_by_step(lab: Exercise) -> None:
     finally:
         admin.delete_topics([name])
         admin.close()
-    for case, offset, events, age, means in WANTED:
-        seen = found[case]
-        lag = seen["lag"]
-        right = lag and lag["events"] == events
-        right = right and (seen["raw"] == 0 if age is None else abs(lag["seconds"] - age) < SLACK_SECONDS)
-        shown = f"{lag['events']} events, {seen['raw']} s" if lag else seen.get("error", "no answer")
-        require(
-            right,
-            f"published 3 events 100 s ago and 3,000 events 10 s ago, and asked for the lag at {offset}",
-            expected=f"{events} events, {'0' if age is None else f'about {age:g}'} s",
-            saw=shown,
-            means=f"{means} Look at `_ask` in lag.py.",
-        )
     most = max(seen["read"] for seen in found.values())
     require(
         most <= 600,
@@ -143,6 +131,28 @@ def test_lag_step_by_step(lab: Exercise) -> None:
         means="A long backlog would make each measurement slow. The first record gives the age; the numbers"
         " come from the offsets. Look at `_ask` in lag.py.",
     )
+    shown = [found[case]["raw"] for case in ("all", "again", "none yet", "new ones")]
+    require(
+        not any(shown) or any(seconds is None or seconds % 1 for seconds in shown),
+        "asked for the lag four times",
+        expected="seconds with fractions",
+        saw=f"{', '.join(f'{seconds:g}' for seconds in shown if seconds is not None)} s",
+        means="A lag is usually far below a second, and a rounded one looks like no lag at all. Return the"
+        " age as it is, or with milliseconds: `round(age, 3)`. Look at `_ask` in lag.py.",
+    )
+    for case, offset, events, age, means in WANTED:
+        seen = found[case]
+        lag = seen["lag"]
+        right = lag and lag["events"] == events
+        right = right and (seen["raw"] == 0 if age is None else abs(lag["seconds"] - age) < SLACK_SECONDS)
+        told = f"{lag['events']} events, {seen['raw']} s" if lag else seen.get("error", "no answer")
+        require(
+            right,
+            f"published 3 events 100 s ago and 3,000 events 10 s ago, and asked for the lag at {offset}",
+            expected=f"{events} events, {'0' if age is None else f'about {age:g}'} s",
+            saw=told,
+            means=f"{means} Look at `_ask` in lag.py.",
+        )
     require(
         found["deleted"]["consumers"] == 1,
         "asked for the lag several times, and counted the consumers",

@@ -25,6 +25,11 @@ NUMBER = 15
 """A Redis database that nothing else uses."""
 LOCK, OFFSET, MARK = "checks:lock", "checks:offset", "checks:beside"
 KEPT = ("checks:kept:1", "checks:kept:2", "checks:kept:3")
+EXPIRES, ABSENT = "checks:kept:4", "checks:kept:5"
+"""A key with an expiry, as the projector's sign of life is, and one that does not exist."""
+LIFETIMES = LOCK_SECONDS, LIFE_SECONDS = 60, 40
+LATE = 20
+"""Seconds that may pass on a slow machine between the SET of a key and a look at its expiry."""
 ME, OTHER = "this rebuild", "another rebuild"
 NEW_OFFSET = "of the new view"
 WHERE = "Look at `SWITCH` in rebuild.py."
@@ -74,7 +79,7 @@ def prepared(client: Redis, owner: str | None, offset: str | None) -> Iterator[N
     """Keys of the check in the live database and in another one, both as before in the end."""
     host, _, port = ENDPOINTS["redis"].rpartition(":")
     other = Redis(host=host, port=int(port), db=NUMBER, socket_timeout=5)
-    names = (LOCK, OFFSET, MARK, *KEPT)
+    names = (LOCK, OFFSET, MARK, *KEPT, EXPIRES)
     other.flushdb()
     client.delete(*names)
     other.set(MARK, "1")
@@ -82,7 +87,8 @@ def prepared(client: Redis, owner: str | None, offset: str | None) -> Iterator[N
     other.set(OFFSET, NEW_OFFSET)
     for name, value in ((LOCK, owner), (OFFSET, offset)):
         if value is not None:
-            client.set(name, value, ex=60)
+            client.set(name, value, ex=LOCK_SECONDS)
+    client.set(EXPIRES, "alive", ex=LIFE_SECONDS)
     for number, name in enumerate(KEPT):
         client.hset(name, "applied", 7 + number)
     try:
@@ -107,7 +113,7 @@ def test_switch_script(lab: Exercise) -> None:
     """The script decides by the lock and by both offsets, and takes over what the new view lacks"""
     with beside(lab, "feed", PROGRAM, only=(MODULE,)) as module:
         script = json.loads(module.hear("SWITCH, imported from rebuild.py"))
-    names = (LOCK, OFFSET, *KEPT)
+    names = (LOCK, OFFSET, ABSENT, EXPIRES, *KEPT)
     with redis() as client:
         for state, owner, offset, position, wanted, means in DECISIONS:
             did = f"ran SWITCH while {state}"
@@ -127,7 +133,8 @@ def test_switch_script(lab: Exercise) -> None:
         for state, offset, position, means in SWITCHES:
             did = f"ran SWITCH while this rebuild holds the lock and {state}"
             with prepared(client, ME, offset):
-                said, marked, lock, noted, *kept = _switched(client, script, names, position)
+                said, marked, lock, noted, alive, *more = _switched(client, script, names, position)
+            expiries, kept = more[:2], more[2:]
             _failed(did, said)
             require(
                 said == b"switched" and marked,
@@ -160,6 +167,23 @@ def test_switch_script(lab: Exercise) -> None:
                 means="The counters and the projector's heartbeat are stored in the live view only. COPY each"
                 f" key from KEYS[3] to KEYS[#KEYS] with REPLACE before SWAPDB. {WHERE}",
             )
+            require(
+                alive == b"alive",
+                f"{did}; gave it a key that holds a text, behind one that does not exist",
+                expected="its text in the new view",
+                saw=repr(alive),
+                means="The keys have different types, and a key may be missing, which is no error. COPY takes"
+                f" over any key as it is. {WHERE}",
+            )
+            require(
+                all(most - LATE < left <= most for most, left in zip(LIFETIMES, expiries, strict=True)),
+                f"{did}; the lock expired in {LOCK_SECONDS} s, and one of the other keys in {LIFE_SECONDS} s",
+                expected="the same expiries in the new view",
+                saw=", ".join("no expiry" if left < 0 else f"{left} s" for left in expiries),
+                means="A lock without an expiry stays for ever if its rebuild is killed, and no other rebuild"
+                " can begin. A sign of life without one says `running` for ever. COPY keeps the expiry of a"
+                f" key; SET and RESTORE do not, unless you pass it on. {WHERE}",
+            )
 
 
 def _switched(client: Redis, script: str, names: tuple[str, ...], position: int) -> list[Any]:
@@ -169,6 +193,9 @@ def _switched(client: Redis, script: str, names: tuple[str, ...], position: int)
     pipeline.exists(MARK)
     pipeline.get(LOCK)
     pipeline.get(OFFSET)
+    pipeline.get(EXPIRES)
+    pipeline.ttl(LOCK)
+    pipeline.ttl(EXPIRES)
     for name in KEPT:
         pipeline.hgetall(name)
     pipeline.swapdb(0, NUMBER)

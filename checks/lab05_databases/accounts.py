@@ -1,0 +1,131 @@
+"""Accounts in a table of one session: what `add` and `by_email` return, and what is stored."""
+
+import json
+from typing import Any
+
+from grading.learner_process import beside
+from grading.outcome import require
+from grading.plugin import check
+
+from lab.course.exercise import Exercise
+from lab05_databases.awake import ASLEEP, stayed_awake
+
+PROGRAM = (
+    ASLEEP
+    + """
+import json
+from psycopg_pool import AsyncConnectionPool
+from civildiy.auth.settings import AuthSettings
+from civildiy.auth.users import Taken, Users, ensure_table
+from civildiy.chassis.clients import postgres
+from civildiy.chassis.settings import load_settings
+
+STORED = "SELECT id, email, username, password_hash FROM users ORDER BY id"
+
+async def temporary(connection):
+    # The table is a temporary one: it ends with the only connection.
+    await connection.execute("SET search_path = pg_temp")
+    await connection.commit()
+
+async def tried(call):
+    try:
+        found = await call
+    except Taken as taken:
+        return "Taken: " + str(taken).partition(":")[0]
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"[:150]
+    if found is None:
+        return None
+    names = [name for name in ("id", "email", "username", "password_hash") if hasattr(found, name)]
+    return {name: getattr(found, name) for name in names}
+
+async def main():
+    info = postgres.connection_info(load_settings(AuthSettings), "check")
+    pool = AsyncConnectionPool(info, min_size=1, max_size=1, timeout=3, open=False, configure=temporary)
+    async with pool:
+        async with pool.connection() as connection:
+            await ensure_table(connection)
+        users = Users(pool)
+        found = {
+            "first": await tried(users.add("Ada@Example.org", "Ada", "hash 1")),
+            "taken email": await tried(users.add("aDA@example.ORG", "email", "hash 2")),
+            "taken username": await tried(users.add("username@example.org", "ADA", "hash 3")),
+            "both taken": await tried(users.add("ada@example.org", "ada", "hash 4")),
+            "second": await tried(users.add("bob@example.org", "bob", "hash 5")),
+            "Ada": await tried(users.by_email("aDA@EXAMPLE.org")),
+            "Bob": await tried(users.by_email("bob@example.org")),
+            "nobody": await tried(users.by_email("nobody@example.org")),
+            "nothing": await tried(users.by_email("")),
+        }
+        async with pool.connection() as connection:
+            rows = await connection.execute(STORED)
+            found["stored"] = [list(row) for row in await rows.fetchall()]
+        found["asleep"] = asleep
+    say(json.dumps(found))
+
+asyncio.run(main())
+"""
+)
+ADD, BY_EMAIL = "Look at `Users.add` in users.py.", "Look at `Users.by_email` in users.py."
+TWO = "stored Ada@Example.org ('Ada') and bob@example.org ('bob') with Users.add()"
+
+
+@check(points=2)
+def test_accounts_step_by_step(lab: Exercise) -> None:
+    """An account is stored and returned as it was sent, found in any letter case, and taken only once"""
+    with beside(lab, "auth", PROGRAM, only=("civildiy.auth.users",)) as module:
+        seen: dict[str, Any] = json.loads(module.hear("add() and by_email() to be called", within=20))
+    first, second = seen["first"], seen["second"]
+    for account, email, username in ((first, "Ada@Example.org", "Ada"), (second, "bob@example.org", "bob")):
+        shown = {name: account.get(name) for name in ("email", "username")} if _is(account) else account
+        require(
+            shown == {"email": email, "username": username},
+            f"stored an account with Users.add({email!r}, {username!r}, …)",
+            expected=f"a User with the email {email} and the username {username}",
+            saw=shown,
+            means="The account is shown to its owner as it was written; letter case counts in no comparison,"
+            f" but it stays. `RETURNING id, email, username` gives what the table holds. {ADD}",
+        )
+    rows = [
+        [first["id"], "Ada@Example.org", "Ada", "hash 1"],
+        [second["id"], "bob@example.org", "bob", "hash 5"],
+    ]
+    require(
+        seen["stored"] == rows,
+        f"{TWO}, and read the table",
+        expected=rows,
+        saw=seen["stored"],
+        means="Each value belongs into its own column as it was sent, and the returned id is that of the"
+        f" row. {ADD}",
+    )
+    for case, wanted in (
+        ("taken email", ["Taken: email"]), ("taken username", ["Taken: username"]),
+        ("both taken", ["Taken: email", "Taken: username"]),
+    ):  # fmt: skip
+        require(
+            seen[case] in wanted,
+            f"called Users.add() with a {case}, in another letter case".replace("a both", "both values"),
+            expected=" or ".join(wanted),
+            saw=seen[case],
+            means="PostgreSQL refuses the row with UniqueViolation, whose `diag.constraint_name` is the name"
+            f" of the index that refused. {ADD}",
+        )
+    for case, email, account in (
+        ("Ada", "aDA@EXAMPLE.org", {"id": first["id"], "password_hash": "hash 1"}),
+        ("Bob", "bob@example.org", {"id": second["id"], "password_hash": "hash 5"}),
+        ("nobody", "nobody@example.org", None),
+        ("nothing", "", None),
+    ):
+        require(
+            seen[case] == account,
+            f"{TWO}, and called Users.by_email({email!r})",
+            expected=f"an Account {account}" if account else "None",
+            saw=seen[case],
+            means="by_email returns id and password hash of the one account with this whole address, in any"
+            f" letter case, or None. {BY_EMAIL}",
+        )
+    stayed_awake(seen["asleep"], f"{TWO}, had three others refused", "`Users.add` in users.py")
+
+
+def _is(account: object) -> bool:
+    return isinstance(account, dict) and "id" in account
