@@ -2,6 +2,7 @@
 
 import time
 
+from lab import options
 from lab.backends.protocol import Backend
 from lab.course import running
 from lab.errors import LabError
@@ -21,6 +22,9 @@ def bring_up(home: Home, backend: Backend, console: Console) -> None:
     backend.refuse_wrong_settings()
     if backend.running() and (other := backend.belongs_elsewhere()):
         console.print(f"The running system belongs to {other}. It is being stopped; its data stays.")
+        backend.stop()
+    if backend.running() and (lacking := set(options.chosen()) - set(backend.options())):
+        console.print(f"The system runs without {', '.join(lacking)}. It is being stopped; its data stays.")
         backend.stop()
     if healed := heal_now(home, backend):
         console.print(healed)

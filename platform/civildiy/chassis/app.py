@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
-from fastapi.telemetry import TelemetryConfig
 from pydantic import BaseModel
 from starlette.responses import Response
 
@@ -16,6 +15,7 @@ from civildiy.chassis.errors import Unavailable
 from civildiy.chassis.handlers import install_problem_handlers
 from civildiy.chassis.http import HttpRules
 from civildiy.chassis.limits import MAX_BODY_BYTES, BodyLimit
+from civildiy.chassis.observability import telemetry
 from civildiy.chassis.observability.context import RequestContext
 from civildiy.chassis.observability.metrics import RequestMetrics, metrics_answer
 from civildiy.chassis.problems import documented
@@ -33,10 +33,6 @@ ReadinessCheck = Callable[[], Awaitable[None]]
 """Sends one dependency a small request; raises when there is no answer."""
 
 READINESS_SECONDS = 2.0
-
-NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
-"""No OpenTelemetry collector runs here, and FastAPI would look for one with each request. Prometheus collects
-the metrics, and the trace continues in the events (`civildiy.chassis.observability.tracing`)."""
 
 
 class Health(BaseModel):
@@ -82,7 +78,7 @@ def create_service(
         redirect_slashes=False,
         # All errors have one shape, so this replaces the framework's own schema for 422.
         responses=documented(422),
-        telemetry=NO_TELEMETRY,
+        telemetry=telemetry.for_fastapi(),
     )
     app.state.gateway_secret = settings.gateway_secret.get_secret_value()
     install_problem_handlers(app, drivers)

@@ -18,6 +18,7 @@ from fastapi import FastAPI
 from civildiy.chassis.collector import settle
 from civildiy.chassis.discovery.gateway_rules import Route
 from civildiy.chassis.discovery.membership import Membership
+from civildiy.chassis.observability import telemetry
 from civildiy.chassis.observability.logging import configure_logging
 from civildiy.chassis.protocol import ProblemProtocol
 from civildiy.chassis.settings import ServiceSettings
@@ -59,10 +60,12 @@ class RegisteredServer(uvicorn.Server):
         await asyncio.to_thread(self._membership.leave)
         await asyncio.sleep(DRAIN_SECONDS)
         await super().shutdown(sockets)
+        await asyncio.to_thread(telemetry.stop)
 
 
 def main(name: str) -> None:
     """Serve until SIGTERM or SIGINT."""
+    telemetry.start(name)
     service: Service = importlib.import_module(f"civildiy.{name}.app").service()
     settings = service.settings
     configure_logging(settings, service.name)

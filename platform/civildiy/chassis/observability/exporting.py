@@ -1,0 +1,61 @@
+"""Send spans to the collector in the background; a collector that is down, slow or full harms nobody.
+
+A request only appends its spans to a queue. One thread sends them in batches. The queue has a limit: when the
+collector does not keep up, the oldest spans are lost, and the memory does not grow. The end of a process
+waits for less than a second.
+"""
+
+import logging
+from threading import Thread
+
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+from civildiy.chassis.observability.sampling import sampler
+from civildiy.chassis.observability.telemetry import TelemetrySettings
+
+WAITING = 2_048
+"""Spans that may wait for the collector, about 1.5 KB each."""
+BATCH = 512
+EVERY_MS = 1_000
+"""A person who looks for the trace of a request finds it after this time."""
+ANSWER_SECONDS = 1
+"""A batch that the collector does not accept within this time is lost."""
+END_SECONDS = 0.8
+"""The end of the process waits this long for the last batch."""
+
+
+class Exporting:
+    """The spans of this process on their way to the collector."""
+
+    def __init__(self, unit: str, settings: TelemetrySettings) -> None:
+        # Its errors come with each batch that a collector does not accept. The collector is not needed to
+        # serve requests, and ./lab status shows whether it runs.
+        logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
+        endpoint = f"{settings.otel_exporter_otlp_endpoint.rstrip('/')}/v1/traces"
+        exporter = OTLPSpanExporter(endpoint=endpoint, timeout=ANSWER_SECONDS)
+        self._provider = TracerProvider(
+            sampler=sampler(settings.trace_ratio),
+            resource=Resource.create({"service.name": unit}),
+            shutdown_on_exit=False,
+        )
+        self._provider.add_span_processor(
+            BatchSpanProcessor(
+                exporter,
+                max_queue_size=WAITING,
+                schedule_delay_millis=EVERY_MS,
+                max_export_batch_size=BATCH,
+            )
+        )
+        trace.set_tracer_provider(self._provider)
+
+    def stop(self) -> None:
+        """Send what waits, for END_SECONDS at most."""
+        # The SDK's own shutdown waits for every batch. In a thread that nobody waits for, it may take as long
+        # as it needs; the process ends meanwhile.
+        ending = Thread(target=self._provider.shutdown, daemon=True)
+        ending.start()
+        ending.join(END_SECONDS)

@@ -1,0 +1,74 @@
+"""./lab trace: what one request did, in all units."""
+
+import re
+import time
+
+import click
+
+from lab.backends.protocol import Backend
+from lab.errors import LabError
+from lab.probes.readiness import slow
+from lab.terminal import Console
+from lab.traces.jaeger import Jaeger, Trace
+
+WAIT_SECONDS = 8.0
+"""Spans reach the collector some seconds after the request: the gateway sends its own every 5 s."""
+POST, TRACE = re.compile("[0-9a-f]{24}"), re.compile("[0-9a-f]{32}")
+
+
+def need_option(backend: Backend) -> None:
+    """Raise LabError unless the system runs with observability."""
+    if not backend.running():
+        raise LabError("The system is not running. Start it: ./lab up --with observability")
+    if "observability" not in backend.options():
+        raise LabError(
+            "The running system records neither traces nor metrics. Start it again with them; its data stays:"
+            " ./lab up --with observability"
+        )
+
+
+def find(jaeger: Jaeger, what: str) -> Trace | None:
+    """Return a trace by its id, or the newest trace of a post; None if the collector has none."""
+    if TRACE.fullmatch(what):
+        return jaeger.trace(what)
+    found = jaeger.search("posts-relay", {"messaging.kafka.message.key": what}, limit=100)
+    return found[0] if found else None
+
+
+def settled(jaeger: Jaeger, what: str, within: float = WAIT_SECONDS) -> Trace | None:
+    """Return the trace when no more spans arrive, or what there is after `within` seconds."""
+    deadline = time.monotonic() + within * slow()
+    before, found = -1, find(jaeger, what)
+    while time.monotonic() < deadline:
+        gateway = found is not None and any(span.unit == "traefik" for span in found.spans)
+        if found is not None and gateway and len(found.spans) == before:
+            break
+        before = len(found.spans) if found else -1
+        time.sleep(1)
+        found = find(jaeger, what)
+    return found
+
+
+def register(cli: click.Group, backend: Backend, console: Console) -> None:
+    """Add the commands to `cli`."""
+
+    @cli.command()
+    @click.argument("what", metavar="POST_ID|TRACE_ID")
+    def trace(what: str) -> None:
+        """Draw one trace: the newest of a post, or the one with this id. Needs `up --with observability`."""
+        from lab.traces.waterfall import waterfall
+
+        if not (POST.fullmatch(what) or TRACE.fullmatch(what)):
+            raise LabError(
+                "A post has an id of 24 hexadecimal digits, a trace one of 32. Write one of them:"
+                " ./lab trace POST_ID|TRACE_ID"
+            )
+        need_option(backend)
+        found = settled(Jaeger(backend.endpoints()["traces"]), what)
+        if found is None:
+            raise LabError(
+                f"The collector has no trace of {what}. It keeps the newest 2,000 traces. Perhaps the request"
+                " was not recorded (LAB_TRACE_RATIO), or its event is not published yet: ./lab lag"
+            )
+        for line in waterfall(found):
+            console.print(line, soft_wrap=True)
