@@ -14,6 +14,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import Decision
 from opentelemetry.trace import SpanKind, StatusCode
 from redis.exceptions import ConnectionError as RedisUnreachable
 from redis.exceptions import RedisError
@@ -218,8 +219,8 @@ def test_a_log_line_names_its_span() -> None:
     (0.0, RECORDED, True), (1.0, UNRECORDED, False), (1.0, "", True), (0.0, "", False),
 ])  # fmt: skip
 def test_the_caller_decides_before_the_ratio(ratio: float, parent: str, recorded: bool) -> None:
-    decision = sampler(ratio).should_sample(propagation.context_of(parent), 2**127, "name")
-    assert decision.decision.is_sampled() is recorded
+    decision = sampler(ratio).should_sample(propagation.context_of(parent), 2**127, "name").decision
+    assert (decision is Decision.RECORD_AND_SAMPLE) is recorded
 
 
 def test_spans_of_requests_at_the_same_time_are_not_mixed_up() -> None:

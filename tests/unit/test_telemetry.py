@@ -14,8 +14,7 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 
 from civildiy.chassis.observability import telemetry
-from civildiy.chassis.observability.exporting import WAITING, Exporting
-from civildiy.chassis.observability.telemetry import TelemetrySettings
+from civildiy.chassis.observability.exporting import WAITING, Exporting, TelemetrySettings
 from civildiy.chassis.settings import SettingsRefused
 from lab.home import PLATFORM
 

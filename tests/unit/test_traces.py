@@ -62,7 +62,7 @@ def test_every_unit_of_an_edge_is_in_the_topology() -> None:
 
 
 def test_a_waterfall_fits_into_80_columns_and_shows_every_span() -> None:
-    long = ("8", "3", "x" * 40, "name " * 40, 1, 70_000_000, {})
+    long: Row = ("8", "3", "x" * 40, "name " * 40, 1, 70_000_000, {})
     lines = waterfall(trace((*ROWS, long)))
     assert max(map(len, lines)) <= WIDTH
     assert len(lines) == 2 + len(ROWS) + 1

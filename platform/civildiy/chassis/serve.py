@@ -47,6 +47,7 @@ class RegisteredServer(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, membership: Membership) -> None:
         super().__init__(config)
         self._membership = membership
+        self._watching: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
         """Listen, then register."""
@@ -54,12 +55,15 @@ class RegisteredServer(uvicorn.Server):
         if self.started:
             settle()
             self._membership.join()
+            self._watching = telemetry.watch_loop()
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         """Deregister, wait until the gateway has noticed, then stop."""
         await asyncio.to_thread(self._membership.leave)
         await asyncio.sleep(DRAIN_SECONDS)
         await super().shutdown(sockets)
+        if self._watching is not None:
+            self._watching.cancel()
         await asyncio.to_thread(telemetry.stop)
 
 

@@ -92,7 +92,7 @@ def producer(bootstrap: str) -> KafkaProducer:
     )
 
 
-def _producer_kind() -> type[KafkaProducer]:
+def _producer_kind() -> Any:
     if not telemetry.is_on():
         return KafkaProducer
     from civildiy.chassis.observability.stores.kafka import TracedProducer

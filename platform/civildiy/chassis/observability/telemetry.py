@@ -4,13 +4,12 @@ Without OTEL_EXPORTER_OTLP_ENDPOINT, the default, nothing of OpenTelemetry's SDK
 without the option `--with observability` is as fast and as small as if this package did not exist.
 """
 
+import asyncio
 import atexit
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
 from structlog.typing import Processor
 
 from civildiy.chassis.observability import tracing
@@ -23,17 +22,6 @@ if TYPE_CHECKING:
 
 UNWATCHED = ("/health", "/ready", "/metrics")
 """Requests of Consul, of the scraper and of people who look: a trace of each would hide the others."""
-
-
-class TelemetrySettings(BaseSettings):
-    """Where the spans of a unit go, and how many of them."""
-
-    model_config = SettingsConfigDict(frozen=True, extra="ignore")
-
-    otel_exporter_otlp_endpoint: str = ""
-    """URL of the collector, such as http://127.0.0.28:4318; empty: record nothing."""
-    trace_ratio: float = Field(default=1.0, ge=0, le=1)
-    """The share of requests to record, if the caller has not decided; see `sampling`."""
 
 
 _exporting: "Exporting | None" = None
@@ -53,7 +41,7 @@ def start(unit: str) -> None:
     if _exporting is not None or not is_on():
         return
     from civildiy.chassis.observability import propagation
-    from civildiy.chassis.observability.exporting import Exporting
+    from civildiy.chassis.observability.exporting import Exporting, TelemetrySettings
     from civildiy.chassis.settings import load_settings
 
     _exporting = Exporting(unit, load_settings(TelemetrySettings))
@@ -67,6 +55,15 @@ def stop() -> None:
     if _exporting is not None:
         _exporting.stop()
         _exporting = None
+
+
+def watch_loop() -> "asyncio.Task[None] | None":
+    """Measure the event loop's delay in a task, which the caller cancels; None while telemetry is off."""
+    if not is_on():
+        return None
+    from civildiy.chassis.observability import loop_delay
+
+    return asyncio.create_task(loop_delay.watch_loop())
 
 
 def for_fastapi() -> "TelemetryConfig":

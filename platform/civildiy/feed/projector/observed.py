@@ -28,6 +28,7 @@ class TracedProjection(Projection):
     def apply(self, events: Sequence[PostEvent], next_offset: int, skipped: int, dead: int) -> None:
         """Apply a batch, as the plain projection does. An error marks the spans of the batch as failed."""
         from civildiy.chassis.observability import spans
+        from civildiy.feed.projector.arrivals import observe
 
         started = [
             spans.start_process_span(POSTS_TOPIC, event.traceparent, event.data.post_id) for event in events
@@ -35,6 +36,7 @@ class TracedProjection(Projection):
         calls = [spans.start_store_span("redis", "EVALSHA", within=span) for span in started]
         try:
             super().apply(events, next_offset, skipped, dead)
+            observe(events)
         except BaseException as error:
             for span in (*calls, *started):
                 spans.failed(span, error)

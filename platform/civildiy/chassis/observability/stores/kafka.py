@@ -1,12 +1,19 @@
-"""A span for each record that a producer sends, in the trace of the record's event."""
+"""A span for each record that a producer sends, in the trace of its event, and counts of the records."""
 
+from time import perf_counter
 from typing import Any
 
 from kafka import KafkaProducer
 from kafka.producer.future import FutureRecordMetadata
+from prometheus_client import Counter, Histogram
 
 from civildiy.chassis.observability.propagation import traceparent_in
 from civildiy.chassis.observability.spans import failed, start_publish_span
+
+PUBLISHED = Counter(
+    "events_published", "Records that the broker acknowledged or refused", ["topic", "outcome"]
+)
+PUBLISH_SECONDS = Histogram("event_publish_seconds", "Seconds from send to the broker's answer", ["topic"])
 
 
 class TracedProducer(KafkaProducer):  # type: ignore[misc]
@@ -21,19 +28,21 @@ class TracedProducer(KafkaProducer):  # type: ignore[misc]
     ) -> FutureRecordMetadata:
         """Hand a record to the producer; the span ends in the producer's own thread."""
         span = start_publish_span(topic, traceparent_in(value), (key or b"").decode(errors="replace")[:100])
-        if span is None:
-            return super().send(topic, value=value, key=key, **options)
+        began = perf_counter()
+
+        def ended(outcome: str, error: BaseException | None = None) -> None:
+            PUBLISHED.labels(topic, outcome).inc()
+            PUBLISH_SECONDS.labels(topic).observe(perf_counter() - began)
+            if error is not None:
+                failed(span, error)
+            if span is not None:
+                span.end()
+
         try:
             future = super().send(topic, value=value, key=key, **options)
         except BaseException as error:
-            failed(span, error)
-            span.end()
+            ended("refused", error)
             raise
-
-        def refused(error: BaseException) -> None:
-            failed(span, error)
-            span.end()
-
-        future.add_callback(lambda _: span.end())
-        future.add_errback(refused)
+        future.add_callback(lambda _: ended("acknowledged"))
+        future.add_errback(lambda error: ended("refused", error))
         return future

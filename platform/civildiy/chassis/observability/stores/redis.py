@@ -13,4 +13,4 @@ class TracedRedis(Redis):
     async def execute_command(self, *words: Any, **options: Any) -> Any:
         """Send one command, and record it by its name; keys and values stay out of the span."""
         with store_span("redis", str(words[0])):
-            return await super().execute_command(*words, **options)
+            return await super().execute_command(*words, **options)  # type: ignore[no-untyped-call]
