@@ -1,15 +1,19 @@
-"""./lab trace: what one request did, in all units."""
+"""./lab trace and ./lab slo: what one request did, and how well the system does."""
 
+import json
 import re
+import sys
 import time
+from dataclasses import asdict
 
 import click
 
 from lab.backends.protocol import Backend
 from lab.errors import LabError
 from lab.probes.readiness import slow
-from lab.terminal import Console
+from lab.terminal import Console, print_rows
 from lab.traces.jaeger import Jaeger, Trace
+from lab.traces.lines import LINES, lines_of
 
 WAIT_SECONDS = 8.0
 """Spans reach the collector some seconds after the request: the gateway sends its own every 5 s."""
@@ -49,6 +53,20 @@ def settled(jaeger: Jaeger, what: str, within: float = WAIT_SECONDS) -> Trace | 
     return found
 
 
+def print_lines(backend: Backend, console: Console, trace: str) -> None:
+    """Print the log lines of one trace, from all units, in the order of their times. Raises LabError."""
+    if not TRACE.fullmatch(trace):
+        raise LabError("A trace has an id of 32 hexadecimal digits: ./lab logs --trace ID")
+    found = lines_of(backend, trace)
+    for unit, line in found:
+        console.print(f"{unit:<15}{line}", soft_wrap=True)
+    if not found:
+        console.print(
+            f"None of the last {LINES} log lines of each unit has the trace {trace}. A unit logs errors and"
+            " what it refuses; the steps of a request are spans: ./lab trace ID"
+        )
+
+
 def register(cli: click.Group, backend: Backend, console: Console) -> None:
     """Add the commands to `cli`."""
 
@@ -72,3 +90,38 @@ def register(cli: click.Group, backend: Backend, console: Console) -> None:
             )
         for line in waterfall(found):
             console.print(line, soft_wrap=True)
+
+    @cli.command()
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+    def slo(as_json: bool) -> None:
+        """Show each objective: what is left of its budget, and how fast it burns. Exit code 1: an alert."""
+        from lab.slo.budget import budgets
+        from lab.slo.metrics import Metrics
+
+        need_option(backend)
+        found = budgets(Metrics(backend.endpoints()["metrics"]))
+        alerts = [alert for budget in found for alert in budget.alerts]
+        if as_json:
+            click.echo(json.dumps([asdict(budget) for budget in found], indent=1))
+            sys.exit(bool(alerts))
+        windows = list(found[0].burn)
+        heads = ("objective", "good", "budget left", *(f"burn {window}" for window in windows))
+        rows = [
+            (
+                budget.objective.name,
+                _percent(budget.good, 3),
+                _percent(budget.left, 0),
+                *("-" if rate is None else f"{rate:.1f}" for rate in budget.burn.values()),
+            )
+            for budget in found
+        ]
+        print_rows(console, heads, rows, right=heads[1:], whole=heads)
+        for budget in found:
+            console.print(f"{budget.objective.name}: {budget.objective.text}.", soft_wrap=True)
+        for alert in alerts:
+            console.print(f"Alert: {alert}", style="bold", soft_wrap=True)
+        sys.exit(bool(alerts))
+
+
+def _percent(ratio: float | None, digits: int) -> str:
+    return "-" if ratio is None else f"{ratio * 100:.{digits}f} %"

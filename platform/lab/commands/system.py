@@ -8,6 +8,7 @@ import click
 
 from lab import options
 from lab.backends.protocol import Backend, Unit
+from lab.commands import observe
 from lab.commands.course import reset_lab
 from lab.commands.notebook import reset_notebook
 from lab.deadlines import slow
@@ -55,12 +56,23 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
         console.print("The system is stopped; its data stays. Delete the data: ./lab reset")
 
     @cli.command()
-    @click.argument("unit", metavar="UNIT", type=click.Choice([*UNITS, *OPTIONAL, "provision", "supervisor"]))
+    @click.argument(
+        "unit",
+        metavar="UNIT",
+        required=False,
+        type=click.Choice([*UNITS, *OPTIONAL, "provision", "supervisor"]),
+    )
     @click.option("-f", "--follow", is_flag=True, help="Print new lines until you press Ctrl-C.")
-    def logs(unit: str, follow: bool) -> None:
+    @click.option("--trace", metavar="ID", help="Instead of UNIT: the lines of one trace, of all units.")
+    def logs(unit: str | None, follow: bool, trace: str | None) -> None:
         """Print the last lines of a unit's log. UNIT is a name of ./lab status, provision or supervisor."""
         from lab.follow import print_log
 
+        if trace is not None:
+            observe.print_lines(backend, console, trace)
+            return
+        if unit is None:
+            raise LabError("Name a unit, or a trace: ./lab logs UNIT, ./lab logs --trace ID")
         command = backend.log_command(unit, follow)
         if backend.kind == "native" and not Path(command[-1]).exists():
             raise LabError(f"{unit} has no log yet, because it has never run. Start the system: ./lab up")

@@ -1,4 +1,4 @@
-"""How much of a connection pool is in use: requests wait for one that is used up, while the database idles."""
+"""How much of a connection pool is in use. If it is used up, requests wait while the database idles."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any

@@ -1,0 +1,82 @@
+"""The rules of the objectives: the file for vmalert, the thresholds, and the names that the rules read."""
+
+import re
+
+import pytest
+import yaml
+
+from civildiy.operations.objectives import BURNS, OBJECTIVES, WINDOWS, burn_alert, error_ratio, rules
+from lab.home import REPO
+from lab.slo import rules as written
+from lab.slo.budget import budgets
+from lab.slo.metrics import Metrics, Value
+
+
+def test_the_file_for_vmalert_holds_the_rules() -> None:
+    text = written.FILE.read_text(encoding="utf-8")
+    assert text == written.text(), "generate it again: python -m lab.slo.rules"
+    assert yaml.safe_load(text) == rules()
+
+
+def test_an_alert_needs_both_windows() -> None:
+    query = burn_alert(OBJECTIVES[0], BURNS[0])
+    assert query == (
+        'slo:error_ratio:2m{slo="feed-read"} > 0.144 and slo:error_ratio:30s{slo="feed-read"} > 0.144'
+    )
+
+
+def test_no_alert_asks_for_more_errors_than_requests() -> None:
+    thresholds = [burn.rate * (1 - objective.target) for objective in OBJECTIVES for burn in BURNS]
+    assert max(thresholds) < 1
+
+
+def test_every_ratio_that_an_alert_reads_is_recorded() -> None:
+    indicators, alerts = rules()["groups"]
+    stored = {(rule["record"], rule.get("labels", {}).get("slo", "")) for rule in indicators["rules"]}
+    read = {
+        pair
+        for rule in alerts["rules"]
+        for pair in re.findall(r'(slo:error_ratio:\w+)\{slo="([\w-]+)"\}', rule["expr"])
+    }
+    assert read
+    assert read <= stored
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES, ids=lambda objective: objective.name)
+@pytest.mark.parametrize("window", WINDOWS)
+def test_a_window_is_put_into_the_whole_query(objective: object, window: str) -> None:
+    query = error_ratio(objective, window)  # type: ignore[arg-type]
+    assert "$" not in query
+    assert f"[{window}]" in query
+
+
+def test_the_bucket_of_an_objective_exists() -> None:
+    """A bound that no bucket has would hide the objective."""
+    settings = (REPO / "platform/deployment/settings/traefik-observability.env").read_text()
+    buckets = re.findall(r"BUCKETS=(.*)", settings)[0].split(",")
+    bounds = {bound for objective in OBJECTIVES for bound in re.findall(r'le="([\d.]+)"', objective.bad)}
+    assert bounds == {"0.05"}
+    assert bounds <= set(buckets)
+
+
+def test_a_budget_is_used_up_when_the_ratio_of_errors_is_the_allowed_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    allowed = {objective.name: 1 - objective.target for objective in OBJECTIVES}
+
+    def query(self: Metrics, text: str) -> list[Value]:
+        if text.startswith("ALERTS"):
+            return [Value({"alertname": "burning", "slo": "feed-read"}, 1)]
+        for name, share in allowed.items():
+            if f'slo="{name}"' in text:
+                return [Value({}, 2 * share)]
+        return [Value({}, next(share for o, share in allowed.items() if by_name(o) == text))]
+
+    def by_name(name: str) -> str:
+        return error_ratio(next(o for o in OBJECTIVES if o.name == name), "1d")
+
+    monkeypatch.setattr(Metrics, "query", query)
+    found = budgets(Metrics("http://nowhere"))
+    assert [round(budget.left or 0, 9) for budget in found] == [0, 0, 0]
+    assert {round(rate or 0, 9) for budget in found for rate in budget.burn.values()} == {2}
+    assert [list(budget.alerts) for budget in found] == [["burning"], [], []]
