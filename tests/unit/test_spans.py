@@ -22,6 +22,7 @@ from redis.exceptions import RedisError
 from civildiy.chassis.observability import propagation, spans, tracing
 from civildiy.chassis.observability.logging import formatter
 from civildiy.chassis.observability.sampling import sampler
+from civildiy.chassis.observability.span_lines import SpanLines
 from civildiy.chassis.observability.stores.kafka import TracedProducer
 from civildiy.chassis.observability.stores.mongodb import MongoSpans
 from civildiy.contracts.posts.envelope import encode
@@ -236,3 +237,15 @@ def test_spans_of_requests_at_the_same_time_are_not_mixed_up() -> None:
         await asyncio.gather(*(one(f"command {number}") for number in range(5)))
 
     asyncio.run(all_of_them())
+
+
+def test_a_recorded_request_is_one_log_line(caplog: pytest.LogCaptureFixture) -> None:
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SpanLines())
+    tracer = provider.get_tracer("test")
+    caplog.set_level("INFO")
+    with tracer.start_as_current_span("GET /api/posts", kind=SpanKind.SERVER) as span:
+        span.set_attribute("http.response.status_code", 200)
+        tracer.start_span("find posts", kind=SpanKind.CLIENT).end()
+    (line,) = [record.getMessage() for record in caplog.records if record.name.endswith("span_lines")]
+    assert line.startswith("GET /api/posts 200, ")

@@ -21,9 +21,7 @@ def view(redis: Redis, reader: ProgressReader, meter: PatientMeter) -> Measure:
         memory = (await redis.info("memory"))["used_memory"]
         counts = {name: float(count) for name, count in progress.counters.model_dump().items()}
         found = [
-            labelled(
-                "feed_events", "Events of the topic, by what became of them", "outcome", counts, counts=True
-            ),
+            labelled("feed_events", "Events of the topic, by their outcome", "outcome", counts, counts=True),
             gauge("feed_view_entries", "Entries of the global feed", progress.entries),
             gauge("feed_view_bytes", "Memory that Redis uses", memory),
             gauge("feed_projector_running", "1 while the projector reports", float(progress.projector_runs)),

@@ -62,8 +62,8 @@ def print_lines(backend: Backend, console: Console, trace: str) -> None:
         console.print(f"{unit:<15}{line}", soft_wrap=True)
     if not found:
         console.print(
-            f"None of the last {LINES} log lines of each unit has the trace {trace}. A unit logs errors and"
-            " what it refuses; the steps of a request are spans: ./lab trace ID"
+            f"None of the last {LINES} log lines of each unit has the trace {trace}. While telemetry is on"
+            " (./lab up --with observability), each unit writes a line for each recorded request."
         )
 
 

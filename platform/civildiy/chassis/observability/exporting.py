@@ -18,6 +18,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from civildiy.chassis.observability.sampling import sampler
+from civildiy.chassis.observability.span_lines import SpanLines
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +68,7 @@ class Exporting:
                 max_export_batch_size=BATCH,
             )
         )
+        self._provider.add_span_processor(SpanLines())
         trace.set_tracer_provider(self._provider)
 
         if settings.metrics_address:
