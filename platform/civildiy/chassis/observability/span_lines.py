@@ -1,6 +1,6 @@
 """One log line for each recorded request, published record and processed event, with the ids of its trace.
 
-So the log of each unit can be searched for what one request did there. Calls to stores write no line: the trace
+So the log of each unit can be searched for one request. Calls to stores write no line: the trace
 has them. With a lower TRACE_RATIO there are fewer lines.
 """
 
