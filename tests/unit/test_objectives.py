@@ -1,12 +1,14 @@
 """The rules of the objectives: the file for vmalert, the thresholds, and the names that the rules read."""
 
+import json
 import re
+from pathlib import Path
 
 import pytest
 import yaml
 
 from civildiy.operations.objectives import BURNS, OBJECTIVES, WINDOWS, burn_alert, error_ratio, rules
-from lab.home import REPO
+from lab.home import RECIPES, REPO
 from lab.slo import rules as written
 from lab.slo.budget import budgets
 from lab.slo.metrics import Metrics, Value
@@ -80,3 +82,30 @@ def test_a_budget_is_used_up_when_the_ratio_of_errors_is_the_allowed_one(
     assert [round(budget.left or 0, 9) for budget in found] == [0, 0, 0]
     assert {round(rate or 0, 9) for budget in found for rate in budget.burn.values()} == {2}
     assert [list(budget.alerts) for budget in found] == [["burning"], [], []]
+
+
+DASHBOARDS = sorted((RECIPES / "observability" / "dashboards").glob("*.json"))
+PAGE = (REPO / "docs" / "observability.md").read_text(encoding="utf-8")
+FOREIGN = {"up", "ALERTS"}
+"""Series that the collector and vmalert make themselves."""
+
+
+@pytest.mark.parametrize("file", DASHBOARDS, ids=lambda file: file.stem)
+def test_each_panel_is_explained_and_reads_metrics_of_the_table(file: Path) -> None:
+    dashboard = json.loads(file.read_text(encoding="utf-8"))
+    assert dashboard["filename"] == file.name
+    assert f"### {dashboard['title']}\n" in PAGE
+    for panel in (panel for row in dashboard["rows"] for panel in row["panels"]):
+        assert f"| {panel['title']} | {panel['description']} |" in PAGE
+        for query in panel["expr"]:
+            without_labels = re.sub(r" by \(.*?\)|\{.*?\}", "", query)
+            metrics = set(re.findall(r"(?:^|[ (])([a-zA-Z][\w:]*)(?=[\[)]| /|$)", without_labels))
+            assert metrics, query
+            named = {re.sub("_bucket$", "", metric) for metric in metrics} - FOREIGN
+            assert {
+                name for name in named if f"`{name}`" not in PAGE and not name.startswith("slo:")
+            } == set()
+
+
+def test_there_are_dashboards() -> None:
+    assert len(DASHBOARDS) == 3

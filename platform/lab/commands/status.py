@@ -6,7 +6,6 @@ import time
 import click
 import httpx
 
-from lab import options
 from lab.backends.protocol import Backend
 from lab.course.whose import print_code
 from lab.home import Home

@@ -19,7 +19,7 @@ from tornado.web import HTTPError, authenticated
 
 from lab.backends.choice import chosen
 from lab.backends.compose.network import Addresses
-from lab.commands.status import pages
+from lab.commands.status import added_pages
 from lab.course.overview import Standing, overview
 from lab.home import REPO, Home
 from lab.jupyter.submission import SubmitHandler
@@ -55,7 +55,7 @@ def course() -> dict[str, list[dict[str, str]]]:
     pages = [
         {"title": "Traefik's dashboard", "url": f"{at['traefik']}/dashboard/"},
         {"title": "Consul", "url": f"{at['consul']}/ui/"},
-        *({"title": PAGES[name], "url": f"{at[name]}{path}"} for name, path in pages(backend).items()),
+        *({"title": PAGES[name], "url": f"{at[name]}{path}"} for name, path in added_pages(backend).items()),
         *({"title": f"API of {service}", "url": f"civildiy/api/{service}"} for service in SERVICES),
     ]
     return {"notebooks": notebooks, "pages": pages}

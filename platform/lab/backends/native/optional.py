@@ -24,6 +24,7 @@ def commands(home: Home, chosen: tuple[str, ...]) -> dict[str, list[str]]:
             "-promscrape.consulSDCheckInterval=5s", "-memory.allowedBytes=32MB",
             # Otherwise a query sees nothing that is younger than 30 s.
             "-search.latencyOffset=1s",
+            f"-vmui.customDashboardsPath={FILES}/dashboards",
         ],
         "traces": [f"{programs['traces']}", "--config", f"{FILES}/jaeger.yaml"],
         "alerts": [
