@@ -66,7 +66,7 @@ def test_a_budget_is_used_up_when_the_ratio_of_errors_is_the_allowed_one(
 ) -> None:
     allowed = {objective.name: 1 - objective.target for objective in OBJECTIVES}
 
-    def query(self: Metrics, text: str) -> list[Value]:
+    def query(self: Metrics, text: str, at: float | None = None) -> list[Value]:
         if text.startswith("ALERTS"):
             return [Value({"alertname": "burning", "slo": "feed-read"}, 1)]
         for name, share in allowed.items():

@@ -23,14 +23,15 @@ class Metrics:
     def __init__(self, url: str) -> None:
         self._url = url
 
-    def query(self, query: str) -> list[Value]:
-        """Return the result of a query now. Raises LabError when the server does not answer it."""
-        result = self._get("/api/v1/query", {"query": query})["result"]
+    def query(self, query: str, at: float | None = None) -> list[Value]:
+        """Return the result of a query now, or at a Unix time. Raises LabError without an answer."""
+        moment = {} if at is None else {"time": f"{at:.3f}"}
+        result = self._get("/api/v1/query", {"query": query} | moment)["result"]
         return [Value(each["metric"], float(each["value"][1])) for each in result]
 
-    def number(self, query: str) -> float | None:
+    def number(self, query: str, at: float | None = None) -> float | None:
         """Return the value of a query with one result; None without a result, or if it is no number."""
-        found = [value.value for value in self.query(query) if value.value == value.value]
+        found = [value.value for value in self.query(query, at) if value.value == value.value]
         return found[0] if found else None
 
     def alerts(self) -> list[dict[str, str]]:
