@@ -12,6 +12,8 @@ from lab.home import RECIPES, REPO
 from lab.slo import rules as written
 from lab.slo.budget import budgets
 from lab.slo.metrics import Metrics, Value
+from lab.storm.burned import AFTER_SECONDS, burned
+from lab.storm.history import Spell
 
 
 def test_the_file_for_vmalert_holds_the_rules() -> None:
@@ -109,3 +111,12 @@ def test_each_panel_is_explained_and_reads_metrics_of_the_table(file: Path) -> N
 
 def test_there_are_dashboards() -> None:
     assert len(DASHBOARDS) == 3
+
+
+def test_a_fault_burns_its_share_of_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of all events bad for 86.4 s, with 1 % allowed: 5 % of the day's budget."""
+    monkeypatch.setattr(Metrics, "number", lambda self, query, at: 0.5)
+    spells = [Spell("kill", "posts", 1000.0, 1000.0 + 86.4 - AFTER_SECONDS, "")]
+    ((fault, unit, *shares),) = burned(Metrics("http://nowhere"), spells)
+    assert (fault, unit) == ("kill", "posts")
+    assert shares == ["5.0 %", "5.0 %", "49.8 %"]

@@ -9,6 +9,7 @@ from lab import topology
 from lab.errors import LabError
 from lab.traces.edges import edges
 from lab.traces.jaeger import Jaeger, Trace, _traces
+from lab.traces.lines import lines_of
 from lab.traces.waterfall import WIDTH, waterfall
 
 Row = tuple[str, str, str, str, int, int, dict[str, Any]]
@@ -93,3 +94,19 @@ def test_an_unknown_trace_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     missing = httpx.Response(404, request=httpx.Request("GET", "http://nowhere"))
     monkeypatch.setattr("lab.probes.local_http.get", lambda *_, **__: missing)
     assert Jaeger("http://nowhere").trace("a" * 32) is None
+
+
+def test_lines_of_all_units_stand_in_the_order_of_their_times() -> None:
+    wanted = "c" * 32
+    logs = {
+        "posts": [f"2026-01-31T09:00:02.5Z [info] one trace_id={wanted}", "2026-01-31T09:00:02Z other"],
+        "feed-projector": [f'{{"timestamp":"2026-01-31T09:00:03Z","trace_id":"{wanted}"}}'],
+        "auth": [f"2026-01-31T09:00:01Z [info] zero trace_id={wanted}"],
+    }
+
+    class Logs:
+        def log_command(self, unit: str, follow: bool, lines: int) -> list[str]:
+            return ["printf", "%s\\n", *logs.get(unit, ["nothing"])]
+
+    found = lines_of(Logs(), wanted)  # type: ignore[arg-type]
+    assert [unit for unit, _ in found] == ["auth", "posts", "feed-projector"]
