@@ -132,8 +132,13 @@ class Installer:
     def build(self, names: Sequence[str], progress: Report) -> None:
         """Build these programs from source, one after the other. Raises InstallFailed."""
         with self._locked(progress) as lock:
-            for name in names:
-                self._built(Runner(self._home.build / "logs", lock), name, progress)
+            runner = Runner(self._home.build / "logs", lock)
+            try:
+                for name in names:
+                    self._built(runner, name, progress)
+            except BaseException:
+                runner.end_all()
+                raise
             shutil.rmtree(self._home.build, ignore_errors=True)
 
     @contextmanager
