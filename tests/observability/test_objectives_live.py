@@ -6,9 +6,9 @@ import sys
 import time
 
 import pytest
-from support import Person, backend, eventually, stopped
+from support import Person, backend, eventually, stopped, until_healthy
 
-from civildiy.operations.objectives import OBJECTIVES, WINDOWS, recorded
+from civildiy.operations.objectives import OBJECTIVES, READY_WITHIN, WINDOWS, recorded
 from lab import topology
 from lab.home import REPO
 from lab.slo.metrics import Metrics
@@ -109,3 +109,19 @@ def test_a_dead_projector_burns_the_budget_although_it_reports_nothing(metrics: 
 
         eventually(alert, within=90, what="an alert on post-to-feed")
     assert backend.running()
+
+
+@pytest.mark.fault
+def test_the_start_of_the_system_burns_nothing(metrics: Metrics) -> None:
+    """Without feed nobody can tell the lag: bad in a system that was ready, no moment at all before."""
+    good = "slo:post_to_feed:good"
+    with stopped("feed"):
+        eventually(lambda: metrics.number(good) == 0, within=30, what="a bad moment, because nobody can tell")
+        with stopped("alerts"):
+            time.sleep(float(READY_WITHIN.removesuffix("s")) + 5)
+        began = time.monotonic()
+        time.sleep(15)  # three evaluations while feed is still down
+    until_healthy()
+    eventually(lambda: metrics.number(good) == 1, within=30, what="the first good moment")
+    since = int(time.monotonic() - began)
+    assert metrics.number(f"min_over_time({good}[{since}s])") == 1

@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from civildiy.operations.objectives import BURNS, OBJECTIVES, WINDOWS, burn_alert, error_ratio, rules
+from civildiy.operations.objectives import (
+    BURNS,
+    OBJECTIVES,
+    READY_WITHIN,
+    WINDOWS,
+    burn_alert,
+    error_ratio,
+    rules,
+)
 from lab.home import RECIPES, REPO
 from lab.slo import rules as written
 from lab.slo.budget import budgets
@@ -44,6 +52,15 @@ def test_every_ratio_that_an_alert_reads_is_recorded() -> None:
     }
     assert read
     assert read <= stored
+
+
+def test_a_moment_counts_only_in_a_system_that_was_ready() -> None:
+    found = {rule["record"]: rule["expr"] for rule in rules()["groups"][0]["rules"]}
+    before = f"last_over_time(slo:post_to_feed:ready[{READY_WITHIN}])"
+    assert found["slo:post_to_feed:good"].endswith(f"or vector(0)) and {before}")
+    assert found["slo:post_to_feed:ready"].endswith(f"== 1) or {before}")
+    names = list(found)
+    assert names.index("slo:post_to_feed:ready") < names.index("slo:post_to_feed:good")
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES, ids=lambda objective: objective.name)

@@ -1,4 +1,4 @@
-"""Metrics that a module registered before it failed: they are removed, so that another module can use the names.
+"""Remove the metrics that a module registered before it failed, so that another module can use their names.
 
 Prometheus' client keeps one registry for the whole process, and refuses a name that is registered already.
 """

@@ -45,6 +45,8 @@ BURNS = (
     Burn("12m", "1m", 6.0, "page"),
     Burn("144m", "12m", 1.0, "ticket"),
 )
+READY_WITHIN = "30s"
+"""A system whose rules were not evaluated for this long was down, and has to become ready again."""
 WINDOWS = tuple(dict.fromkeys(window for burn in BURNS for window in (burn.short, burn.long)))
 
 _READS = 'traefik_router_request_duration_seconds_{part}{{router=~"feed-(public|own)@consul"{also}}}[$window]'
@@ -66,8 +68,8 @@ OBJECTIVES = (
         0.99,
         # A ratio of events would come from the projector, which counts nothing while it is dead. So this is a
         # ratio of time, from outside: a moment is bad when an event waits for too long, and also when nobody
-        # can tell.
-        "1 - (avg_over_time(slo:post_to_feed:good[$window]) or vector(0))",
+        # can tell. The start of the system does not count.
+        "1 - avg_over_time(slo:post_to_feed:good[$window])",
         "feed-projector",
     ),
     Objective(
@@ -116,7 +118,12 @@ def rules() -> dict[str, Any]:
 def _indicators() -> Iterator[Mapping[str, Any]]:
     late = "(max(outbox_oldest_seconds) + max(feed_lag_seconds))"
     yield {"record": "slo:post_to_feed:seconds", "expr": late}
-    yield {"record": "slo:post_to_feed:good", "expr": f"({late} < bool 2) or vector(0)"}
+    # A system that starts promises nothing yet. It is ready at its first good moment, and remains so while
+    # this rule is evaluated: each evaluation finds the one before it.
+    ready = "slo:post_to_feed:ready"
+    before = f"last_over_time({ready}[{READY_WITHIN}])"
+    yield {"record": ready, "expr": f"(({late} < bool 2) == 1) or {before}"}
+    yield {"record": "slo:post_to_feed:good", "expr": f"(({late} < bool 2) or vector(0)) and {before}"}
     for objective in OBJECTIVES:
         for window in WINDOWS:
             yield {
