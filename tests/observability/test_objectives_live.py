@@ -42,6 +42,20 @@ def test_each_metric_of_the_table_is_collected(metrics: Metrics, metric: str) ->
     assert f"`{name}`" in (REPO / "docs/observability.md").read_text(encoding="utf-8")
 
 
+def test_the_use_of_each_pool_is_collected(metrics: Metrics) -> None:
+    def known() -> bool:
+        found = {
+            (v.labels["job"], v.labels["state"]): v.value for v in metrics.query("db_client_connections")
+        }
+        return all(found.get((unit, "idle"), 0) > 0 for unit in ("auth", "profile", "posts"))
+
+    eventually(known, within=20, what="an idle connection in each pool")
+    # What is counted by events must not drift: nothing is used while nothing is asked for.
+    used = 'db_client_connections{job="posts",state="used"}'
+    eventually(lambda: metrics.number(used) == 0, within=20, what="no connection in use")
+    assert metrics.number('db_client_waiting_requests{job="posts"}') == 0
+
+
 def test_every_unit_is_collected(metrics: Metrics) -> None:
     wanted = {*topology.OURS, "traefik"}
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pymongo import AsyncMongoClient, MongoClient
 from pymongo.errors import ConnectionFailure, ExecutionTimeout, WriteConcernError
-from pymongo.monitoring import CommandListener
+from pymongo.monitoring import CommandListener, ConnectionPoolListener
 
 from civildiy.chassis.observability import telemetry
 
@@ -35,12 +35,13 @@ def asynchronous(url: str) -> AsyncMongoClient[Any]:
     )
 
 
-def _listeners() -> list[CommandListener]:
+def _listeners() -> list[CommandListener | ConnectionPoolListener]:
     if not telemetry.is_on():
         return []
     from civildiy.chassis.observability.stores.mongodb import MongoSpans
+    from civildiy.chassis.observability.stores.mongodb_pool import PoolUse
 
-    return [MongoSpans()]
+    return [MongoSpans(), PoolUse()]
 
 
 def blocking(url: str, *, wait_ms: int = WAIT_MS) -> MongoClient[Any]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # a service uses one of the two, and SQLAlchemy alone takes 1
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 NAME, TEXT = "db_client_connections", "Connections of this process to its database"
+WAITING, WAITING_TEXT = "db_client_waiting_requests", "Requests that wait for a connection"
 
 
 def of_psycopg(pool: "AsyncConnectionPool[Any]") -> Measure:
@@ -23,7 +24,7 @@ def of_psycopg(pool: "AsyncConnectionPool[Any]") -> Measure:
         waiting = stats.get("requests_waiting", 0)
         return (
             labelled(NAME, TEXT, "state", {"used": size - idle, "idle": idle}),
-            gauge("db_client_waiting_requests", "Requests that wait for a connection", waiting),
+            gauge(WAITING, WAITING_TEXT, waiting),
         )
 
     return measure
