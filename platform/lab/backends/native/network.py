@@ -157,7 +157,7 @@ def variables() -> dict[str, str]:
     )
 
 
-def endpoints(chosen: tuple[str, ...]) -> dict[str, str]:
+def endpoints(chosen: tuple[str, ...] = ()) -> dict[str, str]:
     """Return the address of each unit by name, and of the servers that these options add."""
     web = port("http")
     return {
