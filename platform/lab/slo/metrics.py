@@ -1,6 +1,7 @@
 """Queries to VictoriaMetrics, in Prometheus' query language."""
 
 from dataclasses import dataclass
+from math import isfinite, nan
 from typing import Any
 
 import httpx
@@ -33,6 +34,17 @@ class Metrics:
         """Return the value of a query with one result; None without a result, or if it is no number."""
         found = [value.value for value in self.query(query, at) if value.value == value.value]
         return found[0] if found else None
+
+    def between(self, query: str, begin: float, end: float, step: int) -> list[tuple[float, float | None]]:
+        """Return time and value of a query with one result, every `step` seconds. Raises LabError.
+
+        The value is None at a moment at which the query has no result.
+        """
+        times = {"start": f"{begin:.0f}", "end": f"{end:.0f}", "step": f"{step}s"}
+        result = self._get("/api/v1/query_range", {"query": query} | times)["result"]
+        found = {float(at): float(value) for at, value in result[0]["values"]} if result else {}
+        moments = [float(round(begin) + number * step) for number in range(int((end - begin) // step) + 1)]
+        return [(at, value if isfinite(value := found.get(at, nan)) else None) for at in moments]
 
     def alerts(self) -> list[dict[str, str]]:
         """Return the labels of all alerts that are active now. Raises LabError."""
