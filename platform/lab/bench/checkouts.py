@@ -23,6 +23,8 @@ from lab.memory import together
 from lab.progress import Progress
 
 UP_SECONDS = 600.0
+TRACE_RATIO = "0.1"
+"""What observability may cost is promised for this share of recorded requests; LAB_TRACE_RATIO changes it."""
 
 
 def compare(other: Path, rounds: int, progress: Progress, options: Sequence[str] = ()) -> dict[str, Any]:
@@ -73,6 +75,7 @@ def _lab(folder: Path, name: str, *arguments: str) -> str:
         for variable, value in environment.own().items()
         if not variable.startswith(("LAB_PORT_", "LAB_LOOPBACK"))
     }
+    variables.setdefault("LAB_TRACE_RATIO", TRACE_RATIO)
     ran = subprocess.run(
         [folder / "lab", *arguments, "--as", name], env=variables, cwd=folder,
         text=True, capture_output=True, timeout=UP_SECONDS, check=False,
