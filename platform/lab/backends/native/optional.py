@@ -31,6 +31,8 @@ def commands(home: Home, chosen: tuple[str, ...]) -> dict[str, list[str]]:
             f"{programs['alerts']}", f"-rule={FILES}/rules.yaml", f"-datasource.url=http://{at['metrics']}",
             f"-remoteWrite.url=http://{at['metrics']}", f"-remoteRead.url=http://{at['metrics']}",
             f"-httpListenAddr={at['alerts']}", "-notifier.blackhole",
+            # As old as the data may be. By default, rules are evaluated for the moment 30 s ago.
+            "-rule.evalDelay=1s",
         ],
     }  # fmt: skip
     return {name: every[name] for name in options.servers(chosen)}
