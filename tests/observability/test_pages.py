@@ -6,8 +6,8 @@ import pytest
 from browser import Lab, jupyterlab, until
 from support import Person, backend
 
-from lab.commands.status import added_pages
 from lab.jupyter.server import PAGES
+from lab.start import added_pages
 
 TITLES = ("Requests", "Events", "Units and objectives")
 

@@ -9,8 +9,8 @@ from dataclasses import asdict
 import click
 
 from lab.backends.protocol import Backend
+from lab.deadlines import slow
 from lab.errors import LabError
-from lab.probes.readiness import slow
 from lab.terminal import Console, print_rows
 from lab.traces.jaeger import Jaeger, Trace
 from lab.traces.lines import LINES, lines_of

@@ -19,11 +19,11 @@ from tornado.web import HTTPError, authenticated
 
 from lab.backends.choice import chosen
 from lab.backends.compose.network import Addresses
-from lab.commands.status import added_pages
 from lab.course.overview import Standing, overview
 from lab.home import REPO, Home
 from lab.jupyter.submission import SubmitHandler
 from lab.probes.local_http import NO_TLS
+from lab.start import added_pages
 from lab.topology import SERVICES
 
 home = Home.from_environment()

@@ -17,7 +17,7 @@ from lab.backends.native.leftovers import end_leftovers
 from lab.backends.native.supervisor import Refused, Supervisor
 from lab.backends.native.units import unit_from
 from lab.backends.protocol import Unit
-from lab.backends.settings import ensure_secrets, from_environment
+from lab.backends.settings import ensure_secrets
 from lab.errors import LabError
 from lab.home import REPO, Home
 from lab.install import optional
