@@ -26,7 +26,7 @@ PATIENCE_MS = 90_000
 RUN_MS = 120_000
 PORT = 8899
 SIZE = (1280, 720)
-OFFLINE = "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
+OFFLINE = "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.*"
 ERROR = ".jp-OutputArea-output[data-mime-type*='error']"
 ERRORS = f"document.querySelectorAll({ERROR!r})"
 PROMPTS = "[...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]"

@@ -21,7 +21,12 @@ BROKEN = "tests/live/test_break.py::test_kill_and_restart_and_amnesia"
 CLASS = "tests/unit/test_class_commands.py::test_a_class_by_its_commands"
 APART = "tests/live/test_two_systems.py::test_neither_sees_the_other"
 
+TRACED = "tests/observability/test_one_trace.py::test_one_post_is_one_trace_with_every_edge"
+
 PROVEN = {
+    "./lab up --with observability": TRACED, "LAB_TRACE_RATIO=": TRACED, "./lab trace": TRACED,
+    "./lab slo": "tests/observability/test_objectives_live.py::test_the_budget_is_shown",
+    "python -m lab.slo.rules": "tests/unit/test_objectives.py::test_the_file_for_vmalert_holds_the_rules",
     "./lab up --as": APART, "./lab down --as": APART,
     "./lab": "tests/live/test_commands.py::test_second_up_does_nothing",
     "./lab up": "tests/live/test_commands.py::test_second_up_does_nothing",

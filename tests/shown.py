@@ -21,7 +21,7 @@ FENCE = re.compile(r"^( *)```([^\n]*)\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
 SHELLS = ("", "sh", "bash", "shell", "console")
 PICTURE = re.compile(r"[\u2190-\u21ff\u2500-\u25ff]")
 PLACES = {"NN": "01", "UNIT": "posts", "FAULT": "kill", "S": "1", "F": "/dev/null", "M": "1", "NUMBER": "01",
-          "SIZES": "100", "N": "1"}  # fmt: skip
+          "SIZES": "100", "N": "1", "POST_ID": "a" * 24, "TRACE_ID": "a" * 32}  # fmt: skip
 """Placeholders in shown commands, and the values that a test uses for them."""
 
 

@@ -20,6 +20,7 @@ from pymongo.errors import PyMongoError
 
 from civildiy.chassis.clients import mongodb
 from civildiy.chassis.clients.kafka import producer
+from civildiy.chassis.observability import telemetry
 from civildiy.chassis.observability.logging import configure_logging
 from civildiy.chassis.retry import FailureLog
 from civildiy.chassis.settings import load_settings
@@ -139,6 +140,7 @@ def main() -> None:
     """Run until SIGTERM or SIGINT."""
     settings = load_settings(RelaySettings)
     configure_logging(settings, "posts-relay")
+    telemetry.start("posts-relay")
     stopped = stop_on_signals()
     client = mongodb.blocking(settings.mongodb_url)
     database = client[settings.mongodb_database]

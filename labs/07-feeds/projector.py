@@ -26,6 +26,7 @@ from redis.exceptions import RedisError
 from civildiy.chassis.clients.kafka import group_consumer, is_member, until_connected
 from civildiy.chassis.clients.kafka import producer as kafka_producer
 from civildiy.chassis.clients.redis import blocking
+from civildiy.chassis.observability import telemetry
 from civildiy.chassis.observability.logging import configure_logging
 from civildiy.chassis.retry import FailureLog
 from civildiy.chassis.settings import load_settings
@@ -40,6 +41,7 @@ from civildiy.contracts.posts.envelope import (
 )
 from civildiy.feed import keys
 from civildiy.feed.projector.dead_letter import fitting, headers_of
+from civildiy.feed.projector.observed import projection_for
 from civildiy.feed.projector.projection import Projection, ViewSwitched
 from civildiy.feed.settings import ProjectorSettings
 
@@ -201,6 +203,7 @@ def main() -> None:
     """Run until SIGTERM or SIGINT."""
     settings = load_settings(ProjectorSettings)
     configure_logging(settings, "feed-projector")
+    telemetry.start("feed-projector")
     stopped = stop_on_signals()
     bootstrap, member = settings.kafka_bootstrap, settings.projector_id
     redis = blocking(settings.redis_host, settings.redis_port)
@@ -213,7 +216,7 @@ def main() -> None:
             break
         try:
             Projector(
-                consumer, producer, Projection(redis), redis, lambda: is_member(bootstrap, GROUP, member)
+                consumer, producer, projection_for(redis), redis, lambda: is_member(bootstrap, GROUP, member)
             ).run(stopped)
         except NotAMember:
             log.warning("the group %s does not know %s any more: joining it again", GROUP, member)

@@ -26,6 +26,10 @@ def main(unit: str) -> None:
     # The first process of a container ignores a signal without a handler; ours are set after the imports.
     leave = os._exit
     signal.signal(signal.SIGTERM, lambda *_: leave(128 + signal.SIGTERM))
+    if not os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
+        # redis-py imports OpenTelemetry's SDK where it is installed: 2 MB in each process that records
+        # nothing.
+        sys.modules["opentelemetry.sdk"] = None  # type: ignore[assignment]
     tool = unit in TOOLS
     prepare("feed" if tool else unit, blocked_ends=unit in SERVICES, stays=not tool)
     with reported():

@@ -9,7 +9,18 @@ import sys
 import click
 
 from lab.backends.choice import chosen
-from lab.commands import classroom, examine, measure, notebook, operations, site, status, system, tests
+from lab.commands import (
+    classroom,
+    examine,
+    measure,
+    notebook,
+    observe,
+    operations,
+    site,
+    status,
+    system,
+    tests,
+)
 from lab.commands import docker as compose_commands
 from lab.commands.class_overview import register as register_class_overview
 from lab.commands.course import register as register_course
@@ -44,6 +55,7 @@ status.register(cli, home, backend, console)
 register_course(cli, home, backend, console)
 compose_commands.register(cli, backend, console)
 operations.register(cli, backend, console)
+observe.register(cli, backend, console)
 register_faults(cli, home, backend, console)
 register_storm(cli, home, backend, console)
 notebook.register(cli, home, backend, console)

@@ -2,6 +2,7 @@
 
 import time
 
+from lab import options
 from lab.backends.protocol import Backend
 from lab.course import running
 from lab.errors import LabError
@@ -11,7 +12,7 @@ from lab.probes import local_http
 from lab.probes.readiness import wait_until_up, waiting_for
 from lab.progress import Progress
 from lab.terminal import Console
-from lab.topology import UNITS
+from lab.topology import OPTIONAL, UNITS
 
 
 def bring_up(home: Home, backend: Backend, console: Console) -> None:
@@ -21,6 +22,9 @@ def bring_up(home: Home, backend: Backend, console: Console) -> None:
     backend.refuse_wrong_settings()
     if backend.running() and (other := backend.belongs_elsewhere()):
         console.print(f"The running system belongs to {other}. It is being stopped; its data stays.")
+        backend.stop()
+    if backend.running() and (lacking := set(options.chosen()) - set(backend.options())):
+        console.print(f"The system runs without {', '.join(lacking)}. It is being stopped; its data stays.")
         backend.stop()
     if healed := heal_now(home, backend):
         console.print(healed)
@@ -85,5 +89,15 @@ def forget_lost(home: Home, backend: Backend, console: Console) -> None:
 def print_endpoints(backend: Backend, console: Console) -> None:
     """Print one line for each address. It is never cut, so that it can be copied from a narrow terminal."""
     notes = {"traefik": "dashboard", "consul": "UI"}
+    notes |= {name: f"page: {page}" for name, page in added_pages(backend).items()}
     for name, address in backend.endpoints().items():
         console.print(f"{name:<12}{address:<24}{notes.get(name, '')}".rstrip(), soft_wrap=True)
+
+
+def added_pages(backend: Backend) -> dict[str, str]:
+    """Return the path of the page of each server that an option has added.
+
+    Jaeger has one in its image only: its Go module contains none.
+    """
+    added = options.servers(backend.options())
+    return {name: OPTIONAL[name].page for name in added if name != "traces" or backend.kind != "native"}

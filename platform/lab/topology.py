@@ -1,7 +1,8 @@
 """The units of the system. They are read from deployment/topology.toml, the only place that lists them."""
 
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from lab.home import DEPLOYMENT
@@ -41,6 +42,19 @@ class Published:
     port: int
 
 
+@dataclass(frozen=True)
+class Optional:
+    """A server that runs only with an option of `./lab up`; topology.toml explains each field."""
+
+    name: str
+    option: str
+    address: int
+    port: int
+    page: str
+    ports: Mapping[str, int] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+
+
 _DOCUMENT = tomllib.loads((DEPLOYMENT / "topology.toml").read_text(encoding="utf-8"))
 _LISTS = ("map", "needs", "faults")
 
@@ -58,6 +72,20 @@ TASKS: dict[str, tuple[str, ...]] = {name: tuple(task["needs"]) for name, task i
 PUBLISHED: dict[str, Published] = {
     name: Published(**fields) for name, fields in _DOCUMENT["published"].items()
 }
+
+OPTIONAL: dict[str, Optional] = {
+    name: Optional(name, **(fields | {"needs": tuple(fields.get("needs", ()))}))
+    for name, fields in _DOCUMENT["optional"].items()
+}
+SCRAPED: dict[str, tuple[int, int]] = {
+    name: (entry["address"], entry["port"]) for name, entry in _DOCUMENT["scraped"].items()
+}
+"""Address and port at which a worker serves its metrics, if it does."""
+TRACE_EDGES: dict[str, frozenset[tuple[str, str]]] = {
+    name: frozenset((caller, callee) for caller, callee in edges)
+    for name, edges in _DOCUMENT["trace"].items()
+}
+"""The edges that one request of each kind leaves in its trace."""
 
 
 def of_kind(*kinds: Kind) -> tuple[str, ...]:
@@ -89,6 +117,8 @@ def units_with(fault: str) -> tuple[str, ...]:
 
 def needs(unit: str) -> tuple[str, ...]:
     """Return the units that a unit, a second instance or a task needs. Raises KeyError."""
+    if unit in OPTIONAL:
+        return OPTIONAL[unit].needs
     return TASKS[unit] if unit in TASKS else BY_NAME[first(unit)].needs
 
 

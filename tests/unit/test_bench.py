@@ -13,7 +13,7 @@ from civildiy.posts.document import is_visible, now
 from lab.backends.protocol import Unit
 from lab.bench import processor, scale
 from lab.bench.feed import Delays
-from lab.bench.figures import HEADS, figures, table, whole_system
+from lab.bench.figures import HEADS, cost_of_option, figures, table, whole_system
 from lab.bench.rounds import Measured
 from lab.bench.rows import HEALTH, MANY, ROWS
 from lab.bench.wrk import Load, parse
@@ -111,3 +111,10 @@ def test_the_missing_posts_are_published_ones_in_the_order_of_time() -> None:
     assert now() - times[-1] >= timedelta(days=1), "newer than the topic's last record, verify reports them"
     assert all(is_visible(post) and post["settled"] and not post["outbox"] for post in posts)
     assert len({post["user_id"] for post in posts}) == 4_500
+
+
+def test_the_cost_of_an_option_is_the_difference() -> None:
+    found = figures(measured(1.1), measured(1.0), 1_100_000_000) | {"memory_reference_mb": 900.0}
+    feed, memory = cost_of_option(found)
+    assert feed == ("feed, 1: p50 ms", "6.05", "5.50", "1.10 times, at most 1.15")
+    assert memory == ("memory, MB", "1100", "900", "200 more, at most 240")

@@ -22,6 +22,7 @@ from civildiy.chassis.background import in_background
 from civildiy.chassis.clients import postgres
 from civildiy.chassis.discovery.gateway_rules import INTERNAL, Route, unavailable, under
 from civildiy.chassis.http import UNROUTED
+from civildiy.chassis.observability.pools import of_psycopg
 from civildiy.chassis.retry import FailureLog, until_done
 from civildiy.chassis.serve import Service
 from civildiy.chassis.settings import load_settings
@@ -117,6 +118,7 @@ def service() -> Service:
         drivers=dict.fromkeys(postgres.UNAVAILABLE, "postgresql"),
         lifespan=lifespan,
         most_body=MOST_BODY,
+        measures=(of_psycopg(pool),),
         description="Accounts and tokens. The gateway asks this service which user a request acts for.",
     )
     app.include_router(gateway_router)

@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
-from fastapi.telemetry import TelemetryConfig
 from pydantic import BaseModel
 from starlette.responses import Response
 
@@ -16,8 +15,10 @@ from civildiy.chassis.errors import Unavailable
 from civildiy.chassis.handlers import install_problem_handlers
 from civildiy.chassis.http import HttpRules
 from civildiy.chassis.limits import MAX_BODY_BYTES, BodyLimit
+from civildiy.chassis.observability import telemetry
 from civildiy.chassis.observability.context import RequestContext
-from civildiy.chassis.observability.metrics import RequestMetrics, metrics_answer
+from civildiy.chassis.observability.measurements import Measure, metrics_answer
+from civildiy.chassis.observability.metrics import RequestMetrics
 from civildiy.chassis.problems import documented
 from civildiy.chassis.resources import Resources
 from civildiy.chassis.settings import ServiceSettings
@@ -33,10 +34,6 @@ ReadinessCheck = Callable[[], Awaitable[None]]
 """Sends one dependency a small request; raises when there is no answer."""
 
 READINESS_SECONDS = 2.0
-
-NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
-"""No OpenTelemetry collector runs here, and FastAPI would look for one with each request. Prometheus collects
-the metrics, and the trace continues in the events (`civildiy.chassis.observability.tracing`)."""
 
 
 class Health(BaseModel):
@@ -65,13 +62,14 @@ def create_service(
     lifespan: Lifespan,
     description: str,
     most_body: int = MAX_BODY_BYTES,
+    measures: Sequence[Measure] = (),
 ) -> FastAPI:
     """Return the FastAPI application of service `name`.
 
     `prefix` is the service's path at the gateway, such as '/api/posts'. `dependencies` maps the name of a
     unit to the check that /ready runs; with None, `router` has its own /health and /ready. `drivers` maps the
     root error of a driver to the unit that is down when it is raised. `most_body` is the longest request body
-    in bytes.
+    in bytes. `measures` find metrics at the moment when /metrics is read.
     """
     app = FastAPI(
         title=f"CivilDIY {name}",
@@ -82,11 +80,11 @@ def create_service(
         redirect_slashes=False,
         # All errors have one shape, so this replaces the framework's own schema for 422.
         responses=documented(422),
-        telemetry=NO_TELEMETRY,
+        telemetry=telemetry.for_fastapi(),
     )
     app.state.gateway_secret = settings.gateway_secret.get_secret_value()
     install_problem_handlers(app, drivers)
-    routers = [_operations(), router]
+    routers = [_operations(measures), router]
     if dependencies is not None:
         routers.insert(0, _health(name, prefix, dependencies))
     app.state.resources = Resources(app.routes)  # /docs and /openapi.json
@@ -129,7 +127,7 @@ def _health(name: str, prefix: str, dependencies: Mapping[str, ReadinessCheck]) 
     return router
 
 
-def _operations() -> APIRouter:
+def _operations(measures: Sequence[Measure]) -> APIRouter:
     router = APIRouter(tags=["operations"])
 
     @router.get(UNAVAILABLE + "/{service}{path:path}", include_in_schema=False)
@@ -139,7 +137,7 @@ def _operations() -> APIRouter:
 
     @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
     async def metrics() -> Response:
-        return metrics_answer()
+        return await metrics_answer(measures)
 
     return router
 

@@ -18,6 +18,7 @@ from fastapi import FastAPI
 from civildiy.chassis.collector import settle
 from civildiy.chassis.discovery.gateway_rules import Route
 from civildiy.chassis.discovery.membership import Membership
+from civildiy.chassis.observability import telemetry
 from civildiy.chassis.observability.logging import configure_logging
 from civildiy.chassis.protocol import ProblemProtocol
 from civildiy.chassis.settings import ServiceSettings
@@ -46,6 +47,7 @@ class RegisteredServer(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, membership: Membership) -> None:
         super().__init__(config)
         self._membership = membership
+        self._watching: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
         """Listen, then register."""
@@ -53,16 +55,21 @@ class RegisteredServer(uvicorn.Server):
         if self.started:
             settle()
             self._membership.join()
+            self._watching = telemetry.watch_loop()
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         """Deregister, wait until the gateway has noticed, then stop."""
         await asyncio.to_thread(self._membership.leave)
         await asyncio.sleep(DRAIN_SECONDS)
         await super().shutdown(sockets)
+        if self._watching is not None:
+            self._watching.cancel()
+        await asyncio.to_thread(telemetry.stop)
 
 
 def main(name: str) -> None:
     """Serve until SIGTERM or SIGINT."""
+    telemetry.start(name)
     service: Service = importlib.import_module(f"civildiy.{name}.app").service()
     settings = service.settings
     configure_logging(settings, service.name)

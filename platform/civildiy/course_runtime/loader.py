@@ -8,6 +8,7 @@ from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
 
+from civildiy.course_runtime import registrations
 from civildiy.course_runtime.merge import Merge, Owner, Placed
 from civildiy.course_runtime.starter import Task, starter_text
 
@@ -42,7 +43,7 @@ class MergingLoader(FreshLoader):
 
     def exec_module(self, module: ModuleType) -> None:
         """Run the merged module. Raises SyntaxError and ImportError for a file that cannot be used."""
-        before = dict(module.__dict__)
+        before, metrics = dict(module.__dict__), registrations.registered()
         try:
             for code in self._merged():
                 exec(code, module.__dict__)  # noqa: S102 - this is what a loader does
@@ -50,6 +51,7 @@ class MergingLoader(FreshLoader):
             if self._unusable is None:
                 raise
             self._unusable(self._mine, error)
+            registrations.remove_new(metrics, module)
             module.__dict__.clear()
             module.__dict__.update(before)
             platform = compile(Path(self._platform).read_bytes(), self._platform, "exec")

@@ -13,6 +13,7 @@ from civildiy.chassis.serve import Service
 from civildiy.chassis.settings import load_settings
 from civildiy.feed.api import PREFIX, router
 from civildiy.feed.lag import LagMeter
+from civildiy.feed.measurements import view
 from civildiy.feed.patience import PatientMeter
 from civildiy.feed.progress import ProgressReader
 from civildiy.feed.settings import FeedSettings
@@ -29,11 +30,12 @@ def service() -> Service:
     """The feed service, ready to serve."""
     settings = load_settings(FeedSettings)
     redis = asynchronous(settings.redis_host, settings.redis_port)
+    progress = ProgressReader(redis)
     meter = PatientMeter(LagMeter(settings.kafka_bootstrap))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[FeedState]:
-        yield {"redis": redis, "progress": ProgressReader(redis), "lag_meter": meter}
+        yield {"redis": redis, "progress": progress, "lag_meter": meter}
         await redis.aclose()
         meter.close()
 
@@ -48,6 +50,7 @@ def service() -> Service:
         dependencies={"redis": redis_answers},
         drivers={RedisError: "redis"},
         lifespan=lifespan,
+        measures=(view(redis, progress, meter),),
         description="The activity stream: a materialised view of posts, kept in Redis.",
     )
     return Service("feed", app, ROUTES, settings)

@@ -30,6 +30,7 @@ from redis.exceptions import RedisError, ResponseError
 from civildiy.chassis.clients import mongodb
 from civildiy.chassis.clients.kafka import group_consumer, producer
 from civildiy.chassis.clients.redis import asynchronous, blocking
+from civildiy.chassis.observability import telemetry
 from civildiy.chassis.observability.logging import LogSettings, configure_logging
 from civildiy.chassis.settings import load_settings
 from civildiy.contracts.posts.envelope import DEAD_LETTER_TOPIC
@@ -158,6 +159,7 @@ def main(name: str, arguments: Sequence[str]) -> int:
         parser.add_argument("sizes", type=int, nargs="*", help="numbers of posts")
     options = parser.parse_args(arguments)
     configure_logging(load_settings(LogSettings), name)
+    telemetry.start(name)
     run: Callable[[Tools, argparse.Namespace], Answer] = {
         "feed-verify": Tools.verify,
         "feed-rebuild": Tools.rebuild,

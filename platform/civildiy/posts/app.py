@@ -19,6 +19,7 @@ from civildiy.chassis.serve import Service
 from civildiy.chassis.settings import load_settings
 from civildiy.posts.api import PREFIX, router
 from civildiy.posts.commands import Commands
+from civildiy.posts.measurements import outbox
 from civildiy.posts.settings import PostsSettings
 from civildiy.posts.state import PostsState
 from civildiy.posts.store import PostStore, ensure_collection
@@ -70,6 +71,7 @@ def service() -> Service:
         dependencies={"mongodb": mongodb_answers},
         drivers=dict.fromkeys(mongodb.UNAVAILABLE, "mongodb"),
         lifespan=lifespan,
+        measures=(outbox(database),),
         description="Posts, and the events that each change of a post causes.",
     )
     return Service("posts", app, ROUTES, settings)

@@ -13,6 +13,7 @@ from civildiy.chassis.app import create_service
 from civildiy.chassis.background import in_background
 from civildiy.chassis.clients import sqlalchemy
 from civildiy.chassis.discovery.gateway_rules import READ_ONLY, Route, unavailable, under
+from civildiy.chassis.observability.pools import of_sqlalchemy
 from civildiy.chassis.retry import FailureLog, until_done
 from civildiy.chassis.serve import Service
 from civildiy.chassis.settings import load_settings
@@ -68,6 +69,7 @@ def service() -> Service:
         dependencies=None,  # the router answers /health and /ready
         drivers=dict.fromkeys(sqlalchemy.UNAVAILABLE, "postgresql"),
         lifespan=lifespan,
+        measures=(of_sqlalchemy(engine),),
         description="Profiles of users: each sees and changes their own.",
     )
     return Service("profile", app, ROUTES, settings)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from civildiy.chassis.observability.healthcheck import beats
-from lab import topology
+from lab import options, topology
 from lab.backends import overrides
 from lab.backends.protocol import Unit
 from lab.backends.settings import SECRETS, from_environment, read
@@ -18,6 +18,7 @@ from lab.home import LABS, PLATFORM, Home
 from lab.progress import Progress
 from lab.topology import SERVICES, STORES, UNITS
 
+ADDED = {server.name: server.port for server in topology.OPTIONAL.values()}
 PORTS = topology.ports() | {"traefik": topology.PUBLISHED["dashboard"].port}
 """Units that listen on a port; workers are known by the heartbeat files that they write."""
 REPORTS = "/reports"
@@ -36,6 +37,11 @@ class InsideBackend:
         """Return whether the gateway listens."""
         return self.listens("traefik")
 
+    def options(self) -> tuple[str, ...]:
+        """Return the options whose servers this container can see."""
+        seen = [name for name in topology.OPTIONAL if self.listens(name)]
+        return ("observability",) if seen else ()
+
     def belongs_elsewhere(self) -> str:
         """Return '': JupyterLab always belongs to the system that it sees."""
         return ""
@@ -43,7 +49,7 @@ class InsideBackend:
     def listens(self, unit: str) -> bool:
         """Return whether a unit that has a port accepts a connection."""
         try:
-            with socket.create_connection((unit, PORTS[unit.removesuffix(topology.SECOND)]), 1):
+            with socket.create_connection((unit, (PORTS | ADDED)[unit.removesuffix(topology.SECOND)]), 1):
                 return True
         except OSError:
             return False
@@ -159,7 +165,8 @@ class InsideBackend:
         """Return the names that the services use themselves."""
         web = {"gateway": "http://traefik", "traefik": "http://traefik:8080", "consul": "http://consul:8500"}
         servers = {unit: f"{unit}:{PORTS[unit]}" for unit in STORES}
-        return web | servers | {unit: f"http://{unit}:{PORTS[unit]}" for unit in SERVICES}
+        added = {name: f"http://{name}:{ADDED[name]}" for name in options.servers(self.options())}
+        return web | servers | {unit: f"http://{unit}:{PORTS[unit]}" for unit in SERVICES} | added
 
     def remarks(self) -> str:
         """Return '': there is nothing to add."""

@@ -36,7 +36,10 @@ class Lifecycle(Protocol):
         """Return the other clone whose code the running system uses; '' when it is this one."""
 
     def start(self, progress: Progress) -> None:
-        """Start all units. Raises LabError."""
+        """Start all units, with the options of `lab.options.chosen`. Raises LabError."""
+
+    def options(self) -> tuple[str, ...]:
+        """Return the options with which the running system was started."""
 
     def stop(self) -> None:
         """Stop all units; the data stays."""

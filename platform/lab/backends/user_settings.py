@@ -12,7 +12,7 @@ from lab.backends.settings import SECRETS
 from lab.errors import LabError
 from lab.home import SETTINGS
 
-CHOSEN = ("CORS_ORIGINS",)
+CHOSEN = ("CORS_ORIGINS", "LAB_TRACE_RATIO")
 
 
 def chosen(variables: Mapping[str, str]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 from lab.bench.feed import Delays
 from lab.bench.rounds import Measured
 from lab.bench.rows import (
+    FEED,
     FEW,
     HEALTH,
     IDLE_PERCENT,
@@ -47,6 +48,9 @@ def _row(row: Row, measured: Measured, reference: Measured | None) -> dict[str, 
     if reference is not None and row.name in reference.loads:
         others = reference.loads[row.name]
         found["reference"] = _medians(others, reference.processor_ms.get(row.name, []))
+        found["p50_to_reference"] = statistics.median(
+            a.p50 / b.p50 for a, b in zip(loads, others, strict=True)
+        )
         found["per_s_to_reference"] = statistics.median(
             a.rate / b.rate for a, b in zip(loads, others, strict=True)
         )
@@ -97,7 +101,25 @@ def whole_system(found: dict[str, Any]) -> list[Cells]:
         ("POST until in the feed, p99 ms", f"{delays['p99']:.1f}", _number(others.get("p99")), ""),
         ("processor when idle, % of a core", f"{found['idle_percent']:.1f}",
          _number(found["idle_reference_percent"]), f"at most {IDLE_PERCENT:g}"),
-        ("memory, MB", f"{found['memory_mb']:.0f}", "", f"at most {MEMORY_MB:g}"),
+        ("memory, MB", f"{found['memory_mb']:.0f}", _number(found.get("memory_reference_mb")),
+         f"at most {MEMORY_MB:g}"),
+    ]  # fmt: skip
+
+
+OPTION_P50, OPTION_MB = 1.15, 240.0
+"""What observability may cost: this many times the median of the feed, and this much memory."""
+
+
+def cost_of_option(found: dict[str, Any]) -> list[Cells]:
+    """Return figure, with the option, without it, and target: what an option costs."""
+    row = Row(FEED, FEW).name
+    feed = found["rows"][row]
+    more = found["memory_mb"] - found["memory_reference_mb"]
+    return [
+        (f"{row}: p50 ms", f"{feed['p50_ms']:.2f}", f"{feed['reference']['p50_ms']:.2f}",
+         f"{feed['p50_to_reference']:.2f} times, at most {OPTION_P50:g}"),
+        ("memory, MB", f"{found['memory_mb']:.0f}", f"{found['memory_reference_mb']:.0f}",
+         f"{more:.0f} more, at most {OPTION_MB:g}"),
     ]  # fmt: skip
 
 

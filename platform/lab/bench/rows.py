@@ -33,10 +33,11 @@ class Row:
 
 
 HEALTH = Request("health", "/api/activity-stream/health")
+FEED = Request("feed", "/api/activity-stream?limit=20")
 PAGE_FROM_MONGODB = Request("page from MongoDB", "/api/posts?limit=20", naive=False)
 REQUESTS = (
     HEALTH,
-    Request("feed", "/api/activity-stream?limit=20"),
+    FEED,
     Request("own feed", "/api/activity-stream/user?limit=20", needs_user=True),
     Request("GET post", "/api/posts/{post}"),
     Request("POST post", "/api/posts", NEW_POST, needs_user=True),

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import click
 
-from lab import results
+from lab import options, results
 from lab.backends.protocol import Backend
 from lab.commands.system import need_running
-from lab.home import Home
+from lab.home import REPO, Home
 from lab.memory import together
 from lab.progress import Progress
 from lab.terminal import Console, print_rows
@@ -22,24 +22,33 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
                   help="How often each measurement is repeated; the medians are shown.")  # fmt: skip
     @click.option("--against", type=click.Path(path_type=Path),
                   help="Start this checkout and another one, and compare them.")  # fmt: skip
+    @click.option("--with", "added", multiple=True, type=click.Choice(list(options.OPTIONS)),
+                  help="Compare this checkout with an option of ./lab up and without it.")  # fmt: skip
     @click.option("--posts", type=click.IntRange(1, 10_000_000),
                   help="Fill the system with so many posts first; ./lab reset removes them.")  # fmt: skip
     @click.option(
         "--json", "file", type=Path, help="Write the figures to this file instead of OUT/bench.json."
     )
     @results.option
-    def bench(rounds: int, against: Path | None, posts: int | None, file: Path | None, out: Path) -> None:
+    def bench(
+        rounds: int,
+        against: Path | None,
+        added: tuple[str, ...],
+        posts: int | None,
+        file: Path | None,
+        out: Path,
+    ) -> None:
         """Measure latency, throughput and processor time beside reference values."""
         from lab.bench.checkouts import compare
-        from lab.bench.figures import HEADS, table, whole_system
+        from lab.bench.figures import HEADS, cost_of_option, table, whole_system
         from lab.bench.run import against_naive, scaled
 
         # Before the minutes of measuring: a folder that cannot be written is reported at once.
         place = results.file(file or out / "bench.json")
         scale = None
         with Progress(console) as progress:
-            if against is not None:
-                figures = compare(against, rounds, progress)
+            if against is not None or added:
+                figures = compare(against or REPO, rounds, progress, added)
             else:
                 need_running(backend)
                 scale = scaled(backend, posts, progress) if posts else None
@@ -49,6 +58,9 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
         print_rows(console, HEADS, table(figures), right=HEADS[1:7], whole=HEADS[:1])
         heads = ("figure", "measured", "reference", "target")
         print_rows(console, heads, whole_system(figures), right=heads[1:3], whole=heads[:1])
+        if added:
+            heads = ("cost of the option", "with", "without", "")
+            print_rows(console, heads, cost_of_option(figures), right=heads[1:3], whole=heads[:1])
         if scale:
             figures["scale"] = scale
             for tool in ("feed-rebuild", "feed-verify"):

@@ -46,6 +46,9 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
         """Inject faults under load. Check that no post is lost, doubled, stale or shown to others."""
         # Imported here because it loads the clients of all servers, which most commands do not need.
         from lab.faults.catalog import impossible
+        from lab.slo.metrics import Metrics
+        from lab.storm.burned import HEADS, burned
+        from lab.storm.measured import measured
         from lab.storm.run import Load, Storm
         from lab.storm.schedule import schedule
         from lab.storm.show import print_report, watched
@@ -62,7 +65,19 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
         planned = schedule(seed, minutes * 60, (*without, *left_out))
         run = Storm(home, backend, seed, minutes * 60, planned, Load(writes, reads))
         report = watched(run, console)
-        print_report(report, out, f"storm-{seed}", console)
+        if "observability" not in backend.options():
+            print_report(report, out, f"storm-{seed}", console)
+        else:
+            metrics = Metrics(backend.endpoints()["metrics"])
+            try:
+                seen = measured(metrics, report.history)
+            except LabError as error:  # the verdict of the storm is worth more than its metrics
+                console.print(f"The picture shows no metrics. {error}", soft_wrap=True)
+                seen = []
+            print_report(report, out, f"storm-{seed}", console, measured=seen)
+            console.print("The part of a day's error budget that each fault burned, with the 10 s after it:")
+            rows = burned(metrics, report.history.spells)
+            print_rows(console, HEADS, rows, right=HEADS[2:], whole=HEADS)
         if not report.passed:
             raise LabError(f"The storm found violations, listed above. Repeat this run: {again}")
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
+from lab import options
 from lab.backends.protocol import Backend, Unit
+from lab.commands import observe
 from lab.commands.course import reset_lab
 from lab.commands.notebook import reset_notebook
 from lab.deadlines import slow
@@ -15,7 +17,7 @@ from lab.faults.break_ import heal_now
 from lab.home import Home
 from lab.start import bring_up
 from lab.terminal import Console, confirm
-from lab.topology import UNITS
+from lab.topology import OPTIONAL, UNITS
 
 RESTART_SECONDS = 30.0
 
@@ -34,9 +36,16 @@ def find(backend: Backend, name: str) -> Unit:
 def register(cli: click.Group, home: Home, backend: Backend, console: Console) -> None:
     """Add the commands to `cli`."""
 
+    added = "; ".join(f"{name}: {text}" for name, text in options.OPTIONS.items())
+
     @cli.command()
-    def up() -> None:
+    @click.option(
+        "--with", "names", multiple=True, metavar="OPTION", type=click.Choice(list(options.OPTIONS)),
+        help=f"Add a part of the system that is not always needed. {added}.",
+    )  # fmt: skip
+    def up(names: tuple[str, ...]) -> None:
         """Start the system; install what is missing first."""
+        options.choose(names)
         bring_up(home, backend, console)
 
     @cli.command()
@@ -47,12 +56,23 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
         console.print("The system is stopped; its data stays. Delete the data: ./lab reset")
 
     @cli.command()
-    @click.argument("unit", metavar="UNIT", type=click.Choice([*UNITS, "provision", "supervisor"]))
+    @click.argument(
+        "unit",
+        metavar="UNIT",
+        required=False,
+        type=click.Choice([*UNITS, *OPTIONAL, "provision", "supervisor"]),
+    )
     @click.option("-f", "--follow", is_flag=True, help="Print new lines until you press Ctrl-C.")
-    def logs(unit: str, follow: bool) -> None:
+    @click.option("--trace", metavar="ID", help="Instead of UNIT: the lines of one trace, of all units.")
+    def logs(unit: str | None, follow: bool, trace: str | None) -> None:
         """Print the last lines of a unit's log. UNIT is a name of ./lab status, provision or supervisor."""
         from lab.follow import print_log
 
+        if trace is not None:
+            observe.print_lines(backend, console, trace)
+            return
+        if unit is None:
+            raise LabError("Name a unit, or a trace: ./lab logs UNIT, ./lab logs --trace ID")
         command = backend.log_command(unit, follow)
         if backend.kind == "native" and not Path(command[-1]).exists():
             raise LabError(f"{unit} has no log yet, because it has never run. Start the system: ./lab up")
@@ -60,7 +80,7 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
         sys.exit(print_log(command, console))
 
     @cli.command()
-    @click.argument("unit", metavar="UNIT", type=click.Choice(UNITS))
+    @click.argument("unit", metavar="UNIT", type=click.Choice([*UNITS, *OPTIONAL]))
     def restart(unit: str) -> None:
         """Restart one unit. UNIT is a name of ./lab status."""
         before = find(backend, unit).pid

@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from lab import environment
+from lab import environment, options
 from lab.backends.protocol import Backend
 from lab.children import run_to_its_end
 from lab.course import running
@@ -50,7 +50,13 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
             ("The checks of the labs, on the platform's code", ["checks", *quick]),
         )
         codes = []
-        for number, (title, options) in enumerate(parts, 1):
+        for number, (title, words) in enumerate(parts, 1):
             console.print(f"\n{number} of {len(parts)}: {title}")
-            codes.append(run_to_its_end([*pytest, *options], REPO, env=env)[0])
+            codes.append(run_to_its_end([*pytest, *words], REPO, env=env)[0])
+        if full:
+            # Last, because it starts the system again, with servers that must be compiled once.
+            console.print("\nThe option observability")
+            options.choose(["observability"])
+            bring_up(home, backend, console)
+            codes.append(run_to_its_end([*pytest, "tests/observability"], REPO, env=env)[0])
         sys.exit(next(filter(None, codes), 0))

@@ -1,18 +1,21 @@
 """Install the servers while ./lab still fills `.venv`: `python -m lab.install`.
 
-It uses only the standard library. It does nothing where Docker Compose will run the system.
+It uses only the standard library. It does nothing where Docker Compose will run the system. With `--with
+MODULE…` it builds these Go modules instead, slowly and for itself: `lab.install.optional` starts it so.
 """
 
 import ctypes
 import os
 import signal
 import sys
+from collections.abc import Sequence
 
 from lab.backends.compose import engine
 from lab.errors import LabError
 from lab.home import Home
+from lab.install.pins import pins
 from lab.install.report import Lines
-from lab.install.servers import ensure_servers
+from lab.install.servers import Installer, ensure_servers
 
 
 def native_is_chosen() -> bool:
@@ -33,12 +36,16 @@ def end_with_parent() -> None:
         ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)
 
 
-def main() -> None:
-    """Install missing servers. Exits with the reason when that fails."""
+def main(modules: Sequence[str]) -> None:
+    """Install missing servers, or build these modules. Exits with the reason when that fails."""
     # ./lab ends this process with SIGTERM, and then compilers and downloads must end, too.
     signal.signal(signal.SIGTERM, interrupt)
-    end_with_parent()
     try:
+        if modules:
+            os.nice(10)
+            Installer(Home.from_environment(), pins()).build(modules, Lines())
+            return
+        end_with_parent()
         if native_is_chosen():
             ensure_servers(Home.from_environment(), Lines())
     except LabError as error:
@@ -50,4 +57,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[2:] if sys.argv[1:2] == ["--with"] else ())

@@ -37,13 +37,17 @@ class Archive:
 
 @dataclass(frozen=True)
 class GoModule:
-    """A program that is built from a Go module; `sum` is go.sum's checksum of its source."""
+    """A program that is built from a Go module; `sum` is go.sum's checksum of its source.
+
+    `also` names further programs of the same module, and the package of each.
+    """
 
     module: str
     version: str
     sum: str
     package: str
     needs_go: str
+    also: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

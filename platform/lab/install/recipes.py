@@ -77,7 +77,8 @@ def build_go(
 ) -> None:
     """Build the program from the module's source, with the dependencies locked in the repo.
 
-    Each file in platform/deployment/servers/NAME replaces the file with the same path in the source.
+    Each file in platform/deployment/servers/NAME replaces the file with the same path in the source; a module
+    without such a folder is built with its own lock files.
     """
     env = {
         "GOMODCACHE": str(build / "mod"),
@@ -108,22 +109,23 @@ def build_go(
     if tree.exists():
         shutil.rmtree(tree)
     shutil.copytree(source["Dir"], tree, copy_function=shutil.copyfile)
-    # The lock files, and replacements for parts that the lab never uses.
-    shutil.copytree(RECIPES / name, tree, copy_function=shutil.copyfile, dirs_exist_ok=True)
+    if (RECIPES / name).exists():  # lock files, and replacements for parts that the lab never uses
+        shutil.copytree(RECIPES / name, tree, copy_function=shutil.copyfile, dirs_exist_ok=True)
 
     def progress(log: str) -> str:
         lines = log.splitlines()
         fetched = sum(line.startswith("go: downloading") for line in lines)
         return f"{fetched} modules fetched, {len(lines) - fetched} packages compiled"
 
-    runner.run(
-        name,
-        [go, "build", "-v", "-trimpath", "-ldflags", "-s -w", "-o", target / name, module.package],
-        say=say,
-        progress=progress,
-        env=env,
-        cwd=tree,
-    )
+    for program, package in ({name: module.package} | dict(module.also)).items():
+        runner.run(
+            program,
+            [go, "build", "-v", "-trimpath", "-ldflags", "-s -w", "-o", target / program, package],
+            say=say,
+            progress=progress,
+            env=env,
+            cwd=tree,
+        )
 
 
 def fetch_kafka(runner: Runner, build: Path, target: Path, say: Say) -> None:

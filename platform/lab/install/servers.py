@@ -10,7 +10,7 @@ import os
 import platform
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -72,6 +72,8 @@ class Installer:
             is_kafka = name.startswith("kafka")
             version = self._pins.kafka if is_kafka else self._pins.go[name].version
             source = RECIPES / ("kafka" if is_kafka else name)
+            if not source.exists():
+                recipe.update(repr(self._pins.go[name]).encode())
             for file in sorted(path for path in source.rglob("*") if path.is_file()):
                 if file.parent != source:
                     recipe.update(str(file.relative_to(source)).encode())
@@ -125,6 +127,18 @@ class Installer:
                     threads.shutdown(cancel_futures=True)
                     raise
             # At the very end, because an interrupted build continues from these files.
+            shutil.rmtree(self._home.build, ignore_errors=True)
+
+    def build(self, names: Sequence[str], progress: Report) -> None:
+        """Build these programs from source, one after the other. Raises InstallFailed."""
+        with self._locked(progress) as lock:
+            runner = Runner(self._home.build / "logs", lock)
+            try:
+                for name in names:
+                    self._built(runner, name, progress)
+            except BaseException:
+                runner.end_all()
+                raise
             shutil.rmtree(self._home.build, ignore_errors=True)
 
     @contextmanager

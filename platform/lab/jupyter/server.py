@@ -23,11 +23,13 @@ from lab.course.overview import Standing, overview
 from lab.home import REPO, Home
 from lab.jupyter.submission import SubmitHandler
 from lab.probes.local_http import NO_TLS
+from lab.start import added_pages
 from lab.topology import SERVICES
 
 home = Home.from_environment()
 backend = chosen(home)
 NOTEBOOKS = REPO / "notebooks"
+PAGES = {"metrics": "Metrics (VictoriaMetrics)", "traces": "Traces (Jaeger)", "alerts": "Alerts (vmalert)"}
 STYLE = (
     ":root{color-scheme:light dark}body{font:16px/1.5 system-ui;max-width:50em;margin:2em auto;padding:0 1em}"
     "code{font-size:15px}dt{font-weight:600;margin-top:1em}"
@@ -48,10 +50,12 @@ def course() -> dict[str, list[dict[str, str]]]:
         })  # fmt: skip
     _begin_with_the_tour(notebooks)
     # In the container the links are for the browser outside, which reaches the published ports.
-    at = Addresses(os.environ).endpoints() if backend.kind == "inside" else backend.endpoints()
+    inside = backend.kind == "inside"
+    at = Addresses(os.environ).endpoints(backend.options()) if inside else backend.endpoints()
     pages = [
         {"title": "Traefik's dashboard", "url": f"{at['traefik']}/dashboard/"},
         {"title": "Consul", "url": f"{at['consul']}/ui/"},
+        *({"title": PAGES[name], "url": f"{at[name]}{path}"} for name, path in added_pages(backend).items()),
         *({"title": f"API of {service}", "url": f"civildiy/api/{service}"} for service in SERVICES),
     ]
     return {"notebooks": notebooks, "pages": pages}

@@ -2,13 +2,14 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from rich.live import Live
 from rich.table import Table
 
 from lab.storm import figures, timeline
+from lab.storm.measured import Series
 from lab.storm.run import Report, Storm
 from lab.terminal import Console, print_rows
 
@@ -61,9 +62,14 @@ def _view(storm: Storm) -> Table:
 
 
 def print_report(
-    report: Report, out: Path, name: str, console: Console, also: Mapping[str, object] | None = None
+    report: Report,
+    out: Path,
+    name: str,
+    console: Console,
+    also: Mapping[str, object] | None = None,
+    measured: Sequence[Series] = (),
 ) -> None:
-    """Print figures and verdict; write the picture, and a file with the whole history.
+    """Print figures and verdict; write the picture with what was measured, and a file with the whole history.
 
     With `also`, the file contains that instead of the history, which is long after a long load.
     """
@@ -76,7 +82,7 @@ def print_report(
     if len(report.violations) > SHOWN:
         console.print(f"  and {len(report.violations) - SHOWN} more")
     picture, file = out / f"{name}.svg", out / f"{name}.json"
-    picture.write_text(timeline.svg(report.history, f"{name}: {verdict}"), encoding="utf-8")
+    picture.write_text(timeline.svg(report.history, f"{name}: {verdict}", measured), encoding="utf-8")
     document = {"seed": report.seed, "verdict": verdict, "violations": report.violations, "figures": rows}
     document |= figures.numbers(report)
     document |= also if also is not None else {"history": report.history.as_json()}

@@ -1,10 +1,13 @@
-"""Draw the storm as one SVG file: faults as bars above writes, errors and lag."""
+"""Draw the storm as one SVG file: faults as bars above writes, errors, lag, and metrics if there are any."""
+
+from collections.abc import Sequence
 
 from lab.storm.history import History
+from lab.storm.measured import Series
 from lab.text import as_html
 
 WIDTH, LEFT, ROW = 1100, 130, 16
-PLOT = 120
+PLOT, STRIP = 120, 60
 INK, GOOD, BAD, LAG, BAR = "#222222", "#3b7ddd", "#c0392b", "#8e6c00", "#d9dfe7"
 
 
@@ -19,7 +22,7 @@ def per_second(history: History) -> tuple[list[int], list[int]]:
     return done, failed
 
 
-def svg(history: History, headline: str) -> str:
+def svg(history: History, headline: str, measured: Sequence[Series] = ()) -> str:
     """Return the picture. Failures are hatched and the lag is dashed, so it is readable without colours."""
     seconds = max(1.0, history.ended - history.began)
     done, failed = per_second(history)
@@ -27,7 +30,7 @@ def svg(history: History, headline: str) -> str:
     deepest = max(1, *(sample.lag or 0 for sample in history.samples), 1)
     bars_height = ROW * len(history.spells) + 10
     top = 60
-    height = top + bars_height + 2 * PLOT + 80
+    height = top + bars_height + 2 * PLOT + 80 + len(measured) * (STRIP + 12)
 
     def x(second: float) -> float:
         return LEFT + (WIDTH - LEFT - 20) * second / seconds
@@ -70,9 +73,27 @@ def svg(history: History, headline: str) -> str:
     )
     parts.append(f'<polyline points="{points}" fill="none" stroke="{LAG}" stroke-dasharray="5 2"/>')
     parts.append(f'<text x="4" y="{floor - PLOT / 2}">lag (max {deepest})</text>')
+    for series in measured:
+        floor += STRIP + 12
+        parts += _strip(series, floor, [x(at - history.began) for at, _ in series.points])
     for second in range(0, int(seconds) + 1, max(10, int(seconds) // 12)):
         parts.append(f'<text x="{x(second):.1f}" y="{floor + 18}">{second} s</text>')
     parts.append(
         f'<text x="{LEFT}" y="{floor + 38}">full: answered, hatched: failed, dashed: lag</text></svg>'
     )
     return "\n".join(parts) + "\n"
+
+
+def _strip(series: Series, floor: int, places: Sequence[float]) -> list[str]:
+    """Return the parts of one metric below the others; a moment that was not measured is a gap."""
+    most = max((value for _, value in series.points if value is not None), default=0.0)
+    parts = [f'<text x="4" y="{floor - STRIP / 2}">{as_html(series.name)}</text>',
+             f'<text x="4" y="{floor - STRIP / 2 + 14}">(max {most:.3g})</text>']  # fmt: skip
+    line: list[str] = []
+    for place, (_, value) in zip([*places, 0.0], [*series.points, (0.0, None)], strict=True):
+        if value is not None:
+            line.append(f"{place:.1f},{floor - STRIP * value / (most or 1):.1f}")
+        elif line:
+            parts.append(f'<polyline points="{" ".join(line)}" fill="none" stroke="{INK}"/>')
+            line = []
+    return parts

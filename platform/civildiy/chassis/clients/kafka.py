@@ -17,6 +17,7 @@ from kafka.errors import KafkaError
 from kafka.net.compat import KafkaNetClient
 from kafka.net.inet import KafkaNetSocket
 
+from civildiy.chassis.observability import telemetry
 from civildiy.chassis.retry import FailureLog, until_stopped
 
 log = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ def producer(bootstrap: str) -> KafkaProducer:
     version.
     """
     return made(
-        KafkaProducer,
+        _producer_kind(),
         bootstrap_servers=bootstrap,
         acks="all",
         enable_idempotence=False,
@@ -89,6 +90,14 @@ def producer(bootstrap: str) -> KafkaProducer:
         bootstrap_timeout_ms=2_000,
         metrics_enabled=False,
     )
+
+
+def _producer_kind() -> Any:
+    if not telemetry.is_on():
+        return KafkaProducer
+    from civildiy.chassis.observability.stores.kafka import TracedProducer
+
+    return TracedProducer
 
 
 def group_consumer(bootstrap: str, group: str, member: str) -> KafkaConsumer:

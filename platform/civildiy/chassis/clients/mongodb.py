@@ -8,6 +8,9 @@ from typing import Any
 
 from pymongo import AsyncMongoClient, MongoClient
 from pymongo.errors import ConnectionFailure, ExecutionTimeout, WriteConcernError
+from pymongo.monitoring import CommandListener, ConnectionPoolListener
+
+from civildiy.chassis.observability import telemetry
 
 WAIT_MS = 2_000
 """A client waits this long for a connection, and as long for a server that can take its request."""
@@ -28,7 +31,17 @@ def asynchronous(url: str) -> AsyncMongoClient[Any]:
         serverSelectionTimeoutMS=WAIT_MS,
         connectTimeoutMS=WAIT_MS,
         timeoutMS=REQUEST_MS,
+        event_listeners=_listeners(),
     )
+
+
+def _listeners() -> list[CommandListener | ConnectionPoolListener]:
+    if not telemetry.is_on():
+        return []
+    from civildiy.chassis.observability.stores.mongodb import MongoSpans
+    from civildiy.chassis.observability.stores.mongodb_pool import PoolUse
+
+    return [MongoSpans(), PoolUse()]
 
 
 def blocking(url: str, *, wait_ms: int = WAIT_MS) -> MongoClient[Any]:

@@ -16,6 +16,7 @@ from psycopg import AsyncConnection, Error, InterfaceError, InternalError, Opera
 from psycopg.conninfo import make_conninfo
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from civildiy.chassis.observability import telemetry
 from civildiy.chassis.settings import Secret
 
 CONNECT_SECONDS = 2
@@ -39,6 +40,13 @@ class Connection(AsyncConnection[Any]):
     """
 
     silence_seconds = SILENCE_SECONDS
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        if telemetry.is_on():
+            from civildiy.chassis.observability.stores.postgres import TracedCursor
+
+            self.cursor_factory = TracedCursor
 
     async def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:
         """Let psycopg wait for one answer, for `silence_seconds` at most."""

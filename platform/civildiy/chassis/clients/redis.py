@@ -9,6 +9,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from civildiy.chassis.clients.redis_multiplexer import MultiplexedPool
+from civildiy.chassis.observability import telemetry
 
 CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 5.0
@@ -22,7 +23,15 @@ def asynchronous(host: str, port: int, database: int = 0, answer_seconds: float 
 
     It is redis-py's client. Its pool shares one connection among all commands.
     """
-    return AsyncRedis.from_pool(MultiplexedPool(host, port, database, answer_seconds))
+    return _kind().from_pool(MultiplexedPool(host, port, database, answer_seconds))
+
+
+def _kind() -> type[AsyncRedis]:
+    if not telemetry.is_on():
+        return AsyncRedis
+    from civildiy.chassis.observability.stores.redis import TracedRedis
+
+    return TracedRedis
 
 
 def blocking(host: str, port: int, database: int = 0, answer_seconds: float = ANSWER_SECONDS) -> Redis:

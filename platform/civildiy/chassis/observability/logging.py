@@ -9,6 +9,7 @@ Source: https://www.structlog.org/en/stable/standard-library.html#rendering-usin
 """
 
 import logging
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Literal
 
@@ -18,6 +19,7 @@ from pydantic import BeforeValidator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from civildiy.chassis.observability.telemetry import log_processors
 from civildiy.chassis.text import shortened
 
 MOST_CHARACTERS = 1000
@@ -43,7 +45,7 @@ class LogSettings(BaseSettings):
 def configure_logging(settings: LogSettings, unit: str) -> None:
     """Send all logs of this process to stderr. The supervisor or the container engine keeps them."""
     handler = logging.StreamHandler()
-    handler.setFormatter(formatter(settings.log_format, unit))
+    handler.setFormatter(formatter(settings.log_format, unit, log_processors()))
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
     # kafka-python logs an error for each refused connection; our modules log once that Kafka does not answer.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
@@ -54,10 +56,11 @@ def configure_logging(settings: LogSettings, unit: str) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
-def formatter(log_format: str, unit: str) -> logging.Formatter:
-    """Return the formatter that renders every record of this process."""
+def formatter(log_format: str, unit: str, also: Sequence[Processor] = ()) -> logging.Formatter:
+    """Return the formatter that renders every record of this process; `also` adds fields to each line."""
     enrich: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        *also,
         partial(_add_unit, unit),
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,

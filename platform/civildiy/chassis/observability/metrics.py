@@ -1,17 +1,14 @@
 """Request counts and durations for Prometheus, labelled by route template and never by the path itself."""
 
-import asyncio
 from time import perf_counter
 
-from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
-from starlette.responses import Response
+from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from civildiy.chassis.resources import METHODS
 
 REQUESTS = Counter("http_requests_total", "Answered requests", ["method", "route", "status"])
 SECONDS = Histogram("http_request_seconds", "Seconds from request to answer", ["method", "route"])
-TASKS = Gauge("asyncio_tasks", "Tasks of the event loop; a number that grows for ever is a leak")
 
 
 class RequestMetrics:
@@ -42,9 +39,3 @@ class RequestMetrics:
             method = scope["method"] if scope["method"] in METHODS else "other"
             REQUESTS.labels(method, route, status).inc()
             SECONDS.labels(method, route).observe(perf_counter() - started)
-
-
-def metrics_answer() -> Response:
-    """Return all metrics of this process in Prometheus' text format. Call it on the event loop."""
-    TASKS.set(len(asyncio.all_tasks()))
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from lab import options
 from lab.backends import overrides, user_settings
 from lab.backends.compose import containers, dotenv, engine, fitness, images, process
 from lab.backends.compose.composition import Composition
@@ -13,7 +14,7 @@ from lab.deadlines import slow
 from lab.errors import LabError
 from lab.home import REPO, Home
 from lab.progress import Progress
-from lab.topology import SECONDS, UNITS
+from lab.topology import OPTIONAL, SECONDS, UNITS
 
 UP_SECONDS = 300.0
 MORE_SECONDS = 60.0
@@ -32,6 +33,7 @@ class ComposeBackend(ComposeFaults):
         self._home = home
         self._addresses = Addresses(environment_with(dotenv.read()))
         self._composition = Composition(home, self._addresses)
+        self._options: tuple[str, ...] | None = None
 
     def running(self) -> bool:
         """Return whether a container of the system runs."""
@@ -66,8 +68,15 @@ class ComposeBackend(ComposeFaults):
                 progress.say("start", f"waiting for {waiting[0]}{more}")
 
         done = process.run(command, self._composition.environment(), seconds + MORE_SECONDS, say)
+        self._options = None
         if not done.well:
             raise LabError(process.explained(done, self._waiting_for()))
+
+    def options(self) -> tuple[str, ...]:
+        """Return the options with which the running system was started."""
+        if self._options is None:
+            self._options = containers.options()
+        return self._options
 
     def _waiting_for(self) -> list[str]:
         return [unit.name for unit in self.units() if unit.state != "running"]
@@ -76,6 +85,7 @@ class ComposeBackend(ComposeFaults):
         """Stop and remove the containers; volumes stay."""
         dotenv.ensure(self._composition.depends_on_engine())  # Compose requires all variables, even to stop
         self._compose("--profile", "second", "down", "--remove-orphans", "--timeout", STOP_SECONDS)
+        self._options = None
 
     def restart(self, unit: str) -> None:
         """Restart one unit."""
@@ -95,8 +105,9 @@ class ComposeBackend(ComposeFaults):
 
     def units(self) -> list[Unit]:
         """Return all units, as the engine reports them; of the second instances only those that run."""
-        units = containers.look((*UNITS, *SECONDS))
-        return [unit for unit in units if unit.name in UNITS or unit.pid]
+        added = options.servers(self.options())
+        units = containers.look((*UNITS, *added, *SECONDS))
+        return [unit for unit in units if unit.name in (*UNITS, *added) or unit.pid]
 
     def pid_of(self, unit: str) -> int | None:
         """Return the pid of the container's main process, as the engine reports it; None while it is down."""
@@ -158,7 +169,7 @@ class ComposeBackend(ComposeFaults):
 
     def endpoints(self) -> dict[str, str]:
         """Return the address of each unit by name."""
-        return self._addresses.endpoints()
+        return self._addresses.endpoints(self.options())
 
     def remarks(self) -> str:
         """Return where JupyterLab is, and how much memory the containers may use."""
@@ -225,5 +236,5 @@ class ComposeBackend(ComposeFaults):
 
 
 def _known(unit: str) -> None:
-    if unit not in (*UNITS, *SECONDS):
+    if unit not in (*UNITS, *OPTIONAL, *SECONDS):
         raise LabError(f"There is no unit {unit}. Units: {', '.join(UNITS)}.")

@@ -2,8 +2,9 @@
 
 import os
 
+from lab import options
 from lab.backends import overrides
-from lab.backends.compose import dotenv, engine, fitness, images, overlays
+from lab.backends.compose import containers, dotenv, engine, fitness, images, overlays
 from lab.backends.compose.network import Addresses
 from lab.backends.user_settings import without_foreign
 from lab.home import REPO, Home
@@ -18,7 +19,8 @@ class Composition:
 
     def command(self, *arguments: str) -> list[str]:
         """Return the command line for `docker compose` with `arguments`."""
-        files = overlays.files(engine.current(), self._addresses.published)
+        with_options = options.chosen() or containers.options()
+        files = overlays.files(engine.current(), self._addresses.published, with_options)
         chosen = [word for file in files for word in ("--file", str(file))]
         return ["docker", "compose", "--project-directory", str(REPO), *chosen, *arguments]
 

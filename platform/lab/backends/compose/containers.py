@@ -43,6 +43,22 @@ def look(units: tuple[str, ...]) -> list[Unit]:
     return [_unit(unit, by_name.get(name(unit)), usage) for unit in units]
 
 
+def options() -> tuple[str, ...]:
+    """Return the options of `./lab up --with` with which the containers were created."""
+    if engine.current() is None:
+        return ()
+    found = ["observability"] if name("metrics") in _names() else []
+    environment = engine.run(
+        "inspect", "--type", "container", "--format", "{{.Config.Env}}", name("posts")
+    ).stdout
+    return tuple(found + (["json-logs"] if "LOG_FORMAT=json" in environment else []))
+
+
+def _names() -> list[str]:
+    label = f"label=com.docker.compose.project={engine.project()}"
+    return engine.run("ps", "--all", "--filter", label, "--format", "{{.Names}}").stdout.split()
+
+
 def pid(unit: str) -> int | None:
     """Return the pid of a unit's main process on the engine's machine; None while it is down."""
     output = engine.run("inspect", "--type", "container", "--format", "{{.State.Pid}}", name(unit)).stdout

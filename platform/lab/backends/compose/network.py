@@ -8,7 +8,7 @@ from functools import cached_property
 
 import psutil
 
-from lab import ports, topology
+from lab import options, ports, topology
 from lab.backends.compose import engine, privileged
 from lab.backends.compose.kinds import Engine
 from lab.errors import LabError, NotWithThisEngine
@@ -28,6 +28,9 @@ BEYOND = (
     | {service + SECOND: INSIDE[service] + HOSTS[service] + 10 for service in SERVICES}
 )
 """What compose/published.yaml adds. Ports 5000 and 7000 are avoided: macOS uses them for AirPlay."""
+
+ADDED = {server.name: server.port for server in topology.OPTIONAL.values()}
+"""What the overlays of the options publish."""
 
 NAMES = {"http": "the gateway", "dashboard": "the gateway's dashboard", "jupyter": "JupyterLab"}
 
@@ -73,7 +76,7 @@ class Addresses:
         value = self._settings.get(variable, "")
         if not value and name == "http" and self._first > PUBLISHED[name]:
             return UNPRIVILEGED_HTTP
-        return ports.parse(variable, value, (PUBLISHED | BEYOND)[name])
+        return ports.parse(variable, value, (PUBLISHED | BEYOND | ADDED)[name])
 
     def moved(self) -> dict[str, str]:
         """Return the variable that `docker compose` needs when the engine may not publish port 80."""
@@ -96,8 +99,8 @@ class Addresses:
         """Return the host:port of a unit for a program of this machine."""
         return f"{self.reach(unit)}:{self.port(unit) if self.published else INSIDE[unit]}"
 
-    def endpoints(self) -> dict[str, str]:
-        """Return the address of each unit by name."""
+    def endpoints(self, chosen: tuple[str, ...] = ()) -> dict[str, str]:
+        """Return the address of each unit by name, and of the servers that these options add."""
         web = self.port("http")
         return {
             "gateway": "http://127.0.0.1" + ("" if web == 80 else f":{web}"),
@@ -105,6 +108,7 @@ class Addresses:
             "consul": f"http://127.0.0.1:{self.port('consul')}",
             **{unit: self.endpoint(unit) for unit in STORES},
             **{unit: f"http://{self.endpoint(unit)}" for unit in SERVICES},
+            **{name: f"http://127.0.0.1:{self.port(name)}" for name in options.servers(chosen)},
         }
 
     def variables(self) -> dict[str, str]:
@@ -143,10 +147,15 @@ class Addresses:
                     return f"http://{self.base}.{HOSTS['traefik']}", address.address
         raise LabError("This machine has only one address, so no second client can be simulated on it.")
 
+    def _names(self) -> dict[str, int]:
+        """Return what the next start publishes on 127.0.0.1, with the default ports."""
+        added = {name: ADDED[name] for name in options.servers(options.chosen())}
+        return PUBLISHED | (BEYOND if self.published else {}) | added
+
     def refuse_wrong_settings(self) -> None:
         """Raise LabError for a port or a network that cannot work, before anything is started."""
         ports.network(self.base)
-        names = PUBLISHED | (BEYOND if self.published else {})
+        names = self._names()
         ports.refuse_conflicts(
             Listener(NAMES.get(name, name), "127.0.0.1", self.port(name), f"LAB_PORT_{name.upper()}")
             for name in names
@@ -155,7 +164,7 @@ class Addresses:
     def refuse_taken_ports(self) -> None:
         """Raise LabError that names each taken port, the process that holds it, and the port's variable."""
         self.refuse_wrong_settings()
-        names = PUBLISHED | (BEYOND if self.published else {})
+        names = self._names()
         lines = []
         for name in names:
             if self.port(name) < self._first and (current := self._ask()):

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 import httpx
 
+from lab import options
 from lab.backends import overrides, user_settings
 from lab.backends.native import network, postgresql, processes, started, stores
 from lab.backends.native.faults import NativeFaults
@@ -19,6 +20,7 @@ from lab.backends.protocol import Unit
 from lab.backends.settings import ensure_secrets
 from lab.errors import LabError
 from lab.home import REPO, Home
+from lab.install import optional
 from lab.install.servers import ensure_servers
 from lab.progress import Progress
 from lab.topology import SECONDS, UNITS
@@ -58,10 +60,11 @@ class NativeBackend(NativeFaults):
             network.refuse_taken_ports()
             refuse_full_disk(self._home)
             stores.prepare(self._home, paths, self.variables(), progress)
-            config = processes.write(self._home, paths, self.variables())
+            config = processes.write(self._home, paths, self.variables(), options.chosen())
             (self._home.run / "repository").write_text(str(REPO))
             started.note(self._home)
             self._supervisor.start(paths.process_compose, config, self._home)
+        optional.begin(self._home, options.chosen())
 
     def refuse_wrong_settings(self) -> None:
         """Raise LabError for settings that cannot work or differ from those of the running system."""
@@ -118,7 +121,12 @@ class NativeBackend(NativeFaults):
         """Return all units, as the supervisor and the operating system report them."""
         states = self._supervisor.states()
         second = [name for name in SECONDS if states.get(name, {}).get("is_running")]
-        return [unit_from(name, states.get(name, {})) for name in (*UNITS, *second)]
+        added = options.servers(self.options())
+        return [unit_from(name, states.get(name, {})) for name in (*UNITS, *added, *second)]
+
+    def options(self) -> tuple[str, ...]:
+        """Return the options with which the running system was started."""
+        return started.options_of(self._home)
 
     def signal(self, unit: str, number: int) -> None:
         """Send a signal to the unit's main process."""
@@ -168,13 +176,21 @@ class NativeBackend(NativeFaults):
 
     def endpoints(self) -> dict[str, str]:
         """Return the address of each unit by name."""
-        return network.endpoints()
+        return network.endpoints(self.options())
 
     def remarks(self) -> str:
-        """Return where the gateway is, if it is not on its usual port."""
-        if network.endpoints()["gateway"].endswith(":8000") and not os.environ.get("LAB_PORT_HTTP"):
-            return "This user may not bind port 80, so the gateway is on port 8000. LAB_PORT_HTTP changes it."
-        return ""
+        """Return where the gateway is, if it is not on its usual port, and which servers are still built."""
+        lines = []
+        if self.endpoints()["gateway"].endswith(":8000") and not os.environ.get("LAB_PORT_HTTP"):
+            lines.append(
+                "This user may not bind port 80, so the gateway is on port 8000. LAB_PORT_HTTP changes it."
+            )
+        if modules := optional.missing(self._home, self.options()):
+            lines.append(
+                f"{' and '.join(modules)} are being compiled in the background, which takes some minutes."
+                f" Their units start by themselves. See the progress: tail {self._home.logs / optional.LOG}"
+            )
+        return "\n".join(lines)
 
     def host(self, unit: str) -> str:
         """Return the unit's own loopback address."""
@@ -196,7 +212,7 @@ class NativeBackend(NativeFaults):
 
     def neighbour(self) -> tuple[str, str]:
         """Return the gateway's URL, and a loopback address that no unit uses."""
-        return network.endpoints()["gateway"], f"{network.BASE}.42"
+        return self.endpoints()["gateway"], f"{network.BASE}.42"
 
     def delete_data(self) -> None:
         """Delete data, logs and secrets."""

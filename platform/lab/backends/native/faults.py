@@ -13,7 +13,7 @@ from lab.backends.native import network, postgresql, processes
 from lab.errors import LabError
 from lab.home import Home
 from lab.install.debian import faketime_library
-from lab.topology import SECONDS, UNITS
+from lab.topology import OPTIONAL, SECONDS, UNITS
 
 CLOCK = ("LD_PRELOAD", "FAKETIME", "FAKETIME_DONT_FAKE_MONOTONIC")
 
@@ -103,7 +103,7 @@ class NativeFaults:
             raise LabError(f"The file size limit of {unit} could not be changed: {done.stderr.strip()}")
 
     def _pid(self, unit: str) -> int:
-        if unit not in (*UNITS, *SECONDS):
+        if unit not in (*UNITS, *SECONDS, *OPTIONAL):
             raise LabError(f"There is no unit {unit}. Units: {', '.join(UNITS)}.")
         pid = self.pid_of(unit)
         if pid is None:

@@ -6,7 +6,7 @@ import zlib
 
 import psutil
 
-from lab import ports, topology
+from lab import options, ports, topology
 from lab.errors import LabError
 from lab.home import Home
 from lab.ports import Listener
@@ -18,6 +18,8 @@ HOSTS = {
     for unit, number in topology.addresses().items()
     if unit != "consul"
 }
+HOSTS |= {server.name: server.address for server in topology.OPTIONAL.values()}
+HOSTS |= {worker: address for worker, (address, _) in topology.SCRAPED.items()}
 PORTS = {name: entry.port for name, entry in topology.PUBLISHED.items() if name != "jupyter"} | {
     **{store: topology.ports()[store] for store in STORES},
     "services": topology.ports()[SERVICES[0]],
@@ -85,6 +87,10 @@ def listeners() -> list[Listener]:
         listeners.append(Listener(unit, host(unit), port(unit), f"LAB_PORT_{unit.upper()}"))
     for unit in SERVICES:
         listeners.append(Listener(unit, host(unit), port("services"), "LAB_PORT_SERVICES"))
+    for name in options.servers(options.chosen()):
+        server = topology.OPTIONAL[name]
+        for number in (server.port, *server.ports.values()):
+            listeners.append(Listener(name, host(name), number, "LAB_LOOPBACK"))
     return listeners
 
 
@@ -151,8 +157,8 @@ def variables() -> dict[str, str]:
     )
 
 
-def endpoints() -> dict[str, str]:
-    """Return the address of each unit by name."""
+def endpoints(chosen: tuple[str, ...] = ()) -> dict[str, str]:
+    """Return the address of each unit by name, and of the servers that these options add."""
     web = port("http")
     return {
         "gateway": f"http://{front()}" + ("" if web == 80 else f":{web}"),
@@ -160,4 +166,5 @@ def endpoints() -> dict[str, str]:
         "consul": f"http://{front()}:{port('consul')}",
         **{unit: f"{host(unit)}:{port(unit)}" for unit in STORES},
         **{u: f"http://{host(u)}:{port('services')}" for u in SERVICES},
+        **{u: f"http://{host(u)}:{topology.OPTIONAL[u].port}" for u in options.servers(chosen)},
     }

@@ -10,7 +10,7 @@ import yaml
 
 from lab import topology
 from lab.backends import overrides
-from lab.backends.native import network, postgresql
+from lab.backends.native import network, optional, postgresql
 from lab.backends.settings import read
 from lab.home import PLATFORM, REPO, Home
 from lab.install import kafka
@@ -30,7 +30,7 @@ NEVER = 1_000_000_000
 def as_group(home: Home, unit: str) -> list[str]:
     """Return the prefix that gives the unit a group of its own; the packet filter selects packets by it."""
     # PostgreSQL changes its user and group by itself; provision is not a unit that faults can hit.
-    if os.geteuid() != 0 or unit in ("postgresql", "provision"):
+    if os.geteuid() != 0 or unit in ("postgresql", "provision", *topology.OPTIONAL):
         return []
     return ["setpriv", "--regid", str(network.group(home, unit)), "--keep-groups"]
 
@@ -76,13 +76,14 @@ def commands(home: Home, paths: ServerPaths, values: Mapping[str, str]) -> dict[
     }  # fmt: skip
 
 
-def _environment(name: str, values: Mapping[str, str]) -> dict[str, str]:
+def _environment(name: str, values: Mapping[str, str], chosen: tuple[str, ...]) -> dict[str, str]:
     first = name.removesuffix(topology.SECOND)
     common = read("common", values) if first in SERVICES else {}
     settings = common | (read(first, values) if first in ("traefik", TOOL, *OURS) else {})
     if name in SECONDS:
         settings |= {"SERVICE_HOST": network.host(name)} if first in SERVICES else {}
         settings |= {owner: name for owner in ("RELAY_ID", "PROJECTOR_ID") if owner in settings}
+    settings |= optional.environment(name, chosen, values)
     if first not in (TOOL, *OURS):
         return settings
     code = {"PYTHONPATH": str(PLATFORM), "PYTHONUNBUFFERED": "1", "LAB_CODE_FOLDER": str(REPO / "labs")}
@@ -101,6 +102,10 @@ def _probe(name: str, values: Mapping[str, str]) -> dict[str, object]:
         },
     }
     timing = {"period_seconds": 2, "timeout_seconds": 2, "failure_threshold": NEVER}
+    if name in topology.OPTIONAL:
+        host, port, path = optional.probe(name)
+        get = {"host": host, "port": port, "path": path, "scheme": "http"}
+        return {"readiness_probe": {"http_get": get, **timing}}
     if name in at:
         host, port = at[name]
         path = topology.health()[topology.first(name)]
@@ -112,7 +117,9 @@ def _probe(name: str, values: Mapping[str, str]) -> dict[str, object]:
     return {}
 
 
-NEEDS = {name: topology.needs(name) for name in (*topology.TASKS, *topology.UNITS, *SECONDS)}
+NEEDS = {
+    name: topology.needs(name) for name in (*topology.TASKS, *topology.UNITS, *topology.OPTIONAL, *SECONDS)
+}
 """What each process needs. It starts after these, which need not be ready, and stops before them."""
 
 
@@ -125,34 +132,45 @@ LAUNCHER = '${LAB_CONFINE:+"$LAB_CONFINE"} '
 `./lab class check` sets the variable."""
 
 
-def _script(home: Home, name: str, code_of: str, values: Mapping[str, str], command: str) -> Path:
-    """Write the script that runs `command` with the settings of `name` and the overrides of `code_of`."""
+def _script(
+    home: Home, name: str, code_of: str, settings: Mapping[str, str], command: str, program: str = ""
+) -> Path:
+    """Write the script that runs `command` with `settings` and the overrides of `code_of`.
+
+    It waits for `program`, if one is given: `lab.install.optional` may still build it.
+    """
     script = home.run / f"{name}.sh"
     script.touch(mode=0o600)
     override = shlex.quote(str(overrides.file(home, code_of)))
-    exports = [f"export {k}={shlex.quote(v)}" for k, v in _environment(name, values).items()]
+    exports = [f"export {k}={shlex.quote(v)}" for k, v in settings.items()]
     # Without SIGXFSZ, a file that may not grow is an error (EFBIG), not the end of the process.
     lines = ["# Written by ./lab up.", "trap '' XFSZ", *exports]
-    lines += [f"if [ -f {override} ]; then set -a; . {override}; fi", f"exec {command}", ""]
+    lines += [f"if [ -f {override} ]; then set -a; . {override}; fi"]
+    if program:
+        lines += [f"while [ ! -x {shlex.quote(program)} ]; do sleep 1; done"]
+    lines += [f"exec {command}", ""]
     script.write_text("\n".join(lines))
     return script
 
 
-def write(home: Home, paths: ServerPaths, values: Mapping[str, str]) -> Path:
+def write(home: Home, paths: ServerPaths, values: Mapping[str, str], chosen: tuple[str, ...] = ()) -> Path:
     """Write all scripts, Kafka's properties and the supervisor's configuration; return the last's path."""
     (home.run / "server.properties").write_text(kafka.properties_from(read("kafka", values)))
     _script(
-        home, TOOL, TOOL_RUNS_CODE_OF, values,
+        home, TOOL, TOOL_RUNS_CODE_OF, _environment(TOOL, values, chosen),
         LAUNCHER + shlex.join([sys.executable, "-P", "-m", "civildiy"]) + ' "$@"',
     )  # fmt: skip
     processes: dict[str, object] = {}
-    for name, command in commands(home, paths, values).items():
+    every = commands(home, paths, values) | optional.commands(home, chosen)
+    for name, command in every.items():
         work = home.run / "work" / name
         work.mkdir(parents=True, exist_ok=True)
         redirect = f" >> {shlex.quote(str(home.logs / name))}.log 2>&1"
         launcher = LAUNCHER if name.removesuffix(topology.SECOND) in topology.OURS else ""
-        run = f"{shlex.join(as_group(home, name))} {launcher}{shlex.join(command)}{redirect}"
-        script = _script(home, name, name.removesuffix(topology.SECOND), values, run)
+        run = f"{shlex.join(as_group(home, name))} {launcher}{shlex.join(command)}{redirect}".strip()
+        settings = _environment(name, values, chosen)
+        built = command[0] if name in topology.OPTIONAL else ""
+        script = _script(home, name, name.removesuffix(topology.SECOND), settings, run, built)
         once = name == "provision"
         processes[name] = {
             "command": f"exec sh {shlex.quote(str(script))}",

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 
-from lab import environment, ports
+from lab import environment, options, ports
 from lab.backends import user_settings
 from lab.deadlines import slow
 from lab.errors import LabError
@@ -12,16 +12,27 @@ from lab.home import Home
 
 SETTINGS = "settings.json"
 """The file in the folder `run` with the ports and addresses that were set at the start of the system."""
+OPTIONS = "options.json"
+"""The file in the same folder with the options of `./lab up --with`."""
 PROVISION_SECONDS = 90.0
 
 
 def note(home: Home) -> None:
-    """Record the ports, addresses and settings of the services that are set now."""
+    """Record the ports, addresses, settings of the services, and options that are set now."""
     (home.run / SETTINGS).write_text(json.dumps(_chosen()), encoding="utf-8")
+    (home.run / OPTIONS).write_text(json.dumps(options.chosen()), encoding="utf-8")
 
 
 def _chosen() -> dict[str, str]:
     return ports.chosen(os.environ) | user_settings.chosen(os.environ)
+
+
+def options_of(home: Home) -> tuple[str, ...]:
+    """Return the options with which the system was started last."""
+    try:
+        return tuple(json.loads((home.run / OPTIONS).read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return ()
 
 
 def refuse_other(home: Home) -> None:

@@ -14,7 +14,7 @@ from lab import environment
 from lab.deadlines import slow
 from lab.errors import LabError
 from lab.home import Home
-from lab.topology import SECONDS, UNITS
+from lab.topology import OPTIONAL, SECONDS, UNITS
 
 LONGEST_SOCKET = 107
 """The most bytes that the kernel accepts as the path of a Unix socket."""
@@ -102,7 +102,7 @@ class Supervisor:
 
     def order(self, method: str, path: str, unit: str) -> None:
         """Order a change of a unit. Raises Refused, or LabError when the supervisor does not answer."""
-        if unit not in (*UNITS, *SECONDS):
+        if unit not in (*UNITS, *SECONDS, *OPTIONAL):
             raise LabError(f"There is no unit {unit}. Units: {', '.join(UNITS)}.")
         try:
             answer = self.ask(method, path, timeout=40)

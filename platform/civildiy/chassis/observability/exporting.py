@@ -1,0 +1,92 @@
+"""Send spans to the collector in the background; a collector that is down, slow or full harms nobody.
+
+A request only appends its spans to a queue. One thread sends them in batches. The queue has a limit: when the
+collector does not keep up, the oldest spans are lost, and the memory does not grow. The end of a process
+waits for less than a second.
+"""
+
+import logging
+from threading import Thread
+
+import prometheus_client
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from civildiy.chassis.observability.sampling import sampler
+from civildiy.chassis.observability.span_lines import SpanLines
+
+log = logging.getLogger(__name__)
+
+WAITING = 2_048
+"""Spans that may wait for the collector, about 1.5 KB each."""
+BATCH = 512
+EVERY_MS = 1_000
+"""A person who looks for the trace of a request finds it after this time."""
+ANSWER_SECONDS = 1
+"""A batch that the collector does not accept within this time is lost."""
+END_SECONDS = 0.8
+"""The end of the process waits this long for the last batch."""
+
+
+class TelemetrySettings(BaseSettings):
+    """Where the spans of a unit go, and how many of them."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+
+    otel_exporter_otlp_endpoint: str = ""
+    """URL of the collector, such as http://127.0.0.28:4318; empty: record nothing."""
+    trace_ratio: float = Field(default=1.0, ge=0, le=1)
+    """The share of requests to record, if the caller has not decided; see `sampling`."""
+    metrics_address: str = ""
+    """host:port at which a worker serves its metrics; empty: nowhere. A service serves them at /metrics."""
+
+
+class Exporting:
+    """The spans of this process on their way to the collector."""
+
+    def __init__(self, unit: str, settings: TelemetrySettings) -> None:
+        # Its errors come with each batch that a collector does not accept. The collector is not needed to
+        # serve requests, and ./lab status shows whether it runs.
+        logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
+        endpoint = f"{settings.otel_exporter_otlp_endpoint.rstrip('/')}/v1/traces"
+        exporter = OTLPSpanExporter(endpoint=endpoint, timeout=ANSWER_SECONDS)
+        self._provider = TracerProvider(
+            sampler=sampler(settings.trace_ratio),
+            resource=Resource.create({"service.name": unit}),
+            shutdown_on_exit=False,
+        )
+        self._provider.add_span_processor(
+            BatchSpanProcessor(
+                exporter,
+                max_queue_size=WAITING,
+                schedule_delay_millis=EVERY_MS,
+                max_export_batch_size=BATCH,
+            )
+        )
+        self._provider.add_span_processor(SpanLines())
+        trace.set_tracer_provider(self._provider)
+
+        if settings.metrics_address:
+            _serve_metrics(settings.metrics_address)
+
+    def stop(self) -> None:
+        """Send what waits, for END_SECONDS at most."""
+        # The SDK's own shutdown waits for every batch. In a thread that nobody waits for, it may take as long
+        # as it needs; the process ends meanwhile.
+        ending = Thread(target=self._provider.shutdown, daemon=True)
+        ending.start()
+        ending.join(END_SECONDS)
+
+
+def _serve_metrics(address: str) -> None:
+    """Serve the metrics of a worker in a thread. Without its port, the worker works on without them."""
+    host, _, port = address.rpartition(":")
+    try:
+        prometheus_client.start_http_server(int(port), host)
+    except OSError as error:
+        log.warning("no metrics are served at %s: %s", address, error)

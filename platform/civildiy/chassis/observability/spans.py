@@ -1,0 +1,92 @@
+"""The spans of our own code: around a call to a store, around publishing, around processing.
+
+FastAPI makes the span of each request. What happens inside and after it is only visible if we make spans for
+it. Names and attributes follow OpenTelemetry's semantic conventions, so any tool can read them:
+https://opentelemetry.io/docs/specs/semconv/db/ and https://opentelemetry.io/docs/specs/semconv/messaging/
+
+Each span here is made inside of a trace that is recorded. The polling of a worker belongs to no request; a
+span for each poll would begin thousands of traces a day that nobody asked for.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from opentelemetry import trace
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+
+from civildiy.chassis.observability.propagation import context_of
+
+_tracer = trace.get_tracer("civildiy")
+
+
+def start_store_span(
+    system: str, operation: str, target: str = "", within: Span | None = None
+) -> Span | None:
+    """Start the span of one call to a store; None outside of a recorded trace. The caller must end it.
+
+    `system` is 'mongodb', 'postgresql' or 'redis', `operation` the command, such as 'insert', and `target`
+    the collection or table. None of them comes from a client, so the number of span names is bounded. The
+    parent is `within`, or else the current span.
+    """
+    parent = within or trace.get_current_span()
+    if not parent.is_recording():
+        return None
+    attributes = {"db.system.name": system, "db.operation.name": operation}
+    if target:
+        attributes["db.collection.name"] = target
+    name = f"{operation} {target}".strip()
+    return _tracer.start_span(name, trace.set_span_in_context(parent), SpanKind.CLIENT, attributes)
+
+
+@contextmanager
+def store_span(system: str, operation: str, target: str = "") -> Iterator[None]:
+    """Record the block as one call to a store. An exception marks the span as failed, and passes on."""
+    span = start_store_span(system, operation, target)
+    try:
+        yield
+    except BaseException as error:
+        failed(span, error)
+        raise
+    finally:
+        if span is not None:
+            span.end()
+
+
+def start_publish_span(topic: str, traceparent: str, key: str) -> Span | None:
+    """Start the span of one record that is sent to `topic`; None if its trace is not recorded.
+
+    The trace is that of the event, not that of the unit which sends it: hours may lie between them. The
+    caller must end the span when the broker has acknowledged the record, or has not.
+    """
+    attributes = {
+        "messaging.system": "kafka",
+        "messaging.operation.type": "send",
+        "messaging.destination.name": topic,
+        "messaging.kafka.message.key": key,
+    }
+    return _continued(f"send {topic}", traceparent, SpanKind.PRODUCER, attributes)
+
+
+def start_process_span(topic: str, traceparent: str, key: str) -> Span | None:
+    """Start the span of one event that is processed; None if its trace is not recorded."""
+    attributes = {
+        "messaging.system": "kafka",
+        "messaging.operation.type": "process",
+        "messaging.destination.name": topic,
+        "messaging.kafka.message.key": key,
+    }
+    return _continued(f"process {topic}", traceparent, SpanKind.CONSUMER, attributes)
+
+
+def failed(span: Span | None, error: BaseException) -> None:
+    """Mark a span as failed, with the kind of the error. Its text may hold data of a user."""
+    if span is not None:
+        span.set_attribute("error.type", type(error).__qualname__)
+        span.set_status(Status(StatusCode.ERROR))
+
+
+def _continued(name: str, traceparent: str, kind: SpanKind, attributes: dict[str, str]) -> Span | None:
+    parent = context_of(traceparent)
+    if not trace.get_current_span(parent).get_span_context().trace_flags.sampled:
+        return None
+    return _tracer.start_span(name, parent, kind, attributes)

@@ -1,0 +1,147 @@
+"""Service level objectives: what users may expect, as queries and alert rules for Prometheus' query language.
+
+A **service level indicator** (SLI) is the share of good requests. An **objective** (SLO) is the share that we
+promise. The rest is the **error budget**. The **burn rate** says how fast it is used. At 1 it lasts exactly
+for the period of the objective, at 14 for a fourteenth of it.
+
+An alert on the error ratio itself wakes people for one failed request at night, or sleeps through a slow
+loss. So an alert looks at the burn rate in two windows. The long one shows that it matters, the short one
+that it still goes on. Source: https://sre.google/workbook/alerting-on-slos/ (alert 6).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+PERIOD = "1d"
+"""The period of the budget, in which the collector keeps its data. The book's windows are for 30 days; the
+windows below are a thirtieth of them, because a lab lasts one evening."""
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is promised. `bad` is the ratio of bad events in a window, as a query with `$window` in it."""
+
+    name: str
+    text: str
+    target: float
+    bad: str
+    unit: str
+    """The unit at which to look first, when the objective is missed."""
+
+
+@dataclass(frozen=True)
+class Burn:
+    """A pair of windows, and the burn rate above which both of them together are an alert."""
+
+    long: str
+    short: str
+    rate: float
+    severity: str
+
+
+BURNS = (
+    Burn("2m", "30s", 14.4, "page"),  # 2 % of the budget in a thirtieth of an hour
+    Burn("12m", "1m", 6.0, "page"),
+    Burn("144m", "12m", 1.0, "ticket"),
+)
+READY_WITHIN = "30s"
+"""A system whose rules were not evaluated for this long was down, and has to become ready again."""
+WINDOWS = tuple(dict.fromkeys(window for burn in BURNS for window in (burn.short, burn.long)))
+
+_READS = 'traefik_router_request_duration_seconds_{part}{{router=~"feed-(public|own)@consul"{also}}}[$window]'
+
+OBJECTIVES = (
+    Objective(
+        "feed-read",
+        "99 % of reads of the feed are answered without an error within 50 ms",
+        0.99,
+        "1 - (sum(rate({good})) or vector(0)) / sum(rate({all}))".format(
+            good=_READS.format(part="bucket", also=',le="0.05",code!~"5.."'),
+            all=_READS.format(part="count", also=""),
+        ),
+        "feed",
+    ),
+    Objective(
+        "post-to-feed",
+        "in 99 % of the time, every post is in the feed after 2 s at most",
+        0.99,
+        # A ratio of events would come from the projector, which counts nothing while it is dead. So this is a
+        # ratio of time, from outside: a moment is bad when an event waits for too long, and also when nobody
+        # can tell. The start of the system does not count.
+        "1 - avg_over_time(slo:post_to_feed:good[$window])",
+        "feed-projector",
+    ),
+    Objective(
+        "no-errors",
+        "99.9 % of all requests are answered without a 5xx",
+        0.999,
+        '(sum(rate(traefik_entrypoint_requests_total{entrypoint="web",code=~"5.."}[$window])) or vector(0))'
+        ' / sum(rate(traefik_entrypoint_requests_total{entrypoint="web"}[$window]))',
+        "traefik",
+    ),
+)
+
+
+def error_ratio(objective: Objective, window: str) -> str:
+    """Return the query for the ratio of bad events in the last `window`, such as '2m': from 0 to 1."""
+    return objective.bad.replace("$window", window)
+
+
+def recorded(window: str) -> str:
+    """Return the name of the recording rule for the error ratios in a window."""
+    return f"slo:error_ratio:{window}"
+
+
+def burn_alert(objective: Objective, burn: Burn) -> str:
+    """Return the query of an alert: it has a result when the budget burns faster than `burn.rate`.
+
+    The threshold is the burn rate times the budget, `1 - objective.target`. Both windows must be above it:
+    the alert ends soon after the fault, because the short window is below it then. The ratios are those that
+    the recording rules store, as `slo:error_ratio:2m{slo="feed-read"}`.
+    """
+    most = f"{burn.rate * (1 - objective.target):.6g}"
+    of_both = (f'{recorded(window)}{{slo="{objective.name}"}} > {most}' for window in (burn.long, burn.short))
+    return " and ".join(of_both)
+
+
+def rules() -> dict[str, Any]:
+    """Return the rules as vmalert and Prometheus read them: first what is recorded, then the alerts."""
+    return {
+        "groups": [
+            {"name": "indicators", "interval": "5s", "rules": [*_indicators()]},
+            {"name": "burn-rates", "interval": "5s", "rules": [*_alerts()]},
+        ]
+    }
+
+
+def _indicators() -> Iterator[Mapping[str, Any]]:
+    late = "(max(outbox_oldest_seconds) + max(feed_lag_seconds))"
+    yield {"record": "slo:post_to_feed:seconds", "expr": late}
+    # A system that starts promises nothing yet. It is ready at its first good moment, and remains so while
+    # this rule is evaluated: each evaluation finds the one before it.
+    ready = "slo:post_to_feed:ready"
+    before = f"last_over_time({ready}[{READY_WITHIN}])"
+    yield {"record": ready, "expr": f"(({late} < bool 2) == 1) or {before}"}
+    yield {"record": "slo:post_to_feed:good", "expr": f"(({late} < bool 2) or vector(0)) and {before}"}
+    for objective in OBJECTIVES:
+        for window in WINDOWS:
+            yield {
+                "record": recorded(window),
+                "labels": {"slo": objective.name},
+                "expr": error_ratio(objective, window),
+            }
+
+
+def _alerts() -> Iterator[Mapping[str, Any]]:
+    for objective in OBJECTIVES:
+        for burn in BURNS:
+            yield {
+                "alert": f"{objective.name}-burns-{burn.rate:g}-times-too-fast",
+                "expr": burn_alert(objective, burn),
+                "labels": {"slo": objective.name, "severity": burn.severity},
+                "annotations": {
+                    "summary": f"{objective.text}: the budget burns more than {burn.rate:g} times too fast"
+                    f" for {burn.long}. Look at {objective.unit} first.",
+                },
+            }

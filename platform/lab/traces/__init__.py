@@ -1,0 +1,1 @@
+"""Read traces from the collector, draw them, and compare them with the topology."""
