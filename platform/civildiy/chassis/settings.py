@@ -4,13 +4,16 @@ A service refuses to start when a required variable is missing: there are no def
 addresses or secrets. docs/settings.md lists all variables.
 """
 
-from typing import Annotated, TypeVar
+from typing import Annotated
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, NoDecode
+from pydantic import BeforeValidator, Field, SecretStr
+from pydantic_settings import NoDecode
 
 from civildiy.chassis.cors import origins
+from civildiy.chassis.loading import SettingsRefused, load_settings
 from civildiy.chassis.observability.logging import LogSettings
+
+__all__ = ["Port", "Secret", "ServiceSettings", "SettingsRefused", "load_settings"]
 
 
 def _refuse_short(value: str) -> str:
@@ -23,7 +26,6 @@ def _listed(value: object) -> object:
     return origins(value) if isinstance(value, str) else value
 
 
-S = TypeVar("S", bound=BaseSettings)
 Port = Annotated[int, Field(ge=1, le=65535)]
 Secret = Annotated[SecretStr, BeforeValidator(_refuse_short)]
 
@@ -46,31 +48,3 @@ class ServiceSettings(LogSettings):
     """The URL at which the gateway validates a token (forwardAuth)."""
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = ()
     """Origins whose pages may call the API, separated by commas; see civildiy.chassis.cors."""
-
-
-WORDS = (("Value error, ", ""), ("Field required", "is not set"), ("Input should", "must"))
-"""Words of the validating library, and what a person reads in their place."""
-
-
-class SettingsRefused(SystemExit):
-    """A variable is missing or not usable; the text names each one."""
-
-
-def _said(message: str) -> str:
-    for theirs, ours in WORDS:
-        message = message.replace(theirs, ours)
-    return message
-
-
-def load_settings(kind: type[S]) -> S:
-    """Read `kind` from the environment.
-
-    Raises SettingsRefused, which ends the process with one line for each bad variable.
-    """
-    try:
-        return kind()
-    except ValidationError as error:
-        lines = [f"  {str(e['loc'][0]).upper()}: {_said(e['msg'])}" for e in error.errors()]
-        raise SettingsRefused(
-            "These environment variables are missing or not usable:\n" + "\n".join(lines)
-        ) from None

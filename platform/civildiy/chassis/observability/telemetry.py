@@ -40,9 +40,9 @@ def start(unit: str) -> None:
     global _exporting  # one process, one unit
     if _exporting is not None or not is_on():
         return
+    from civildiy.chassis.loading import load_settings
     from civildiy.chassis.observability import propagation
     from civildiy.chassis.observability.exporting import Exporting, TelemetrySettings
-    from civildiy.chassis.settings import load_settings
 
     _exporting = Exporting(unit, load_settings(TelemetrySettings))
     tracing.read_span_by(propagation.current_traceparent)
