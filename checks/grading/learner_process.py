@@ -108,22 +108,23 @@ class Beside:
         """End the program."""
         self._process.kill()
         self._process.wait()
-        if not self._join():
-            return
-        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
-            with suppress(BrokenPipeError):
-                pipe.close()  # type: ignore[union-attr]
+        assert self._process.stdin
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
+        self._join()  # each reader closes its own pipe, at the latest when a process that was left has ended
 
 
 def _read_lines(pipe: IO[str], lines: "queue.Queue[str]") -> None:
-    for line in pipe:
-        _, mark, text = line.partition(MARK)
-        if mark:
-            lines.put(text.strip())
+    with pipe:
+        for line in pipe:
+            _, mark, text = line.partition(MARK)
+            if mark:
+                lines.put(text.strip())
 
 
 def _read_errors(pipe: IO[str], lines: "deque[str]") -> None:
-    lines.extend(stripped for line in pipe if (stripped := line.strip()))
+    with pipe:
+        lines.extend(stripped for line in pipe if (stripped := line.strip()))
 
 
 @contextmanager

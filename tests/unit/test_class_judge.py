@@ -103,6 +103,15 @@ def test_a_lab_is_judged_again_where_a_busy_machine_may_be_the_cause(
     assert found.outcome == ("fail" if (load, first) == (1, "fail") else "pass")
 
 
+def test_a_resumed_run_judges_again_what_was_not_gradable(judging: Judge, tmp_path: Path) -> None:
+    (task,) = judging.tasks([ADA])
+    judging.judge(task)
+    file = tmp_path / "out" / "judged" / task.file
+    assert judging.known(task) is not None
+    file.write_text(file.read_text().replace('"outcome": "not attempted"', '"outcome": "not gradable"', 1))
+    assert judging.known(task) is None
+
+
 @pytest.mark.skipif(not cgroups.delegated(), reason="this user may not create control groups here")
 def test_a_control_group_has_its_limits_and_is_removed() -> None:
     groups = cgroups.create(f"civildiy-lab-test-{os.getpid()}", 10**9, 100)

@@ -85,9 +85,14 @@ class Judge:
         )  # fmt: skip
 
     def known(self, task: Task) -> Judged | None:
-        """Return the outcome of an earlier run, if nothing that decides about it has changed."""
+        """Return the outcome of an earlier run, if nothing that decides about it has changed.
+
+        A lab that was not gradable is judged again: the machine may be less busy now.
+        """
         found = Judged.read(self._kept / task.file)
-        return found if found and found.key == self._key(task) else None
+        if found is None or found.key != self._key(task) or found.outcome == "not gradable":
+            return None
+        return found
 
     def judge(self, task: Task) -> Judged:
         """Judge one lab of one submission, and keep the outcome. Raises LabError for altered graders."""

@@ -1,0 +1,44 @@
+"""The program beside a check: what it leaves behind must not break a later check."""
+
+import gc
+import subprocess
+import sys
+import time
+import warnings
+
+import pytest
+from grading.learner_process import READ_SECONDS, Beside
+
+LEFT = """
+import os, time
+if os.fork() == 0:
+    time.sleep(3)  # keeps the pipes of the program open
+    os._exit(0)
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+def started(program: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", program], text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("program", [LEFT, "import time; time.sleep(60)"])
+def test_no_pipe_is_left_to_the_garbage_collector(program: str) -> None:
+    beside = Beside(started(program))
+    time.sleep(1)
+    began = time.monotonic()
+    beside.close()
+    assert time.monotonic() - began < 2 * READ_SECONDS + 1
+    readers = beside._readers
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        del beside
+        gc.collect()
+        for reader in readers:
+            reader.join(20)
+        gc.collect()
+    assert [str(each.message) for each in seen if each.category is ResourceWarning] == []
