@@ -20,6 +20,7 @@ PROGRAMS = {
     "traces": ("jaeger", "jaeger"),
 }
 """For each server its Go module, by the name in versions.toml, and the name of its program."""
+MODULES = frozenset(module for module, _ in PROGRAMS.values())
 LOG = "optional-servers.log"
 
 

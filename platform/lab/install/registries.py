@@ -13,8 +13,9 @@ from os import environ
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from lab import options
 from lab.home import Home
-from lab.install import debian
+from lab.install import debian, optional
 from lab.install.pins import Pins
 from lab.install.servers import Installer
 
@@ -49,6 +50,8 @@ def still_needed(home: Home, pinned: Pins) -> list[Registry]:
     """Return the registries from which this machine still needs something."""
     installer = Installer(home, pinned)
     missing = {name for name in (*pinned.wheels, *pinned.go, "kafka") if not installer.folder(name).exists()}
+    # The servers of an option that was not chosen are not installed.
+    missing -= optional.MODULES - set(optional.missing(home, options.chosen()))
     packages = debian.missing(pinned.debian, kafka_is_there="kafka" not in missing)
     programs = missing & pinned.go.keys()
     has_go = shutil.which("go") is not None
