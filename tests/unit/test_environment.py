@@ -86,6 +86,14 @@ def test_a_closed_pipe_is_silent() -> None:
     assert ran.stderr == ""
 
 
+def test_a_closed_pipe_is_silent_while_packages_are_missing(tmp_path: Path) -> None:
+    """Then the part of ./lab speaks that needs Python's standard library alone."""
+    env = dict(os.environ) | {"LAB_VENV": str(tmp_path / "venv"), "PIP_INDEX_URL": "http://127.0.0.1:9/"}
+    line = f"(sleep 1; {REPO / 'lab'} list; echo $? >&2) | true"
+    ran = subprocess.run(["bash", "-c", line], env=env, capture_output=True, text=True, check=False)
+    assert ran.stderr == "141\n"
+
+
 @pytest.mark.parametrize("module", ["lab.errors", "lab.backends.protocol"])
 def test_ctrl_c_while_modules_are_imported_shows_no_traceback(module: str) -> None:
     command = [sys.executable, "-P", "-X", "importtime", "-m", "lab", "logs", "-f", "posts"]
