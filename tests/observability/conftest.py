@@ -1,4 +1,4 @@
-"""Tests of `./lab up --with observability`; without that option they are skipped, and say so."""
+"""Tests of `./lab up --with observability`; without that option they are skipped with a reason."""
 
 import time
 

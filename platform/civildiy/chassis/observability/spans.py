@@ -58,24 +58,12 @@ def start_publish_span(topic: str, traceparent: str, key: str) -> Span | None:
     The trace is that of the event, not that of the unit which sends it: hours may lie between them. The
     caller must end the span when the broker has acknowledged the record, or has not.
     """
-    attributes = {
-        "messaging.system": "kafka",
-        "messaging.operation.type": "send",
-        "messaging.destination.name": topic,
-        "messaging.kafka.message.key": key,
-    }
-    return _continued(f"send {topic}", traceparent, SpanKind.PRODUCER, attributes)
+    return _continued(SpanKind.PRODUCER, "send", topic, traceparent, key)
 
 
 def start_process_span(topic: str, traceparent: str, key: str) -> Span | None:
     """Start the span of one event that is processed; None if its trace is not recorded."""
-    attributes = {
-        "messaging.system": "kafka",
-        "messaging.operation.type": "process",
-        "messaging.destination.name": topic,
-        "messaging.kafka.message.key": key,
-    }
-    return _continued(f"process {topic}", traceparent, SpanKind.CONSUMER, attributes)
+    return _continued(SpanKind.CONSUMER, "process", topic, traceparent, key)
 
 
 def failed(span: Span | None, error: BaseException) -> None:
@@ -85,8 +73,14 @@ def failed(span: Span | None, error: BaseException) -> None:
         span.set_status(Status(StatusCode.ERROR))
 
 
-def _continued(name: str, traceparent: str, kind: SpanKind, attributes: dict[str, str]) -> Span | None:
+def _continued(kind: SpanKind, operation: str, topic: str, traceparent: str, key: str) -> Span | None:
     parent = context_of(traceparent)
     if not trace.get_current_span(parent).get_span_context().trace_flags.sampled:
         return None
-    return _tracer.start_span(name, parent, kind, attributes)
+    attributes = {
+        "messaging.system": "kafka",
+        "messaging.operation.type": operation,
+        "messaging.destination.name": topic,
+        "messaging.kafka.message.key": key,
+    }
+    return _tracer.start_span(f"{operation} {topic}", parent, kind, attributes)
