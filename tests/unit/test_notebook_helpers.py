@@ -17,8 +17,8 @@ from lab.notebook import claim, plots, prediction
 from lab.notebook.diagram import Drawing
 from lab.notebook.journey import Journey
 from lab.notebook.picture import Picture, Table
+from lab.notebook.shell import _lab_in, sentence
 from lab.notebook.shell import lab as magic
-from lab.notebook.shell import sentence
 from lab.notebook.verdict import Verdict
 from lab.notebook.watching import Seen, watching
 
@@ -194,3 +194,10 @@ def test_api_page_needs_nothing_from_outside() -> None:
     assert "201 Created, 401 Who are you?" in page
     assert "&lt;post&gt;" in page
     assert "http" not in page.replace("<!doctype html>", "")
+
+
+@pytest.mark.parametrize(
+    "line", ["check 01", "check --step 2 01", "check --seed 7 --step 2 01 -x", "check -x 01"]
+)
+def test_the_lab_of_a_check_is_found_wherever_it_stands(line: str) -> None:
+    assert _lab_in(line.split()) == "01"

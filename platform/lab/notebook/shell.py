@@ -5,6 +5,7 @@ verdict = %lab check 07  shows the verdict by step as a table, and returns it
 """
 
 import shlex
+from itertools import pairwise
 from types import TracebackType
 from typing import Any
 
@@ -23,6 +24,8 @@ from lab.text import shortened, visible
 
 AGAIN = "Repeat with the same users and data"
 """The beginning of the line with the command that repeats a check."""
+WITH_A_VALUE = ("--step", "--seed")
+"""The options of `./lab check` that the next word belongs to."""
 
 
 def sentence(error: BaseException) -> str:
@@ -70,13 +73,25 @@ def _check(words: list[str]) -> Verdict | None:
             lines.append(line)
 
     code = command.run(words, told)
-    verdict = Verdict.last(Home.from_environment(), words[1], code)
+    verdict = Verdict.last(Home.from_environment(), _lab_in(words), code)
     if verdict is None:
         print("".join(lines), end="")
         return None
     print(*(line for line in lines if line.startswith(AGAIN)), sep="", end="")
     display(verdict.table)  # type: ignore[no-untyped-call]
     return verdict
+
+
+def _lab_in(words: list[str]) -> str:
+    """Return the lab that a `check` names, wherever its options stand.
+
+    >>> _lab_in(["check", "--step", "2", "01"])
+    '01'
+    """
+    found = (
+        word for before, word in pairwise(words) if before not in WITH_A_VALUE and not word.startswith("-")
+    )
+    return next(found, words[1])
 
 
 def attach() -> None:
