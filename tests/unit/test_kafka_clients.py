@@ -3,15 +3,21 @@
 import gc
 import logging
 import re
+import socket
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.coordinator.base import MemberState
 from kafka.errors import KafkaError
+from kafka.protocol.metadata import MetadataResponse
 
 from civildiy.chassis.clients import kafka
 from lab.home import REPO
@@ -48,6 +54,55 @@ def test_nothing_is_left(kind: str, no_collector: None, caplog: pytest.LogCaptur
     after = level()
     assert after[0] == before[0], [thread.name for thread in threading.enumerate()]
     assert after[1] <= before[1]
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """Yield the address of a server that accepts connections and never answers, as a paused broker does."""
+    accepted: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def accept() -> None:
+            with suppress(OSError):
+                while True:
+                    accepted.append(server.accept()[0])
+
+        thread = threading.Thread(target=accept, daemon=True)
+        thread.start()
+        yield "{}:{}".format(*server.getsockname())
+        server.shutdown(socket.SHUT_RDWR)
+    thread.join(5)
+    for connection in accepted:
+        connection.close()
+
+
+def test_a_member_of_a_group_waits_for_a_silent_broker(silent: str) -> None:
+    """A heartbeat that is overdue must not end the waiting: each turn costs memory until the request ends."""
+    host, _, port = silent.partition(":")
+    consumer = kafka.made(
+        kafka.PatientConsumer, bootstrap_servers=silent, api_version=(2, 3), group_id="g",
+        heartbeat_interval_ms=100, metrics_enabled=False,
+    )  # fmt: skip
+    try:
+        partition = TopicPartition("t", 0)
+        consumer.assign([partition])
+        consumer.seek(partition, 0)
+        # What the broker said before it fell silent.
+        cluster, coordinator = consumer._cluster, consumer._coordinator
+        cluster._brokers = {1: MetadataResponse.MetadataResponseBroker(1, host, int(port), None)}
+        leader = SimpleNamespace(leader_id=1, leader_epoch=-1, replica_nodes=[1])
+        cluster._partitions = {"t": {0: leader}}
+        coordinator.coordinator_id, coordinator.state = 1, MemberState.STABLE
+        consumer.poll(200)  # the heartbeat is overdue from now on
+        assert coordinator.time_to_next_heartbeat() == 0
+        tracemalloc.start()
+        for _ in range(4):
+            assert consumer.poll(500) == {}
+        grown, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        consumer.close(autocommit=False, timeout_ms=100)
+    assert grown < 300_000
 
 
 ALLOWED = (

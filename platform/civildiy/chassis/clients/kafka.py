@@ -6,6 +6,7 @@ object that could close them. A retry loop then leaks five threads per second.
 """
 
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from socket import socket
 from threading import Event
@@ -27,6 +28,8 @@ Client = TypeVar("Client")
 DELIVERY_MS = 8_000
 """After this a record counts as not published; the relay then sends it again."""
 RETRY_SECONDS = 0.2
+MOST_RECORDS = 500
+"""A member of a group gets at most so many records at once, also when they are small."""
 
 
 class ClosedOnFailure(KafkaNetSocket):  # type: ignore[misc]
@@ -100,6 +103,20 @@ def _producer_kind() -> Any:
     return TracedProducer
 
 
+class PatientConsumer(KafkaConsumer):  # type: ignore[misc]
+    """Waits for records, however late a heartbeat is.
+
+    kafka-python's `poll` stops waiting when the next heartbeat is due, although the I/O thread sends the
+    heartbeats. While the broker is silent (paused, or its container is gone), the heartbeat stays due and
+    each wait lasts 0 ms. `poll` then uses a whole core, and every turn adds callbacks to the request that the
+    broker does not answer: several MB per second, for up to 30 s.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._coordinator.time_to_next_poll = lambda: math.inf  # `poll` takes the smaller one of two waits
+
+
 def group_consumer(bootstrap: str, group: str, member: str) -> KafkaConsumer:
     """Return a member of a consumer group that commits its offsets explicitly. Raises KafkaError.
 
@@ -107,7 +124,7 @@ def group_consumer(bootstrap: str, group: str, member: str) -> KafkaConsumer:
     back, and does not wait until its old session ends.
     """
     return made(
-        KafkaConsumer,
+        PatientConsumer,
         bootstrap_servers=bootstrap,
         group_id=group,
         group_instance_id=member,
@@ -116,6 +133,7 @@ def group_consumer(bootstrap: str, group: str, member: str) -> KafkaConsumer:
         session_timeout_ms=6_000,
         heartbeat_interval_ms=1_500,
         fetch_max_wait_ms=500,
+        max_poll_records=MOST_RECORDS,
         reconnect_backoff_max_ms=500,
         bootstrap_timeout_ms=2_000,
         metrics_enabled=False,
