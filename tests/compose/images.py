@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,11 @@ import yaml
 from compose import step
 from compose.machine import Machine
 
-from lab.home import DEPLOYMENT, REPO
-from lab.install.servers import ServerPaths
+from lab.backends.compose import overlays
+from lab.home import DEPLOYMENT, REPO, Home
+from lab.install import optional
+from lab.install.pins import pins
+from lab.install.servers import Installer, ServerPaths
 
 HERE = Path(__file__).parent / "standins"
 BASE = "debian:bookworm-slim"
@@ -30,16 +34,30 @@ OF_THE_BASE = ("libc.so", "libm.so", "ld-linux", "libpthread.so", "libdl.so", "l
 
 def wanted() -> dict[str, str]:
     """Name and full tag of each image that somebody else publishes, by its short name."""
-    compose = yaml.safe_load((REPO / "docker-compose.yml").read_text())
-    named = {service["image"] for service in compose["services"].values() if "build" not in service}
+    named = _named(REPO / "docker-compose.yml")
     named |= {line.split()[1] for line in (DEPLOYMENT / "Dockerfile").read_text().splitlines()
               if line.startswith("FROM ") and ":" in line}  # fmt: skip
-    return {name.partition(":")[0].rpartition("/")[2]: name for name in sorted(named)}
+    return _by_short_name(named)
 
 
-def places(paths: ServerPaths) -> dict[str, Path]:
-    """Return where the machine has what images.toml names in braces."""
+def added(option: str) -> dict[str, str]:
+    """Return the same for the images that an option of `./lab up --with` adds."""
+    return _by_short_name(_named(overlays.OVERLAYS / f"{option}.yaml"))
+
+
+def _named(file: Path) -> set[str]:
+    services = yaml.safe_load(file.read_text())["services"].values()
+    return {service["image"] for service in services if "image" in service and "build" not in service}
+
+
+def _by_short_name(images: set[str]) -> dict[str, str]:
+    return {name.partition(":")[0].rpartition("/")[2]: name for name in sorted(images)}
+
+
+def places(paths: ServerPaths, optional: Mapping[str, Path]) -> dict[str, Path]:
+    """Return where the machine has what images.toml names in braces. `optional`: programs by server."""
     return {
+        **optional,
         "python": Path(sys.base_prefix),
         "postgresql": paths.postgresql_bin.parent,
         "redis-server": paths.redis_server.resolve(),
@@ -55,25 +73,25 @@ def places(paths: ServerPaths) -> dict[str, Path]:
 class StandIns:
     """Builds the images that the engine does not have yet."""
 
-    def __init__(self, machine: Machine, paths: ServerPaths) -> None:
+    def __init__(self, machine: Machine, home: Home) -> None:
         self._machine = machine
-        self._places = places(paths)
+        self._places = places(Installer(home, pins()).paths(), optional.programs(home))
         self._recipes: dict[str, Any] = tomllib.loads((HERE / "images.toml").read_text())
-        self._tags = wanted()
 
-    def make(self) -> list[str]:
-        """Build missing images, and return their names. Raises LabError."""
+    def make(self, tags: Mapping[str, str]) -> list[str]:
+        """Build those of these images that are missing, and return their names. Raises LabError."""
         made = [] if self._is_there(BASE, BASE_LABEL) else [self._make_base()]
         # Python first: another one is built on it.
-        for name in sorted(self._recipes, key=lambda name: name != "python"):
-            if not self._is_there(self._tags[name], self._fingerprint(name)):
-                self._make(name)
-                made.append(self._tags[name])
+        for name in sorted(tags, key=lambda name: name != "python"):
+            if not self._is_there(tags[name], self._fingerprint(name)):
+                self._make(name, tags)
+                made.append(tags[name])
         return made
 
     def _fingerprint(self, name: str) -> str:
         recipe = self._recipes[name]
-        said = repr((recipe, sorted(str(self._places[p]) for p in self._places))).encode()
+        own = [str(place) for key, place in self._places.items() if f"{{{key}}}" in recipe["files"]]
+        said = repr((recipe, sorted(own))).encode()
         scripts = [HERE / recipe.get("entry", ""), *(HERE / file for file in recipe["files"])]
         for file in (*scripts, Path(__file__)):
             said += file.read_bytes() if file.is_file() else b""
@@ -102,7 +120,7 @@ class StandIns:
             self._machine.run("docker", "build", "-t", BASE, folder)
         return BASE
 
-    def _make(self, name: str) -> None:
+    def _make(self, name: str, tags: Mapping[str, str]) -> None:
         recipe = self._recipes[name]
         with tempfile.TemporaryDirectory(dir=self._machine.root) as folder:
             root = Path(folder) / "root"
@@ -110,7 +128,7 @@ class StandIns:
                 found = HERE / source if (HERE / source).exists() else Path(source.format_map(self._places))
                 _copy(found, root / target.lstrip("/"))
             _add_libraries(root)
-            base = self._tags[recipe["base"]] if "base" in recipe else BASE
+            base = tags[recipe["base"]] if "base" in recipe else BASE
             lines = [
                 f"FROM {base}",
                 "COPY root/ /",
@@ -124,12 +142,13 @@ class StandIns:
                 shutil.copy(HERE / recipe["entry"], Path(folder) / "entry")
                 (Path(folder) / "entry").chmod(0o755)
                 lines += ["COPY entry /entry", 'ENTRYPOINT ["/entry"]']
+            lines += [f'ENTRYPOINT ["{recipe["program"]}"]'] if "program" in recipe else []
             lines += [f"STOPSIGNAL {recipe['signal']}"] if "signal" in recipe else []
             lines += [f"USER {recipe['user']}"] if "user" in recipe else []
             words = ", ".join(f'"{word}"' for word in recipe.get("command", ["sh"]))
             lines += [f"CMD [{words}]"]
             (Path(folder) / "Dockerfile").write_text("\n".join(lines))
-            self._machine.run("docker", "build", "-t", self._tags[name], folder)
+            self._machine.run("docker", "build", "-t", tags[name], folder)
 
 
 def _copy(source: Path, target: Path) -> None:

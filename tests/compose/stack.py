@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from compose import step
-from compose.images import StandIns
+from compose.images import StandIns, added, wanted
 from compose.kills import MemoryKills
 from compose.machine import Machine
 
@@ -20,6 +20,7 @@ from lab.backends.native.backend import NativeBackend
 from lab.backends.settings import read_pairs
 from lab.errors import LabError
 from lab.home import REPO, Home
+from lab.install import optional
 from lab.install.pins import pins
 from lab.install.servers import Installer, ensure_servers
 from lab.progress import Progress
@@ -42,9 +43,12 @@ STEP_SECONDS = 600.0
 class Stack:
     """Runs commands against the engine; `seconds` and `figures` are reported at the end."""
 
-    def __init__(self, environment: dict[str, str], client: Path | None = None) -> None:
-        """`client`: the settings of the engine's client, where they are the tests' own."""
+    def __init__(
+        self, environment: dict[str, str], client: Path | None = None, stand_ins: StandIns | None = None
+    ) -> None:
+        """`client` and `stand_ins`: settings and images, where the engine is the tests' own."""
         self._client = client
+        self._stand_ins = stand_ins
         # Not inside the surrounding pytest's environment: what it starts are runs of their own.
         outside = {name: value for name, value in environment.items() if not name.startswith("PYTEST_")}
         made_of = images.fingerprints()
@@ -86,6 +90,15 @@ class Stack:
             self._client.write_text(json.dumps({"proxies": proxies}))
         elif self._client:
             self._client.unlink(missing_ok=True)
+
+    def make_images(self, option: str) -> None:
+        """Make the images that an option adds; somebody's engine pulls them. Raises LabError."""
+        if self._stand_ins:
+            home = Home.from_environment()
+            if modules := optional.missing(home, (option,)):
+                with Progress(Console()) as progress:
+                    Installer(home, pins()).build(modules, progress)
+            self._stand_ins.make(added(option))
 
     def all_containers(self) -> list[dict[str, Any]]:
         """Return what `docker inspect` says of each container of the project."""
@@ -170,9 +183,10 @@ def _engine(home: Home) -> Iterator[Stack]:
     client = Path(machine.environment["DOCKER_CONFIG"]) / "config.json"
     client.unlink(missing_ok=True)  # images are made without a proxy
     with machine.engine():
-        found = Stack(machine.environment, client)
+        stand_ins = StandIns(machine, home)
+        found = Stack(machine.environment, client, stand_ins)
         found.seconds["engine"] = time.monotonic() - began
         began = time.monotonic()
-        StandIns(machine, Installer(home, pins()).paths()).make()
+        stand_ins.make(wanted())
         found.seconds["stand-in images"] = time.monotonic() - began
         yield found
