@@ -144,6 +144,10 @@ UPCASTERS: dict[int, Callable[[Any], dict[str, Any]]] = {1: _from_v1}
 """From each old version to the next one."""
 
 
+LONGEST_EVENT = 256 * 1024
+"""Bytes. Our own largest event has half as many, and a record of 1 MB can become 30 MB of objects."""
+
+
 def decode(raw: bytes | None) -> PostEvent:
     """The event in `raw`, upcast to the current version.
 
@@ -151,6 +155,8 @@ def decode(raw: bytes | None) -> PostEvent:
     """
     if raw is None:
         raise PoisonEvent("the record has no value")
+    if len(raw) > LONGEST_EVENT:
+        raise PoisonEvent(f"{len(raw)} bytes, and an event has {LONGEST_EVENT} at most")
     try:
         document = orjson.loads(raw)
     except orjson.JSONDecodeError as error:

@@ -1,12 +1,26 @@
 """Every version of the event that was ever published can still be decoded."""
 
 import json
+import tracemalloc
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from bson import ObjectId
 
-from civildiy.contracts.posts.envelope import VERSIONS, PoisonEvent, PostPut, UnknownType, decode, encode
+from civildiy.contracts.posts.envelope import (
+    LONGEST_EVENT,
+    VERSIONS,
+    PoisonEvent,
+    PostPut,
+    UnknownType,
+    decode,
+    encode,
+)
+from civildiy.posts.document import StoredPost
+from civildiy.posts.relay.outbox import put_event
+from civildiy.posts.schemas import NewPost
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "events"
 ID = "0123456789abcdef01234567"
@@ -49,6 +63,34 @@ def test_every_version_is_read(version: int) -> None:
 def test_poison(raw: bytes | None) -> None:
     with pytest.raises(PoisonEvent):
         decode(raw)
+
+
+def test_a_long_record_is_refused_before_it_is_parsed() -> None:
+    """Parsed, a megabyte of small objects would need 30 MB, within the limit of a worker of 80 MiB."""
+    raw = b"[" + b'{"":{}},' * 125_000 + b"0]"
+    tracemalloc.start()
+    try:
+        with pytest.raises(PoisonEvent, match=r"1000003 bytes, and an event has 262144 at most"):
+            decode(raw)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 100_000
+
+
+def test_the_largest_post_makes_an_event_that_is_far_from_too_long() -> None:
+    """JSON writes a control character with six bytes, which is the most for one character."""
+    post = NewPost(
+        title="\x01" * 200, content="\x01" * 20_000, tags=[f"{n:02}" + "\U0001f600" * 48 for n in range(20)]
+    )
+    now = datetime.now(UTC)
+    stored: StoredPost = {
+        "_id": ObjectId(), "user_id": 2**63 - 1, **post.model_dump(), "created_at": now, "updated_at": now,
+        "version": 2**53, "deleted": False,
+    }  # fmt: skip
+    raw = encode(put_event("post.updated", stored, now, "t" * 100))
+    assert 120_000 < len(raw) < LONGEST_EVENT * 0.6
+    assert decode(raw)
 
 
 def test_unknown_type() -> None:
