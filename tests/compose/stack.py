@@ -32,7 +32,8 @@ OWN = {
     # Beside whatever else runs on this machine: other containers, network, ports, and learner's files.
     "COMPOSE_PROJECT_NAME": "civildiy-test", "LAB_NETWORK": "172.30.43", "LAB_BACKEND": "compose",
     "LAB_PORT_HTTP": "18000", "LAB_PORT_DASHBOARD": "18080", "LAB_PORT_CONSUL": "18500",
-    "LAB_PORT_JUPYTER": "18888", "LAB_OVERRIDES": str(Home.from_environment().root / "engine" / "overrides"),
+    "LAB_PORT_JUPYTER": "18888", "LAB_PORT_METRICS": "18428", "LAB_PORT_TRACES": "26686",
+    "LAB_PORT_ALERTS": "18880", "LAB_OVERRIDES": str(Home.from_environment().root / "engine" / "overrides"),
 }  # fmt: skip
 
 
@@ -116,7 +117,14 @@ class Stack:
         self.lab("secrets")  # Compose reads the whole file, also to remove
         self.tell_of_a_proxy(False)
         self.compose("down", "--volumes", "--remove-orphans", "--timeout", 5)
+        if left := self.volumes():  # of an option that docker-compose.yml does not know
+            self.run("docker", "volume", "rm", *left)
         shutil.rmtree(OWN["LAB_OVERRIDES"], ignore_errors=True)
+
+    def volumes(self) -> list[str]:
+        """Return the names of the project's volumes."""
+        label = f"label=com.docker.compose.project={OWN['COMPOSE_PROJECT_NAME']}"
+        return self.run("docker", "volume", "ls", "--quiet", "--filter", label).split()
 
     def lab(self, *arguments: object, code: int = 0) -> str:
         """`./lab …`."""

@@ -234,13 +234,9 @@ def test_the_kernel_ended_nothing_for_lack_of_memory(on_compose: Stack) -> None:
 def test_reset_deletes_the_volumes(on_compose: Stack) -> None:
     """The last test, because it removes the system."""
 
-    def volumes() -> list[str]:
-        label = "label=com.docker.compose.project=civildiy-test"
-        return on_compose.run("docker", "volume", "ls", "--quiet", "--filter", label).split()
-
-    assert volumes()
+    assert on_compose.volumes()
     secrets = on_compose.secrets()
     on_compose.lab("reset", "--yes")
-    assert volumes() == []
+    assert on_compose.volumes() == []
     assert on_compose.all_containers() == []
     assert on_compose.secrets() == secrets

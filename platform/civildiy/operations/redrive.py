@@ -6,10 +6,11 @@ view remembers removed posts, so of an old post only the present version is sent
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Collection as Many
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
 
 from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata
 from kafka.consumer.fetcher import ConsumerRecord
@@ -37,17 +38,15 @@ Posts = Callable[[Many[str]], Iterable[PostState]]
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """An event that could not be applied. `offset` is its offset on the topic of dead letters."""
+    """What is kept of an event that could not be applied. Its value, up to a megabyte, stays in Kafka."""
 
     offset: int
+    """On the topic of dead letters."""
     reason: str
-    key: bytes | None
-    value: bytes | None
-
-    @property
-    def shown(self) -> str:
-        """The first 200 characters of its value."""
-        return (self.value or b"").decode(errors="replace")[:200]
+    shown: str
+    """The first 200 characters of its value."""
+    digest: bytes
+    """Of its whole value."""
 
 
 @dataclass
@@ -76,49 +75,49 @@ class Redrive:
 
     def waiting(self) -> list[DeadLetter]:
         """Return the letters that were not sent back yet, oldest first."""
-        noted = self._committed.committed(self._letters.partition)
-        self._letters.seek(max(noted or 0, self._letters.first()))
-        return list(self._read(self._letters.end()))
+        return [_letter(record) for record in self._records()]
 
     def run(self, patience: float) -> Redriven:
-        """Send back all letters that wait now, and wait up to `patience` seconds for the results."""
-        waiting = self.waiting()
-        end = self._letters.position
-        outdated = self._outdated(waiting)
-        left_out = {letter.offset for letter in outdated}
+        """Send back all letters that wait now, and wait up to `patience` seconds for the results.
+
+        One letter is in memory at a time, because a flood of large ones would not fit.
+        """
+        sent: list[DeadLetter] = []
+        outdated: list[DeadLetter] = []
         following = 0
-        for letter in waiting:
-            if letter.offset not in left_out:
+        for record in self._records():
+            if self._is_outdated(record):
+                outdated.append(_letter(record))
+            else:
                 done = self._producer.send(
-                    POSTS_TOPIC, key=letter.key, value=letter.value, headers=[CONTENT_TYPE]
+                    POSTS_TOPIC, key=record.key, value=record.value, headers=[CONTENT_TYPE]
                 )
                 following = done.get(PUBLISH_SECONDS).offset + 1
+                sent.append(_letter(record))
             # Committed one by one: if the tool is killed here, it sends at most one letter twice.
-            self._committed.commit({self._letters.partition: OffsetAndMetadata(letter.offset + 1, "", -1)})
+            self._committed.commit({self._letters.partition: OffsetAndMetadata(record.offset + 1, "", -1)})
+        end = self._letters.position
         applied = self._applied(following, patience)
-        sent = [letter for letter in waiting if letter.offset not in left_out]
-        sent_values = {letter.value for letter in sent}
+        digests = {letter.digest for letter in sent}
         self._letters.seek(end)
-        dead = [letter for letter in self._read(self._letters.end()) if letter.value in sent_values]
+        letters = map(_letter, self._letters.until(self._letters.end()))
+        dead = [letter for letter in letters if letter.digest in digests]
         return Redriven(sent, dead, outdated, applied)
 
-    def _outdated(self, letters: Sequence[DeadLetter]) -> list[DeadLetter]:
-        """Return letters that could bring back a removed text: only MongoDB still knows of the removal."""
+    def _records(self) -> Iterator[ConsumerRecord]:
+        """Return the letters that wait now."""
+        noted = self._committed.committed(self._letters.partition)
+        self._letters.seek(max(noted or 0, self._letters.first()))
+        return self._letters.until(self._letters.end())
+
+    def _is_outdated(self, record: ConsumerRecord) -> bool:
+        """Return whether a letter could bring back a removed text; only MongoDB still knows of removals."""
+        event = _put(record.value)
         forgotten = datetime.now(UTC) - timedelta(seconds=keys.POST_SECONDS)
-        old = {
-            letter.offset: event
-            for letter in letters
-            if (event := _put(letter)) and created(event.data.post_id) < forgotten
-        }
-        if not old:
-            return []
-        now = {s.event.data.post_id: s.event for s in self._posts({e.data.post_id for e in old.values()})}
-
-        def is_present(event: PostPut) -> bool:
-            last = now.get(event.data.post_id)
-            return isinstance(last, PostPut) and last.postversion == event.postversion
-
-        return [each for each in letters if each.offset in old and not is_present(old[each.offset])]
+        if event is None or created(event.data.post_id) >= forgotten:
+            return False
+        last = next((state.event for state in self._posts([event.data.post_id])), None)
+        return not (isinstance(last, PostPut) and last.postversion == event.postversion)
 
     def _applied(self, offset: int, patience: float) -> bool:
         deadline = time.monotonic() + patience
@@ -128,15 +127,18 @@ class Redrive:
             time.sleep(LOOK_SECONDS)
         return True
 
-    def _read(self, end: int) -> Iterator[DeadLetter]:
-        for record in self._letters.until(end):
-            yield DeadLetter(record.offset, _reason(record), record.key, record.value)
+
+def _letter(record: ConsumerRecord) -> DeadLetter:
+    value = record.value or b""
+    # A character has four bytes at most, so these bytes hold 200 of them.
+    shown = value[:800].decode(errors="replace")[:200]
+    return DeadLetter(record.offset, _reason(record), shown, blake2b(value).digest())
 
 
-def _put(letter: DeadLetter) -> PostPut | None:
-    """Return the post's state in the letter, if the event can be read by now."""
+def _put(value: bytes | None) -> PostPut | None:
+    """Return the post's state in a letter, if the event can be read by now."""
     try:
-        event = decode(letter.value)
+        event = decode(value)
     except (UnknownType, PoisonEvent):
         return None
     return event if isinstance(event, PostPut) else None

@@ -219,18 +219,18 @@ class ComposeBackend(ComposeFaults):
         self._addresses.refuse_taken_ports()
 
     def delete_data(self) -> None:
-        """Remove the volumes. The file .env stays, because the user may have edited it."""
+        """Remove the volumes, those of options included. The file .env stays: the user may have edited it."""
         self._compose(
-            "--profile", "second", "down", "--volumes", "--remove-orphans", "--timeout", STOP_SECONDS
-        )
+            "--profile", "second", "down", "--volumes", "--remove-orphans", "--timeout", STOP_SECONDS,
+            every_option=True,
+        )  # fmt: skip
 
     def _make(self, unit: str, *options: str) -> None:
         self._compose("up", "--detach", "--no-deps", "--no-build", *options, unit)
 
-    def _compose(self, *arguments: str) -> None:
-        done = process.run(
-            self._composition.command(*arguments), self._composition.environment(), DOWN_SECONDS
-        )
+    def _compose(self, *arguments: str, every_option: bool = False) -> None:
+        command = self._composition.command(*arguments, every_option=every_option)
+        done = process.run(command, self._composition.environment(), DOWN_SECONDS)
         if not done.well:
             raise LabError(process.explained(done, []))
 

@@ -17,9 +17,12 @@ class Composition:
         self._home = home
         self._addresses = addresses
 
-    def command(self, *arguments: str) -> list[str]:
-        """Return the command line for `docker compose` with `arguments`."""
-        with_options = options.chosen() or containers.options()
+    def command(self, *arguments: str, every_option: bool = False) -> list[str]:
+        """Return the command line for `docker compose` with `arguments`.
+
+        `every_option` adds the files of all options, also of those with which no container runs now.
+        """
+        with_options = tuple(options.OPTIONS) if every_option else options.chosen() or containers.options()
         files = overlays.files(engine.current(), self._addresses.published, with_options)
         chosen = [word for file in files for word in ("--file", str(file))]
         return ["docker", "compose", "--project-directory", str(REPO), *chosen, *arguments]
