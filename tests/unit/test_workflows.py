@@ -12,6 +12,7 @@ import yaml
 REPO = Path(__file__).parents[2]
 WORKFLOWS = sorted((REPO / ".github" / "workflows").glob("*.yaml"))
 COMPOSE = REPO / ".github" / "workflows" / "compose.yaml"
+OVERLAYS = REPO / "platform" / "deployment" / "compose"
 PINNED = re.compile(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
 
 
@@ -55,6 +56,7 @@ def test_the_system_is_started_as_a_learner_starts_it() -> None:
     said = commands(COMPOSE, "system")
     order = ["newest_patches.py", "docker compose pull --ignore-buildable", "docker compose build",
              "docker compose up --detach --wait", "--no-restarts", "pytest tests/live", "pytest checks",
+             "./lab up --with observability", "pytest tests/observability",
              "deaths.py civildiy oom.log"]  # fmt: skip
     places = [said.index(part) for part in order[:-1]] + [said.rindex(order[-1])]
     assert places == sorted(places)
@@ -92,6 +94,10 @@ def test_updates_cover_images_packages_and_actions() -> None:
     assert set(found["enabledManagers"]) == {
         "docker-compose", "dockerfile", "pip_requirements", "github-actions", "devcontainer"
     }  # fmt: skip
+    # The manager itself knows files whose name begins with `compose` or `docker-compose` only.
+    (pattern,) = found["docker-compose"]["managerFilePatterns"]
+    for file in OVERLAYS.glob("*.yaml"):
+        assert re.search(pattern.strip("/"), str(file.relative_to(REPO)))
     (pattern,) = found["pip_requirements"]["managerFilePatterns"]
     for lock in (REPO / "requirements").glob("*.lock"):
         assert re.search(pattern.strip("/"), f"requirements/{lock.name}")
