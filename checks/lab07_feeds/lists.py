@@ -53,8 +53,8 @@ def test_lists_expire(rng: Random) -> None:
                 f"asked Redis for the TTL of {name}",
                 expected=f"at most {keys.LIST_SECONDS} s",
                 saw=f"{seconds} s" if seconds >= 0 else "no expiry",
-                means="Without an expiry Redis keeps the list of each user for ever. EXPIRE with ARGV[5],"
-                " in SCRIPT (projection.py).",
+                means="Without an expiry Redis keeps the list of each user for ever. Call `renew()` at the"
+                " end of SCRIPT (projection.py).",
             )
             client.expire(key, 1000)
         new = post.changed("new words")
@@ -65,8 +65,8 @@ def test_lists_expire(rng: Random) -> None:
             "let both lists have 1000 s left, then changed a post in them",
             expected=f"{keys.LIST_SECONDS} s again for each",
             saw=[f"{left} s" for left in seen],
-            means="A list in use must not expire: each applied event renews its expiry. EXPIRE with"
-            " ARGV[5], in SCRIPT (projection.py).",
+            means="A list in use must not expire: each applied event renews its expiry. Call"
+            " `renew()` at the end of SCRIPT (projection.py).",
         )
         last = new.changed("")
         project((last, last.body(removed=True)))
@@ -77,8 +77,8 @@ def test_lists_expire(rng: Random) -> None:
         expected=f"longer than Kafka keeps its events, at most {keys.POST_SECONDS} s",
         saw=f"{left} s" if left >= 0 else {-1: "no expiry", -2: "no such key"}.get(left, left),
         means="The hash holds the version, by which late events are refused. Without an expiry it stays in"
-        " memory for ever; with a shorter one late events are believed. EXPIRE with ARGV[6], in SCRIPT"
-        " (projection.py).",
+        " memory for ever; with a shorter one late events are believed. Call `renew()` at the end of"
+        " SCRIPT (projection.py).",
     )
 
 

@@ -167,7 +167,7 @@ def test_script_step_by_step(lab: Exercise) -> None:
             f" of this post, with ARGV[5] {LISTS} and ARGV[6] {HASH}",
             expected=f"{LISTS} s for both lists and {HASH} s for the hash",
             saw=f"{seen_expiries} (-1: no expiry)",
-            means="Each applied event renews all three with EXPIRE, a removal as well. The hash has to live"
+            means="Each applied event renews all three by `renew()`, a removal as well. The hash has to live"
             " longer than the lists, or late events are believed. Look at the end of"
             " SCRIPT in projection.py.",
         )

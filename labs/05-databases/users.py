@@ -72,8 +72,8 @@ class Users:
         commit; after an exception it undoes everything. `connection.cursor(row_factory=class_row(User))`
         makes a cursor whose rows are `User(id, email, username)`. `await cursor.execute(statement, values)`
         runs `INSERT … RETURNING id, email, username` with `%s` for each value of the tuple `values`, and
-        `await cursor.fetchone()` returns the row. psycopg raises UniqueViolation for a value that exists; its
-        `diag.constraint_name` is the name of the index, such as "users_email".
+        `await cursor.fetchall()` returns a list with the one row. psycopg raises UniqueViolation for a value
+        that exists; its `diag.constraint_name` is the name of the index, such as "users_email".
         """
         raise NotImplementedError("Lab 05, step 1: write Users.add")
 

@@ -179,7 +179,8 @@ class Outbox:
         which keeps the events of a post in order, even if the relay crashes in between.
 
         Use `self._posts.find(_OWING, _HEAD, sort=[("updated_at", 1)], limit=limit)`. Each document holds
-        `_id`, `deleted` and `outbox`, a list of one entry `{"id": str, "body": bytes}`. Raises PyMongoError.
+        `_id`, `deleted` and `outbox`, a list of one entry `{"id": str, "body": bytes}`. `_waiting(document,
+        first)` makes a Waiting of a document and that entry. Raises PyMongoError.
         """
         raise NotImplementedError("Lab 06, step 3: write Outbox.heads")
 
@@ -205,6 +206,11 @@ class Outbox:
         `bulk_write([_taken_out(poison, [{"$set": {"parked": _appended(parked)}}])])`. Raises PyMongoError.
         """
         raise NotImplementedError("Lab 06, step 3: write Outbox.park")
+
+
+def _waiting(post: StoredPost, pending: PendingEvent) -> Waiting:
+    """Return a pending event together with the id of its post, and whether the post may be deleted."""
+    return Waiting(post["_id"], pending["id"], bytes(pending["body"]), post.get("deleted", True))
 
 
 def _taken_out(waiting: Waiting, also: Sequence[Update] = ()) -> UpdateOne:

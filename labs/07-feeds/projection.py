@@ -6,13 +6,14 @@ the check and the edit are one script. An entry is stored as the bytes that read
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 import orjson
 from redis import Redis
 from redis.exceptions import NoScriptError
 
-from civildiy.contracts.posts.envelope import PostEvent, PostPut
+from civildiy.contracts.posts.envelope import PostData, PostEvent, PostPut
 from civildiy.feed import keys
 from civildiy.feed.projector.note import NOTE
 
@@ -81,6 +82,13 @@ local function search(list)
     end
   end
 end
+
+local function renew()
+  -- Set the expiry of both lists and of the hash again.
+  redis.call('EXPIRE', all, ARGV[5])
+  redis.call('EXPIRE', own, ARGV[5])
+  redis.call('EXPIRE', post, ARGV[6])
+end
 """
 
 # Lab 07, step 2: SCRIPT
@@ -98,12 +106,25 @@ def timestamp(time: datetime) -> str:
     return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
+def _post_fields(post: PostData) -> dict[str, Any]:
+    """Return the fields of an entry from `post_id` to `created_at`, in their order."""
+    return {
+        "post_id": post.post_id,
+        "user_id": post.user_id,
+        "title": post.title,
+        "content": post.content,
+        "tags": post.tags,
+        "created_at": timestamp(post.created_at),
+    }
+
+
 def feed_entry(event: PostPut) -> bytes:
     """Return the entry of a post: UTF-8 JSON, stored in Redis and sent to readers as these bytes.
 
     The fields, in this order: timestamp, event_id, event_type, post_id, user_id, title, content, tags,
     created_at, version. `timestamp` is the event's time and `version` its `postversion`; both times are
-    written by `timestamp()`. LIST_EDITS compares entries by their first two fields.
+    written by `timestamp()`. `_post_fields(event.data)` returns a dict of the fields from `post_id` to
+    `created_at`. LIST_EDITS compares entries by their first two fields.
 
     Example: '{"timestamp":"2026-01-31T09:02:00.000000Z","event_id":"5f0c…","event_type":"post.created",…}'
     """

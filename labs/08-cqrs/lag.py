@@ -49,12 +49,19 @@ class LagMeter:
             self._consumer.close()
             self._consumer = None
 
+    def _connected(self) -> KafkaConsumer:
+        """Return the consumer, without a group; it is made once and kept, because connecting takes long."""
+        if self._consumer is None:
+            self._consumer = reader(self._bootstrap)
+            self._consumer.assign([PARTITION])
+        return self._consumer
+
     def _ask(self, next_offset: int | None) -> Lag:
         """Ask the topic how many events follow `next_offset`, and how old the first of them is.
 
         `next_offset` is the offset of the next event to apply, None for an empty view: it then begins at the
-        first record that the topic has, as it does when older records were deleted. `reader(bootstrap)`
-        returns a KafkaConsumer without a group; keep it in `self._consumer` and assign PARTITION to it.
+        first record that the topic has, as it does when older records were deleted. `self._connected()`
+        returns the KafkaConsumer that this object keeps; PARTITION is assigned to it already.
         `consumer.end_offsets([PARTITION])` and `beginning_offsets([PARTITION])` return a dict: partition to
         offset. After `consumer.seek(PARTITION, offset)`,
         `consumer.poll(timeout_ms=PATIENCE_MS, max_records=1)` returns a dict: partition to records. If

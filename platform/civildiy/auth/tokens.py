@@ -78,7 +78,7 @@ def verify(token: str, issuer: Issuer, keys: Mapping[str, Ed25519PublicKey]) -> 
     Raises UnknownKey if the token names a key that is not in `keys`, and TokenRefused for everything else:
     another algorithm than ALGORITHM, no `kid`, a wrong signature, a missing claim, a wrong time, or a `sub`
     that is not a number from 1 to MAX_USER_ID in ASCII digits. The server fixes the algorithm; the token
-    never chooses.
+    never chooses. `_user_id(sub)` returns the number, or raises TokenRefused.
 
     `jwt.get_unverified_header(token)` is a dict with `alg` and `kid`; nothing in it is proven yet.
     `jwt.decode(token, key, algorithms=[…], issuer=…, audience=…, leeway=LEEWAY_SECONDS,
@@ -105,9 +105,18 @@ def verify(token: str, issuer: Issuer, keys: Mapping[str, Ed25519PublicKey]) -> 
         )
         if int(claims["exp"]) <= time.time():
             raise TokenRefused("the token has expired")
-        subject = claims["sub"]
-        if not (subject.isascii() and subject.isdigit() and 0 < int(subject) <= MAX_USER_ID):
-            raise TokenRefused("the subject is not a user id")
+        user_id = _user_id(claims["sub"])
     except (jwt.InvalidTokenError, ValueError) as error:
         raise TokenRefused(str(error)) from error
-    return Claims(int(subject), int(claims["exp"]))
+    return Claims(user_id, int(claims["exp"]))
+
+
+def _user_id(subject: str) -> int:
+    """Return the user's id from the claim `sub`. Raises TokenRefused unless it is one in ASCII digits.
+
+    `int` alone would accept " 7 ", "+7" and digits of other alphabets, so one user would have several names.
+    Raises ValueError for a number of more than 4,300 digits.
+    """
+    if not (subject.isascii() and subject.isdigit() and 0 < int(subject) <= MAX_USER_ID):
+        raise TokenRefused("the subject is not a user id")
+    return int(subject)

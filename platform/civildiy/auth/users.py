@@ -74,8 +74,8 @@ class Users:
         commit; after an exception it undoes everything. `connection.cursor(row_factory=class_row(User))`
         makes a cursor whose rows are `User(id, email, username)`. `await cursor.execute(statement, values)`
         runs `INSERT … RETURNING id, email, username` with `%s` for each value of the tuple `values`, and
-        `await cursor.fetchone()` returns the row. psycopg raises UniqueViolation for a value that exists; its
-        `diag.constraint_name` is the name of the index, such as "users_email".
+        `await cursor.fetchall()` returns a list with the one row. psycopg raises UniqueViolation for a value
+        that exists; its `diag.constraint_name` is the name of the index, such as "users_email".
         """
         statement = (
             "INSERT INTO users (email, username, password_hash) VALUES (%s, %s, %s)"
@@ -88,8 +88,7 @@ class Users:
             except UniqueViolation as violation:
                 is_email = violation.diag.constraint_name == "users_email"
                 raise Taken("email" if is_email else "username") from violation
-            user = await cursor.fetchone()
-        assert user is not None
+            [user] = await cursor.fetchall()
         return user
 
     async def by_email(self, email: str) -> Account | None:

@@ -49,12 +49,19 @@ class LagMeter:
             self._consumer.close()
             self._consumer = None
 
+    def _connected(self) -> KafkaConsumer:
+        """Return the consumer, without a group; it is made once and kept, because connecting takes long."""
+        if self._consumer is None:
+            self._consumer = reader(self._bootstrap)
+            self._consumer.assign([PARTITION])
+        return self._consumer
+
     def _ask(self, next_offset: int | None) -> Lag:
         """Ask the topic how many events follow `next_offset`, and how old the first of them is.
 
         `next_offset` is the offset of the next event to apply, None for an empty view: it then begins at the
-        first record that the topic has, as it does when older records were deleted. `reader(bootstrap)`
-        returns a KafkaConsumer without a group; keep it in `self._consumer` and assign PARTITION to it.
+        first record that the topic has, as it does when older records were deleted. `self._connected()`
+        returns the KafkaConsumer that this object keeps; PARTITION is assigned to it already.
         `consumer.end_offsets([PARTITION])` and `beginning_offsets([PARTITION])` return a dict: partition to
         offset. After `consumer.seek(PARTITION, offset)`,
         `consumer.poll(timeout_ms=PATIENCE_MS, max_records=1)` returns a dict: partition to records. If
@@ -63,15 +70,13 @@ class LagMeter:
 
         Example: Lag(events=4, seconds=2.713); Lag(events=0, seconds=0.0) when nothing waits.
         """
-        if self._consumer is None:
-            self._consumer = reader(self._bootstrap)
-            self._consumer.assign([PARTITION])
-        end = self._consumer.end_offsets([PARTITION])[PARTITION]
-        first = self._consumer.beginning_offsets([PARTITION])[PARTITION]
+        consumer = self._connected()
+        end = consumer.end_offsets([PARTITION])[PARTITION]
+        first = consumer.beginning_offsets([PARTITION])[PARTITION]
         following = first if next_offset is None else max(next_offset, first)
         if following >= end:
             return Lag(events=0, seconds=0.0)
-        self._consumer.seek(PARTITION, following)
-        records = self._consumer.poll(timeout_ms=PATIENCE_MS, max_records=1).get(PARTITION, [])
+        consumer.seek(PARTITION, following)
+        records = consumer.poll(timeout_ms=PATIENCE_MS, max_records=1).get(PARTITION, [])
         age = time.time() - records[0].timestamp / 1000 if records else 0.0
         return Lag(events=end - following, seconds=round(max(age, 0.0), 3))

@@ -12,10 +12,9 @@ from civildiy.feed.schemas import PageQuery
 PAGE = """
 -- One page of a list, joined by commas, and the length of the whole list.
 -- KEYS: list  ARGV: index of the first and of the last entry, counted from 0
-return {
-  redis.call('LLEN', KEYS[1]),
-  table.concat(redis.call('LRANGE', KEYS[1], ARGV[1], ARGV[2]), ',')
-}
+local total = redis.call('LLEN', KEYS[1])
+local entries = redis.call('LRANGE', KEYS[1], ARGV[1], ARGV[2])
+return {total, table.concat(entries, ',')}
 """
 
 

@@ -64,9 +64,8 @@ class Commands:
 
         def decide(post: StoredPost, time: datetime) -> Change:
             _refuse_others(post, user)
-            emptied: ChangedFields = {"title": "", "content": "", "tags": [], "expires_at": None}
-            fields: ChangedFields = {**emptied, "deleted": True, "updated_at": time}
-            fields["version"] = post["version"] + 1
+            fields: ChangedFields = {"deleted": True, "updated_at": time, "version": post["version"] + 1}
+            fields |= {"title": "", "content": "", "tags": [], "expires_at": None}
             return Change(fields, deleted_event(changed(post, fields), time, traceparent))
 
         await self._store.change(post_id, decide)

@@ -60,9 +60,8 @@ async def ensure_collection(database: AsyncDatabase[Any]) -> None:
     """
     posts = await open_collection(database)
     await ensure_index(posts, "user_id", [("user_id", 1), ("_id", -1)])
-    settled = {"settled": True}
     await ensure_index(
-        posts, "expiry", [("expires_at", 1)], expireAfterSeconds=0, partialFilterExpression=settled
+        posts, "expiry", [("expires_at", 1)], expireAfterSeconds=0, partialFilterExpression={"settled": True}
     )
     await ensure_index(posts, "outbox", [("updated_at", 1)], partialFilterExpression={"settled": False})
     await drop_harmful(posts)
@@ -197,13 +196,12 @@ class PostStore:
         answer is None if no document matches. Raises NotFound, Conflict after the last attempt, and what
         `decide` raises.
         """
-        key = ObjectId(post_id)
         for _ in range(ATTEMPTS):
-            post = await self._posts.find_one({"_id": key, **visible()}, CHANGING)
+            post = await self._posts.find_one({"_id": ObjectId(post_id), **visible()}, CHANGING)
             if post is None:
                 raise NotFound(f"There is no post {post_id}.")
             change = decide(post, max(now(), post["updated_at"]))
-            unchanged = {"_id": key, "version": post["version"], "deleted": False}
+            unchanged = {"_id": post["_id"], "version": post["version"], "deleted": False}
             update = change_with_event(change.fields, change.event)
             written = await self._posts.find_one_and_update(
                 unchanged, update, SHOWN, return_document=ReturnDocument.AFTER

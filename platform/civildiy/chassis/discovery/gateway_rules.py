@@ -99,6 +99,12 @@ def _auth_keys(name: str, auth_check_url: str) -> dict[str, str]:
     return {f"middlewares/{name}/forwardAuth/{option}": value for option, value in options.items()}
 
 
+def _limit_keys(name: str, average: int, burst: int) -> dict[str, str]:
+    """Return the keys of a rateLimit middleware called `name`; the numbers are those of a route's `limit`."""
+    path = f"middlewares/{name}/rateLimit"
+    return {f"{path}/average": str(average), f"{path}/burst": str(burst)}
+
+
 def rule_set(service: str, routes: Sequence[Route], *, secret: str, auth_check_url: str) -> dict[str, str]:
     """Return all keys (below `traefik/http/`) and their values for the routes of `service`.
 
@@ -111,6 +117,7 @@ def rule_set(service: str, routes: Sequence[Route], *, secret: str, auth_check_u
     `<service>-again` sets `retry/attempts` to RETRIES. `<service>-auth` exists only if a route needs a
     user, and has the keys of `_auth_keys`. `<router>-limit` sets `rateLimit/average` and
     `rateLimit/burst`; `<router>-prefix` sets `addPrefix/prefix`. Both exist only for a route with that field.
+    `_limit_keys(name, average, burst)` returns the keys of a limit, as strings.
 
     Router `<service>-<route.name>`, as `routers/<router>/<option>`: `rule`, `priority`,
     `entryPoints/0`, `service` (the name and "@consulcatalog"), and `middlewares/0`, `…/1` and so on
@@ -132,9 +139,7 @@ def rule_set(service: str, routes: Sequence[Route], *, secret: str, auth_check_u
         name = f"{service}-{route.name}"
         chain = [clean, again]
         if route.limit:
-            average, burst = route.limit
-            keys[f"middlewares/{name}-limit/rateLimit/average"] = str(average)
-            keys[f"middlewares/{name}-limit/rateLimit/burst"] = str(burst)
+            keys |= _limit_keys(f"{name}-limit", *route.limit)
             chain.insert(0, f"{name}-limit")
         if route.needs_user:
             chain.insert(-1, auth)

@@ -53,13 +53,12 @@ def put_event(kind: Put, post: PostContent, time: datetime, traceparent: str) ->
     data holds `post_id` as text, `str(post["_id"])`. `deleted_event` below has the same form.
     Example: `put_event("post.updated", post, time, trace).postversion == post["version"]`.
     """
-    post_id = str(post["_id"])
     return PostPut(
-        **_attributes(str(uuid4()), post_id, time, post["version"], traceparent),
+        **_attributes(str(uuid4()), str(post["_id"]), time, post["version"], traceparent),
         type=kind,
         schemaversion=SCHEMA_VERSION,
         data=PostData(
-            post_id=post_id,
+            post_id=str(post["_id"]),
             user_id=post["user_id"],
             title=post["title"],
             content=post["content"],
@@ -194,14 +193,11 @@ class Outbox:
         which keeps the events of a post in order, even if the relay crashes in between.
 
         Use `self._posts.find(_OWING, _HEAD, sort=[("updated_at", 1)], limit=limit)`. Each document holds
-        `_id`, `deleted` and `outbox`, a list of one entry `{"id": str, "body": bytes}`. Raises PyMongoError.
+        `_id`, `deleted` and `outbox`, a list of one entry `{"id": str, "body": bytes}`. `_waiting(document,
+        first)` makes a Waiting of a document and that entry. Raises PyMongoError.
         """
         documents = self._posts.find(_OWING, _HEAD, sort=[("updated_at", 1)], limit=limit)
-        firsts = [(document, document["outbox"][0]) for document in documents]
-        return [
-            Waiting(post["_id"], first["id"], bytes(first["body"]), post.get("deleted", True))
-            for post, first in firsts
-        ]
+        return [_waiting(document, document["outbox"][0]) for document in documents]
 
     def mark_sent(self, sent: Sequence[Waiting]) -> None:
         """Remove acknowledged events from the outbox; remove a deleted post whose last event was sent.
@@ -231,6 +227,11 @@ class Outbox:
         """
         parked: ParkedEvent = {"id": poison.event_id, "body": poison.body, "reason": reason}
         self._posts.bulk_write([_taken_out(poison, [{"$set": {"parked": _appended(parked)}}])])
+
+
+def _waiting(post: StoredPost, pending: PendingEvent) -> Waiting:
+    """Return a pending event together with the id of its post, and whether the post may be deleted."""
+    return Waiting(post["_id"], pending["id"], bytes(pending["body"]), post.get("deleted", True))
 
 
 def _taken_out(waiting: Waiting, also: Sequence[Update] = ()) -> UpdateOne:
