@@ -58,7 +58,7 @@ def test_publish_step_by_step(lab: Exercise) -> None:
             " waited for (w)",
             expected="three times s, and only then w",
             saw=order,
-            means="If each record waits for the one before it, a slow broker holds the relay for 500 time"
+            means="If each record waits for the one before it, a slow broker holds the relay for 100 time"
             " limits:"
             f" it loses its lease, and another relay sends the same events. Send all, then wait. {WHERE}",
         )

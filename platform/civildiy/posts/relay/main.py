@@ -35,7 +35,8 @@ from civildiy.posts.store import COLLECTION
 
 log = logging.getLogger(__name__)
 
-BATCH = 500
+BATCH = 100
+"""Events that are in memory at once. With more, a backlog of the largest posts would need 50 MB more."""
 SWEEP_MS = 1000
 PUBLISH_SECONDS = 10.0
 DRAIN_SECONDS = 1.0
@@ -101,7 +102,7 @@ class Relay:
     def drain(self) -> int:
         """Publish pending events for about DRAIN_SECONDS at most; return how many were acknowledged.
 
-        Example: 700 posts have a pending event each. It publishes 500, then 200, and returns 700.
+        Example: 150 posts have a pending event each. It publishes 100, then 50, and returns 150.
 
         Repeat: read `self._outbox.heads(BATCH)`, stop if there are none, and pass them to `self._publish`.
         Before each `_publish`, stop if `self._stopped.is_set()` or not `self._lease.held()`. Check the

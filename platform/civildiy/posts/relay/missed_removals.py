@@ -22,8 +22,8 @@ from civildiy.contracts.posts.topic_reader import Topic
 from civildiy.posts.document import PostContent, StoredPost
 from civildiy.posts.relay.outbox import expired_event
 
-PART = 500
-"""Number of records in one comparison: they fit into memory, and new events do not wait for more."""
+PART = 100
+"""Number of records in one comparison: the largest fit into memory, and new events do not wait for more."""
 
 
 def vanished(bootstrap: str, posts: Collection[StoredPost]) -> Iterator[Sequence[PostRemoved]]:
