@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from engines import FOLDER, NAMES, recorded
 
+from lab import options
 from lab.backends.compose import containers, diagnosis, engine, fitness, privileged
 from lab.backends.compose.kinds import Engine
 from lab.backends.compose.limits import memory_limit
@@ -132,6 +133,16 @@ def test_the_engine_needs_memory_for_all_limits_and_for_itself() -> None:
         fitness.refuse_unfit(replace(recorded("docker-28"), memory=enough - 1))
     # The documents name 3 GB, of which the kernel of a virtual machine keeps a part.
     fitness.refuse_unfit(replace(recorded("docker-28"), memory=int(2.9e9)))
+
+
+def test_an_option_with_servers_needs_more_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    small = replace(recorded("docker-28"), memory=fitness.least_memory())
+    fitness.refuse_unfit(small)
+    monkeypatch.setenv(options.VARIABLE, "observability")
+    # Three servers of 320 MiB together, and 32 more for each of two workers.
+    assert memory_limit(options.chosen()) - memory_limit() == 96 + 160 + 64 + 2 * 32
+    with pytest.raises(LabError, match=f"needs {fitness.least_memory() / 1e9:.1f} GB"):
+        fitness.refuse_unfit(small)
 
 
 @pytest.mark.parametrize("version", ["20.10.24+dfsg1", "28.5.2", "29.0.0-rc.1"])

@@ -173,7 +173,8 @@ class ComposeBackend(ComposeFaults):
 
     def remarks(self) -> str:
         """Return where JupyterLab is, and how much memory the containers may use."""
-        return f"JupyterLab: {self.jupyterlab()}\nMemory limit of all containers: {memory_limit()} MiB"
+        limit = memory_limit(self.options())
+        return f"JupyterLab: {self.jupyterlab()}\nMemory limit of all containers: {limit} MiB"
 
     def jupyterlab(self) -> str:
         """Return JupyterLab's URL with its token; '' while it is down."""

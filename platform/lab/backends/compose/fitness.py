@@ -3,6 +3,7 @@
 import os
 import re
 
+from lab import options
 from lab.backends.compose.kinds import COLIMA, DESKTOP, PODMAN, RANCHER, Engine
 from lab.backends.compose.limits import memory_limit
 from lab.errors import LabError
@@ -67,7 +68,7 @@ def least_memory() -> int:
 
     With less, the kernel would kill processes although no container is at its limit.
     """
-    return (memory_limit() + ENGINE_MEMORY) * 2**20
+    return (memory_limit(options.chosen()) + ENGINE_MEMORY) * 2**20
 
 
 def refuse_without_builder(engine: Engine) -> None:
