@@ -30,6 +30,7 @@ from civildiy.posts.relay.change_streams import Changes
 from civildiy.posts.relay.lease import Lease
 from civildiy.posts.relay.missed_removals import vanished
 from civildiy.posts.relay.outbox import Outbox, Waiting
+from civildiy.posts.relay.pace import PacedOutbox
 from civildiy.posts.settings import RelaySettings
 from civildiy.posts.store import COLLECTION
 
@@ -149,6 +150,6 @@ def main() -> None:
     lease = Lease(database["leases"], "relay", settings.relay_id)
     changes = Changes(posts, database["positions"], partial(vanished, settings.kafka_bootstrap, posts))
     connect = partial(producer, settings.kafka_bootstrap)
-    Relay(Outbox(posts), changes, lease, connect).run(stopped)
+    Relay(PacedOutbox(posts), changes, lease, connect).run(stopped)
     lease.release()
     client.close()

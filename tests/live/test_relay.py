@@ -14,7 +14,7 @@ from support import ENDPOINTS
 
 from civildiy.contracts.posts.envelope import PostEvent, PostRemoved
 from civildiy.posts.document import StoredPost, changed
-from civildiy.posts.relay import lease
+from civildiy.posts.relay import lease, pace
 from civildiy.posts.relay.change_streams import Changes
 from civildiy.posts.relay.lease import Lease
 from civildiy.posts.relay.outbox import (
@@ -25,6 +25,7 @@ from civildiy.posts.relay.outbox import (
     new_with_event,
     put_event,
 )
+from civildiy.posts.relay.pace import PAUSE_SECONDS, PacedOutbox
 
 TRACE = "00-" + "1" * 32 + "-" + "2" * 16 + "-01"
 TIME = datetime(2026, 1, 1, tzinfo=UTC)
@@ -67,6 +68,32 @@ def test_a_deleted_post_goes_in_one_step_with_its_last_event(database: Database[
         seen = [next(stream)["operationType"] for _ in range(3)]
     assert seen == ["insert", "update", "delete"]
     assert posts.count_documents({}) == 0
+
+
+def test_the_relay_pauses_between_batches_only_under_steady_writes(
+    database: Database[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    posts, paused = database["posts"], list[float]()
+    monkeypatch.setattr(pace, "sleep", paused.append)
+    outbox = PacedOutbox(posts)
+
+    def batch(new: int, limit: int = 10) -> tuple[int, bool]:
+        """Write `new` posts and publish a batch; return how many events it held, and if it began late."""
+        for _ in range(new):
+            one = post()
+            posts.insert_one(new_with_event(one, put_event("post.created", one, TIME, TRACE)))
+        before = len(paused)
+        heads = outbox.heads(limit)
+        outbox.mark_sent(heads)
+        return len(heads), len(paused) > before
+
+    single = [(1, False), (0, False)]
+    assert [batch(new) for new in (1, 0, 1, 0)] == single + single
+    steady = [(1, False), (1, False), (3, True), (2, True), (1, True), (0, False)]
+    assert [batch(new) for new in (1, 1, 3, 2, 1, 0)] == steady
+    backlog = [(2, False), (2, False), (2, False), (1, False), (0, True)]
+    assert [batch(new, limit=2) for new in (7, 0, 0, 0, 0)] == backlog
+    assert set(paused) == {PAUSE_SECONDS}
 
 
 def test_removals_wait_behind_no_writes(database: Database[Any]) -> None:

@@ -1,0 +1,36 @@
+"""The pace of the relay: under steady writes it waits a moment, so that one batch holds several events.
+
+A batch costs about 8 ms of processor time in MongoDB, the relay, Kafka and the projector, and nearly as much
+when it holds one event as when it holds five. So a pause saves most of that time for each event. But a pause
+before every batch would delay a single post, and most posts are single ones.
+"""
+
+from time import sleep
+
+from civildiy.posts.relay.outbox import Outbox, Waiting
+
+PAUSE_SECONDS = 0.025
+"""Under steady writes an event waits for its batch no longer than this, and half of it on average."""
+
+
+class PacedOutbox(Outbox):
+    """An outbox that pauses before it is read while writes are steady.
+
+    Writes are steady when events are waiting as soon as the batch before them is published, and as long as
+    each batch holds more than one event. A full batch is a backlog, and the next one follows it at once.
+    """
+
+    _published = _steady = False
+
+    def heads(self, limit: int) -> list[Waiting]:
+        """Return the oldest pending event of each post, as Outbox does, after a pause if writes are steady.
+
+        Raises PyMongoError.
+        """
+        if self._steady:
+            sleep(PAUSE_SECONDS)
+        found = super().heads(limit)
+        more_than = 1 if self._steady else 0
+        self._steady = self._published and more_than < len(found) < limit
+        self._published = bool(found)
+        return found
