@@ -43,7 +43,9 @@ def scaled(backend: Backend, posts: int, progress: Progress) -> dict[str, Any]:
     found: dict[str, Any] = {"posts": posts}
     for tool in ("feed-rebuild", "feed-verify"):
         ran = scale.run(backend, tool, progress)
-        found[tool] = {"seconds": ran.seconds, "peak_mb": ran.peak_mb}
+        found[tool] = {
+            "seconds": ran.seconds, "processor_seconds": ran.processor_seconds, "peak_mb": ran.peak_mb
+        }  # fmt: skip
         if tool == "feed-rebuild" and not ran.answer["switched"]:
             raise LabError(f"The feed was not rebuilt: {ran.answer['why']}")
         if tool == "feed-verify":

@@ -40,6 +40,8 @@ class Tool:
     """One run of a tool: its time, the most memory that its process used, and its answer."""
 
     seconds: float
+    processor_seconds: float
+    """Of the tool's own process: other programs of the machine hardly change it."""
     peak_mb: float
     answer: dict[str, Any]
 
@@ -85,14 +87,15 @@ def settled(number: int, time: Any) -> StoredPost:
 def run(backend: Backend, tool: str, progress: Progress) -> Tool:
     """Run one of the feed's tools to its end. Raises LabError when it gives no answer."""
     progress.say("bench", f"running {tool}")
-    began, peak = time.monotonic(), 0
+    began, peak, used = time.monotonic(), 0, 0.0
     command = backend.tool_command(tool, f"--patience={PATIENCE_SECONDS * slow():g}")
     with (
         tempfile.TemporaryFile() as out,
         subprocess.Popen(command, stdout=out, stderr=subprocess.DEVNULL) as process,
     ):
         while process.poll() is None:
-            peak = max(peak, _memory(process.pid))
+            memory, spent = _use(process.pid)
+            peak, used = max(peak, memory), max(used, spent)
             time.sleep(LOOK_SECONDS)
         seconds = time.monotonic() - began
         out.seek(0)
@@ -105,11 +108,14 @@ def run(backend: Backend, tool: str, progress: Progress) -> Tool:
             f" See its error: ./lab {tool.removeprefix('feed-')}"
         ) from None
     # In a container the process that is measured here is the engine's client.
-    return Tool(seconds, peak / 1e6 if backend.kind == "native" else 0.0, answer)
+    native = backend.kind == "native"
+    return Tool(seconds, used if native else 0.0, peak / 1e6 if native else 0.0, answer)
 
 
-def _memory(pid: int) -> int:
+def _use(pid: int) -> tuple[int, float]:
+    """Return the resident bytes of a process and its processor seconds so far; zeros when it has ended."""
     # Not from os.wait4: it also counts the memory of this process, of which the tool's process is a copy.
     with suppress(psutil.Error):
-        return int(psutil.Process(pid).memory_info().rss)
-    return 0
+        process = psutil.Process(pid)
+        return int(process.memory_info().rss), sum(process.cpu_times()[:2])
+    return 0, 0.0

@@ -66,7 +66,8 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
             for tool in ("feed-rebuild", "feed-verify"):
                 took = scale[tool]
                 console.print(
-                    f"{tool} with {scale['posts']:,} posts: {took['seconds']:.1f} s, {took['peak_mb']:.0f} MB"
+                    f"{tool} with {scale['posts']:,} posts: {took['seconds']:.1f} s"
+                    f" ({took['processor_seconds']:.1f} s of processor), {took['peak_mb']:.0f} MB"
                 )
             console.print(f"feed-verify found {scale['findings']} differences.")
         place.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
