@@ -80,14 +80,14 @@ def _missing(
     mine: Sequence[str],
     removed: int,
 ) -> Iterator[Finding]:
-    wanted = sorted(mine, key=lambda post_id: posts[post_id].order, reverse=True)[:most]
+    expected = sorted(mine, key=lambda post_id: posts[post_id].order, reverse=True)[:most]
     last = min((entry.order for entry in there.values()), default="")
     forgotten = datetime.now(UTC) - timedelta(seconds=keys.LIST_SECONDS)
-    if not there and wanted and posts[wanted[0]].time < forgotten:
+    if not there and expected and posts[expected[0]].time < forgotten:
         return  # nobody added to it for a week, so Redis has dropped it
     # A list that was full once may have dropped its end, and nothing brings that back.
     cut_off = len(there) >= most or len(mine) + removed > most
-    for post_id in wanted:
+    for post_id in expected:
         if post_id not in there and (posts[post_id].order > last or not cut_off):
             yield Finding("missing", post_id, place, f"version {posts[post_id].version} should be there")
 
@@ -102,14 +102,14 @@ def compare_known(posts: Mapping[str, Expected], known: Mapping[str, Known]) -> 
     """
     recent = datetime.now(UTC) - timedelta(seconds=keys.LIST_SECONDS)
     for post_id, post in posts.items():
-        mine = known.get(post_id)
-        if mine is None and post.time > recent:
+        stored = known.get(post_id)
+        if stored is None and post.time > recent:
             yield Finding("missing", post_id, keys.of_post(post_id), "the view does not know its version")
-        elif mine is not None and mine.version != post.version:
-            says = f"version {mine.version} is noted, MongoDB has version {post.version}"
+        elif stored is not None and stored.version != post.version:
+            says = f"version {stored.version} is noted, MongoDB has version {post.version}"
             yield Finding("stale", post_id, keys.of_post(post_id), says)
-    for post_id, mine in known.items():
-        if mine.has_entry and post_id not in posts:
+    for post_id, stored in known.items():
+        if stored.has_entry and post_id not in posts:
             says = "MongoDB has no such post, its text is still kept"
             yield Finding("surplus", post_id, keys.of_post(post_id), says)
 
@@ -122,10 +122,10 @@ def out_of_order(entries: Sequence[Entry]) -> list[Entry]:
         place = bisect.bisect_left(tails, entry.order)
         tails[place : place + 1] = [entry.order]
         length_at.append(place)
-    wrong, wanted = [], len(tails) - 1
+    wrong, length_left = [], len(tails) - 1
     for entry, length in zip(entries, reversed(length_at), strict=True):
-        if length == wanted:
-            wanted -= 1
+        if length == length_left:
+            length_left -= 1
         else:
             wrong.append(entry)
     return wrong

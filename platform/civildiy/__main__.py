@@ -1,5 +1,8 @@
 """Run one process of the system: `python -m civildiy profile`, `python -m civildiy posts-relay`.
 
+A unit's name says where its program is, so a new one needs no line here: the service `profile` is the folder
+profile/ with api.py and app.py, and the worker `posts-relay` is posts/relay/main.py.
+
 Only this module puts a learner's code in place, before anything else is imported.
 """
 
@@ -7,16 +10,18 @@ import importlib
 import os
 import signal
 import sys
+from pathlib import Path
 
 from civildiy.course_runtime import crash_points
 from civildiy.course_runtime.run import prepare, reported
 
-SERVICES = ("auth", "profile", "posts", "feed")
+HERE = Path(__file__).parent
+SERVICES = tuple(sorted(file.parent.name for file in HERE.glob("*/api.py")))
 WORKERS = {
-    "provision": "civildiy.provision.run",
-    "posts-relay": "civildiy.posts.relay.main",
-    "feed-projector": "civildiy.feed.projector.main",
+    f"{file.parts[-3]}-{file.parts[-2]}": f"civildiy.{file.parts[-3]}.{file.parts[-2]}.main"
+    for file in sorted(HERE.glob("*/*/main.py"))
 }
+TASKS = {"provision": "civildiy.provision.run"}
 TOOLS = ("feed-verify", "feed-rebuild", "feed-redrive", "feed-costs")
 """Short-lived and started by hand: `./lab verify`, `rebuild` and `redrive` run them with `feed-tool.env`."""
 
@@ -39,11 +44,11 @@ def main(unit: str) -> None:
         elif unit in TOOLS:
             sys.exit(importlib.import_module("civildiy.operations.main").main(unit, sys.argv[2:]))
         else:
-            importlib.import_module(WORKERS[unit]).main()
+            importlib.import_module((WORKERS | TASKS)[unit]).main()
 
 
 if __name__ == "__main__":
-    units = [*SERVICES, *WORKERS, *TOOLS]
+    units = [*SERVICES, *WORKERS, *TASKS, *TOOLS]
     known = sys.argv[1:2] and sys.argv[1] in units
     if not known or (len(sys.argv) > 2 and sys.argv[1] not in TOOLS):
         sys.exit(f"usage: python -m civildiy {{{','.join(units)}}}")

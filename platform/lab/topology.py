@@ -26,6 +26,7 @@ class Unit:
     health: str = ""
     path: str = ""
     needs: tuple[str, ...] = ()
+    reads: str = ""
     faults: tuple[str, ...] = ()
 
     @property
@@ -101,6 +102,8 @@ STORES = tuple(name for name in SERVERS if name not in ("consul", "traefik"))
 """The servers that keep the system's data."""
 SECONDS = tuple(name + SECOND for name in (*SERVICES, *WORKERS))
 """The second instances, by name."""
+DATABASES = tuple(name for name in SERVICES if "postgresql" in BY_NAME[name].needs)
+"""The services that have a role and a database of their own in PostgreSQL, both with the service's name."""
 PATHS = {name: BY_NAME[name].path for name in SERVICES}
 """Where the gateway serves each service: /api/<path>."""
 
@@ -108,6 +111,28 @@ PATHS = {name: BY_NAME[name].path for name in SERVICES}
 def first(unit: str) -> str:
     """Return the unit that a second instance copies; return every other name unchanged."""
     return unit.removesuffix(SECOND)
+
+
+def arrows() -> tuple[tuple[str, str], ...]:
+    """Return the ways of requests and data, from unit to unit, as the notebooks' map draws them.
+
+    The gateway sends requests to each service, and a service to the servers that it needs. A worker `reads`
+    one server and writes to the others that it needs. Consul has arrows of its own.
+    """
+    found = []
+    for unit in BY_NAME.values():
+        if unit.kind == "service":
+            found.append(("traefik", unit.name))
+        elif unit.kind == "worker":
+            found.append((unit.reads, unit.name))
+        if unit.is_ours:
+            found += [(unit.name, need) for need in unit.needs if need not in ("consul", unit.reads)]
+    return tuple(found)
+
+
+def database_password(service: str) -> str:
+    """Return the name of the variable with the password of a service's role in PostgreSQL."""
+    return f"{service.upper().replace('-', '_')}_DB_PASSWORD"
 
 
 def units_with(fault: str) -> tuple[str, ...]:

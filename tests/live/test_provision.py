@@ -8,8 +8,9 @@ import psycopg
 import pytest
 from support import ENDPOINTS, backend
 
-from civildiy.provision.postgresql import SERVICES, Connection, ensure_databases
+from civildiy.provision.postgresql import Connection, ensure_databases
 from lab.health import databases
+from lab.topology import DATABASES, database_password
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def info() -> str:
 @pytest.fixture
 def passwords() -> dict[str, str]:
     values = backend.variables()
-    return {service: values[f"{service.upper()}_DB_PASSWORD"] for service in SERVICES}
+    return {service: values[database_password(service)] for service in DATABASES}
 
 
 @pytest.mark.fault

@@ -15,6 +15,7 @@ from civildiy.auth.users import Taken
 from civildiy.chassis import errors
 from civildiy.chassis.errors import Conflict, DomainError, Forbidden, NotFound, Unauthorized, Unavailable
 from civildiy.chassis.handlers import STATUS, install_problem_handlers, status_of
+from civildiy.chassis.resources import Resources
 from lab.home import PLATFORM
 from lab.topology import SERVICES
 
@@ -71,7 +72,7 @@ def anyio_backend() -> str:
 
 async def answer(error: Exception) -> httpx.Response:
     app = FastAPI()
-    install_problem_handlers(app, {})
+    install_problem_handlers(app, {}, Resources(app.routes))
 
     @app.get("/")
     async def fail() -> None:

@@ -16,6 +16,7 @@ from civildiy.chassis.handlers import install_problem_handlers
 from civildiy.chassis.observability.context import RequestContext
 from civildiy.chassis.observability.logging import LogSettings, formatter
 from civildiy.chassis.observability.tracing import continued_trace, trace_id
+from civildiy.chassis.resources import Resources
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = f"00-{TRACE}-b7ad6b7169203331-01"
@@ -103,7 +104,7 @@ def test_an_unexpected_error_is_answered_with_the_id_by_which_its_log_is_found()
         async def endpoint() -> None:
             raise ZeroDivisionError
 
-        install_problem_handlers(app, {})
+        install_problem_handlers(app, {}, Resources(app.routes))
         app.add_middleware(RequestContext)
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from civildiy.__main__ import SERVICES, WORKERS
+from civildiy.__main__ import TASKS as PROGRAM_TASKS
 from lab import topology
 from lab.backends.native import processes
 from lab.faults.catalog import FAULTS
@@ -58,6 +59,16 @@ def test_each_unit_that_answers_http_has_a_path_for_its_health() -> None:
     assert {*topology.health()} == {"consul", "traefik", *topology.SERVICES}
 
 
+def test_compose_gives_the_set_up_the_password_of_each_database() -> None:
+    given = {name for name in CONTAINERS["provision"]["environment"] if name.endswith("_DB_PASSWORD")}
+    assert given == {topology.database_password(service) for service in topology.DATABASES}
+
+
+def test_a_worker_reads_one_of_the_units_that_it_needs() -> None:
+    for name in topology.WORKERS:
+        assert BY_NAME[name].reads in BY_NAME[name].needs
+
+
 def test_compose_publishes_the_same_ports() -> None:
     published = {
         variable.lower(): (unit, int(default))
@@ -83,10 +94,9 @@ def test_all_services_listen_on_the_same_port() -> None:
 
 
 def test_the_program_knows_the_units_of_ours() -> None:
-    assert (*SERVICES, *(name for name in WORKERS if name not in TASKS)) == (
-        *topology.SERVICES,
-        *topology.WORKERS,
-    )
+    assert {*SERVICES} == {*topology.SERVICES}
+    assert {*WORKERS} == {*topology.WORKERS}
+    assert {*PROGRAM_TASKS} == {*TASKS}
 
 
 def test_each_own_fault_is_in_the_catalogue() -> None:
@@ -113,7 +123,7 @@ def test_a_second_instance_needs_what_the_first_one_needs() -> None:
 def test_only_one_place_lists_the_units() -> None:
     """A list of services or stores that is written out elsewhere is a second topology."""
     lists = re.compile(r'"auth",\s*"profile",\s*"posts",\s*"feed"|"postgresql",\s*"mongodb",\s*"redis"')
-    allowed = {"platform/civildiy/__main__.py", "tests/unit/test_topology.py"}
+    allowed = {"tests/unit/test_topology.py"}
     found = {
         path.relative_to(REPO).as_posix()
         for folder in ("platform", "checks", "tests")

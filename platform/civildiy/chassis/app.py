@@ -1,8 +1,8 @@
 """Assembly of a service: the parts that all four services have around their own endpoints."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Literal
 
 from fastapi import APIRouter, FastAPI
@@ -14,6 +14,7 @@ from civildiy.chassis.discovery.gateway_rules import UNAVAILABLE
 from civildiy.chassis.errors import Unavailable
 from civildiy.chassis.handlers import install_problem_handlers
 from civildiy.chassis.http import HttpRules
+from civildiy.chassis.identity.caller import CallerState
 from civildiy.chassis.limits import MAX_BODY_BYTES, BodyLimit
 from civildiy.chassis.observability import telemetry
 from civildiy.chassis.observability.context import RequestContext
@@ -71,33 +72,44 @@ def create_service(
     root error of a driver to the unit that is down when it is raised. `most_body` is the longest request body
     in bytes. `measures` find metrics at the moment when /metrics is read.
     """
+    caller = CallerState(gateway_secret=settings.gateway_secret.get_secret_value())
     app = FastAPI(
         title=f"CivilDIY {name}",
         description=description,
         version="1.0.0",
-        lifespan=lifespan,
+        lifespan=_with_state(lifespan, caller),
         # /api/posts/ is not /api/posts. A redirect would be an answer that the API's document does not list.
         redirect_slashes=False,
         # All errors have one shape, so this replaces the framework's own schema for 422.
         responses=documented(422),
         telemetry=telemetry.for_fastapi(),
     )
-    app.state.gateway_secret = settings.gateway_secret.get_secret_value()
-    install_problem_handlers(app, drivers)
+    resources = Resources(app.routes)  # /docs and /openapi.json
+    install_problem_handlers(app, drivers, resources)
     routers = [_operations(measures), router]
     if dependencies is not None:
         routers.insert(0, _health(name, prefix, dependencies))
-    app.state.resources = Resources(app.routes)  # /docs and /openapi.json
     for each in routers:
         _document_media_types(each)
         app.include_router(each)
-        app.state.resources.add(each.routes)
+        resources.add(each.routes)
     # The last one is the outermost, so it runs first.
-    app.add_middleware(HttpRules, resources=app.state.resources)
+    app.add_middleware(HttpRules, resources=resources)
     app.add_middleware(BodyLimit, limit=most_body)
     app.add_middleware(RequestMetrics)
     app.add_middleware(RequestContext)
     return app
+
+
+def _with_state(lifespan: Lifespan, caller: CallerState) -> Lifespan:
+    """Return a lifespan whose state has what every service needs beside what this one creates."""
+
+    @asynccontextmanager
+    async def both(app: FastAPI) -> AsyncIterator[Mapping[str, Any]]:
+        async with lifespan(app) as own:
+            yield {**caller, **(own or {})}
+
+    return both
 
 
 def _document_media_types(router: APIRouter) -> None:

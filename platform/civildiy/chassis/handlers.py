@@ -54,6 +54,9 @@ STATUS: dict[type[DomainError], HTTPStatus] = {
 """The HTTP status of each kind of domain error. A service's own subclass gets the status of its parent."""
 
 
+Handler = Callable[[Request, Exception], Awaitable[Response]]
+
+
 def status_of(error: DomainError) -> HTTPStatus:
     """Return the status for `error`: its own class decides, or else the nearest parent in the table."""
     kinds = (STATUS.get(kind) for kind in type(error).__mro__)
@@ -86,18 +89,20 @@ def _headers(error: DomainError) -> dict[str, str]:
     return headers
 
 
-async def _on_http_exception(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    status = HTTPStatus(error.status_code)
-    headers = dict(error.headers or {})
-    detail, path = error.detail, request.scope["path"]
-    if status is HTTPStatus.NOT_FOUND and detail == status.phrase:
-        detail = f"There is nothing at {shortened(path)}."
-    if status is HTTPStatus.METHOD_NOT_ALLOWED:  # the framework knows the methods of one route only
-        resources: Resources = request.app.state.resources
-        headers = resources.allow(path)
-        detail = not_allowed(request.method, path, headers["Allow"])
-    return _answer(request, status, detail, headers=headers)
+def _on_http_exception(resources: Resources) -> Handler:
+    async def answer(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        status = HTTPStatus(error.status_code)
+        headers = dict(error.headers or {})
+        detail, path = error.detail, request.scope["path"]
+        if status is HTTPStatus.NOT_FOUND and detail == status.phrase:
+            detail = f"There is nothing at {shortened(path)}."
+        if status is HTTPStatus.METHOD_NOT_ALLOWED:  # the framework knows the methods of one route only
+            headers = resources.allow(path)
+            detail = not_allowed(request.method, path, headers["Allow"])
+        return _answer(request, status, detail, headers=headers)
+
+    return answer
 
 
 def _name(location: Sequence[Any]) -> str:
@@ -152,7 +157,7 @@ async def _on_unexpected(request: Request, error: Exception) -> Response:
     )
 
 
-def _on_driver_error(unit: str) -> Callable[[Request, Exception], Awaitable[Response]]:
+def _on_driver_error(unit: str) -> Handler:
     async def answer(request: Request, error: Exception) -> Response:
         log.warning("%s: %s", unit, shortened(error, 300))
         return await _on_domain_error(request, Unavailable(unit))
@@ -160,15 +165,17 @@ def _on_driver_error(unit: str) -> Callable[[Request, Exception], Awaitable[Resp
     return answer
 
 
-def install_problem_handlers(app: FastAPI, drivers: Mapping[type[Exception], str]) -> None:
+def install_problem_handlers(
+    app: FastAPI, drivers: Mapping[type[Exception], str], resources: Resources
+) -> None:
     """Register a handler for every kind of error, so that `app` answers each with problem+json.
 
-    `drivers` maps the root error of a database driver to the unit that the driver talks to. The answer to
-    such an error has status 503 and names the unit.
+    `resources` knows the methods of each path. `drivers` maps the root error of a database driver to the unit
+    that the driver talks to; the answer to such an error has status 503 and names the unit.
     """
     for root, unit in drivers.items():
         app.add_exception_handler(root, _on_driver_error(unit))
     app.add_exception_handler(DomainError, _on_domain_error)
-    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(HTTPException, _on_http_exception(resources))
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(Exception, _on_unexpected)

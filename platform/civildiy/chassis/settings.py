@@ -13,12 +13,15 @@ from civildiy.chassis.cors import origins
 from civildiy.chassis.loading import SettingsRefused, load_settings
 from civildiy.chassis.observability.logging import LogSettings
 
-__all__ = ["Port", "Secret", "ServiceSettings", "SettingsRefused", "load_settings"]
+__all__ = ["SHORTEST_SECRET", "Port", "Secret", "ServiceSettings", "SettingsRefused", "load_settings"]
+
+SHORTEST_SECRET = 16
+"""Characters."""
 
 
 def _refuse_short(value: str) -> str:
-    if len(value) < 16:
-        raise ValueError("at least 16 characters, for example from `openssl rand -hex 32`")
+    if len(value) < SHORTEST_SECRET:
+        raise ValueError(f"at least {SHORTEST_SECRET} characters, for example from `openssl rand -hex 32`")
     return value
 
 

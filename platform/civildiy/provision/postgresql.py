@@ -1,14 +1,12 @@
 """Roles and databases in PostgreSQL: one of each per service, which no other service can open."""
 
+from collections.abc import Mapping
 from typing import LiteralString
 
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from civildiy.chassis.clients import postgres
-
-SERVICES = ("auth", "profile")
-
 
 RULES: tuple[LiteralString, ...] = (
     "ALTER DATABASE {0} ALLOW_CONNECTIONS true CONNECTION LIMIT -1",
@@ -25,24 +23,25 @@ class Connection(postgres.Connection):
     silence_seconds = 20.0
 
 
-async def ensure_databases(connection_info: str, passwords: dict[str, str]) -> None:
+async def ensure_databases(connection_info: str, passwords: Mapping[str, str]) -> None:
     """Create the role and the database of each service, or set the password and the rules of existing ones.
 
-    `connection_info` is the superuser's. Raises psycopg.Error, also when the server is silent.
+    `passwords` has one for each service; `connection_info` is the superuser's. Raises psycopg.Error, also
+    when the server is silent.
     """
     async with await Connection.connect(connection_info, autocommit=True) as connection:
-        for service in SERVICES:
+        for service, secret in passwords.items():
             name = sql.Identifier(service)
             known = await _one(connection, "SELECT 1 FROM pg_roles WHERE rolname = %s", service)
             verb = sql.SQL("ALTER" if known else "CREATE")
-            password = sql.Literal(passwords[service])
+            password = sql.Literal(secret)
             role = sql.SQL("{} ROLE {} LOGIN CONNECTION LIMIT -1 PASSWORD {} VALID UNTIL 'infinity'")
             await connection.execute(role.format(verb, name, password))
             if not await _one(connection, "SELECT 1 FROM pg_database WHERE datname = %s", service):
                 await connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, name))
             for rule in RULES:
                 await connection.execute(sql.SQL(rule).format(name))
-    for service in SERVICES:
+    for service in passwords:
         await _own_tables(make_conninfo(connection_info, dbname=service), service)
 
 

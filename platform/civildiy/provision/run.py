@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
+import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
@@ -16,33 +17,46 @@ from civildiy.chassis.clients import postgres
 from civildiy.chassis.clients.kafka import admin
 from civildiy.chassis.observability.logging import LogSettings, configure_logging
 from civildiy.chassis.retry import FailureLog
-from civildiy.chassis.settings import Secret, load_settings
+from civildiy.chassis.settings import SHORTEST_SECRET, Secret, SettingsRefused, load_settings
 from civildiy.contracts.posts.topics import ensure_topics
 from civildiy.provision.mongodb import initiate_replica_set
 from civildiy.provision.postgresql import ensure_databases
 
 log = logging.getLogger("civildiy.provision")
 
+ENDING = "_DB_PASSWORD"
 NOT_YET = (psycopg.Error, PyMongoError, KafkaError, OSError)
 
 
 class ProvisionSettings(LogSettings):
-    """Addresses and the secrets of roles."""
+    """Addresses, and the superuser's secret."""
 
     postgres_host: str
     postgres_port: int = 5432
     postgres_superuser_password: Secret
-    auth_db_password: Secret
-    profile_db_password: Secret
     mongodb_host: str
     mongodb_port: int = 27017
     kafka_bootstrap: str
     provision_seconds: float = 60.0
 
 
+def database_passwords(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the password of each service with a database, from the variables `<SERVICE>_DB_PASSWORD`.
+
+    Raises SettingsRefused for one that is too short, and if there is none.
+    """
+    named = {name: value for name, value in variables.items() if name.endswith(ENDING)}
+    short = [name for name, value in sorted(named.items()) if len(value) < SHORTEST_SECRET]
+    if short or not named:
+        wrong = ", ".join(short) or f"<SERVICE>{ENDING}"
+        raise SettingsRefused(f"{wrong}: set at least {SHORTEST_SECRET} characters for each service.")
+    return {name.removesuffix(ENDING).lower().replace("_", "-"): value for name, value in named.items()}
+
+
 def main() -> None:
     """Exit with 0 when all servers are set up, with 1 when one did not answer in time; the log names it."""
     settings = load_settings(ProvisionSettings)
+    passwords = database_passwords(os.environ)
     configure_logging(settings, "provision")
 
     def postgresql() -> None:
@@ -54,10 +68,6 @@ def main() -> None:
             password=settings.postgres_superuser_password.get_secret_value(),
             connect_timeout=postgres.CONNECT_SECONDS,
         )
-        passwords = {
-            "auth": settings.auth_db_password.get_secret_value(),
-            "profile": settings.profile_db_password.get_secret_value(),
-        }
         asyncio.run(ensure_databases(info, passwords))
 
     def mongodb() -> None:

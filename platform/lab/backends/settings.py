@@ -8,15 +8,19 @@ from pathlib import Path
 
 from lab.errors import LabError
 from lab.home import SETTINGS
+from lab.topology import DATABASES, TASKS, database_password
 
 SECRETS = (
-    "GATEWAY_SECRET", "AUTH_DB_PASSWORD", "PROFILE_DB_PASSWORD", "SIGNING_KEY_PASSPHRASE",
+    "GATEWAY_SECRET", *map(database_password, DATABASES), "SIGNING_KEY_PASSPHRASE",
     "POSTGRES_SUPERUSER_PASSWORD", "JUPYTER_TOKEN",
 )  # fmt: skip
 
 
 def read(name: str, variables: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables of settings/<name>.env, with ${NAME} and ${NAME:-default} replaced."""
+    """Return the variables of settings/<name>.env, with ${NAME} and ${NAME:-default} replaced.
+
+    The task that sets up the servers gets the password of each service with a database as well.
+    """
 
     def fill(match: re.Match[str]) -> str:
         value = variables.get(match[1], match[3])
@@ -29,6 +33,8 @@ def read(name: str, variables: Mapping[str, str]) -> dict[str, str]:
         if line and not line.startswith("#"):
             key, _, value = line.partition("=")
             settings[key] = re.sub(r"\$\{(\w+)(:-([^}]*))?\}", fill, value)
+    if name in TASKS:
+        settings |= {secret: variables[secret] for secret in map(database_password, DATABASES)}
     return settings
 
 

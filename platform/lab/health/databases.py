@@ -7,11 +7,11 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 from pymongo import MongoClient
 
-from civildiy.provision.postgresql import SERVICES
 from lab.backends.protocol import Backend
 from lab.deadlines import slow
 from lab.finding import SECONDS, Finding, Findings
 from lab.text import shortened
+from lab.topology import DATABASES, database_password
 
 TABLES = {"auth": ("users", "signing_keys"), "profile": ("user_profiles",)}
 RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
@@ -64,11 +64,11 @@ def look_at_postgresql(backend: Backend) -> Findings:
     """Yield whether each service can log in to its own database. Raises psycopg.Error without an answer."""
     host, _, port = backend.endpoints()["postgresql"].rpartition(":")
     passwords = backend.variables()
-    for service in SERVICES:
+    for service in DATABASES:
         info = make_conninfo(
             host=host, port=port, user=service, dbname=service,
             connect_timeout=max(2, round(SECONDS * slow())),
-            password=passwords.get(f"{service.upper()}_DB_PASSWORD", ""),
+            password=passwords.get(database_password(service), ""),
         )  # fmt: skip
         try:
             with psycopg.connect(info) as connection:
@@ -85,7 +85,7 @@ def look_at_postgresql(backend: Backend) -> Findings:
 
 def _tables(connection: psycopg.Connection[tuple[Any, ...]], service: str) -> Findings:
     """Yield the service's tables that are missing, or that it may not read and change."""
-    for table in TABLES[service]:
+    for table in TABLES.get(service, ()):
         row = connection.execute("SELECT to_regclass(%s)::oid", (f"public.{table}",)).fetchone()
         oid = row[0] if row else None
         if oid is None:

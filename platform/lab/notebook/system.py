@@ -25,13 +25,7 @@ STOPPED_SECONDS = 5.0
 PLACES = {unit.name: unit.map for unit in topology.BY_NAME.values()}
 """Upper left corner of each unit's box on the map."""
 WIDE, HIGH = 160, 58
-LINKS = (
-    ("traefik", "auth", "r"), ("traefik", "profile", "r"), ("traefik", "posts", "r"),
-    ("traefik", "feed", "r"),
-    ("auth", "postgresql", "r"), ("profile", "postgresql", "r"), ("posts", "mongodb", "r"),
-    ("mongodb", "posts-relay", "d"), ("posts-relay", "kafka", "d"), ("kafka", "feed-projector", "l"),
-    ("feed", "redis", "r"),
-)  # fmt: skip
+MARGIN = 30
 
 
 def ready() -> None:
@@ -66,20 +60,26 @@ def unit(name: str) -> Unit:
     return next(found for found in backend.units() if found.name == name)
 
 
+def _ends(start: str, end: str) -> tuple[float, float, float, float]:
+    """Return where an arrow from box to box begins and ends: down a column, to the left or to the right."""
+    (x1, y1), (x2, y2) = PLACES[start], PLACES[end]
+    if x1 == x2:
+        return x1 + WIDE / 2, y1 + HIGH, x2 + WIDE / 2, y2
+    if x1 > x2:
+        return x1, y1 + HIGH / 2, x2 + WIDE, y2 + HIGH / 2
+    if topology.BY_NAME[start].kind == "worker":  # the middle of the other box belongs to its service
+        return x1 + WIDE, y1 + HIGH * 3 / 4, x2 + WIDE / 4, y2
+    return x1 + WIDE, y1 + HIGH / 2, x2, y2 + HIGH / 2
+
+
 def show() -> Picture:
     """Return a map of the system with each unit's health."""
     states, checks = {u.name: u for u in backend.units()}, health()
-    drawing = Drawing(720, 580)
+    right, bottom = max(x for x, _ in PLACES.values()) + WIDE, max(y for _, y in PLACES.values()) + HIGH
+    drawing = Drawing(right + MARGIN, bottom + MARGIN)
     words = []
-    for start, end, way in LINKS:
-        (x1, y1), (x2, y2) = PLACES[start], PLACES[end]
-        if way == "d":
-            drawing.arrow(x1 + WIDE / 2, y1 + HIGH, x2 + WIDE / 2, y2)
-        elif way == "l":
-            drawing.arrow(x1, y1 + HIGH / 2, x2 + WIDE, y2 + HIGH / 2)
-        else:
-            drawing.arrow(x1 + WIDE, y1 + HIGH / 2, x2, y2 + HIGH / 2)
-    drawing.arrow(270 + WIDE, 410 + 44, 575, 505)
+    for start, end in topology.arrows():
+        drawing.arrow(*_ends(start, end))
     drawing.arrow(5, 176, 60, 176, "HTTP")
     drawing.arrow(330, 60, 180, 150, "rules and servers", dashed=True)
     drawing.arrow(420, 110, 420, 72, dashed=True)

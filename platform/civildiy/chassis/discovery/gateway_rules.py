@@ -2,7 +2,6 @@
 
 A service's routers and middlewares are checked first, then written in one transaction, which also removes
 old keys. One key that Traefik cannot decode stops every later change.
-
 Sources: https://doc.traefik.io/traefik/reference/routing-configuration/other-providers/kv/ and
 https://developer.hashicorp.com/consul/api-docs/txn
 """
@@ -62,8 +61,8 @@ def under(*prefixes: str) -> str:
 
 INTERNAL = "internal"
 """The entry point that only the gateway itself reaches."""
-
 UNAVAILABLE = "/unavailable"
+READ_ONLY = "(Method(`GET`) || Method(`HEAD`))"
 
 
 def unavailable(service: str, prefix: str, *, by: str, entry_point: str = "web") -> Route:
@@ -76,9 +75,6 @@ def unavailable(service: str, prefix: str, *, by: str, entry_point: str = "web")
         f"unavailable-{entry_point}", under(prefix), priority=2, needs_user=False,
         add_prefix=f"{UNAVAILABLE}/{service}", entry_point=entry_point, served_by=by,
     )  # fmt: skip
-
-
-READ_ONLY = "(Method(`GET`) || Method(`HEAD`))"
 
 
 def _auth_keys(name: str, auth_check_url: str) -> dict[str, str]:
@@ -122,7 +118,6 @@ def rule_set(service: str, routes: Sequence[Route], *, secret: str, auth_check_u
     Router `<service>-<route.name>`, as `routers/<router>/<option>`: `rule`, `priority`,
     `entryPoints/0`, `service` (the name and "@consulcatalog"), and `middlewares/0`, `…/1` and so on
     in this order: limit, clean, auth, again, prefix, each only if the route has it.
-
     Example: `routers/posts-read/service` is "posts@consulcatalog".
     """
     _validate(service, routes)
@@ -217,14 +212,14 @@ class RouteStore:
 
     def current(self) -> dict[str, str]:
         """Return the keys (below `traefik/http/`) and values of this service that are in KV now."""
-        found: dict[str, str] = {}
+        stored: dict[str, str] = {}
         for kind in ("routers", "middlewares"):
             _, entries = self._client.kv.get(f"{ROOT}/{kind}/{self._service}-", recurse=True)
             for entry in entries or []:
                 value: bytes | None = entry["Value"]
                 # A value that is not text was not written here: it differs, so it is written again.
-                found[entry["Key"].removeprefix(f"{ROOT}/")] = (value or b"").decode(errors="replace")
-        return found
+                stored[entry["Key"].removeprefix(f"{ROOT}/")] = (value or b"").decode(errors="replace")
+        return stored
 
     def publish(self, wanted: Mapping[str, str]) -> bool:
         """Make KV hold exactly `wanted` for this service, in one transaction.

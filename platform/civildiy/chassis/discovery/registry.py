@@ -126,11 +126,11 @@ class Registry:
 
 
 def _instances(entries: list[dict[str, dict[str, object]]]) -> list[Instance]:
-    found = [
+    instances = [
         Instance(str(s["Service"]), str(s["ID"]), str(s["Address"]), int(str(s["Port"])))
         for s in (entry["Service"] for entry in entries)
     ]
-    return sorted(found, key=lambda instance: instance.id)
+    return sorted(instances, key=lambda instance: instance.id)
 
 
 def stay_registered(

@@ -6,7 +6,7 @@ the gateway knows.
 """
 
 import hmac
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 from fastapi import Depends, Request
 
@@ -16,12 +16,18 @@ USER_HEADER = "X-User-ID"
 PROOF_HEADER = "X-Gateway-Secret"
 
 
+class CallerState(TypedDict):
+    """Lifespan state of every service: the secret that only the gateway sends."""
+
+    gateway_secret: str
+
+
 async def current_user(request: Request) -> int:
     """Return the id of the user that the gateway confirms (async, so that it needs no worker thread).
 
     Raises Unauthorized when the proof is missing or wrong, or when there is not exactly one id.
     """
-    expected: str = request.app.state.gateway_secret
+    expected: str = request.state.gateway_secret
     proofs = request.headers.getlist(PROOF_HEADER)
     ids = request.headers.getlist(USER_HEADER)
     if len(proofs) != 1 or not hmac.compare_digest(proofs[0].encode(), expected.encode()):

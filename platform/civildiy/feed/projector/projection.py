@@ -26,10 +26,8 @@ LIST_EDITS = """
 
 local all, own, post = KEYS[1], KEYS[2], KEYS[3]
 local version, entry = ARGV[1], ARGV[2]
-
 -- Entries begin with their time and event id, both of fixed width: this prefix orders them.
 local ORDER = '^{"timestamp":"([^"]*)","event_id":"([^"]*)"'
-
 local function order(item)
   local time, id = string.match(item, ORDER)
   return (time or '') .. (id or '')  -- what cannot be read counts as the oldest
@@ -37,18 +35,18 @@ end
 
 local function insert(list, most)
   -- Put `entry` at its place in time. If the list has `most` entries already, it has one more afterwards.
-  local mine = order(entry)
+  local place = order(entry)
   local newest = redis.call('LINDEX', list, 0)
-  if not newest or order(newest) < mine then
+  if not newest or order(newest) < place then
     redis.call('LPUSH', list, entry)
-  elseif redis.call('LLEN', list) >= most and mine < order(redis.call('LINDEX', list, -1)) then
+  elseif redis.call('LLEN', list) >= most and place < order(redis.call('LINDEX', list, -1)) then
     return  -- older than all that a full list keeps
   else
     -- A late event: find its place by binary search, for the list is in order.
     local first, last = 0, redis.call('LLEN', list)
     while first < last do
       local middle = math.floor((first + last) / 2)
-      if order(redis.call('LINDEX', list, middle)) < mine then
+      if order(redis.call('LINDEX', list, middle)) < place then
         last = middle
       else
         first = middle + 1
@@ -75,9 +73,9 @@ end
 local function search(list)
   -- Remove the entry of this post from `list` without knowing its bytes: reads the whole list.
   -- JSON escapes a quote inside of a text, so no title or content can hold this.
-  local mine = '"post_id":"' .. string.match(post, '[^:]*$') .. '"'
+  local field = '"post_id":"' .. string.match(post, '[^:]*$') .. '"'
   for _, item in ipairs(redis.call('LRANGE', list, 0, -1)) do
-    if string.find(item, mine, 1, true) then
+    if string.find(item, field, 1, true) then
       redis.call('LREM', list, 1, item)
     end
   end

@@ -2,7 +2,6 @@
 
 MongoDB writes one document in one step, so a change and its event are stored together: there is no
 moment in which one is stored and the other is not. The relay publishes from here.
-
 Source of the idea: https://microservices.io/patterns/data/transactional-outbox.html
 """
 

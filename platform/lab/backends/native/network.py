@@ -27,8 +27,9 @@ PORTS = {name: entry.port for name, entry in topology.PUBLISHED.items() if name 
 CONSUL_INNER = (8300, 8301, 8302)
 """The ports on which Consul's servers talk to each other; a single server listens there, too."""
 FALLBACK_HTTP = 8000
-FIRST_GROUP = 40_000
+FIRST_GROUP, GROUPS = 40_000, 20_000
 """Debian uses group ids below 30,000 and from 60,000 on for its own purposes."""
+GROUPS_OF_A_HOME = max(20, len(UNITS) + len(SECONDS))
 
 
 def front() -> str:
@@ -43,8 +44,8 @@ def host(unit: str) -> str:
 
 def group(home: Home, unit: str) -> int:
     """Return the group id of a unit's processes, which the packet filter uses. Every home has its own ids."""
-    place = zlib.crc32(str(home.root).encode()) % 1000
-    return FIRST_GROUP + 20 * place + (*UNITS, *SECONDS).index(unit)
+    place = zlib.crc32(str(home.root).encode()) % (GROUPS // GROUPS_OF_A_HOME)
+    return FIRST_GROUP + GROUPS_OF_A_HOME * place + (*UNITS, *SECONDS).index(unit)
 
 
 def port(name: str) -> int:
