@@ -6,7 +6,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from documents import broken_links
+from documents import LINK, broken_links, glossary, slug, without_code
 
 from lab.course.exercise import exercises
 from lab.home import REPO
@@ -71,6 +71,31 @@ def test_length(text: Path) -> None:
 def test_links_lead_somewhere(text: Path) -> None:
     # The notebook lies one folder above its text, and the links are the notebook's.
     assert list(broken_links(text, REPO, beside=notebook_of(text))) == []
+
+
+EVERYDAY = {
+    "check", "claim", "command", "document", "entry", "fault", "hash", "hint", "key", "lab", "log", "member",
+    "membership", "plan", "prediction", "query", "record", "register", "removal", "seek", "session",
+    "solution", "step", "version",
+}  # fmt: skip
+"""Terms that texts use as ordinary words as well, such as "her membership"."""
+
+
+@pytest.mark.parametrize("text", ALL, ids=lambda text: text.stem)
+def test_each_term_that_occurs_leads_to_the_glossary(text: Path) -> None:
+    """At the first place where it matters; a title may name a term that the lesson explains further down."""
+    source = text.read_text(encoding="utf-8")
+    prose = re.sub(r"^#.*$|^ {4}.*$|`[^`]*`|\bJupyterLab\b", " ", without_code(source), flags=re.MULTILINE)
+    prose = LINK.sub(" ", prose)
+    known = [entry.term for entry in glossary((REPO / "docs/glossary.md").read_text(encoding="utf-8"))]
+    missing = [
+        name
+        for name in known
+        if name not in EVERYDAY
+        and re.search(rf"(?<![\w/-]){re.escape(name)}s?(?![\w-])", prose)
+        and f"glossary.md#{slug(name)})" not in source
+    ]
+    assert missing == []
 
 
 def calls(text: Path, name: str) -> list[ast.Call]:
