@@ -107,9 +107,9 @@ class PatientConsumer(KafkaConsumer):  # type: ignore[misc]
     """Waits for records, however late a heartbeat is.
 
     kafka-python's `poll` stops waiting when the next heartbeat is due, although the I/O thread sends the
-    heartbeats. While the broker is silent (paused, or its container is gone), the heartbeat stays due and
-    each wait lasts 0 ms. `poll` then uses a whole core, and every turn adds callbacks to the request that the
-    broker does not answer: several MB per second, for up to 30 s.
+    heartbeats. A broker that is paused, or that starts on a busy machine, accepts connections and answers
+    nothing. Then the heartbeat stays due, and each wait lasts 0 ms: `poll` uses a whole core, and every turn
+    adds callbacks to the request that is not answered, several MB per second for up to 30 s.
     """
 
     def __init__(self, **settings: Any) -> None:
