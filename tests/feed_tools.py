@@ -1,10 +1,13 @@
 """Run the feed's tools on the running system, and read its view from Redis."""
 
+from contextlib import closing
 from typing import Any
 
+from kafka import TopicPartition
 from redis import Redis
 from support import ENDPOINTS, Person, backend, client, eventually
 
+from civildiy.chassis.clients.kafka import admin, reader
 from lab.probes import tools
 
 
@@ -36,3 +39,12 @@ def writer(count: int) -> Person:
         person.post(f"post {number}")
     eventually(lambda: len(person.feed()) == count, within=10, what="the posts in the feed")
     return person
+
+
+def forget(topic: str) -> None:
+    """Delete all records of a topic, so that nothing that comes later reads them."""
+    partition = TopicPartition(topic, 0)
+    with closing(reader(ENDPOINTS["kafka"])) as consumer:
+        end = consumer.end_offsets([partition])[partition]
+    with closing(admin(ENDPOINTS["kafka"])) as client:
+        client.delete_records({partition: end})

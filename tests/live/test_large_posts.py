@@ -3,15 +3,14 @@
 import re
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
-from kafka import TopicPartition
+from feed_tools import forget
 from support import ENDPOINTS, Person, eventually, pid_of, stopped, until_healthy
 
-from civildiy.chassis.clients.kafka import admin, reader
 from civildiy.contracts.posts.envelope import POSTS_TOPIC
 from lab.deadlines import slow
 from lab.probes import local_http
@@ -70,15 +69,6 @@ def waiting_events() -> int:
     return int(float(found[1])) if found else -1
 
 
-def forget_records() -> None:
-    """Delete all records of the topic, so that nobody applies them to the view, which would be full."""
-    partition = TopicPartition(POSTS_TOPIC, 0)
-    with closing(reader(ENDPOINTS["kafka"])) as consumer:
-        end = consumer.end_offsets([partition])[partition]
-    with closing(admin(ENDPOINTS["kafka"])) as client:
-        client.delete_records({partition: end})
-
-
 def test_the_relay_publishes_a_backlog_of_the_largest_posts() -> None:
     people = [Person() for _ in range(8)]
     posts: list[tuple[Person, str]] = []
@@ -99,7 +89,7 @@ def test_the_relay_publishes_a_backlog_of_the_largest_posts() -> None:
             for person, post in posts:
                 assert person.http.delete(f"/api/posts/{post}").status_code == 200
             eventually(lambda: waiting_events() == 0, within=120, what="an empty outbox")
-            forget_records()
+            forget(POSTS_TOPIC)  # or the projector would fill Redis with them
     until_healthy()
     eventually(lambda: Person().post() and True, within=30, what="a post")
 

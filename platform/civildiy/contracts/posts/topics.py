@@ -14,14 +14,22 @@ TOPICS = {
     DEAD_LETTER_TOPIC: 30 * DAY_MS,
 }
 """Retention of each topic, in milliseconds; records may stay for up to a day longer."""
+SETTINGS = {
+    # Kafka deletes only whole segments, when their last record is old enough. By default a quiet topic would
+    # keep one segment for ever.
+    "segment.ms": str(DAY_MS),
+    # The broker unpacks what a producer has compressed, and refuses what is too large then. Otherwise 20 KB
+    # could become 20 MB in the memory of a consumer, which could neither apply nor dead-letter the record.
+    "compression.type": "uncompressed",
+    "max.message.bytes": str(1024 * 1024 + 12),  # Kafka's default
+}
+"""What both topics have in common."""
 
 
 def ensure_topics(admin: KafkaAdminClient) -> None:
     """Create missing topics and correct the settings of others; idempotent. Raises KafkaError."""
     for topic, retention in TOPICS.items():
-        # Kafka deletes only whole segments, when their last record is old enough. By default a quiet topic
-        # would keep one segment for ever.
-        configs = {"retention.ms": str(retention), "segment.ms": str(DAY_MS)}
+        configs = {"retention.ms": str(retention), **SETTINGS}
         try:
             admin.create_topics({topic: {"num_partitions": 1, "replication_factor": 1, "configs": configs}})
         except TopicAlreadyExistsError:
