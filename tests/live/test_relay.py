@@ -93,6 +93,10 @@ def test_the_relay_pauses_between_batches_only_under_steady_writes(
     assert [batch(new) for new in (1, 1, 3, 2, 1, 0)] == steady
     backlog = [(2, False), (2, False), (2, False), (1, False), (0, True)]
     assert [batch(new, limit=2) for new in (7, 0, 0, 0, 0)] == backlog
+    one = post()
+    events = [put_event("post.updated", one, TIME, TRACE) for _ in range(3)]
+    posts.insert_one(new_with_event(one, events[0]) | {"outbox": [entry(event) for event in events]})
+    assert [batch(0) for _ in range(4)] == [(1, False)] * 3 + [(0, False)]
     assert set(paused) == {PAUSE_SECONDS}
 
 
