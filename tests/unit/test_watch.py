@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -44,3 +45,22 @@ def test_only_a_blocked_call_is_reported(
     with pytest.raises(Ended):
         watch.run()
     assert seen == wanted
+
+
+def test_an_import_is_no_blocked_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Incidents:
+        def frame(self, frame: FrameType | None) -> FrameType | None:
+            while frame is not None and frame.f_code.co_filename != __file__:
+                frame = frame.f_back
+            return frame
+
+    watch = guards.Watch({}, Incidents(), ("", str), blocked_ends=False)  # type: ignore[arg-type]
+    assert watch._main_frame() is sys._getframe()
+    seen: list[FrameType | None] = []
+    monkeypatch.setattr(guards, "seen", seen, raising=False)
+    monkeypatch.setattr(guards, "watch", watch, raising=False)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    asks = "from civildiy.course_runtime import guards\nguards.seen.append(guards.watch._main_frame())\n"
+    (tmp_path / "slow_to_import.py").write_text(asks)
+    __import__("slow_to_import")
+    assert seen == [None]

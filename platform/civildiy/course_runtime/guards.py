@@ -22,6 +22,8 @@ LOOK_SECONDS = 0.2
 PAUSED_SECONDS = 1.0
 """A watch whose next check comes only after so long was paused together with its process."""
 BLOCKED_SECONDS = 4.0
+IMPORTER = "<frozen importlib"
+"""How the file names of Python's import system begin."""
 MOST_MEMORY = 1024**3
 LONGEST_LOG = 64 * 1024**2
 PR_SET_PDEATHSIG = 1
@@ -165,4 +167,15 @@ class Watch(threading.Thread):
         )
 
     def _main_frame(self) -> FrameType | None:
-        return self._incidents.frame(sys._current_frames().get(threading.main_thread().ident or 0))
+        innermost = sys._current_frames().get(threading.main_thread().ident or 0)
+        own = self._incidents.frame(innermost)
+        # The imports at the top of a file take many seconds on a busy machine, and are no fault of the code.
+        return None if _importing(innermost, own) else own
+
+
+def _importing(innermost: FrameType | None, own: FrameType | None) -> bool:
+    """Whether the learner's frame `own` is at an `import`, which has called what is above it on the stack."""
+    called = innermost
+    while called is not None and called is not own and called.f_back is not own:
+        called = called.f_back
+    return called is not None and called is not own and called.f_code.co_filename.startswith(IMPORTER)
