@@ -135,6 +135,14 @@ def _in_words(said: str, kept: object) -> str:
 LATER_PROGRAM = """
 import datetime, json, types
 import civildiy.profile.schemas as schemas
+def accepted(days):
+    day = (datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=days)).isoformat()
+    try:
+        return str(schemas.ProfileInput(dob=day).dob) == day
+    except ValueError:
+        return False
+for days in (0, 2, -365, 1):
+    accepted(days)
 shift = datetime.timedelta(days=10)
 class Date(datetime.date):
     @classmethod
@@ -153,12 +161,6 @@ instead = {id(datetime): later, id(datetime.date): Date, id(datetime.datetime): 
 for name, value in list(vars(schemas).items()):
     if id(value) in instead:
         setattr(schemas, name, instead[id(value)])
-def accepted(days):
-    day = (datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=days)).isoformat()
-    try:
-        return str(schemas.ProfileInput(dob=day).dob) == day
-    except ValueError:
-        return False
 say(json.dumps([accepted(10), accepted(12)]))
 """
 
@@ -169,9 +171,10 @@ def _ten_days_later(lab: Exercise) -> None:
         found = json.loads(module.hear("ProfileInput to be made beside the system", 20))
     require(
         found == [True, False],
-        "imported your schemas.py beside the system, set its clock ten days forward, gave it that day",
+        "imported your schemas.py beside the system, gave it four dates, set its clock ten days forward, and"
+        " gave it the date of that day",
         expected="this day to be accepted, and the day two days after it to be refused",
         saw=" and ".join(f"{'accepted' if one else 'refused'}" for one in found),
-        means="The latest date was computed once, when the module was imported. A service runs for weeks, so"
-        " `_plausible` must call `_tomorrow()` at each call.",
+        means="The latest date was computed once, when the module was imported or when the first date came. A"
+        " service runs for weeks, so `_plausible` must call `_tomorrow()` at each call.",
     )
