@@ -26,6 +26,23 @@ TIMES = (
     "The interval decides how soon a dead instance is noticed, and the timeout how long a slow answer may"
     " take: without one, Consul waits for ten seconds."
 )
+ALLOWED = {
+    "Status": (
+        ("critical", ""),
+        "The instance counts as healthy before Consul has called `/health` once, so the gateway sends"
+        " requests to an instance that may not answer.",
+    ),
+    "FailuresBeforeCritical": (
+        ("0", "1"),
+        "Consul waits for several failed calls of `/health`, and the gateway sends requests to a dead"
+        " instance meanwhile.",
+    ),
+    "SuccessBeforePassing": (
+        ("0", "1"),
+        "Consul waits for several good answers, so a new instance gets no requests for some seconds.",
+    ),
+}
+"""Keys that change when an instance counts as healthy: the values that change nothing, and what others do."""
 REGISTER = """
 reg = registry()
 for _ in range(2):
@@ -173,6 +190,16 @@ def _look_at(entry: dict[str, Any], address: str, constants: list[str]) -> None:
             expected=f"{key}: {wanted}, the value of the constant {name}",
             saw=f"{key}: {found or 'not there'}",
             means=f"`register` must give the check's `{key}` the constant `{name}`. {TIMES}",
+        )
+
+    for key, (allowed, means) in ALLOWED.items():
+        found = str(entry.get(key.lower(), allowed[0]))
+        require(
+            found in allowed,
+            did,
+            expected=f"a check without `{key}`",
+            saw=f"{key}: {found}",
+            means=f"{means} `register` needs only the four keys that the page names.",
         )
 
 

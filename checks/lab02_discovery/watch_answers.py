@@ -31,7 +31,10 @@ NEXT = (
     "Each question must send the index of the answer before it. With an older one Consul answers at once"
     " with what is known already; without one it never waits."
 )
-OVER = "After `wait` Consul answers with the same index and the same instances. Ask again, and yield nothing."
+OVER = (
+    "After `wait` Consul answers with the same index and the same instances. Ask again with this index, and"
+    " yield nothing."
+)
 DIGITS = (
     "As text '100' is smaller than '99', and '900' is greater than '1000'. Compare the indexes with `int()`:"
     " only a smaller number means that Consul has lost its data."
