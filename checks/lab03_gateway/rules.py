@@ -60,6 +60,13 @@ def bad_cases(name: str) -> dict[str, list[Route]]:
         "a newline in a path": "Path(`/a\n`)",
         "no operator between": f"{path} Method(`GET`)",
         "words between": f"{path} and Method(`GET`)",
+        "an operator before a closing bracket": f"({path} &&) {path}",
+        "an operator after an opening bracket": f"{path} (|| {path})",
+        "an operator in brackets": f"{path} (&&) {path}",
+        "! before a closing bracket": f"({path} !) && {path}",
+        "empty brackets before a matcher": f"(){path}",
+        "empty brackets after !": f"!() && {path}",
+        "a matcher before a bracket": f"{path} ({path})",
         "empty": "",
         "spaces only": "  ",
         "a letter M beside a matcher": f"M && {path}",
@@ -90,6 +97,9 @@ def bad_cases(name: str) -> dict[str, list[Route]]:
         "a name with a dot": [Route("a.b", path, 10)],
         "average 0": [Route("a", path, 10, limit=(0, 5))],
         "burst 0": [Route("a", path, 10, limit=(5, 0))],
+        "a negative average": [Route("a", path, 10, limit=(-1, 5))],
+        "a negative burst": [Route("a", path, 10, limit=(10, -1))],
+        "two negative numbers": [Route("a", path, 10, limit=(-10, -20))],
     }
 
 

@@ -1,5 +1,7 @@
 """The keys of rule_set(), compared with the tables of the page."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import replace
 from random import Random
 
@@ -9,6 +11,15 @@ from grading.plugin import check
 from civildiy.chassis.discovery.gateway_rules import Route, rule_set
 from lab.course.exercise import Exercise
 from lab03_gateway.probe import SECRET, good_routes, probe, refuse_good
+
+ORDER = (
+    "A request passes the middlewares in the order of their numbers, which begin with 0: the limit, clean,"
+    " auth if the route needs a user, again, the prefix."
+)
+WHEN = (
+    "Clean and again are on every router, also on public ones and on those that another service answers. Auth"
+    " is on those that need a user, and a limit or a prefix on those whose route has one."
+)
 
 
 @check(points=2)
@@ -43,6 +54,10 @@ def test_keys_are_those_of_the_tables(lab: Exercise, rng: Random) -> None:
 
 def _same(case: str, found: dict[str, object], wanted: dict[str, str]) -> None:
     did = f"called rule_set() with {case}"
+    rows = _middlewares(wanted)
+    for router, row in _middlewares(found).items():
+        if router in rows:
+            _same_middlewares(did, router, row, rows[router])
     missing, more = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
     require(
         not missing,
@@ -58,8 +73,9 @@ def _same(case: str, found: dict[str, object], wanted: dict[str, str]) -> None:
         did,
         expected="no other keys than those of the tables",
         saw=f"{len(more)} more, such as {more[0]} = {found[more[0]]!r}" if more else "",
-        means="The middlewares for users, limits and prefixes exist only where a route asks for them. Compare"
-        " with the column 'when' of the tables.",
+        means="A key that is not in the tables changes what Traefik does. The middlewares for users, limits"
+        " and prefixes exist only where a route asks for them (the column 'when' of the tables), and they"
+        " have no other keys than those of the tables.",
     )
     differ = sorted(key for key in wanted if found[key] != wanted[key])
     require(
@@ -71,12 +87,35 @@ def _same(case: str, found: dict[str, object], wanted: dict[str, str]) -> None:
     )
 
 
+def _middlewares(keys: Mapping[str, object]) -> dict[str, list[str]]:
+    """The middlewares of each router, in the order of their numbers."""
+    found: dict[str, dict[str, str]] = {}
+    for key, value in keys.items():
+        if match := re.fullmatch(r"routers/(.+)/middlewares/(\d+)", key):
+            found.setdefault(match[1], {})[match[2]] = str(value)
+    return {router: [row[n] for n in sorted(row, key=int)] for router, row in found.items()}
+
+
+def _same_middlewares(did: str, router: str, seen: list[str], wanted: list[str]) -> None:
+    missing = [name for name in wanted if name not in seen]
+    more = [name for name in seen if name not in wanted]
+    means = ORDER
+    if missing:
+        means = f"The router {router} lacks {missing[0]}. {WHEN}"
+    elif more:
+        means = f"The router {router} has {more[0]}, which it must not have. {WHEN}"
+    require(
+        seen == wanted,
+        f"{did}, and read the middlewares of the router {router} in the order of their numbers",
+        expected=", ".join(wanted),
+        saw=", ".join(seen),
+        means=means,
+    )
+
+
 def _means(key: str, found: dict[str, object]) -> str:
     if not isinstance(found[key], str):
         return "Consul stores text, so all values must be text: use str() for numbers."
     if "/middlewares/" in key:
-        return (
-            "A request passes the middlewares in the order of their numbers, which begin with 0: the limit,"
-            " clean, auth if the route needs a user, again, the prefix."
-        )
+        return ORDER
     return "The value of this key must come from the field, argument or constant that the tables name."
