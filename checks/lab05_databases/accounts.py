@@ -14,7 +14,7 @@ PROGRAM = (
     ASLEEP
     + """
 import json
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from civildiy.auth.settings import AuthSettings
 from civildiy.auth.users import Taken, Users, ensure_table
 from civildiy.chassis.clients import postgres
@@ -57,9 +57,12 @@ async def main():
             "nobody": await tried(users.by_email("nobody@example.org")),
             "nothing": await tried(users.by_email("")),
         }
-        async with pool.connection() as connection:
-            rows = await connection.execute(STORED)
-            found["stored"] = [list(row) for row in await rows.fetchall()]
+        try:
+            async with pool.connection() as connection:
+                rows = await connection.execute(STORED)
+                found["stored"] = [list(row) for row in await rows.fetchall()]
+        except PoolTimeout as error:
+            found["stored"] = f"PoolTimeout: {error}"
         found["asleep"] = asleep
     say(json.dumps(found))
 
@@ -75,6 +78,17 @@ def test_accounts_step_by_step(lab: Exercise) -> None:
     """An account is stored and returned as it was sent, found in any letter case, and taken only once"""
     with beside(lab, "auth", PROGRAM, only=("civildiy.auth.users",)) as module:
         seen: dict[str, Any] = json.loads(module.hear("add() and by_email() to be called", within=20))
+    waited = [case for case, outcome in seen.items() if str(outcome).startswith("PoolTimeout")]
+    require(
+        not waited,
+        "called Users.add() five times and Users.by_email() four times, one after the other, with a pool of"
+        " one connection",
+        expected="a connection for each call",
+        saw=f"none for: {', '.join(waited)}",
+        means="An earlier call kept the connection. In the system the pool has eight, and after eight such"
+        " calls all requests get 503. `async with self._pool.connection()` gives the connection back, also"
+        f" after an exception such as Taken. {ADD}",
+    )
     first, second = seen["first"], seen["second"]
     for account, email, username in ((first, "Ada@Example.org", "Ada"), (second, "bob@example.org", "bob")):
         shown = {name: account.get(name) for name in ("email", "username")} if _is(account) else account
