@@ -18,8 +18,8 @@ from lab06_events.written import test_what_is_written
 from lab06_events.marking import (
     test_one_head_per_post,
     test_marking_while_the_post_changes,
-    test_parked_events_are_kept,
 )
+from lab06_events.parking import test_parked_events_are_kept
 from lab06_events.draining import (
     test_relay_under_steady_writes,
     test_relay_while_kafka_refuses,

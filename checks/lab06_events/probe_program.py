@@ -2,6 +2,7 @@
 
 PROBE = """
 import json, sys, threading, time
+from collections import Counter
 from functools import partial
 from types import SimpleNamespace
 from bson import ObjectId
@@ -26,7 +27,9 @@ relay = relay_module.Relay(outbox, changes, lease, partial(producer, kafka))
 stopped, running = threading.Event(), []
 
 def waiting(post, event):
-    return Waiting(ObjectId(post), event, event.encode())
+    # As heads() makes it: `deleted` is that of the post.
+    found = posts.find_one({"_id": ObjectId(post)}) or {}
+    return Waiting(ObjectId(post), event, event.encode(), found.get("deleted", True))
 
 def heads(limit):
     return [(str(head.post_id), head.event_id) for head in outbox.heads(limit)]
@@ -102,15 +105,16 @@ def failing_call(faults, act):
     # The names of the posts' events and the fault of each; all others go to Kafka.
     relay_module.PUBLISH_SECONDS = 1
     relay._producer = relay._producer or relay._connect()
-    real = relay._send
+    real, times = relay._send, Counter()
     def send(key, value):
+        times[bytes(value).decode()] += 1
         fault = FAULTS.get(faults.get(bytes(value).decode()))
         return fault() if fault else real(key, value)
     relay._send = send
     try:
-        return ["returned", act()]
+        return ["returned", act(), True, times]
     except Exception as error:
-        return ["raised", type(error).__name__, isinstance(error, KafkaError)]
+        return ["raised", type(error).__name__, isinstance(error, KafkaError), times]
     finally:
         relay._send = real
 

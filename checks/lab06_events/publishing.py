@@ -31,6 +31,17 @@ def _published(module: Probe, faults: dict[str, str], did: str, wanted: list[Any
         saw=" ".join(str(one) for one in seen[:2]),
         means=f"{means} {WHERE}",
     )
+    repeated = {event: times for event, times in seen[3].items() if times > 1}
+    require(
+        not repeated,
+        f"{did}, called _publish() with all heads, and counted how often it sent each event",
+        expected="once each",
+        saw=", ".join(f"{event}: {times} times" for event, times in repeated.items()),
+        means="`_publish` sends an event again in the same call. While Kafka does not answer, each attempt"
+        " takes PUBLISH_SECONDS, and together they take longer than the lease: another relay then publishes"
+        " the same events, and what was acknowledged is not marked meanwhile. Send each head once, raise the"
+        f" error after `mark_sent`, and let `run` try again. {WHERE}",
+    )
 
 
 def _outboxes(module: Probe, wanted: dict[str, list[str]], did: str, means: str) -> None:

@@ -127,10 +127,12 @@ def test_what_is_written(lab: Exercise) -> None:
             f" document as it is now, and `time`. Look at `{name}` in commands.py.",
         )  # fmt: skip
     _same(
-        "called update() for version 7 of a post, and took what decide() returned", update.get("fields"),
+        "called update(), and decide() for version 6 of a post and then for version 7, as change() does when"
+        " another request was faster; took what decide() returned the second time", update.get("fields"),
         {"title": "new", "updated_at": LATER, "version": 8},
         "The fields are the changes, `updated_at` with the time that decide() gets, and the next version."
-        " Look at `update` in commands.py.",
+        " Make a new dictionary in each call, from the arguments of that call: what an earlier call has"
+        " stored belongs to a post that has changed since. Look at `update` in commands.py.",
     )  # fmt: skip
     event = update["event"]
     _same(
