@@ -1,5 +1,7 @@
 """A program that lets the learner's projection apply batches in a Redis database of the check's own."""
 
+LARGE = 2_000
+"""Events in the largest batch."""
 BATCHES = """
 import json, sys
 from datetime import UTC, datetime, timedelta
@@ -88,6 +90,9 @@ try:
     found["empty"] = {"raised": applied(projection, [], 313, 2, 1), **state()}
     redis.batches = 0
     found["loaded"] = {"raised": applied(projection, events[:10], 313, 0, 0), "batches": redis.batches}
+    redis.batches = 0
+    many = [event(n) for n in range(1_000, 1_000 + int(sys.argv[2]))]
+    found["large"] = {"raised": applied(projection, many, 3_000, 0, 0), "batches": redis.batches}
     projection = fresh()
     applied(projection, [event(1)], 1, 0, 0)
     redis.set(keys.of_post(f"{2:024x}"), "not a hash")

@@ -58,6 +58,17 @@ def test_entry_step_by_step(lab: Exercise) -> None:
         "post_id": "a" * 24, "user_id": 7, "title": "title", "content": "content", "tags": ["b", "a"],
         "created_at": "2026-01-31T09:02:00.000000Z", "version": 12,
     }  # fmt: skip
+    times = {name: str(entry.get(name)) for name in ("timestamp", "created_at")}
+    require(
+        not all(time[:10] == str(wanted[name])[:10] for name, time in times.items())
+        or all(time == wanted[name] for name, time in times.items()),
+        did,
+        expected={name: wanted[name] for name in times},
+        saw=times,
+        means="The day is right, but the text is not: both times must have 27 characters, in UTC and with"
+        " microseconds, so that sorting the texts sorts the times. `orjson` writes a `datetime` in another"
+        f" form. Call `timestamp(…)` for `event.time` and for `event.data.created_at`. {WHERE}",
+    )
     require(
         entry == wanted,
         did,

@@ -53,12 +53,14 @@ try:
     found["new"] = {"said": run(1, 1, entry(1, 10)), **state()}
     aged()
     found["changed"] = {"said": run(1, 2, entry(1, 20, "new")), **state()}
+    aged()
     found["same"] = {"said": run(1, 2, entry(1, 30)), **state()}
     found["late"] = {"said": run(1, 1, entry(1, 40)), **state()}
     for number in (2, 3):
         run(number, 1, entry(number, 20 + number))
     aged()
     found["removed"] = {"said": run(1, 3), **state()}
+    aged()
     found["after removal"] = {"said": run(1, 2, entry(1, 50)), **state()}
     found["back"] = {"said": run(1, 4, entry(1, 60, "back")), **state()}
     redis.flushdb()
@@ -141,7 +143,7 @@ CASES: tuple[tuple[str, str, dict[str, Any], str], ...] = (
     ("failed", "a new post, with an error of Redis at the author's list, and then for the same event again",
      {"said": "applied", "all": [1], "own": [1], "version": "1", "entry": True}, AGAIN),
 )  # fmt: skip
-LISTS, HASH = 700, 900
+LISTS, HASH, AGED = 700, 900, 50
 
 
 @check(points=3)
@@ -158,6 +160,18 @@ def test_script_step_by_step(lab: Exercise) -> None:
             expected=_told(wanted),
             saw=_told(seen),
             means=f"{_reason(seen, wanted) or means} Look at SCRIPT in projection.py.",
+        )
+    for case, what in (("late", "a stale event"), ("after removal", "a stale event of a removed post")):
+        seen_expiries = found[case]["expiries"]
+        require(
+            all(0 < seconds <= AGED for seconds in seen_expiries),
+            f"let the expiry of both lists and of a post's hash go down to {AGED} s, then ran SCRIPT for"
+            f" {what}",
+            expected=f"at most {AGED} s for both lists and for the hash: nothing has changed",
+            saw=f"{seen_expiries} (-1: no expiry)",
+            means="A stale event changes nothing, so it renews no expiry either. Otherwise events that are"
+            " delivered again keep the hashes of old posts in Redis for ever. Return 'stale' before all other"
+            " commands that write. Look at SCRIPT in projection.py.",
         )
     for case, what in (("changed", "a change"), ("removed", "a removal")):
         seen_expiries = found[case]["expiries"]
