@@ -9,7 +9,7 @@ loss. So an alert looks at the burn rate in two windows. The long one shows that
 that it still goes on. Source: https://sre.google/workbook/alerting-on-slos/ (alert 6).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,12 +20,12 @@ windows below are a thirtieth of them, because a lab lasts one evening."""
 
 @dataclass(frozen=True)
 class Objective:
-    """What is promised. `bad` is the ratio of bad events in a window, as a query with `$window` in it."""
+    """What is promised. `bad` returns the query for the ratio of bad events in a window, such as '2m'."""
 
     name: str
     text: str
     target: float
-    bad: str
+    bad: Callable[[str], str]
     unit: str
     """The unit at which to look first, when the objective is missed."""
 
@@ -49,35 +49,68 @@ READY_WITHIN = "30s"
 """A system whose rules were not evaluated for this long was down, and has to become ready again."""
 WINDOWS = tuple(dict.fromkeys(window for burn in BURNS for window in (burn.short, burn.long)))
 
-_READS = 'traefik_router_request_duration_seconds_{part}{{router=~"feed-(public|own)@consul"{also}}}[$window]'
+
+def slow_or_failed_reads(window: str) -> str:
+    """Return the query for the share of bad reads of the feed in the last `window`, such as '2m': 0 to 1.
+
+    A read is good if it is answered within 50 ms and without a 5xx. The gateway measures all reads in the
+    histogram `traefik_router_request_duration_seconds`. The reads are those with the label
+    `router=~"feed-(public|own)@consul"`, and `code` is the status. Its series `…_count` counts all requests,
+    and `…_bucket` with `le="0.05"` those that took 0.05 s at most.
+
+    - Compare counts: a share of requests is a ratio of `sum(rate(…[window]))`. Averages and quantiles do not
+      tell how many requests are bad.
+    - When no read was good, the good ones have no series: `(… or vector(0))` makes that 0.
+    - When nothing was read, there is no share, and the query has no result: 0 / 0 is none.
+    """
+    reads = 'router=~"feed-(public|own)@consul"'
+    histogram = "traefik_router_request_duration_seconds"
+    good = f'sum(rate({histogram}_bucket{{{reads},le="0.05",code!~"5.."}}[{window}]))'
+    return f"1 - ({good} or vector(0)) / sum(rate({histogram}_count{{{reads}}}[{window}]))"
+
+
+def late_moments(window: str) -> str:
+    """Return the query for the share of time in the last `window` in which a post was late: 0 to 1.
+
+    A ratio of events would come from the projector, which counts nothing while it is dead. So this is a
+    ratio of time, from outside: a moment is bad when an event waits for too long, and also when nobody can
+    tell. The start of the system does not count.
+    """
+    return f"1 - avg_over_time(slo:post_to_feed:good[{window}])"
+
+
+def failed_requests(window: str) -> str:
+    """Return the query for the share of all requests in the last `window` that failed: 0 to 1.
+
+    The gateway counts all requests in `traefik_entrypoint_requests_total{entrypoint="web"}`. A request has
+    failed if its `code` is a 5xx; one with 4xx is a mistake of the client. When none failed, the failed ones
+    have no series, and the share is 0. When nothing was requested, the query has no result.
+    """
+    requests = "traefik_entrypoint_requests_total"
+    failed = f'sum(rate({requests}{{entrypoint="web",code=~"5.."}}[{window}]))'
+    return f'({failed} or vector(0)) / sum(rate({requests}{{entrypoint="web"}}[{window}]))'
+
 
 OBJECTIVES = (
     Objective(
         "feed-read",
         "99 % of reads of the feed are answered without an error within 50 ms",
         0.99,
-        "1 - (sum(rate({good})) or vector(0)) / sum(rate({all}))".format(
-            good=_READS.format(part="bucket", also=',le="0.05",code!~"5.."'),
-            all=_READS.format(part="count", also=""),
-        ),
+        slow_or_failed_reads,
         "feed",
     ),
     Objective(
         "post-to-feed",
         "in 99 % of the time, every post is in the feed after 2 s at most",
         0.99,
-        # A ratio of events would come from the projector, which counts nothing while it is dead. So this is a
-        # ratio of time, from outside: a moment is bad when an event waits for too long, and also when nobody
-        # can tell. The start of the system does not count.
-        "1 - avg_over_time(slo:post_to_feed:good[$window])",
+        late_moments,
         "feed-projector",
     ),
     Objective(
         "no-errors",
         "99.9 % of all requests are answered without a 5xx",
         0.999,
-        '(sum(rate(traefik_entrypoint_requests_total{entrypoint="web",code=~"5.."}[$window])) or vector(0))'
-        ' / sum(rate(traefik_entrypoint_requests_total{entrypoint="web"}[$window]))',
+        failed_requests,
         "traefik",
     ),
 )
@@ -85,7 +118,7 @@ OBJECTIVES = (
 
 def error_ratio(objective: Objective, window: str) -> str:
     """Return the query for the ratio of bad events in the last `window`, such as '2m': from 0 to 1."""
-    return objective.bad.replace("$window", window)
+    return objective.bad(window)
 
 
 def recorded(window: str) -> str:
@@ -94,11 +127,14 @@ def recorded(window: str) -> str:
 
 
 def burn_alert(objective: Objective, burn: Burn) -> str:
-    """Return the query of an alert: it has a result when the budget burns faster than `burn.rate`.
+    """Return the query of an alert: it has a result while the budget burns faster than `burn.rate`.
 
-    The threshold is the burn rate times the budget, `1 - objective.target`. Both windows must be above it:
-    the alert ends soon after the fault, because the short window is below it then. The ratios are those that
-    the recording rules store, as `slo:error_ratio:2m{slo="feed-read"}`.
+    - The threshold is the burn rate times the error budget, which is `1 - objective.target`.
+    - The ratios of both windows, `burn.long` and `burn.short`, must be above it. So the alert ends soon after
+      the fault: the short window is below the threshold then.
+    - Read the ratios that the recording rules store. `recorded("2m")` is the name of such a series, and
+      `recorded("2m") + '{slo="feed-read"}'` selects that of one objective. The operator `and` joins two
+      queries with the same labels.
     """
     most = f"{burn.rate * (1 - objective.target):.6g}"
     of_both = (f'{recorded(window)}{{slo="{objective.name}"}} > {most}' for window in (burn.long, burn.short))
@@ -133,15 +169,29 @@ def _indicators() -> Iterator[Mapping[str, Any]]:
             }
 
 
+def alert(objective: Objective, burn: Burn) -> dict[str, Any]:
+    """Return one alerting rule, as vmalert reads it: a dictionary with four keys.
+
+    - `alert`: its name, such as "feed-read-burns-14.4-times-too-fast"; `f"{burn.rate:g}"` writes the rate.
+    - `expr`: the query, `burn_alert(objective, burn)`.
+    - `labels`: a dictionary with `slo`, the objective's name, and `severity`, that of `burn`.
+    - `annotations`: a dictionary with `summary`, one sentence with the objective's text, `burn.long`, and the
+      unit at which to look first.
+
+    There is no key `for`: it would delay the alert, and the windows already keep short peaks away.
+    """
+    return {
+        "alert": f"{objective.name}-burns-{burn.rate:g}-times-too-fast",
+        "expr": burn_alert(objective, burn),
+        "labels": {"slo": objective.name, "severity": burn.severity},
+        "annotations": {
+            "summary": f"{objective.text}: the budget burns more than {burn.rate:g} times too fast"
+            f" for {burn.long}. Look at {objective.unit} first.",
+        },
+    }
+
+
 def _alerts() -> Iterator[Mapping[str, Any]]:
     for objective in OBJECTIVES:
         for burn in BURNS:
-            yield {
-                "alert": f"{objective.name}-burns-{burn.rate:g}-times-too-fast",
-                "expr": burn_alert(objective, burn),
-                "labels": {"slo": objective.name, "severity": burn.severity},
-                "annotations": {
-                    "summary": f"{objective.text}: the budget burns more than {burn.rate:g} times too fast"
-                    f" for {burn.long}. Look at {objective.unit} first.",
-                },
-            }
+            yield alert(objective, burn)

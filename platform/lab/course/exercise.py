@@ -56,6 +56,8 @@ class Exercise:
     hints: tuple[Hint, ...]
     needs: dict[int, tuple[int, ...]] = field(default_factory=dict)
     """Maps a step to the steps that it builds on. A change of one of those may change its outcome."""
+    option: str = ""
+    """The option of `./lab up --with` without which this lab cannot be graded; '' for most labs."""
 
     @property
     def units(self) -> tuple[str, ...]:
@@ -92,7 +94,7 @@ def _made(file: Path) -> Exercise:
     needs = {int(step): tuple(others) for step, others in data.get("needs", {}).items()}
     return Exercise(
         file.parent.name[:2], data["title"], data["minutes"], file.parent, tuple(data["steps"]), pieces,
-        hints, needs,
+        hints, needs, data.get("option", ""),
     )  # fmt: skip
 
 

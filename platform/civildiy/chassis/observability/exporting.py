@@ -12,8 +12,8 @@ import prometheus_client
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -46,6 +46,23 @@ class TelemetrySettings(BaseSettings):
     """host:port at which a worker serves its metrics; empty: nowhere. A service serves them at /metrics."""
 
 
+def in_background(exporter: SpanExporter) -> SpanProcessor:
+    """Return what hands ended spans to `exporter`, in batches and in a thread of its own.
+
+    A span that ends only goes into a queue, so a collector that is slow or down delays no request. At most
+    WAITING spans wait; when the queue is full, spans are lost. The thread sends what waits every EVERY_MS
+    milliseconds, BATCH spans at most in one batch. `SimpleSpanProcessor(exporter)` would send each span in
+    the thread that ends it, which is the one that answers the request. `BatchSpanProcessor` has a queue; its
+    options are `max_queue_size`, `schedule_delay_millis` and `max_export_batch_size`.
+    """
+    return BatchSpanProcessor(
+        exporter,
+        max_queue_size=WAITING,
+        schedule_delay_millis=EVERY_MS,
+        max_export_batch_size=BATCH,
+    )
+
+
 class Exporting:
     """The spans of this process on their way to the collector."""
 
@@ -60,14 +77,7 @@ class Exporting:
             resource=Resource.create({"service.name": unit}),
             shutdown_on_exit=False,
         )
-        self._provider.add_span_processor(
-            BatchSpanProcessor(
-                exporter,
-                max_queue_size=WAITING,
-                schedule_delay_millis=EVERY_MS,
-                max_export_batch_size=BATCH,
-            )
-        )
+        self._provider.add_span_processor(in_background(exporter))
         self._provider.add_span_processor(SpanLines())
         trace.set_tracer_provider(self._provider)
 
@@ -75,7 +85,11 @@ class Exporting:
             _serve_metrics(settings.metrics_address)
 
     def stop(self) -> None:
-        """Send what waits, for END_SECONDS at most."""
+        """Send what waits, for END_SECONDS at most; return as soon as it is sent.
+
+        `self._provider.shutdown()` sends the rest and ends the thread of the queue. With a collector that
+        does not answer, it takes many seconds, and its own time limits do not end it.
+        """
         # The SDK's own shutdown waits for every batch. In a thread that nobody waits for, it may take as long
         # as it needs; the process ends meanwhile.
         ending = Thread(target=self._provider.shutdown, daemon=True)

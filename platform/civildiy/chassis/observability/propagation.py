@@ -18,10 +18,10 @@ _IN_EVENT = re.compile(rb'"traceparent":\s*"(00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-
 
 
 def current_traceparent() -> str:
-    """Return the traceparent of the current span; '' outside of a trace.
+    """Return the traceparent of the current span; '' outside of a trace. Never invent one.
 
-    `propagate.inject(carrier)` writes the context into a dict, under the name of each header; outside of a
-    trace it writes nothing.
+    `propagate.inject(carrier)` writes the context into a dict, under the names of HTTP headers, such as
+    "traceparent". Outside of a trace it writes nothing.
     """
     carrier: dict[str, str] = {}
     propagate.inject(carrier)
@@ -31,14 +31,19 @@ def current_traceparent() -> str:
 def context_of(traceparent: str) -> Context:
     """Return the context that a traceparent describes: the parent for the spans of the unit that reads it.
 
-    `propagate.extract(carrier)` reads it from a dict. A text that is no traceparent gives an empty context,
-    and a span in it would begin a new trace.
+    `propagate.extract(carrier)` reads it from a dict like the one above. The last two digits of a traceparent
+    say whether the trace is recorded; `extract` keeps them. A text that is no traceparent gives a context
+    without a trace, also while another span is current.
     """
     return propagate.extract({"traceparent": traceparent})
 
 
 def traceparent_in(event: bytes | None) -> str:
-    """Return the traceparent of an event that is still bytes, even if it cannot be decoded; else ''."""
+    """Return the traceparent of an event that is still bytes; '' if it has none.
+
+    It must work for a record that is no valid event, because a dead letter continues its trace as well. So
+    search with `_IN_EVENT` and decode only what it finds. A record without a value is None.
+    """
     found = _IN_EVENT.search(event or b"")
     return found[1].decode() if found else ""
 
@@ -46,8 +51,10 @@ def traceparent_in(event: bytes | None) -> str:
 def add_trace_ids(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
     """Add `trace_id` and `span_id` of the current span to a log line; leave lines outside of a trace alone.
 
-    structlog calls it for each line with the line's fields, `event`, and goes on with what it returns. The
-    ids are numbers; `trace.format_trace_id` and `trace.format_span_id` write them as in a traceparent.
+    structlog calls it for each line with the line's fields, the dict `event`, and goes on with what it
+    returns: the same dict. `trace.get_current_span().get_span_context()` holds both ids as numbers, and
+    `is_valid` is False outside of a trace. `trace.format_trace_id` and `trace.format_span_id` write them as
+    in a traceparent, with 32 and 16 digits.
     """
     context = trace.get_current_span().get_span_context()
     if context.is_valid:

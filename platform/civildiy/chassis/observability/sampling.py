@@ -13,8 +13,11 @@ from opentelemetry.sdk.trace.sampling import ParentBased, Sampler, TraceIdRatioB
 def sampler(ratio: float) -> Sampler:
     """Return the sampler of a unit: it follows the caller's decision, and otherwise records this share.
 
-    `ratio` is a number from 0 to 1. `ParentBased(root)` follows the decision of a caller or of an event, if
-    there is one, and asks `root` about all other spans. `TraceIdRatioBased(ratio)` decides by the trace id,
-    so two units that see the same id decide alike.
+    `ratio` is a number from 0 to 1. A span with a parent is recorded exactly if its parent is, whatever
+    `ratio` is. A span without a parent begins a trace, and `ratio` of these are recorded. The trace id
+    decides which, so two units that see the same id decide alike.
+
+    `ParentBased(root)` follows the parent, and asks the sampler `root` where there is none.
+    `TraceIdRatioBased(ratio)` decides by the trace id.
     """
     return ParentBased(TraceIdRatioBased(ratio))

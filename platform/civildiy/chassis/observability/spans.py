@@ -25,8 +25,16 @@ def start_store_span(
     """Start the span of one call to a store; None outside of a recorded trace. The caller must end it.
 
     `system` is 'mongodb', 'postgresql' or 'redis', `operation` the command, such as 'insert', and `target`
-    the collection or table. None of them comes from a client, so the number of span names is bounded. The
-    parent is `within`, or else the current span.
+    the collection or table. None of them comes from a client, so the number of span names is bounded.
+
+    - The parent is `within`, or else the current span. If the parent does not record
+      (`is_recording()` is False), return None: nobody asked for this call's trace.
+    - The span's name is "insert posts", or "EVAL_RO" without a target. Its kind is `SpanKind.CLIENT`.
+    - Its attributes are `db.system.name`, `db.operation.name` and, if there is a target,
+      `db.collection.name`.
+
+    `_tracer.start_span(name, context, kind, attributes)` starts a span; `trace.set_span_in_context(parent)`
+    is the context in which `parent` is the parent.
     """
     parent = within or trace.get_current_span()
     if not parent.is_recording():
@@ -40,7 +48,12 @@ def start_store_span(
 
 @contextmanager
 def store_span(system: str, operation: str, target: str = "") -> Iterator[None]:
-    """Record the block as one call to a store. An exception marks the span as failed, and passes on."""
+    """Record the block as one call to a store; outside of a recorded trace, only run the block.
+
+    The span ends when the block does, also if that raises. An exception marks the span by `failed` before
+    it ends, and passes on unchanged. A cancelled request raises one, too, and it is no `Exception`: it is a
+    `BaseException`.
+    """
     span = start_store_span(system, operation, target)
     try:
         yield
@@ -58,29 +71,43 @@ def start_publish_span(topic: str, traceparent: str, key: str) -> Span | None:
     The trace is that of the event, not that of the unit which sends it: hours may lie between them. The
     caller must end the span when the broker has acknowledged the record, or has not.
     """
-    return _continued(SpanKind.PRODUCER, "send", topic, traceparent, key)
+    return _of_event(SpanKind.PRODUCER, "send", topic, traceparent, key)
 
 
 def start_process_span(topic: str, traceparent: str, key: str) -> Span | None:
     """Start the span of one event that is processed; None if its trace is not recorded."""
-    return _continued(SpanKind.CONSUMER, "process", topic, traceparent, key)
+    return _of_event(SpanKind.CONSUMER, "process", topic, traceparent, key)
 
 
 def failed(span: Span | None, error: BaseException) -> None:
-    """Mark a span as failed, with the kind of the error. Its text may hold data of a user."""
+    """Mark a span as failed: its status is ERROR, and `error.type` is the name of the error's class.
+
+    The error's text stays out of the span, because it may hold data of a user. None stands for a span that
+    is not recorded; then there is nothing to mark. `Status(StatusCode.ERROR)` is what `set_status` takes.
+    """
     if span is not None:
         span.set_attribute("error.type", type(error).__qualname__)
         span.set_status(Status(StatusCode.ERROR))
 
 
-def _continued(kind: SpanKind, operation: str, topic: str, traceparent: str, key: str) -> Span | None:
-    parent = context_of(traceparent)
-    if not trace.get_current_span(parent).get_span_context().trace_flags.sampled:
-        return None
+def _of_event(kind: SpanKind, operation: str, topic: str, traceparent: str, key: str) -> Span | None:
     attributes = {
         "messaging.system": "kafka",
         "messaging.operation.type": operation,
         "messaging.destination.name": topic,
         "messaging.kafka.message.key": key,
     }
-    return _tracer.start_span(f"{operation} {topic}", parent, kind, attributes)
+    return _continued(f"{operation} {topic}", traceparent, kind, attributes)
+
+
+def _continued(name: str, traceparent: str, kind: SpanKind, attributes: dict[str, str]) -> Span | None:
+    """Start a span in the trace of `traceparent`, which began in another process; None if it is not recorded.
+
+    The span that `traceparent` names is the parent, whatever the current span is. `context_of(traceparent)`
+    is the context for `start_span`. `trace.get_current_span(context).get_span_context().trace_flags.sampled`
+    tells whether the trace is recorded. A text that is no traceparent names no trace, so the result is None.
+    """
+    parent = context_of(traceparent)
+    if not trace.get_current_span(parent).get_span_context().trace_flags.sampled:
+        return None
+    return _tracer.start_span(name, parent, kind, attributes)
