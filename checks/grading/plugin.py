@@ -15,6 +15,7 @@ import pytest
 from civildiy.course_runtime.finder import fingerprint
 from grading import judge, outcome, own_code, servers
 from grading.answers import Last
+from grading.options import need_option, without_option
 from grading.outcome import NotGradable, Outcome, Verdict
 from grading.people import Person
 from grading.report import VERDICT, others_key
@@ -64,6 +65,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         listed = [{**_listed(item), "lab": lab_of(item).number} for item in items]
         file.write_text(json.dumps(listed), encoding="utf-8")
         items.clear()
+    if left_out := without_option(items, lab_of):
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
     if not chosen:
         return
     others = [item for item in items if step_of(item) not in chosen]
@@ -157,6 +161,7 @@ def gradable(request: pytest.FixtureRequest, lab: Exercise) -> Iterator[None]:
         fcntl.flock(lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
         if why := servers.trouble():
             raise servers.ServerUnavailable(why)
+        need_option(lab)
         request.node.stash[watched_key] = servers.Watched.now()
         wait_until_well()
         if step:

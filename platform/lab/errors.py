@@ -10,7 +10,7 @@ class NotFromHere(LabError):
 
 
 class NotWithThisEngine(NotFromHere):
-    """Raised when the engine's containers cannot be reached from this machine; `next` says what to do."""
+    """Raised when the engine, or the way in which it was started, cannot do this; `next` says what to do."""
 
     def __init__(self, why: str, next: str) -> None:
         super().__init__(why)

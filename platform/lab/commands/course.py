@@ -16,6 +16,7 @@ from lab.classroom import sharing
 from lab.course import hints, live, running, steps
 from lab.course.checking import Checking
 from lab.course.exercise import exercise, exercises
+from lab.course.options import must_have
 from lab.course.record import Record
 from lab.course.report import write_html, write_junit
 from lab.course.starter import starter
@@ -52,6 +53,7 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
     def start(number: str) -> None:
         """Make the running system use your code for this lab."""
         lab = exercise(number)
+        must_have(backend, lab)
         for piece in lab.pieces:
             if not os.path.lexists(piece.file):
                 put(piece.file, starter(lab, piece))

@@ -9,6 +9,7 @@ from lab.backends.protocol import Backend
 from lab.course import results, running, steps
 from lab.course.exercise import Exercise
 from lab.course.grading import Graded, grade
+from lab.course.options import lacking
 from lab.course.outcome import as_text
 from lab.course.record import Record
 from lab.course.saves import Saves
@@ -41,6 +42,9 @@ class Checking:
         `options` are further options of pytest. `only` holds the steps to judge; () means all. `quick` runs
         the checks that failed before first, and stops after the first check that does not pass.
         """
+        if why := lacking(self._backend, lab):
+            self._say(f"NOT GRADABLE: {why}")
+            return 2
         used = secrets.randbelow(10**6) if seed is None else seed
         only = tuple(only)
         which = f" step {', '.join(map(str, only))}" if only else ""
