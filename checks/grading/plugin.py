@@ -19,7 +19,7 @@ from grading.options import need_option, without_option
 from grading.outcome import NotGradable, Outcome, Verdict
 from grading.people import Person
 from grading.report import VERDICT, others_key
-from grading.stack import home
+from grading.stack import backend, home
 from grading.system import wait_until_well
 from lab.course import steps
 from lab.course.exercise import Exercise, exercise
@@ -49,6 +49,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "check(points): one thing for which a lab is graded")
     config.addinivalue_line("markers", "disturbs: stops parts of the system, so it runs alone")
+    config.addinivalue_line("markers", "with_fault: runs also while a server does not answer")
     config.stash[settled_key] = own_code.Settled()
     config.stash[steps_key] = {}
     config.stash[unusable_key] = {}
@@ -159,11 +160,14 @@ def gradable(request: pytest.FixtureRequest, lab: Exercise) -> Iterator[None]:
     home.root.mkdir(parents=True, exist_ok=True)
     with (home.root / "checks.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
-        if why := servers.trouble():
+        faulty = request.node.get_closest_marker("with_fault") is not None
+        why = "the system is not running" * (not backend.running()) if faulty else servers.trouble()
+        if why:
             raise servers.ServerUnavailable(why)
         need_option(lab)
-        request.node.stash[watched_key] = servers.Watched.now()
-        wait_until_well()
+        request.node.stash[watched_key] = servers.Unwatched({}) if faulty else servers.Watched.now()
+        if not faulty:
+            wait_until_well()
         if step:
             try:
                 own_code.wait_until_loaded(lab, step.number, request.config.stash[settled_key])

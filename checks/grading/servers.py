@@ -51,6 +51,14 @@ class Watched:
         return "; ".join(f"{unit} was restarted while the check ran" for unit in others)
 
 
+class Unwatched(Watched):
+    """For a check that looks for a fault: a server that is down does not make it not gradable."""
+
+    def trouble(self) -> str:
+        """Return ''."""
+        return ""
+
+
 def _processes() -> dict[str, int | None]:
     with suppress(NotFromHere):  # JupyterLab cannot see the processes
         return {unit: backend.pid_of(unit) for unit in SERVERS}

@@ -1,4 +1,4 @@
-"""Invented histories in VictoriaMetrics: hours in the past, under a label of their own, removed afterwards."""
+"""Invented histories in VictoriaMetrics: hours in the past, with a label of their own, removed later."""
 
 import secrets
 import time
@@ -14,7 +14,7 @@ from lab.probes import local_http
 from lab.probes.readiness import slow
 
 HOURS_AGO = 20
-"""The collector keeps a day. So long ago nothing is disturbed: the longest window of a rule is 144 minutes."""
+"""The collector keeps a day. The longest window of a rule is 144 minutes, so no rule sees a history."""
 EVERY_SECONDS = 5
 Labels = Mapping[str, str]
 
@@ -87,7 +87,7 @@ class History:
         if answer.status_code in (400, 422):
             said = answer.json().get("error", answer.text)
             raise Wrong(f"let VictoriaMetrics evaluate {query}", "a result", said, "The text is no query in"
-                        " Prometheus' language. Try it on the page of VictoriaMetrics: ./lab endpoints")  # fmt: skip
+                        " Prometheus' language. VictoriaMetrics' page shows it: ./lab endpoints")  # fmt: skip
         answer.raise_for_status()
         found: list[Any] = answer.json()["data"]["result"]
         return found

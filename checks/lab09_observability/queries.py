@@ -19,7 +19,8 @@ say(json.dumps(SAID))
 SHARES = "{w: [objectives.slow_or_failed_reads(w), objectives.failed_requests(w)] for w in windows}"
 ALERTS = """[{
     "slo": o.name, "target": o.target, "text": o.text, "unit": o.unit, "long": b.long, "short": b.short,
-    "rate": b.rate, "severity": b.severity, "query": objectives.burn_alert(o, b), "rule": objectives.alert(o, b),
+    "rate": b.rate, "severity": b.severity,
+    "query": objectives.burn_alert(o, b), "rule": objectives.alert(o, b),
 } for o in OBJECTIVES for b in BURNS]"""
 RULES = "objectives.rules()"
 

@@ -58,7 +58,7 @@ def test_share_of_bad_reads(lab: Exercise) -> None:
         _reads(past, 1200, OTHERS)
         past.write()
         bad = 1 - GOOD / ALL
-        did = "invented 148 reads in each five seconds, of which 3 took up to 100 ms, 4 longer, and 5 others failed"
+        did = "invented 148 reads each five seconds; 3 took up to 100 ms, 4 longer, and 5 fast ones failed"
         for window in queries:
             found = past.value(queries[window], 880)
             require(

@@ -30,8 +30,8 @@ def context_of(traceparent: str) -> Context:
     """Return the context that a traceparent describes: the parent for the spans of the unit that reads it.
 
     `propagate.extract(carrier)` reads it from a dict like the one above. The last two digits of a traceparent
-    say whether the trace is recorded; `extract` keeps them. A text that is no traceparent gives a context
-    without a trace, also while another span is current.
+    say whether the trace is recorded (01 and 03: yes), and `extract` keeps that. A text that is no
+    traceparent gives a context without a trace, also while another span is current.
     """
     raise NotImplementedError("Lab 09, step 3: write context_of")
 

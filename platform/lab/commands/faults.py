@@ -6,11 +6,15 @@ import time
 import click
 
 from lab.backends.protocol import Backend
+from lab.commands.observe import need_option
 from lab.errors import LabError
-from lab.faults import break_
+from lab.faults import break_, hidden
 from lab.faults.catalog import FAULTS, fault, target
 from lab.home import Home
 from lab.terminal import Console, print_rows
+
+HIDDEN = "hidden"
+SECONDS = 10.0
 
 
 class Seconds(click.ParamType[float]):
@@ -35,17 +39,22 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
     @cli.command("break")
     @click.argument("name", metavar="FAULT", required=False)
     @click.argument("unit", metavar="[UNIT]", default="")
-    @click.option("--for", "seconds", type=Seconds(), default="10s", show_default=True,
-                  help="How long the fault lasts.")  # fmt: skip
+    @click.option("--for", "seconds", type=Seconds(), default=None,
+                  help="How long the fault lasts: 10s by default, and 10m for `hidden`.")  # fmt: skip
     @click.option("--list", "as_list", is_flag=True, help="List all faults and what each one teaches.")
-    def break_something(name: str | None, unit: str, seconds: float, as_list: bool) -> None:
+    def break_something(name: str | None, unit: str, seconds: float | None, as_list: bool) -> None:
         """Break a part of the system on purpose. Most faults end by themselves.
 
-        Without FAULT, or with --list, print all faults. Name a UNIT where several are possible.
+        Without FAULT, or with --list, print all faults. Name a UNIT where several are possible. The fault
+        `hidden` is one of six, and its name stays secret: lab 09 asks for it.
         """
         if as_list or name is None:
             _print_table(console)
             return
+        if name == HIDDEN:
+            _break_hidden(home, backend, console, seconds or break_.LONGEST_SECONDS)
+            return
+        seconds = seconds or SECONDS
         chosen_fault = fault(name)
         victim = target(chosen_fault, unit)
         if not backend.running():
@@ -61,7 +70,20 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
     @cli.command()
     def heal() -> None:
         """End all active faults."""
-        console.print(break_.heal_now(home, backend) or "No fault is active.")
+        ended = break_.heal_now(home, backend)
+        hidden.ended(home)
+        console.print(ended or "No fault is active.")
+
+
+def _break_hidden(home: Home, backend: Backend, console: Console, seconds: float) -> None:
+    need_option(backend)
+    hidden.start(home, backend, seconds)
+    at = time.strftime("%H:%M:%S", time.localtime(time.time() + seconds))
+    console.print(
+        "Something is broken now, and requests are sent so that you can see it. Find the unit and the kind of"
+        " the fault with ./lab trace, ./lab slo, ./lab logs and the dashboards (./lab endpoints).\n"
+        f"It ends by itself at {at}. When you know: write it into diagnosis.py, and ./lab check 09 --step 6"
+    )
 
 
 def _print_table(console: Console) -> None:

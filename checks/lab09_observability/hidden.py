@@ -1,0 +1,122 @@
+"""Step 6: the fault that is hidden from the learner, or one that the check starts."""
+
+import json
+import time
+
+import pytest
+from grading.learner_process import beside
+from grading.outcome import NotGradable, require, wrong
+from grading.plugin import check
+from grading.stack import ENDPOINTS, backend, home
+from grading.system import heal
+
+from lab.course.exercise import Exercise
+from lab.errors import LabError
+from lab.faults import break_, hidden
+from lab.probes.readiness import slow
+
+MODULE = "civildiy.operations.diagnosis"
+PROGRAM = """
+import json, sys
+from civildiy.operations.diagnosis import diagnose
+from lab.slo.metrics import Metrics
+
+say(json.dumps(diagnose(Metrics(sys.argv[1]).number)))
+"""
+LASTS, EVIDENCE, AGAIN = 150.0, 40.0, 5.0
+"""Seconds: how long the check's own fault lasts, until the metrics show it, and between two questions."""
+ASKED = 4
+BY_HAND = (
+    "If you search by yourself: ./lab break hidden, look at the traces, metrics and logs, write the unit and"
+    " the kind into `diagnose`, and check again."
+)
+
+
+@check(points=4)
+@pytest.mark.disturbs
+@pytest.mark.with_fault
+def test_fault_is_found(lab: Exercise) -> None:
+    """The hidden fault is found: its unit, and its kind"""
+    there = hidden.current(home)
+    if there and (there.active or there.is_named_by(*_answer(lab))):
+        _judge_by_hand(lab, there)
+        return
+    try:
+        started = hidden.start(home, backend, LASTS * slow())
+    except LabError as error:
+        raise NotGradable(str(error)) from error
+    try:
+        time.sleep(EVIDENCE)
+        answer = _answer(lab)
+        for _ in range(ASKED):
+            if started.is_named_by(*answer):
+                break
+            time.sleep(AGAIN)
+            answer = _answer(lab)
+        right = started.is_named_by(*answer)
+    finally:
+        named = break_.heal_all(home, backend)
+        hidden.ended(home)
+        heal()
+    truth = ", ".join(f"{entry.fault} of {entry.unit}" for entry in named)
+    require(
+        right,
+        f"broke something, because no hidden fault was active, and called diagnose() after {EVIDENCE:g} s",
+        expected=truth or "the fault",
+        saw=f"{answer[1]} of {answer[0]}" if any(answer) else "no fault",
+        means=f"{_which(answer, [(entry.unit, entry.fault) for entry in named])} {BY_HAND}",
+    )
+
+
+def _judge_by_hand(lab: Exercise, there: hidden.Hidden) -> None:
+    """Compare the answer with the hidden fault, and heal the system if it is right."""
+    answer = _answer(lab)
+    if not there.is_named_by(*answer):
+        wrong(
+            "compared what diagnose() returns with the fault that ./lab break hidden has started",
+            expected="its unit and its kind",
+            saw=f"{answer[1]} of {answer[0]}" if any(answer) else "no fault",
+            means=f"{_nearly(there, answer)} The fault is still active: look on, or end it with ./lab heal.",
+        )
+    break_.heal_all(home, backend)
+    hidden.ended(home)
+    heal()
+
+
+def _answer(lab: Exercise) -> tuple[str, str]:
+    with beside(lab, "feed", PROGRAM, ENDPOINTS["metrics"], only=(MODULE,)) as module:
+        found = json.loads(module.hear("diagnose() to return", within=30))
+    if not (isinstance(found, list) and len(found) == 2 and all(isinstance(each, str) for each in found)):
+        wrong(
+            "called diagnose()",
+            expected='two texts, such as ("redis", "pause")',
+            saw=found,
+            means="`diagnose` returns the unit and the kind of the fault, in this order.",
+        )
+    return found[0], found[1]
+
+
+def _nearly(there: hidden.Hidden, answer: tuple[str, str]) -> str:
+    if any(there.is_named_by(answer[0], kind) for kind, _ in hidden.CASES):
+        return (
+            "The unit is right, and the kind is not. A paused unit answers nothing; a slow one answers late."
+        )
+    if there.is_named_by(answer[1], answer[0]):
+        return "The unit comes first, then the kind."
+    return (
+        "The unit is another one. The unit that shows the problem is often the caller of the one that has it:"
+        " follow the chain from what users see to its last unit."
+    )
+
+
+def _which(answer: tuple[str, str], named: list[tuple[str, str]]) -> str:
+    if not any(answer):
+        return "The metrics of the last half minute show the fault."
+    if any(answer[0] == unit for unit, _ in named):
+        return (
+            "The unit is right, and the kind is not. A paused unit answers nothing; a slow one answers late."
+        )
+    return (
+        "The unit that shows the problem is often the caller of the one that has it: follow the chain from"
+        " what users see to its last unit."
+    )
