@@ -10,6 +10,7 @@ from civildiy.course_runtime.finder import fingerprint
 from lab.backends.protocol import Backend
 from lab.course import running
 from lab.course.exercise import Exercise
+from lab.course.options import lacking
 from lab.health.examine import lines, problems
 from lab.home import LABS, Home
 from lab.probes import databases, local_http, servers
@@ -29,6 +30,8 @@ def findings(home: Home, backend: Backend, lab: Exercise, *, begun: bool) -> lis
     if away := servers.unanswered(backend.endpoints()):
         return [f"{', '.join(away)} does not answer. Your code is not the cause. Repair the system: ./lab up"]
     wrong = [f"The system differs from its configuration. {line}" for line in lines(problems(home, backend))]
+    if lack := lacking(backend, lab):
+        return [lack]
     if not running.is_active(home, lab):
         return [*wrong, f"The platform's own code runs. Let the system run yours: ./lab start {lab.number}"]
     if unread := [
@@ -180,7 +183,21 @@ def _view(backend: Backend) -> list[str]:
     return found
 
 
+def _signals(backend: Backend) -> list[str]:
+    """Examine which units answer the collector of metrics and send spans (lab 09)."""
+    endpoints = backend.endpoints()
+    found = []
+    up = local_http.get(f"{endpoints['metrics']}/api/v1/query", params={"query": "up == 0"}, timeout=5)
+    found += [f"{each['metric']['job']} does not answer the collector of metrics."
+              for each in up.json()["data"]["result"]]  # fmt: skip
+    sent = set(local_http.get(f"{endpoints['traces']}/api/services", timeout=5).json()["data"] or ())
+    if silent := [unit for unit in ("posts", "posts-relay", "feed-projector") if unit not in sent]:
+        found.append(f"Jaeger has no span of {', '.join(silent)}. Write a post, then look again.")
+    return found
+
+
 LOOKS: dict[str, Callable[[Backend], list[str]]] = {
     "01": _answers(("profile", "/health"), ("profile", "/ready")),
     "02": _catalog, "03": _rules, "04": _keys, "05": _databases, "06": _outbox, "07": _view, "08": _view,
+    "09": _signals,
 }  # fmt: skip
