@@ -61,6 +61,15 @@ def test_labels_are_bounded(lab: Exercise) -> None:
             means=f"The label `{label}` takes values that clients invent, and each new value is a new time"
             f" series for ever. {cause}",
         )
+    none = total(samples, "http_requests_total", method="GET", route="none")
+    require(
+        none == 61 or set(found) != expected,
+        did,
+        expected='61 GET requests with the route "none": 60 without a route, and one whose route has no path',
+        saw=f"{none:g}",
+        means="A mounted application sets a route without `path`. An AttributeError in the middleware would"
+        ' turn a good answer into an error 500: getattr(…, "path", "none").',
+    )
     require(
         set(found) == expected,
         did,

@@ -29,13 +29,16 @@ def app_that(act):
 def scope(method="GET", path="/", kind="http"):
     return {"type": kind, "method": method, "path": path, "headers": []}
 
-def answer(status=200, route="", pause=0.0, chunks=(b"x",)):
+def answer(status=200, route="", pause=0.0, chunks=(b"x",), first=None, later=0.0):
     async def app(scope, receive, send):
         if route:
             scope["route"] = SimpleNamespace(path=route)
+        if first:
+            await first()
         if pause:
             await asyncio.sleep(pause)
         await send({"type": "http.response.start", "status": status, "headers": [(b"a", b"b")]})
+        await asyncio.sleep(later)
         for number, chunk in enumerate(chunks, 1):
             await send({"type": "http.response.body", "body": chunk, "more_body": number < len(chunks)})
     return app
