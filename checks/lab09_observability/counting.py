@@ -114,7 +114,7 @@ async def gone():
     async def send(message):
         raise OSError("the client has gone")
     try:
-        await app_that(answer(200))(scope(), receive, send)
+        await middleware(scope() | {"act": answer(200)}, receive, send)
     except BaseException as error:
         return type(error).__name__
 
@@ -138,7 +138,7 @@ async def main():
     ]]
     for other in ("lifespan", "websocket"):
         try:
-            await app_that(answer())({"type": other}, receive, receive_message)
+            await middleware({"type": other, "act": answer()}, receive, receive_message)
             ends[other] = ["returned", []]
         except BaseException as error:
             ends[other] = [f"{type(error).__name__}: {error}", []]

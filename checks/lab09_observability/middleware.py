@@ -23,8 +23,11 @@ def samples():
         if not sample.name.endswith("_created")
     ]
 
-def app_that(act):
-    return RequestMetrics(act, registry)
+async def application(scope, receive, send):
+    await scope["act"](scope, receive, send)
+
+# One object for all requests, as in a service.
+middleware = RequestMetrics(application, registry)
 
 def scope(method="GET", path="/", kind="http"):
     return {"type": kind, "method": method, "path": path, "headers": []}
@@ -51,7 +54,7 @@ async def call(act, sent=None, **words):
     async def send(message):
         got.append(message)
     try:
-        await app_that(act)(scope(**words), receive, send)
+        await middleware(scope(**words) | {"act": act}, receive, send)
     except BaseException as error:
         return type(error).__name__
     return [message["type"] for message in got]
