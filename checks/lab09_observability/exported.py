@@ -105,7 +105,7 @@ def test_no_request_waits_for_the_collector(lab: Exercise) -> None:
         means="The queue holds WAITING spans and sends BATCH at a time; each option of `BatchSpanProcessor`"
         f" has its constant. {WHERE}",
     )
-    most = 3 * slow()
+    most = 2.5 + slow()
     require(
         found["sent"] == 3 and found["after"] < most,
         "ended three spans with a collector that answers",
@@ -164,6 +164,15 @@ atexit.register(last)
 """
 
 
+AT_ONCE = 0.6
+"""Seconds in which a few spans are sent for sure; a fixed wait for END_SECONDS takes 0.8."""
+
+
+def _again(lab: Exercise, program: str, means: str) -> float:
+    with beside(lab, "posts", program, only=(MODULE,)) as module:
+        return float(json.loads(module.hear("stop() to return", within=25, means=means))[0])
+
+
 @check(points=3)
 def test_the_end_waits_a_moment_only(lab: Exercise) -> None:
     """stop() sends what waits, and takes less than a second if the collector does not answer"""
@@ -175,10 +184,12 @@ def test_the_end_waits_a_moment_only(lab: Exercise) -> None:
         program = STOP.replace("KIND", repr(kind)).replace("COUNT", str(count))
         with beside(lab, "posts", program, only=(MODULE,)) as module:
             took, got = json.loads(module.hear("stop() to return", within=25, means=means))
+            if kind == "answers" and took > AT_ONCE:  # the machine may have been busy for a moment
+                took = min(took, _again(lab, program, means))
             if kind == "hangs":
                 module.hear("the process to end after stop()", within=2, means=means)
         did = f"ended {count:,} spans, and called stop() with a collector that {kind}"
-        most = (0.8 if kind == "hangs" else 0.7) + 0.1 * slow()
+        most = 0.8 + 0.1 * slow() if kind == "hangs" else AT_ONCE
         if kind == "answers":
             require(
                 got >= 1,
