@@ -10,6 +10,7 @@ from support import backend, home
 
 from lab.course.exercise import Exercise, exercises
 from lab.course.mutants import Mutant, Stage, Stages, mutants
+from lab.course.options import lacking
 from lab.course.starter import starter
 from lab.course.steps import judged_by
 
@@ -24,7 +25,7 @@ DAILY = (
     "07-feeds/no-expiry",
     "08-cqrs/one-get-per-item",
 )
-"""One quickly judged solution of each lab; .ci/run runs these, and the campaign all others."""
+"""One quickly judged solution of each lab without an option; .ci/run runs these, the campaign the others."""
 IDS = "pg_get_serial_sequence('users', 'id')"
 RAISE_IDS = f"SELECT setval({IDS}, greatest(%s, nextval({IDS})))"
 LABS = [lab.number for lab in exercises()]
@@ -47,15 +48,23 @@ def ids_go_on() -> Iterator[None]:
         connection.execute(RAISE_IDS, found)
 
 
+def need_option(lab: Exercise) -> None:
+    """Skip the test if the running system lacks the option that the lab needs."""
+    if why := lacking(backend, lab):
+        pytest.skip(why)
+
+
 def cases() -> Sequence[object]:
     """Return all mutants by lab; those that are not for every day are a campaign."""
-    assert {name.partition("/")[0] for name in DAILY} == {lab.folder.name for lab in exercises()}
+    daily = {lab.folder.name for lab in exercises() if not lab.option}
+    assert {name.partition("/")[0] for name in DAILY} == daily
     marks = {True: pytest.mark.thorough, False: pytest.mark.campaign}
     return [pytest.param(m, marks=[marks[m.name in DAILY]], id=m.name) for m in ALL]
 
 
 @pytest.mark.parametrize("mutant", cases())
 def test_mutant(stages: Stages, mutant: Mutant, capsys: pytest.CaptureFixture[str]) -> None:
+    need_option(mutant.lab)
     stage = stages.of(mutant.lab)
     stage.play(mutant)
     # A wrong solution runs only the check that should catch it, a right one all checks.
@@ -101,6 +110,7 @@ def merged(stages: Stages, request: pytest.FixtureRequest) -> Iterator[Stage]:
     """Provide a stage that merges files with the platform's, as it does a learner's."""
     stages.close()
     lab: Exercise = request.node.callspec.params["lab"]
+    need_option(lab)
     found = Stage(home, backend, lab, merged=True)
     yield found
     found.close()

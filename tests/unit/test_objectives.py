@@ -75,7 +75,9 @@ def test_the_bucket_of_an_objective_exists() -> None:
     """A bound that no bucket has would hide the objective."""
     settings = (REPO / "platform/deployment/settings/traefik-observability.env").read_text()
     buckets = re.findall(r"BUCKETS=(.*)", settings)[0].split(",")
-    bounds = {bound for objective in OBJECTIVES for bound in re.findall(r'le="([\d.]+)"', objective.bad("2m"))}
+    bounds = {
+        bound for objective in OBJECTIVES for bound in re.findall(r'le="([\d.]+)"', objective.bad("2m"))
+    }
     assert bounds == {"0.05"}
     assert bounds <= set(buckets)
 

@@ -108,7 +108,7 @@ class Course:
 
 def whole_course() -> Course:
     """Return the course that holds without a course file: all labs with all steps."""
-    return Course("CivilDIY Lab", tuple(_whole_lab(lab) for lab in exercises()))
+    return Course("CivilDIY Lab", tuple(_whole_lab(lab) for lab in exercises() if not lab.option))
 
 
 def read(file: Path | None) -> Course:
