@@ -9,7 +9,7 @@ import pytest
 from civildiy.operations import diagnosis
 from lab.errors import LabError
 from lab.faults import break_, hidden
-from lab.faults.catalog import fault
+from lab.faults.catalog import Fault, fault
 from lab.home import Home
 
 
@@ -22,9 +22,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
 def broken(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """Note what is broken in place of breaking it."""
     found: list[tuple[str, str]] = []
-    monkeypatch.setattr(
-        break_, "start", lambda home, backend, fault, unit, s: found.append((unit, fault.name))
-    )
+
+    def start(home: Home, backend: object, fault_: Fault, unit: str, seconds: float) -> None:
+        found.append((unit, fault_.name))
+
+    monkeypatch.setattr(break_, "start", start)
     return found
 
 
