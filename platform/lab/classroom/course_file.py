@@ -107,7 +107,7 @@ class Course:
 
 
 def whole_course() -> Course:
-    """Return the course that holds without a course file: all labs with all steps."""
+    """Return the course that holds without a course file: all labs that need no option."""
     return Course("CivilDIY Lab", tuple(_whole_lab(lab) for lab in exercises() if not lab.option))
 
 
