@@ -40,7 +40,9 @@ def test_alert_needs_both_windows(lab: Exercise) -> None:
         for place, alert in enumerate(alerts):
             for number, (state, _, _, fires) in enumerate(STATES):
                 at = (place * len(STATES) + number) * LASTS + LASTS - 2 * EVERY_SECONDS
-                found = past.value(alert["query"], at)
+                found = past.value(
+                    alert["query"], at, several=f"{MEANS[4]} Look at `burn_alert` in objectives.py."
+                )
                 require(
                     (found is not None) == fires,
                     f"evaluated the alert of {alert['slo']} for the rate {alert['rate']:g} and the windows"

@@ -50,8 +50,10 @@ def test_context_as_a_text(lab: Exercise) -> None:
         require(
             text == wanted,
             f"called current_traceparent() {where}",
-            expected=wanted or "an empty text",
-            saw=repr(text),
+            expected="00-, the id of the trace, the id of the current span, and its flags"
+            if wanted
+            else "an empty text",
+            saw=f"{text!r} in place of {wanted!r}",
             means="Nothing is recorded there, so there is no span that a traceparent could name. One that is"
             " invented leads to a parent that no unit has recorded."
             if not wanted

@@ -16,6 +16,7 @@ from lab.probes.readiness import slow
 HOURS_AGO = 20
 """The collector keeps a day. The longest window of a rule is 144 minutes, so no rule sees a history."""
 EVERY_SECONDS = 5
+ADD_UP = "A share is one number. The query has to add up all series: sum(…)."
 Labels = Mapping[str, str]
 
 
@@ -56,13 +57,15 @@ class History:
         self._lines.clear()
         self._post("/internal/force_flush", "")
 
-    def value(self, query: str, at: int) -> float | None:
-        """Return the value of a query with one result at a moment; None without a result. Raises Wrong."""
+    def value(self, query: str, at: int, several: str = ADD_UP) -> float | None:
+        """Return the value of a query with one result at a moment; None without a result.
+
+        Raises Wrong for more results; `several` tells what they mean.
+        """
         found = self._result("/api/v1/query", query, {"time": str(self.begin + at)})
         if len(found) > 1:
             series = [each["metric"] for each in found[:2]]
-            raise Wrong(f"evaluated {query}", "one result", f"{len(found)}, such as {series}", "The query has"
-                        " to add up all series: sum(…).")  # fmt: skip
+            raise Wrong(f"evaluated {query}", "one result", f"{len(found)}, such as {series}", several)
         return float(found[0]["value"][1]) if found else None
 
     def values(self, query: str, until: int) -> list[tuple[Labels, dict[int, float]]]:
