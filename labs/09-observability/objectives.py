@@ -45,6 +45,8 @@ BURNS = (
     Burn("12m", "1m", 6.0, "page"),
     Burn("144m", "12m", 1.0, "ticket"),
 )
+READY_WITHIN = "30s"
+"""A system whose rules were not evaluated for this long was down, and has to become ready again."""
 WINDOWS = tuple(dict.fromkeys(window for burn in BURNS for window in (burn.short, burn.long)))
 
 
@@ -69,9 +71,9 @@ def late_moments(window: str) -> str:
 
     A ratio of events would come from the projector, which counts nothing while it is dead. So this is a
     ratio of time, from outside: a moment is bad when an event waits for too long, and also when nobody can
-    tell.
+    tell. The start of the system does not count.
     """
-    return f"1 - (avg_over_time(slo:post_to_feed:good[{window}]) or vector(0))"
+    return f"1 - avg_over_time(slo:post_to_feed:good[{window}])"
 
 
 def failed_requests(window: str) -> str:
@@ -145,7 +147,12 @@ def rules() -> dict[str, Any]:
 def _indicators() -> Iterator[Mapping[str, Any]]:
     late = "(max(outbox_oldest_seconds) + max(feed_lag_seconds))"
     yield {"record": "slo:post_to_feed:seconds", "expr": late}
-    yield {"record": "slo:post_to_feed:good", "expr": f"({late} < bool 2) or vector(0)"}
+    # A system that starts promises nothing yet. It is ready at its first good moment, and remains so while
+    # this rule is evaluated: each evaluation finds the one before it.
+    ready = "slo:post_to_feed:ready"
+    before = f"last_over_time({ready}[{READY_WITHIN}])"
+    yield {"record": ready, "expr": f"(({late} < bool 2) == 1) or {before}"}
+    yield {"record": "slo:post_to_feed:good", "expr": f"(({late} < bool 2) or vector(0)) and {before}"}
     for objective in OBJECTIVES:
         for window in WINDOWS:
             yield {
