@@ -28,8 +28,10 @@ def request_metrics(registry: CollectorRegistry) -> tuple[Counter, Histogram]:
     return requests, seconds
 
 
-_metrics_of = cache(request_metrics)
-"""Several applications in one process, as in a test, share their metrics: a name may be registered once."""
+@cache
+def _metrics_of(registry: CollectorRegistry) -> tuple[Counter, Histogram]:
+    """Return the metrics in `registry`, which several applications in one process share, as in a test."""
+    return request_metrics(registry)
 
 
 class RequestMetrics:
