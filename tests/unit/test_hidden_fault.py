@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -79,7 +78,7 @@ def test_each_case_is_possible_and_listed(kind: str, unit: str) -> None:
     assert unit in part
 
 
-SEEN = {
+SEEN: dict[tuple[str, str], dict[str, float | None]] = {
     ("posts-relay", "pause"): {'up{job="posts-relay"}': 0.0},
     ("feed-projector", "pause"): {'up{job="feed-projector"}': 0.0},
     ("redis", "pause"): {"feed_view_entries": None, "feed_lag_events": None},
@@ -93,7 +92,7 @@ SEEN = {
 @pytest.mark.parametrize("answer", SEEN, ids=" ".join)
 def test_diagnosis_follows_the_metrics(answer: tuple[str, str]) -> None:
     def ask(query: str) -> float | None:
-        changed: dict[str, Any] = SEEN[answer]
+        changed = SEEN[answer]
         return next(
             (value for part, value in changed.items() if part in query), 0.004 if "/" in query else 1.0
         )
