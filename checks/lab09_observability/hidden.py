@@ -62,9 +62,9 @@ def test_fault_is_found(lab: Exercise) -> None:
     require(
         right,
         f"broke something, because no hidden fault was active, and called diagnose() after {EVIDENCE:g} s",
-        expected=truth or "the fault",
-        saw=f"{answer[1]} of {answer[0]}" if any(answer) else "no fault",
-        means=f"{_which(answer, [(entry.unit, entry.fault) for entry in named])} {BY_HAND}",
+        expected="the unit and the kind of that fault",
+        saw=f"{_named(answer)}; the fault was: {truth}",
+        means=f"{_nearly(started, answer)} {BY_HAND}",
     )
 
 
@@ -75,7 +75,7 @@ def _judge_by_hand(lab: Exercise, there: hidden.Hidden) -> None:
         wrong(
             "compared what diagnose() returns with the fault that ./lab break hidden has started",
             expected="its unit and its kind",
-            saw=f"{answer[1]} of {answer[0]}" if any(answer) else "no fault",
+            saw=_named(answer),
             means=f"{_nearly(there, answer)} The fault is still active: look on, or end it with ./lab heal.",
         )
     break_.heal_all(home, backend)
@@ -96,7 +96,13 @@ def _answer(lab: Exercise) -> tuple[str, str]:
     return found[0], found[1]
 
 
+def _named(answer: tuple[str, str]) -> str:
+    return f"{answer[1]} of {answer[0]}" if any(answer) else "no fault"
+
+
 def _nearly(there: hidden.Hidden, answer: tuple[str, str]) -> str:
+    if not any(answer):
+        return "Something is broken, and the metrics of the last half minute show it."
     if any(there.is_named_by(answer[0], kind) for kind, _ in hidden.CASES):
         return (
             "The unit is right, and the kind is not. A paused unit answers nothing; a slow one answers late."
@@ -106,17 +112,4 @@ def _nearly(there: hidden.Hidden, answer: tuple[str, str]) -> str:
     return (
         "The unit is another one. The unit that shows the problem is often the caller of the one that has it:"
         " follow the chain from what users see to its last unit."
-    )
-
-
-def _which(answer: tuple[str, str], named: list[tuple[str, str]]) -> str:
-    if not any(answer):
-        return "The metrics of the last half minute show the fault."
-    if any(answer[0] == unit for unit, _ in named):
-        return (
-            "The unit is right, and the kind is not. A paused unit answers nothing; a slow one answers late."
-        )
-    return (
-        "The unit that shows the problem is often the caller of the one that has it: follow the chain from"
-        " what users see to its last unit."
     )
