@@ -7,7 +7,7 @@ from grading.outcome import require
 from grading.plugin import check
 
 from lab.course.exercise import Exercise
-from lab.probes.readiness import slow
+from lab.deadlines import slow
 
 MODULE = "civildiy.chassis.observability.exporting"
 QUEUE = """

@@ -11,9 +11,9 @@ from grading.stack import ENDPOINTS, backend, home
 from grading.system import heal
 
 from lab.course.exercise import Exercise
+from lab.deadlines import slow
 from lab.errors import LabError
 from lab.faults import break_, hidden
-from lab.probes.readiness import slow
 
 MODULE = "civildiy.operations.diagnosis"
 PROGRAM = """

@@ -10,8 +10,8 @@ import httpx
 from grading.outcome import NotGradable, Wrong
 from grading.stack import ENDPOINTS
 
+from lab.deadlines import slow
 from lab.probes import local_http
-from lab.probes.readiness import slow
 
 HOURS_AGO = 20
 """The collector keeps a day. The longest window of a rule is 144 minutes, so no rule sees a history."""

@@ -10,8 +10,8 @@ from grading.system import eventually
 from prometheus_client.parser import text_string_to_metric_families
 
 from lab.course.exercise import Exercise
+from lab.deadlines import slow
 from lab.probes import local_http
-from lab.probes.readiness import slow
 from lab09_observability.counting import pairs
 from lab09_observability.middleware import run, total
 
