@@ -82,6 +82,8 @@ def failed_requests(window: str) -> str:
     The gateway counts all requests in `traefik_entrypoint_requests_total{entrypoint="web"}`. A request has
     failed if its `code` is a 5xx; one with 4xx is a mistake of the client. When none failed, the failed ones
     have no series, and the share is 0. When nothing was requested, the query has no result.
+
+    Example: with 100 requests, of which 2 are answered 503 and 10 are answered 404, the result is 0.02.
     """
     raise NotImplementedError("Lab 09, step 5: write failed_requests")
 
@@ -130,6 +132,9 @@ def burn_alert(objective: Objective, burn: Burn) -> str:
     - Read the ratios that the recording rules store. `recorded("2m")` is the name of such a series, and
       `recorded("2m") + '{slo="feed-read"}'` selects that of one objective. The operator `and` joins two
       queries with the same labels.
+
+    Example: `slo:error_ratio:2m{slo="feed-read"} > 0.144 and slo:error_ratio:30s{slo="feed-read"} > 0.144` is
+    the alert of an objective of 99 % for the rate 14.4.
     """
     raise NotImplementedError("Lab 09, step 5: write burn_alert")
 
@@ -173,7 +178,15 @@ def alert(objective: Objective, burn: Burn) -> dict[str, Any]:
 
     There is no key `for`: it would delay the alert, and the windows already keep short peaks away.
     """
-    raise NotImplementedError("Lab 09, step 5: write alert")
+    return {
+        "alert": f"{objective.name}-burns-{burn.rate:g}-times-too-fast",
+        "expr": burn_alert(objective, burn),
+        "labels": {"slo": objective.name, "severity": burn.severity},
+        "annotations": {
+            "summary": f"{objective.text}: the budget burns more than {burn.rate:g} times too fast"
+            f" for {burn.long}. Look at {objective.unit} first.",
+        },
+    }
 
 
 def _alerts() -> Iterator[Mapping[str, Any]]:
