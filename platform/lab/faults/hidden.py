@@ -93,7 +93,7 @@ def _digest(salt: str, unit: str, kind: str) -> str:
 def _send_requests(seconds: float) -> None:
     """Send requests from a process of its own, which ends by itself."""
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "lab.faults.requests", str(seconds)],
+        [sys.executable, "-P", "-m", "lab.storm.hidden_load", str(seconds)],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         start_new_session=True, cwd=REPO, env={**os.environ, "PYTHONPATH": str(PLATFORM)},
     )  # fmt: skip
