@@ -1,4 +1,4 @@
-"""Requests while a hidden fault is active: `python -m lab.storm.hidden_load SECONDS` writes posts and reads."""
+"""Load while a hidden fault is active: `python -m lab.storm.hidden_load SECONDS` writes posts and reads."""
 
 import sys
 import time
