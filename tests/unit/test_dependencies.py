@@ -52,6 +52,11 @@ CHECKS_MAY_IMPORT = (
     "lab.errors",
     "lab.home",
     "lab.topology",
+    # Lab 09: what the collectors have, the logs of a trace, and a fault that the check starts itself.
+    "lab.course.options",
+    "lab.traces",
+    "lab.slo.metrics",
+    "lab.faults",
 )
 """What a check may import beside the checks: how to look at the system, never how ./lab works inside."""
 
