@@ -63,24 +63,12 @@ def start_publish_span(topic: str, traceparent: str, key: str) -> Span | None:
     The trace is that of the event, not that of the unit which sends it: hours may lie between them. The
     caller must end the span when the broker has acknowledged the record, or has not.
     """
-    attributes = {
-        "messaging.system": "kafka",
-        "messaging.operation.type": "send",
-        "messaging.destination.name": topic,
-        "messaging.kafka.message.key": key,
-    }
-    return _continued(f"send {topic}", traceparent, SpanKind.PRODUCER, attributes)
+    return _start_event_span(SpanKind.PRODUCER, "send", topic, traceparent, key)
 
 
 def start_process_span(topic: str, traceparent: str, key: str) -> Span | None:
     """Start the span of one event that is processed; None if its trace is not recorded."""
-    attributes = {
-        "messaging.system": "kafka",
-        "messaging.operation.type": "process",
-        "messaging.destination.name": topic,
-        "messaging.kafka.message.key": key,
-    }
-    return _continued(f"process {topic}", traceparent, SpanKind.CONSUMER, attributes)
+    return _start_event_span(SpanKind.CONSUMER, "process", topic, traceparent, key)
 
 
 def failed(span: Span | None, error: BaseException) -> None:
@@ -90,6 +78,16 @@ def failed(span: Span | None, error: BaseException) -> None:
     is not recorded; then there is nothing to mark. `Status(StatusCode.ERROR)` is what `set_status` takes.
     """
     raise NotImplementedError("Lab 09, step 2: write failed")
+
+
+def _start_event_span(kind: SpanKind, operation: str, topic: str, traceparent: str, key: str) -> Span | None:
+    attributes = {
+        "messaging.system": "kafka",
+        "messaging.operation.type": operation,
+        "messaging.destination.name": topic,
+        "messaging.kafka.message.key": key,
+    }
+    return _continued(f"{operation} {topic}", traceparent, kind, attributes)
 
 
 def _continued(name: str, traceparent: str, kind: SpanKind, attributes: dict[str, str]) -> Span | None:

@@ -71,12 +71,12 @@ def start_publish_span(topic: str, traceparent: str, key: str) -> Span | None:
     The trace is that of the event, not that of the unit which sends it: hours may lie between them. The
     caller must end the span when the broker has acknowledged the record, or has not.
     """
-    return _of_event(SpanKind.PRODUCER, "send", topic, traceparent, key)
+    return _start_event_span(SpanKind.PRODUCER, "send", topic, traceparent, key)
 
 
 def start_process_span(topic: str, traceparent: str, key: str) -> Span | None:
     """Start the span of one event that is processed; None if its trace is not recorded."""
-    return _of_event(SpanKind.CONSUMER, "process", topic, traceparent, key)
+    return _start_event_span(SpanKind.CONSUMER, "process", topic, traceparent, key)
 
 
 def failed(span: Span | None, error: BaseException) -> None:
@@ -90,7 +90,7 @@ def failed(span: Span | None, error: BaseException) -> None:
         span.set_status(Status(StatusCode.ERROR))
 
 
-def _of_event(kind: SpanKind, operation: str, topic: str, traceparent: str, key: str) -> Span | None:
+def _start_event_span(kind: SpanKind, operation: str, topic: str, traceparent: str, key: str) -> Span | None:
     attributes = {
         "messaging.system": "kafka",
         "messaging.operation.type": operation,
