@@ -10,11 +10,14 @@ from nbval_runs import Run, nbval
 from support import backend, home
 
 from lab.course.exercise import exercises
+from lab.course.options import lacking
 from lab.deadlines import slow
 from lab.notebook.reference import instead
 from lab.notebook.texts import reference_of, texts
 
-LONGEST_SECONDS = 60
+LONGEST_SECONDS = {"09": 240}
+"""Lab 09 waits for collectors, which ask every 5 s, and for windows of half a minute."""
+USUAL_SECONDS = 60
 LABS = {lab.number: lab for lab in exercises()}
 TEXTS = texts()
 WITH_LAB = [text for text in TEXTS if text.stem[:2] in LABS]
@@ -28,13 +31,15 @@ def code_cells(text: Path) -> list[str]:
 
 def played(text: Path, *, solved: bool) -> Run:
     lab = LABS.get(text.stem[:2])
+    if lab and (why := lacking(backend, lab)):
+        pytest.skip(why)
     with instead(home, backend, lab, solved=solved) if lab else nullcontext():
         return nbval(reference_of(text))
 
 
 @pytest.mark.parametrize(
     "text",
-    # All nine take longer than the rest of ./lab test has left: one a day, all in the campaign.
+    # All together take longer than the rest of ./lab test has left: one a day, all in the campaign.
     [pytest.param(t, marks=[] if t.stem == "00-tour" else [pytest.mark.campaign], id=t.stem) for t in TEXTS],
 )
 def test_notebook(text: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -43,7 +48,8 @@ def test_notebook(text: Path, capsys: pytest.CaptureFixture[str]) -> None:
         print(f" {text.stem}: {run.passed} cells in {run.seconds:.1f} s ", end="")
     assert run.code == 0, run.words
     assert run.passed == len(code_cells(text)), run.words
-    assert run.seconds <= LONGEST_SECONDS * slow(), f"{text.stem} took {run.seconds:.0f} s"
+    longest = LONGEST_SECONDS.get(text.stem[:2], USUAL_SECONDS) * slow()
+    assert run.seconds <= longest, f"{text.stem} took {run.seconds:.0f} s"
 
 
 @pytest.mark.campaign

@@ -9,7 +9,7 @@ from documents import bold_term_faults, broken_links, glossary, glossary_faults,
 
 from lab.home import REPO
 
-TERMS_IN = ("docs/concepts/*.md", "notebooks/text/0[0-8]-*.md")
+TERMS_IN = ("docs/concepts/*.md", "notebooks/text/0[0-9]-*.md")
 """Texts in which `**bold**` means a term: add those that have been rewritten."""
 CONCEPTS = sorted((REPO / "docs" / "concepts").glob("*.md"))
 GLOSSARY = glossary((REPO / "docs" / "glossary.md").read_text(encoding="utf-8"))

@@ -8,7 +8,7 @@ from lab.notebook.shell import attach
 
 attach()  # first: importing the rest may raise a LabError, which should be one sentence as well
 
-from lab.notebook import claim, databases, events, feed, gateway, outages, registry, system, tokens  # noqa: E402
+from lab.notebook import claim, databases, events, feed, gateway, outages, registry, system, tokens, traces  # noqa: E402
 from lab.notebook.panel import panel  # noqa: E402
 from lab.notebook.people import Person, somebody  # noqa: E402
 from lab.notebook.picture import Picture, Table  # noqa: E402
@@ -19,6 +19,6 @@ from lab.notebook.watching import watching  # noqa: E402
 
 __all__ = [
     "Addresses", "Person", "Picture", "Table", "account", "addresses", "claim", "databases", "events",
-    "feed", "gateway", "outages", "panel", "predict", "registry", "somebody", "system", "tokens", "traffic",
-    "watching",
+    "feed", "gateway", "outages", "panel", "predict", "registry", "somebody", "system", "tokens", "traces",
+    "traffic", "watching",
 ]  # fmt: skip

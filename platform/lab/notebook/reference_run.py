@@ -15,7 +15,8 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 from lab import environment
-from lab.course.exercise import exercises
+from lab.course.exercise import Exercise, exercises
+from lab.course.options import lacking
 from lab.deadlines import slow
 from lab.errors import LabError
 from lab.home import REPO, Home
@@ -57,6 +58,11 @@ def make(numbers: Sequence[str]) -> None:
         raise LabError(f"There is no notebook {', '.join(sorted(unknown))} in notebooks/text.")
     if not backend.running():
         raise LabError("The system is not running. Start it: ./lab up")
+    for text in [text for text in chosen if _lack(text)]:
+        if numbers:
+            raise LabError(_lack(text))
+        print(f"{text.stem} is left out. {_lack(text)}", flush=True)
+        chosen.remove(text)
     took = Durations(home)
     left = sum(took.of(text) for text in chosen)
     print(f"{len(chosen)} notebooks, about {left / 60:.0f} to {left * 1.5 / 60:.0f} minutes", flush=True)
@@ -85,7 +91,7 @@ def _make_one(text: Path) -> str:
     from lab.notebook.reference import instead
     from lab.notebook.stack import backend, home
 
-    lab = next((lab for lab in exercises() if lab.number == text.stem[:2]), None)
+    lab = _lab_of(text)
     try:
         with instead(home, backend, lab, solved=True) if lab else nullcontext():
             made = run(text)
@@ -96,6 +102,18 @@ def _make_one(text: Path) -> str:
     reference_of(text).parent.mkdir(exist_ok=True)
     nbformat.write(made, reference_of(text))  # type: ignore[no-untyped-call]
     return ""
+
+
+def _lab_of(text: Path) -> Exercise | None:
+    return next((lab for lab in exercises() if lab.number == text.stem[:2]), None)
+
+
+def _lack(text: Path) -> str:
+    """Return what the running system lacks for a notebook, in one sentence; '' if nothing."""
+    from lab.notebook.stack import backend
+
+    lab = _lab_of(text)
+    return lacking(backend, lab) if lab else ""
 
 
 def _recover() -> None:

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from lab.backends.settings import read
+from lab.errors import LabError
 from lab.notebook.people import Person
 from lab.notebook.stack import address, backend
-from lab.topology import SERVICES
+from lab.topology import OPTIONAL, SERVICES
 
 NO_PROXY = ("NO_PROXY", "no_proxy")
 
@@ -50,6 +51,16 @@ class Addresses:
         """An address of this machine on which your own program can listen so that the servers reach it."""
         return backend.listen_host()
 
+    @property
+    def metrics(self) -> str:
+        """URL of VictoriaMetrics, which has Prometheus' API. Raises LabError without its option."""
+        return _optional("metrics")
+
+    @property
+    def traces(self) -> str:
+        """URL of Jaeger's query API. Raises LabError without its option."""
+        return _optional("traces")
+
 
 def addresses() -> Addresses:
     """Return the addresses of the running system, as this process reaches it.
@@ -69,7 +80,8 @@ def addresses() -> Addresses:
         postgresql=_postgresql("profile"),
         postgresql_auth=_postgresql("auth"),
     )
-    web = (found.gateway, found.traefik, found.auth, found.profile, found.posts, found.feed, found.consul)
+    web = [found.gateway, found.traefik, found.auth, found.profile, found.posts, found.feed, found.consul]
+    web += [url for name, url in backend.endpoints().items() if name in OPTIONAL]
     _past_proxies({str(urlsplit(url).hostname) for url in web})
     return found
 
@@ -82,6 +94,16 @@ def account(name: str = "ada") -> Person:
     Example: `account("ada").http.get("/api/profile").status_code` is 404, as there is no profile yet.
     """
     return Person(name)
+
+
+def _optional(name: str) -> str:
+    option = OPTIONAL[name].option
+    if url := backend.endpoints().get(name):
+        return url
+    raise LabError(
+        f"The system runs without its option {option}. Start it again with the option; its data stays:"
+        f" ./lab up --with {option}"
+    )
 
 
 def _postgresql(service: str) -> str:

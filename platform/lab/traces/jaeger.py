@@ -80,8 +80,13 @@ class Jaeger:
             ) from error
 
 
+def read(answer: Mapping[str, Any]) -> Trace:
+    """Return one trace from an item of `data` in an answer of Jaeger."""
+    return Trace(answer["traceID"], _spans(answer))
+
+
 def _traces(data: Iterable[Mapping[str, Any]] | None) -> list[Trace]:
-    return [Trace(each["traceID"], _spans(each)) for each in data or () if each.get("spans")]
+    return [read(each) for each in data or () if each.get("spans")]
 
 
 def _spans(trace: Mapping[str, Any]) -> list[Span]:

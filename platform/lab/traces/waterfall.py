@@ -18,7 +18,7 @@ def waterfall(trace: Trace) -> list[str]:
     head = f"trace {trace.id}: {len(trace.spans)} spans, {whole / 1000:.1f} ms"
     lines = [head + (f", {failed} failed" if failed else "")]
     lines.append(f"{'unit':<{UNIT}} {'span':<{NAME}} {'at':>{NUMBER}} {'took':>{NUMBER}}")
-    for depth, span in _in_order(trace):
+    for depth, span in in_order(trace):
         unit, name = _cut(span.unit, UNIT), _cut("  " * min(depth, 6) + span.name, NAME)
         at, took = (span.began - first) / 1000, span.took / 1000
         begin = min(int((span.began - first) / whole * BAR), BAR - 1)
@@ -35,7 +35,7 @@ def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def _in_order(trace: Trace) -> Iterator[tuple[int, Span]]:
+def in_order(trace: Trace) -> Iterator[tuple[int, Span]]:
     """Yield each span with its depth: a parent before its children, siblings by their beginning."""
     waiting = [(0, span) for span in reversed(trace.roots())]
     while waiting:
