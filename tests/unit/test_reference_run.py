@@ -31,7 +31,7 @@ def executed(text: Path) -> Any:
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """A running system, a folder for the copies, and runs that end as `failing` says."""
-    made = SimpleNamespace(folder=tmp_path, failing={}, recovered=[], running=True)
+    made = SimpleNamespace(folder=tmp_path, failing={}, recovered=[], running=True, options=())
 
     def run(text: Path) -> Any:
         if text.stem[:2] in made.failing:
@@ -42,7 +42,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     monkeypatch.setattr(reference_run, "reference_of", lambda text: tmp_path / f"{text.stem}.ipynb")
     monkeypatch.setattr(reference_run, "_recover", lambda: made.recovered.append(True))
     monkeypatch.setattr(reference, "instead", lambda *given, **named: nullcontext())
-    monkeypatch.setattr(stack, "backend", SimpleNamespace(running=lambda: made.running))
+    monkeypatch.setattr(stack, "backend", SimpleNamespace(running=lambda: made.running, options=lambda: made.options))
     monkeypatch.setattr(stack, "home", Home(tmp_path))
     return made
 
@@ -68,6 +68,19 @@ def test_the_others_are_written_and_all_failures_are_listed(
     assert len(written) == 6
     assert len(world.recovered) == 3
     assert "9 notebooks, about " in capsys.readouterr().out
+
+
+def test_a_notebook_whose_option_is_missing_is_left_out(
+    world: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make([])
+    assert not (world.folder / "09-observability.ipynb").exists()
+    assert "09-observability is left out. Lab 09 needs the option observability" in capsys.readouterr().out
+    with pytest.raises(LabError, match="./lab up --with observability"):
+        make(["09"])
+    world.options = ("observability",)
+    make(["09"])
+    assert (world.folder / "09-observability.ipynb").exists()
 
 
 def test_what_is_flawed_is_not_written(world: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:

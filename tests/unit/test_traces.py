@@ -1,5 +1,6 @@
 """Reading traces: Jaeger's answer, the edges in it, and the waterfall in 80 columns."""
 
+import re
 from typing import Any
 
 import httpx
@@ -7,6 +8,7 @@ import pytest
 
 from lab import topology
 from lab.errors import LabError
+from lab.notebook.traces import LEFT, WIDE, complete, draw
 from lab.traces.edges import edges
 from lab.traces.jaeger import Jaeger, Trace, _traces
 from lab.traces.lines import lines_of
@@ -74,6 +76,26 @@ def test_a_waterfall_fits_into_80_columns_and_shows_every_span() -> None:
 def test_children_stand_below_their_parent() -> None:
     names = [line.split()[0] for line in waterfall(trace())[2:]]
     assert names == ["traefik", "auth", "posts", "posts", "posts-relay", "feed-projector", "feed-projector"]
+
+
+def test_a_picture_has_a_bar_for_each_span_and_names_it_in_words() -> None:
+    picture = draw(answer(), "One post")
+    words = picture._repr_mimebundle_()["text/plain"]
+    assert words.startswith("Picture: Trace of 7 spans in 70007.0 ms. traefik GET: from 0.0 ms, 9.0 ms long;")
+    assert words.count(", failed") == 1
+    assert picture.svg.count("<rect") == 7
+    assert picture.svg.count("stroke-dasharray") == 1, "a failed span shows without colour"
+
+
+def test_a_bar_stays_inside_the_picture() -> None:
+    svg = draw(answer((*ROWS, ("8", "6", "feed-projector", "last", 70_006_999, 1, {}))), "One post").svg
+    bars = re.findall(r'<rect x="(\d+)" y="\d+" width="(\d+)"', svg)
+    assert all(int(x) >= LEFT and int(x) + int(wide) <= LEFT + WIDE + 2 for x, wide in bars)
+
+
+def test_a_trace_is_complete_with_its_last_edge() -> None:
+    assert complete(answer())
+    assert not complete(answer(ROWS[:-1]))
 
 
 def test_a_part_whose_parent_is_lost_is_shown_as_well() -> None:

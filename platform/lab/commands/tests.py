@@ -58,5 +58,6 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
             console.print("\nThe option observability")
             options.choose(["observability"])
             bring_up(home, backend, console)
-            codes.append(run_to_its_end([*pytest, "tests/observability"], REPO, env=env)[0])
+            for checked in ("tests/observability", "checks/test_09_observability.py"):
+                codes.append(run_to_its_end([*pytest, checked], REPO, env=env)[0])
         sys.exit(next(filter(None, codes), 0))

@@ -58,10 +58,10 @@ def make(numbers: Sequence[str]) -> None:
         raise LabError(f"There is no notebook {', '.join(sorted(unknown))} in notebooks/text.")
     if not backend.running():
         raise LabError("The system is not running. Start it: ./lab up")
-    for text in [text for text in chosen if _lack(text)]:
+    for text, lack in [(text, lack) for text in chosen if (lack := _lack(text))]:
         if numbers:
-            raise LabError(_lack(text))
-        print(f"{text.stem} is left out. {_lack(text)}", flush=True)
+            raise LabError(lack)
+        print(f"{text.stem} is left out. {lack}", flush=True)
         chosen.remove(text)
     took = Durations(home)
     left = sum(took.of(text) for text in chosen)
