@@ -42,7 +42,9 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     monkeypatch.setattr(reference_run, "reference_of", lambda text: tmp_path / f"{text.stem}.ipynb")
     monkeypatch.setattr(reference_run, "_recover", lambda: made.recovered.append(True))
     monkeypatch.setattr(reference, "instead", lambda *given, **named: nullcontext())
-    monkeypatch.setattr(stack, "backend", SimpleNamespace(running=lambda: made.running, options=lambda: made.options))
+    monkeypatch.setattr(
+        stack, "backend", SimpleNamespace(running=lambda: made.running, options=lambda: made.options)
+    )
     monkeypatch.setattr(stack, "home", Home(tmp_path))
     return made
 
@@ -76,7 +78,7 @@ def test_a_notebook_whose_option_is_missing_is_left_out(
     make([])
     assert not (world.folder / "09-observability.ipynb").exists()
     assert "09-observability is left out. Lab 09 needs the option observability" in capsys.readouterr().out
-    with pytest.raises(LabError, match="./lab up --with observability"):
+    with pytest.raises(LabError, match="Lab 09 needs the option observability"):
         make(["09"])
     world.options = ("observability",)
     make(["09"])
