@@ -8,7 +8,7 @@ import pytest
 
 from lab import topology
 from lab.errors import LabError
-from lab.notebook.traces import LEFT, WIDE, complete, draw
+from lab.notebook.traces import LEAST, LEFT, WIDE, complete, draw
 from lab.traces.edges import edges
 from lab.traces.jaeger import Jaeger, Trace, _traces
 from lab.traces.lines import lines_of
@@ -90,7 +90,7 @@ def test_a_picture_has_a_bar_for_each_span_and_names_it_in_words() -> None:
 def test_a_bar_stays_inside_the_picture() -> None:
     svg = draw(answer((*ROWS, ("8", "6", "feed-projector", "last", 70_006_999, 1, {}))), "One post").svg
     bars = re.findall(r'<rect x="(\d+)" y="\d+" width="(\d+)"', svg)
-    assert all(int(x) >= LEFT and int(x) + int(wide) <= LEFT + WIDE + 2 for x, wide in bars)
+    assert all(int(x) >= LEFT and int(x) + int(wide) <= LEFT + WIDE + LEAST for x, wide in bars)
 
 
 def test_a_trace_is_complete_with_its_last_edge() -> None:

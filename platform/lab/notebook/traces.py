@@ -13,8 +13,8 @@ from lab.traces.waterfall import in_order
 LEFT, WIDE, RIGHT = 380, 390, 90
 ROW, TOP = 24, 40
 INDENT = 14
-LEAST = 2
-"""Pixels of the shortest bar, so that a span of a microsecond is still visible."""
+LEAST = 4
+"""Pixels of the shortest bar, so that the span of a moment is still visible."""
 
 
 def draw(trace: Mapping[str, Any], title: str) -> Picture:
