@@ -2,6 +2,7 @@
 
 import json
 import time
+from random import Random
 
 import pytest
 from grading.learner_process import beside
@@ -35,14 +36,14 @@ BY_HAND = (
 @check(points=4)
 @pytest.mark.disturbs
 @pytest.mark.with_fault
-def test_fault_is_found(lab: Exercise) -> None:
+def test_fault_is_found(lab: Exercise, rng: Random) -> None:
     """The hidden fault is found: its unit, and its kind"""
     there = hidden.current(home)
     if there and (there.active or there.is_named_by(*_answer(lab))):
         _judge_by_hand(lab, there)
         return
     try:
-        started = hidden.start(home, backend, LASTS * slow())
+        started = hidden.start(home, backend, LASTS * slow(), rng)
     except LabError as error:
         raise NotGradable(str(error)) from error
     try:

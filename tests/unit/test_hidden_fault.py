@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -35,6 +36,15 @@ def test_only_the_right_answer_is_right(home: Home, monkeypatch: pytest.MonkeyPa
     answers = [(unit, kind) for kind, unit in hidden.CASES]
     assert [answer for answer in answers if there.is_named_by(*answer)] == done
     assert not there.is_named_by(*reversed(done[0]))
+
+
+def test_the_same_chance_breaks_the_same_thing(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = broken(monkeypatch)
+    for seed in (*range(40), *range(40)):
+        hidden.start(home, None, 60, Random(seed))  # type: ignore[arg-type]
+        hidden.ended(home)
+    assert done[:40] == done[40:]
+    assert {*done} == {(unit, kind) for kind, unit in hidden.CASES}, "each case has its turn"
 
 
 def test_the_file_names_neither_unit_nor_kind(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

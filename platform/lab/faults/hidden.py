@@ -13,6 +13,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from random import Random, SystemRandom
 
 from lab.backends.protocol import Backend
 from lab.errors import LabError
@@ -46,14 +47,15 @@ class Hidden:
         return secrets.compare_digest(self.digest, _digest(self.salt, unit, kind))
 
 
-def start(home: Home, backend: Backend, seconds: float) -> Hidden:
+def start(home: Home, backend: Backend, seconds: float, chance: Random | None = None) -> Hidden:
     """Break one of CASES for `seconds`, and send requests meanwhile. Raises LabError.
 
-    The requests write posts and read feeds: without them, most faults would leave no trace.
+    The requests write posts and read feeds: without them, most faults would leave no trace. `chance`
+    chooses the case, so a check that is repeated with its seed breaks the same thing again.
     """
     if (there := current(home)) and there.active:
         raise LabError("A hidden fault is active already. End it: ./lab heal")
-    kind, unit = secrets.choice(CASES)
+    kind, unit = (chance or SystemRandom()).choice(CASES)
     _send_requests(seconds)
     try:
         break_.start(home, backend, fault(kind), unit, seconds)
