@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from lab.backends.compose import overlays
 from lab.backends.compose.limits import memory_limit
 from lab.backends.native import postgresql, processes
 from lab.home import DEPLOYMENT, RECIPES, REPO, Home
@@ -126,3 +127,16 @@ def test_every_limit_is_in_the_table_and_the_sum_is_bounded() -> None:
             assert f"| {service['mem_limit'].removesuffix('m')} |" in row, name
     assert f"**{memory_limit()} MiB**" in table
     assert memory_limit() * 2**20 <= 2.2e9
+
+
+def test_every_limit_of_an_option_is_in_the_table() -> None:
+    _, _, table = (REPO / "docs" / "memory.md").read_text().partition("--with observability")
+    overlay = yaml.safe_load((overlays.OVERLAYS / "observability.yaml").read_text())["services"]
+    limits = {name: service["mem_limit"] for name, service in overlay.items() if "mem_limit" in service}
+    assert {"metrics", "traces", "alerts"} < set(limits)
+    for name, limit in limits.items():
+        row = next((line for line in table.splitlines() if line.startswith(f"| `{name}` |")), "")
+        peak, most = (int(cell) for cell in row.split("|")[2:4])
+        assert f"{most}m" == limit, name
+        assert 1.15 * peak <= most, name
+    assert f"**{memory_limit(['observability'])} MiB**" in table
