@@ -139,8 +139,8 @@ def test_an_option_with_servers_needs_more_memory(monkeypatch: pytest.MonkeyPatc
     small = replace(recorded("docker-28"), memory=fitness.least_memory())
     fitness.refuse_unfit(small)
     monkeypatch.setenv(options.VARIABLE, "observability")
-    # Three servers of 320 MiB together, and 32 more for each of two workers.
-    assert memory_limit(options.chosen()) - memory_limit() == 96 + 160 + 64 + 2 * 32
+    # Three servers, and 32 more for each of two workers.
+    assert memory_limit(options.chosen()) - memory_limit() == 128 + 160 + 64 + 2 * 32
     with pytest.raises(LabError, match=f"needs {fitness.least_memory() / 1e9:.1f} GB"):
         fitness.refuse_unfit(small)
 
