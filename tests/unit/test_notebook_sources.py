@@ -74,9 +74,9 @@ def test_links_lead_somewhere(text: Path) -> None:
 
 
 EVERYDAY = {
-    "check", "claim", "command", "document", "entry", "fault", "hash", "hint", "key", "lab", "log", "member",
-    "membership", "plan", "prediction", "query", "record", "register", "removal", "seek", "session",
-    "solution", "step", "version",
+    "check", "claim", "command", "counter", "counters", "document", "entry", "fault", "hash", "hint", "key",
+    "lab", "label", "log", "member", "membership", "plan", "prediction", "query", "record", "register",
+    "removal", "seek", "session", "signal", "solution", "step", "version",
 }  # fmt: skip
 """Terms that texts use as ordinary words as well, such as "her membership"."""
 

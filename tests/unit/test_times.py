@@ -25,6 +25,8 @@ STEP_TOLERANCE = 4
 """A page shows multiples of five: the nearest one is at most 2.5 off, and a reworded section may move it."""
 LINES_A_STEP, LINES_A_LAB = 25, 70
 """The greatest sizes, without a tolerance. The lines are those that `times.lines` counts."""
+LARGER_LABS = {"09": 80}
+"""Lab 09 has six steps in six files. It is the only one that may be larger."""
 SHOWN_LINES = re.compile(r"^##+ Step (\d+)\b.*\(about (\d+) lines\)$", re.MULTILINE)
 LABS = [lab for lab in exercises() if lab.number in LESSONS]
 
@@ -68,7 +70,7 @@ def test_a_step_and_a_lab_can_be_written_in_an_evening(lab: Exercise) -> None:
     """What is longer holds code that teaches nothing: give it, as something that is not left out."""
     sizes = lines(lab)
     assert {step: size for step, size in sizes.items() if size > LINES_A_STEP} == {}
-    assert sum(sizes.values()) <= LINES_A_LAB, dict(sizes)
+    assert sum(sizes.values()) <= LARGER_LABS.get(lab.number, LINES_A_LAB), dict(sizes)
 
 
 @pytest.mark.parametrize("lab", exercises(), ids=lambda lab: lab.number)
