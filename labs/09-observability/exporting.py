@@ -53,7 +53,8 @@ def in_background(exporter: SpanExporter) -> SpanProcessor:
     WAITING spans wait; when the queue is full, spans are lost. The thread sends what waits every EVERY_MS
     milliseconds, BATCH spans at most in one batch. `SimpleSpanProcessor(exporter)` would send each span in
     the thread that ends it, which is the one that answers the request. `BatchSpanProcessor` has a queue; its
-    options are `max_queue_size`, `schedule_delay_millis` and `max_export_batch_size`.
+    options are `max_queue_size`, `schedule_delay_millis` and `max_export_batch_size`. Example:
+    `provider.add_span_processor(in_background(OTLPSpanExporter()))`.
     """
     raise NotImplementedError("Lab 09, step 4: write in_background")
 
@@ -83,7 +84,8 @@ class Exporting:
         """Send what waits, for END_SECONDS at most; return as soon as it is sent.
 
         `self._provider.shutdown()` sends the rest and ends the thread of the queue. With a collector that
-        does not answer, it takes many seconds, and its own time limits do not end it.
+        does not answer, it takes many seconds, and its own time limits do not end it. Example: with a paused
+        collector, `stop` returns after END_SECONDS.
         """
         raise NotImplementedError("Lab 09, step 4: write Exporting.stop")
 

@@ -26,6 +26,7 @@ def request_metrics(registry: CollectorRegistry) -> tuple[Counter, Histogram]:
       `route` and the upper bounds BUCKETS.
 
     `Counter(name, text, labels, registry=registry)` creates a counter; a Histogram also takes `buckets`.
+    Example: `requests, seconds = request_metrics(CollectorRegistry())`.
     """
     raise NotImplementedError("Lab 09, step 1: write request_metrics")
 

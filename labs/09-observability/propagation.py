@@ -31,7 +31,8 @@ def context_of(traceparent: str) -> Context:
 
     `propagate.extract(carrier)` reads it from a dict like the one above. The last two digits of a traceparent
     say whether the trace is recorded (01 and 03: yes), and `extract` keeps that. A text that is no
-    traceparent gives a context without a trace, also while another span is current.
+    traceparent gives a context without a trace, also while another span is current. Example:
+    `context_of(current_traceparent())` names the current span.
     """
     raise NotImplementedError("Lab 09, step 3: write context_of")
 
@@ -40,7 +41,8 @@ def traceparent_in(event: bytes | None) -> str:
     """Return the traceparent of an event that is still bytes; '' if it has none.
 
     It must work for a record that is no valid event, because a dead letter continues its trace as well. So
-    search with `_IN_EVENT` and decode only what it finds. A record without a value is None.
+    search with `_IN_EVENT` and decode only what it finds. A record without a value is None. Example: the
+    result for b'{"traceparent": "00-…-01"}' is "00-…-01", and for b"hello" it is "".
     """
     raise NotImplementedError("Lab 09, step 3: write traceparent_in")
 
@@ -51,6 +53,6 @@ def add_trace_ids(logger: WrappedLogger, method: str, event: EventDict) -> Event
     structlog calls it for each line with the line's fields, the dict `event`, and goes on with what it
     returns: the same dict. `trace.get_current_span().get_span_context()` holds both ids as numbers, and
     `is_valid` is False outside of a trace. `trace.format_trace_id` and `trace.format_span_id` write them as
-    in a traceparent, with 32 and 16 digits.
+    in a traceparent, with 32 and 16 digits. Example: `{"event": "hello"}` gets `"trace_id": "4bf9…"`.
     """
     raise NotImplementedError("Lab 09, step 3: write add_trace_ids")

@@ -18,6 +18,6 @@ def sampler(ratio: float) -> Sampler:
     decides which, so two units that see the same id decide alike.
 
     `ParentBased(root)` follows the parent, and asks the sampler `root` where there is none.
-    `TraceIdRatioBased(ratio)` decides by the trace id.
+    `TraceIdRatioBased(ratio)` decides by the trace id. Example: `sampler(0.1)` records one new trace in ten.
     """
     return ParentBased(TraceIdRatioBased(ratio))

@@ -52,7 +52,7 @@ def store_span(system: str, operation: str, target: str = "") -> Iterator[None]:
 
     The span ends when the block does, also if that raises. An exception marks the span by `failed` before
     it ends, and passes on unchanged. A cancelled request raises one, too, and it is no `Exception`: it is a
-    `BaseException`.
+    `BaseException`. Example: `with store_span("mongodb", "insert", "posts"): …`.
     """
     span = start_store_span(system, operation, target)
     try:
@@ -84,6 +84,7 @@ def failed(span: Span | None, error: BaseException) -> None:
 
     The error's text stays out of the span, because it may hold data of a user. None stands for a span that
     is not recorded; then there is nothing to mark. `Status(StatusCode.ERROR)` is what `set_status` takes.
+    Example: after `failed(span, KeyError("7"))`, `error.type` is "KeyError".
     """
     if span is not None:
         span.set_attribute("error.type", type(error).__qualname__)
@@ -106,6 +107,7 @@ def _continued(name: str, traceparent: str, kind: SpanKind, attributes: dict[str
     The span that `traceparent` names is the parent, whatever the current span is. `context_of(traceparent)`
     is the context for `start_span`. `trace.get_current_span(context).get_span_context().trace_flags.sampled`
     tells whether the trace is recorded. A text that is no traceparent names no trace, so the result is None.
+    Example: `_continued("send posts-events", "00-…-01", SpanKind.PRODUCER, {})` returns a span.
     """
     parent = context_of(traceparent)
     if not trace.get_current_span(parent).get_span_context().trace_flags.sampled:
