@@ -33,7 +33,7 @@ WELL_SECONDS = 15.0
 
 def http() -> httpx.Client:
     """Return a client that ignores proxies."""
-    return checked_http.client(timeout=10)
+    return checked_http.client(timeout=10 * slow())
 
 
 def missing(excepted: tuple[str, ...] = ()) -> list[str]:

@@ -161,11 +161,11 @@ def test_marking_while_the_post_changes(lab: Exercise) -> None:
 def _mixed_batch(module: Probe) -> None:
     """Events of posts that exist and of posts that are deleted, in one batch."""
     kept, gone = module.post("m1"), module.post("m2", deleted=True)
-    waits = module.post("m3", "m4", deleted=True)
-    module.call("mark", [kept, "m1"], [gone, "m2"], [waits, "m3"])
+    waits, last = module.post("m3", "m4", deleted=True), module.post("m5")
+    module.call("mark", [kept, "m1"], [gone, "m2"], [waits, "m3"], [last, "m5"])
     did = (
-        "marked in one batch the only event of a post, the only event of a deleted post, and the first of two"
-        " events of another deleted post"
+        "marked in one batch the only event of a post, the only event of a deleted post, the first of two"
+        " events of another deleted post, and the only event of a fourth post"
     )
     require(
         module.left(gone) is None,
@@ -177,7 +177,8 @@ def _mixed_batch(module: Probe) -> None:
         " outbox.py.",
     )
     means = "Only a deleted post whose last event was sent is removed. Look at `mark_sent` in outbox.py."
-    left(module, kept, [], did, means)
+    for post in (kept, last):
+        left(module, post, [], did, means)
     left(module, waits, ["m4"], did, means)
 
 
