@@ -27,6 +27,7 @@ class Unit:
     path: str = ""
     needs: tuple[str, ...] = ()
     reads: str = ""
+    uses: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
 
     @property
@@ -57,7 +58,7 @@ class Optional:
 
 
 _DOCUMENT = tomllib.loads((DEPLOYMENT / "topology.toml").read_text(encoding="utf-8"))
-_LISTS = ("map", "needs", "faults")
+_LISTS = ("map", "needs", "uses", "faults")
 
 
 def _unit(name: str, fields: dict[str, Any]) -> Unit:
@@ -70,6 +71,8 @@ UNITS = tuple(BY_NAME)
 """Names of all units, in the order of the file."""
 TASKS: dict[str, tuple[str, ...]] = {name: tuple(task["needs"]) for name, task in _DOCUMENT["tasks"].items()}
 """Name of each task and the units that it needs."""
+TOOLS: dict[str, tuple[str, ...]] = {name: tuple(tool["uses"]) for name, tool in _DOCUMENT["tools"].items()}
+"""Name of each tool and the units that it uses."""
 PUBLISHED: dict[str, Published] = {
     name: Published(**fields) for name, fields in _DOCUMENT["published"].items()
 }
@@ -145,6 +148,11 @@ def needs(unit: str) -> tuple[str, ...]:
     if unit in OPTIONAL:
         return OPTIONAL[unit].needs
     return TASKS[unit] if unit in TASKS else BY_NAME[first(unit)].needs
+
+
+def calls(unit: str) -> tuple[str, ...]:
+    """Return the units that a unit, a task or a tool connects to. Raises KeyError."""
+    return TOOLS[unit] if unit in TOOLS else needs(unit) + (BY_NAME[unit].uses if unit in BY_NAME else ())
 
 
 def addresses() -> dict[str, int]:

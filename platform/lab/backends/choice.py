@@ -5,6 +5,7 @@ import os
 from lab.backends.compose import dotenv, engine
 from lab.backends.compose.backend import ComposeBackend
 from lab.backends.inside import InsideBackend
+from lab.backends.kubernetes.backend import KubernetesBackend
 from lab.backends.native.backend import NativeBackend
 from lab.backends.protocol import Backend
 from lab.errors import LabError
@@ -20,9 +21,12 @@ def chosen(home: Home) -> Backend:
     kind = os.environ.get("LAB_BACKEND", "")
     if kind == "inside":  # set in the image of JupyterLab
         return InsideBackend(home)
+    if kind == "kubernetes":  # never chosen by itself: the current context may be anybody's
+        return KubernetesBackend(home)
     if kind not in ("", "compose", "native"):
         raise LabError(
-            f"LAB_BACKEND={shortened(kind)} is not a backend; set it to compose or native, or leave it unset."
+            f"LAB_BACKEND={shortened(kind)} is not a backend; set it to compose, native or kubernetes,"
+            " or leave it unset."
         )
     native = NativeBackend(home)
     # docker-compose.yml mounts this folder, so JupyterLab and this command read the same files.

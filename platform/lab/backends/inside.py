@@ -144,6 +144,9 @@ class InsideBackend:
     def free_disk(self, unit: str) -> None:
         """Do nothing: no fault can be started from here."""
 
+    def deliver(self, unit: str) -> None:
+        """Do nothing: the containers share one folder."""
+
     def log_command(self, unit: str, follow: bool, lines: int = 200) -> list[str]:
         """Refuse: only the machine outside can do this."""
         raise _outside(f"./lab logs {unit}")

@@ -68,6 +68,9 @@ class Lifecycle(Protocol):
     def override(self, unit: str, settings: Mapping[str, str]) -> None:
         """Restart a unit with settings in addition to its own; an empty mapping removes them."""
 
+    def deliver(self, unit: str) -> None:
+        """Bring the learner's saved files to a unit that cannot see this machine's folder."""
+
     def log_command(self, unit: str, follow: bool, lines: int = 200) -> list[str]:
         """Return the command that prints the last lines of a unit's log."""
 

@@ -169,6 +169,7 @@ def wait_until_loaded(home: Home, backend: Backend, unit: str, since: float = 0)
     Raises LabError with the last observed state.
     """
     saved = {module: fingerprint(LABS / file) for module, file in code_of(home, unit).items()}
+    backend.deliver(unit)
     deadline = time.monotonic() + LOADED_SECONDS * slow()
     while True:
         begun = [e for e in entries(backend, unit) if e["kind"] == "started"]

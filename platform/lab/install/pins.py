@@ -39,7 +39,7 @@ class Archive:
 class GoModule:
     """A program that is built from a Go module; `sum` is go.sum's checksum of its source.
 
-    `also` names further programs of the same module, and the package of each.
+    `also` names further programs of the same module, and the package of each. `flags` go to the linker.
     """
 
     module: str
@@ -48,6 +48,7 @@ class GoModule:
     package: str
     needs_go: str
     also: Mapping[str, str] = field(default_factory=dict)
+    flags: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)

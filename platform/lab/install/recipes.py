@@ -73,11 +73,12 @@ def fetch_archive(
 
 
 def build_go(
-    runner: Runner, name: str, module: GoModule, go: str, build: Path, target: Path, say: Say
-) -> None:
+    runner: Runner, name: str, module: GoModule, go: str, build: Path, target: Path, say: Say,
+    replacements: Path = RECIPES,
+) -> None:  # fmt: skip
     """Build the program from the module's source, with the dependencies locked in the repo.
 
-    Each file in platform/deployment/servers/NAME replaces the file with the same path in the source; a module
+    Each file in the folder NAME of `replacements` replaces the one with the same path in the source. A module
     without such a folder is built with its own lock files.
     """
     env = {
@@ -109,8 +110,8 @@ def build_go(
     if tree.exists():
         shutil.rmtree(tree)
     shutil.copytree(source["Dir"], tree, copy_function=shutil.copyfile)
-    if (RECIPES / name).exists():  # lock files, and replacements for parts that the lab never uses
-        shutil.copytree(RECIPES / name, tree, copy_function=shutil.copyfile, dirs_exist_ok=True)
+    if (replacements / name).exists():  # lock files, and replacements for parts that the lab never uses
+        shutil.copytree(replacements / name, tree, copy_function=shutil.copyfile, dirs_exist_ok=True)
 
     def progress(log: str) -> str:
         lines = log.splitlines()
@@ -118,9 +119,10 @@ def build_go(
         return f"{fetched} modules fetched, {len(lines) - fetched} packages compiled"
 
     for program, package in ({name: module.package} | dict(module.also)).items():
+        linked: list[str | Path] = ["-ldflags", f"-s -w {module.flags}", "-o", target / program]
         runner.run(
             program,
-            [go, "build", "-v", "-trimpath", "-ldflags", "-s -w", "-o", target / program, package],
+            [go, "build", "-v", "-trimpath", *linked, package],
             say=say,
             progress=progress,
             env=env,

@@ -57,9 +57,11 @@ def ensure_servers(home: Home, progress: Report) -> ServerPaths:
 class Installer:
     """Knows the folder of each server, and which folders are complete."""
 
-    def __init__(self, home: Home, pinned: Pins) -> None:
+    def __init__(self, home: Home, pinned: Pins, sources: Path = RECIPES) -> None:
+        """`sources` contains a folder for each program whose source is changed before it is built."""
         self._home = home
         self._pins = pinned
+        self._sources = sources
         self._finding_go = Lock()
 
     def folder(self, name: str) -> Path:
@@ -71,7 +73,7 @@ class Installer:
         else:
             is_kafka = name.startswith("kafka")
             version = self._pins.kafka if is_kafka else self._pins.go[name].version
-            source = RECIPES / ("kafka" if is_kafka else name)
+            source = self._sources / ("kafka" if is_kafka else name)
             if not source.exists():
                 recipe.update(repr(self._pins.go[name]).encode())
             for file in sorted(path for path in source.rglob("*") if path.is_file()):
@@ -80,6 +82,8 @@ class Installer:
                 recipe.update(file.read_bytes())
         if name in self._pins.archives:
             recipe.update(self._pins.archives[name].sha256.encode())
+        if name in self._pins.go:
+            recipe.update(self._pins.go[name].flags.encode())
         return self._home.servers / f"{name}-{version.removeprefix('v')}-{recipe.hexdigest()[:8]}"
 
     def is_complete(self) -> bool:
@@ -236,7 +240,7 @@ class Installer:
         with self._finding_go:  # two builds at the same time share the toolchain, which is fetched once
             here = toolchain.on_path(module.needs_go)
             go = "go" if here else toolchain.fetch(runner, self._pins.wheels["go"], self._home.build, say)
-        recipes.build_go(runner, name, module, go, self._home.build / f"{name}-go", new, say)
+        recipes.build_go(runner, name, module, go, self._home.build / f"{name}-go", new, say, self._sources)
 
 
 def _on_path(program: str) -> Path:

@@ -147,6 +147,9 @@ class ComposeBackend(ComposeFaults):
         if running:
             self._make(unit, "--force-recreate")
 
+    def deliver(self, unit: str) -> None:
+        """Do nothing: the container has the folder mounted."""
+
     def log_command(self, unit: str, follow: bool, lines: int = 200) -> list[str]:
         """Return the command that prints a container's log; `supervisor` stands for all containers' logs."""
         options = ["--tail", str(lines), *(["--follow"] if follow else [])]

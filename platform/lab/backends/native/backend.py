@@ -162,6 +162,9 @@ class NativeBackend(NativeFaults):
         if self.running():
             self.restart(unit)
 
+    def deliver(self, unit: str) -> None:
+        """Do nothing: the unit reads the files themselves."""
+
     def log_command(self, unit: str, follow: bool, lines: int = 200) -> list[str]:
         """Return a command that prints the unit's log file."""
         return ["tail", "-n", str(lines), *(["-F"] if follow else []), str(self._home.logs / f"{unit}.log")]

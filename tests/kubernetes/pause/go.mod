@@ -1,0 +1,3 @@
+module civildiy/pause
+
+go 1.22
