@@ -27,6 +27,8 @@ PROVEN = {
     "./lab up --with observability": TRACED, "LAB_TRACE_RATIO=": TRACED, "./lab trace": TRACED,
     "./lab slo": "tests/observability/test_objectives_live.py::test_the_budget_is_shown",
     "python -m lab.slo.rules": "tests/unit/test_objectives.py::test_the_file_for_vmalert_holds_the_rules",
+    "LAB_BACKEND=kubernetes ./lab up":
+        "tests/kubernetes/test_on_kubernetes.py::test_up_was_complete_and_says_where",
     "./lab up --as": APART, "./lab down --as": APART,
     "./lab": "tests/live/test_commands.py::test_second_up_does_nothing",
     "./lab up": "tests/live/test_commands.py::test_second_up_does_nothing",
@@ -83,6 +85,8 @@ EXEMPT = {
     "docker info": "needs an engine; tests/unit/test_engine.py reads its recorded answers",
     "docker version": "needs an engine; tests/unit/test_engine.py reads its recorded answers",
     "mkdir -p ~/.cache/civildiy-lab": "writes into the user's own home",
+    "docker compose build auth": "needs an engine; the campaign in tests/kubernetes runs it",
+    "docker save civildiy-lab:local": "needs an engine and k3s",
     "docker compose up": "needs an engine; the campaign in tests/compose runs it",
     "ssh -L": "a person puts the addresses of their own server in its place",
     "systemctl --user start podman.socket": "starts a service of the user's own machine",

@@ -28,7 +28,8 @@ class Fault:
     `pulse`: (seconds on, seconds off); inject and heal then alternate until the end. `once`: the fault is
     over when it has happened, and `heal` cleans up one that was interrupted. `excludes`: faults that cannot
     be active at the same unit. `by`: the unit that must run for it, if that is not the target. `backends`:
-    where it is possible. Docker cannot limit a volume in use, and containers share one clock.
+    where it is possible. Docker cannot limit a volume in use, and containers share one clock. On Kubernetes
+    the network plugin decides whether packets can be dropped.
     """
 
     name: str
@@ -41,7 +42,7 @@ class Fault:
     once: bool = False
     excludes: tuple[str, ...] = ()
     by: str = ""
-    backends: tuple[str, ...] = ("native", "compose")
+    backends: tuple[str, ...] = ("native", "compose", "kubernetes")
 
     @property
     def lasts(self) -> bool:
@@ -114,7 +115,8 @@ FAULTS = (
           excludes=("pause",)),
     Fault("cut-off", UNITS, "drop every network packet to and from it",
           "a caller without an answer cannot know whether its request was executed",
-          lambda backend, unit: backend.cut_off(unit), lambda backend, unit: backend.reconnect(unit)),
+          lambda backend, unit: backend.cut_off(unit), lambda backend, unit: backend.reconnect(unit),
+          backends=("native", "compose")),
     Fault("full-disk", units_with("full-disk"), "refuse every write that would extend its files",
           "reads still work while writes fail; the projector waits",
           lambda backend, unit: backend.fill_disk(unit), lambda backend, unit: backend.free_disk(unit),
