@@ -15,7 +15,7 @@ from support import backend, eventually, until_healthy
 from lab import topology
 from lab.backends.settings import read
 from lab.errors import LabError
-from lab.faults.catalog import FAULTS
+from lab.faults.catalog import FAULTS, fault
 from lab.probes import instances, local_http
 from lab.topology import SERVERS, SERVICES, STORES, UNITS
 
@@ -153,7 +153,8 @@ class TestFaults:
 
     @pytest.mark.fault
     def test_a_unit_that_is_cut_off_is_reached_again(self) -> None:
-        if os.geteuid() != 0 and backend.kind == "native":
+        impossible = backend.kind not in fault("cut-off").backends
+        if impossible or (os.geteuid() != 0 and backend.kind == "native"):
             with pytest.raises(LabError):
                 backend.cut_off(UNIT)
             return
@@ -173,10 +174,10 @@ class TestFaults:
                 act(unit)
 
     def test_a_fault_that_this_backend_cannot_do_says_why(self) -> None:
-        for fault in FAULTS:
-            if backend.kind not in fault.backends:
+        for each in FAULTS:
+            if backend.kind not in each.backends:
                 with pytest.raises(LabError):
-                    fault.inject(backend, fault.units[0])
+                    each.inject(backend, each.units[0])
 
     def test_every_server_and_service_can_be_named(self) -> None:
         for unit in (*SERVERS, *SERVICES):

@@ -1,7 +1,6 @@
 """The manifests of the overlay `laptop`, with the overrides and the learner's files of each unit."""
 
 import copy
-import hashlib
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -103,11 +102,6 @@ def learner_files(settings: Mapping[str, str]) -> list[str]:
     named = [pair.partition("=")[2] for pair in settings.get("LAB_CODE", "").split(",") if "=" in pair]
     beside = [(Path(name).parent / ALSO).as_posix() for name in named]
     return sorted({*named, *(name for name in beside if (LABS / name).is_file())})
-
-
-def fingerprint(documents: list[Document]) -> str:
-    """Return a hash of documents."""
-    return hashlib.sha256(yaml.safe_dump_all(documents).encode()).hexdigest()[:16]
 
 
 def _config_map(unit: str) -> str:
