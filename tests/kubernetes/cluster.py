@@ -23,7 +23,6 @@ from lab.errors import LabError
 from lab.home import Home
 
 NETWORK = "civildiy-kubernetes"
-NODE = "node-1"
 STEP_SECONDS, READY_SECONDS = 120.0, 90.0
 
 
@@ -120,12 +119,12 @@ class Cluster:
         self.processes.start("kube-controller-manager", manager, *configs.controller_manager(run))
         common = [f"--kubeconfig={self.kubeconfig}", "--leader-elect=false", "--bind-address=127.0.0.1"]
         self.processes.start("kube-scheduler", kubernetes("kube-scheduler"), *common)
-        self.processes.start("kube-proxy", kubernetes("kube-proxy"), *configs.proxy(run, NODE))
+        self.processes.start("kube-proxy", kubernetes("kube-proxy"), *configs.proxy(run))
         self.kubectl("apply", "-f", run / "cluster.yaml")
 
     def start_kubelet(self) -> None:
         """Start the node's agent."""
-        self.processes.start("kubelet", self.programs.of("kubelet"), *configs.kubelet(self.run_folder, NODE))
+        self.processes.start("kubelet", self.programs.of("kubelet"), *configs.kubelet(self.run_folder))
 
     def _start_names(self) -> None:
         self.processes.start("coredns", self.programs.coredns, "-conf", self.run_folder / "Corefile")

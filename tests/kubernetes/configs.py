@@ -6,7 +6,8 @@ from pathlib import Path
 import yaml
 from kubernetes.programs import CNI
 
-NODE_ADDRESS = "172.30.47.1"
+NODE, NODE_ADDRESS = "node-1", "172.30.47.1"
+CLASS, VOLUMES = "node", 40
 PODS, SERVICES = "10.244.0.0/24", "10.96.0.0/16"
 NAMES = "10.96.0.10"
 """The address of the cluster's name server, CoreDNS."""
@@ -25,7 +26,9 @@ def write(root: Path, run: Path, token: str) -> None:
         f".:5353 {{\n  bind {NODE_ADDRESS}\n  kubernetes cluster.local in-addr.arpa {{\n"
         f"    kubeconfig {run}/kubeconfig civildiy-test\n  }}\n  cache 5\n}}\n"
     )
-    (run / "cluster.yaml").write_text("---\n".join(yaml.safe_dump(found) for found in _objects()))
+    (run / "cluster.yaml").write_text(
+        "---\n".join(yaml.safe_dump(found) for found in [*_objects(), *_volumes(run)])
+    )
 
 
 def _dump(file: Path, document: object) -> None:
@@ -39,8 +42,8 @@ def _certificates(folder: Path, token: str) -> None:
     for words in (
         "genrsa -out sa.key 2048", "rsa -in sa.key -pubout -out sa.pub",
         "req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.crt -subj /CN=local-ca -days 30",
-        f"req -newkey rsa:2048 -nodes -keyout kubelet.key -out kubelet.csr -subj {subject}",
-        "x509 -req -in kubelet.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 30 -out kubelet.crt",
+        f"req -newkey rsa:2048 -nodes -keyout client.key -out client.csr -subj {subject}",
+        "x509 -req -in client.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 30 -out client.crt",
     ):  # fmt: skip
         subprocess.run(["openssl", *words.split()], cwd=folder, capture_output=True, check=True)
     tokens = folder / "tokens.csv"
@@ -79,7 +82,7 @@ def _network() -> dict[str, object]:
 
 
 def _kubeconfig(run: Path, token: str) -> dict[str, object]:
-    cluster = {"server": "https://127.0.0.1:16443", "certificate-authority": f"{run}/pki/apiserver.crt"}
+    cluster = {"server": f"https://{NODE_ADDRESS}:16443", "certificate-authority": f"{run}/pki/apiserver.crt"}
     return {
         "apiVersion": "v1", "kind": "Config", "current-context": "civildiy-test",
         "clusters": [{"name": "here", "cluster": cluster}],
@@ -108,7 +111,7 @@ def _kubelet(run: Path) -> dict[str, object]:
 
 
 def _objects() -> list[dict[str, object]]:
-    """Return the name server's Service, and the class of volumes that the controller manager provides."""
+    """Return the name server's Service, and the default class of volumes."""
     ports = [("dns", "UDP"), ("dns-tcp", "TCP")]
     return [
         {
@@ -130,12 +133,31 @@ def _objects() -> list[dict[str, object]]:
         },
         {
             "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass",
-            "provisioner": "kubernetes.io/host-path",
+            "provisioner": "kubernetes.io/no-provisioner", "volumeBindingMode": "WaitForFirstConsumer",
             "metadata": {
-                "name": "node", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
+                "name": CLASS, "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
             },
         },
     ]  # fmt: skip
+
+
+def _volumes(run: Path) -> list[dict[str, object]]:
+    """Return folders of the node as volumes. One that was used is not used again."""
+    here = {"key": "kubernetes.io/hostname", "operator": "In", "values": [NODE]}
+    found: list[dict[str, object]] = []
+    for number in range(VOLUMES):
+        folder = run / "volumes" / str(number)
+        folder.mkdir(parents=True)
+        spec = {
+            "capacity": {"storage": "2Gi"}, "accessModes": ["ReadWriteOnce"], "storageClassName": CLASS,
+            "local": {"path": str(folder)},
+            "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [here]}]}},
+        }  # fmt: skip
+        name = f"node-{number}"
+        found.append(
+            {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}, "spec": spec}
+        )
+    return found
 
 
 def etcd(run: Path) -> list[str]:
@@ -154,34 +176,33 @@ def apiserver(run: Path) -> list[str]:
         f"--advertise-address={NODE_ADDRESS}", f"--service-cluster-ip-range={SERVICES}",
         "--service-account-issuer=https://local", f"--service-account-key-file={pki}/sa.pub",
         f"--service-account-signing-key-file={pki}/sa.key", "--authorization-mode=Node,RBAC",
-        f"--token-auth-file={pki}/tokens.csv", f"--kubelet-client-certificate={pki}/kubelet.crt",
-        f"--kubelet-client-key={pki}/kubelet.key", "--kubelet-preferred-address-types=InternalIP",
+        f"--token-auth-file={pki}/tokens.csv", f"--kubelet-client-certificate={pki}/client.crt",
+        f"--kubelet-client-key={pki}/client.key", "--kubelet-preferred-address-types=InternalIP",
     ]  # fmt: skip
 
 
 def controller_manager(run: Path) -> list[str]:
-    """Return the controller manager's options. It also provides volumes: folders of the node."""
+    """Return the controller manager's options."""
     return [
         f"--kubeconfig={run}/kubeconfig", f"--service-account-private-key-file={run}/pki/sa.key",
         f"--root-ca-file={run}/pki/apiserver.crt", "--leader-elect=false", "--bind-address=127.0.0.1",
-        "--enable-hostpath-provisioner=true",
         # A node that is lost counts as such after 10 s instead of 50.
         "--node-monitor-grace-period=10s",
     ]  # fmt: skip
 
 
-def proxy(run: Path, node: str) -> list[str]:
+def proxy(run: Path) -> list[str]:
     """Return kube-proxy's options. Only the machine's own network may set the size of the table."""
     return [
         f"--kubeconfig={run}/kubeconfig", f"--cluster-cidr={PODS}", "--proxy-mode=iptables",
-        "--bind-address=127.0.0.1", "--metrics-bind-address=127.0.0.1:10249", f"--hostname-override={node}",
+        "--bind-address=127.0.0.1", "--metrics-bind-address=127.0.0.1:10249", f"--hostname-override={NODE}",
         "--conntrack-max-per-core=0", "--iptables-min-sync-period=100ms",
     ]  # fmt: skip
 
 
-def kubelet(run: Path, node: str) -> list[str]:
+def kubelet(run: Path) -> list[str]:
     """Return the kubelet's options."""
     return [
         f"--config={run}/kubelet.yaml", f"--kubeconfig={run}/kubeconfig", f"--root-dir={run}/kubelet",
-        f"--cert-dir={run}/pki", f"--node-ip={NODE_ADDRESS}", f"--hostname-override={node}",
+        f"--cert-dir={run}/pki", f"--node-ip={NODE_ADDRESS}", f"--hostname-override={NODE}",
     ]  # fmt: skip

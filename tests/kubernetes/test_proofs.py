@@ -5,7 +5,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from kubernetes.cluster import NODE
+from kubernetes.configs import NODE
 from kubernetes.load import Load
 from kubernetes.system import System
 

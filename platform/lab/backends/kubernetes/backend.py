@@ -99,7 +99,7 @@ class KubernetesBackend(KubernetesAccess, KubernetesFaults):
     def _waiting_for(self) -> list[str]:
         jobs = self._kubectl.found("jobs").get("items", [])
         open_tasks = [job["metadata"]["name"] for job in jobs if not job["status"].get("succeeded")]
-        return open_tasks + [unit.name for unit in self.units() if unit.state != "running"]
+        return open_tasks + self._pods.unready((*UNITS, *topology.TOOLS))
 
     def stop(self) -> None:
         """Delete all pods, and what would create them again; volumes, secrets and addresses stay."""

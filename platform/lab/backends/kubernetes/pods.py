@@ -63,6 +63,12 @@ class Pods:
         """Run a command in the pod's container, and return its output. Raises LabError when it fails."""
         return self._kubectl.change("exec", pod["metadata"]["name"], "--container", CONTAINER, "--", *command)
 
+    def unready(self, names: Iterable[str]) -> list[str]:
+        """Return the names of the units that are not ready, without measuring their memory."""
+        self.forget()
+        ready = [name for name in names if (pod := self.current(name)) and container(pod).get("ready")]
+        return [name for name in names if name not in ready]
+
     def units(self, names: Iterable[str]) -> list[Unit]:
         """Return the state of each unit."""
         self.forget()
