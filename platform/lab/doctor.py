@@ -13,6 +13,8 @@ import psutil
 from lab import processor
 from lab.backends.compose import diagnosis
 from lab.backends.compose.backend import ComposeBackend
+from lab.backends.kubernetes import diagnosis as cluster
+from lab.backends.kubernetes.backend import KubernetesBackend
 from lab.backends.native import network
 from lab.backends.protocol import Backend
 from lab.errors import LabError
@@ -34,7 +36,10 @@ def examine(home: Home, backend: Backend) -> Iterator[Finding]:
     version = ".".join(str(part) for part in sys.version_info[:3])
     yield Finding("Python", version, "" if sys.version_info >= (3, 11) else "install Python 3.11 or newer")
     yield Finding("backend", backend.kind)
-    findings = _compose(backend) if isinstance(backend, ComposeBackend) else _native(home, backend)
+    if isinstance(backend, KubernetesBackend):
+        findings = cluster.findings(backend.kubectl)
+    else:
+        findings = _compose(backend) if isinstance(backend, ComposeBackend) else _native(home, backend)
     ports_fit = True
     for finding in findings:
         ports_fit = ports_fit and not (finding.what == "port" and finding.remedy)

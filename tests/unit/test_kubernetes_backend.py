@@ -9,7 +9,7 @@ import yaml
 
 from lab.backends import overrides
 from lab.backends.choice import chosen
-from lab.backends.kubernetes import consent, pods
+from lab.backends.kubernetes import consent, diagnosis, pods
 from lab.backends.kubernetes.backend import KubernetesBackend
 from lab.backends.kubernetes.generate import KUBERNETES
 from lab.backends.kubernetes.kubectl import Kubectl
@@ -189,3 +189,21 @@ def test_faults_that_need_another_backend_say_which(home: Home) -> None:
     backend.skew_clock("auth", 0)
     with pytest.raises(LabError, match="no unit"):
         backend.cut_off("auth-3")
+
+
+def test_doctor_names_what_a_cluster_lacks(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = {
+        "nodes": {"items": [{"status": {"allocatable": {"memory": "1048576Ki"}}}]},
+        "storageclasses": {"items": [{"metadata": {"name": "slow"}}]},
+    }
+    kubectl = Kubectl(home)
+    kubectl.__dict__ |= {"context": "laptop", "cluster": "uid-1"}
+    monkeypatch.setattr(kubectl, "found", lambda what: answers[what])
+    monkeypatch.setattr(kubectl, "found_raw", lambda path: {"gitVersion": "v1.25.3"})
+    remedies = {finding.what: finding.remedy for finding in diagnosis.findings(kubectl)}
+    assert "1.27 or newer" in remedies["cluster"]
+    assert "3 GB" in remedies["memory of the nodes"]
+    assert "StorageClass" in remedies["class of volumes"]
+    assert remedies["consent"] == remedies["context"] == ""
+    monkeypatch.setattr(kubectl, "found_raw", lambda path: {})
+    assert [finding.what for finding in diagnosis.findings(kubectl)] == ["context", "cluster"]

@@ -13,7 +13,7 @@ class KubernetesAccess:
     """Addresses of the units, and the commands that print their logs or run a tool."""
 
     _home: Home
-    _kubectl: Kubectl
+    kubectl: Kubectl
     _addresses: Addresses
 
     def endpoints(self) -> dict[str, str]:
@@ -30,7 +30,7 @@ class KubernetesAccess:
 
     def variables(self) -> dict[str, str]:
         """Return the addresses as this machine reaches them, and the secrets."""
-        return self._addresses.variables() | secrets.read(self._home, self._kubectl)
+        return self._addresses.variables() | secrets.read(self._home, self.kubectl)
 
     def listen_host(self) -> str:
         """Return this machine's address, as pods see it."""
@@ -43,9 +43,9 @@ class KubernetesAccess:
     def log_command(self, unit: str, follow: bool, lines: int = 200) -> list[str]:
         """Return the command that prints a pod's log; `supervisor` stands for the cluster's events."""
         if unit == "supervisor":
-            return self._kubectl.words("get", "events", "--sort-by=.lastTimestamp")
+            return self.kubectl.words("get", "events", "--sort-by=.lastTimestamp")
         what = f"job/{unit}" if unit in topology.TASKS else f"--selector={selector(unit)}"
-        return self._kubectl.words(
+        return self.kubectl.words(
             "logs", what, "--container", CONTAINER, f"--tail={lines}", *(["-f"] if follow else [])
         )
 
@@ -55,5 +55,5 @@ class KubernetesAccess:
 
     def tool_command(self, tool: str, *arguments: str) -> list[str]:
         """Return a command that runs the tool in a pod of its own, with the files of the unit feed."""
-        exec_ = self._kubectl.words("exec", f"deployment/{TOOL}", "--container", CONTAINER, "--")
+        exec_ = self.kubectl.words("exec", f"deployment/{TOOL}", "--container", CONTAINER, "--")
         return [*exec_, "python", "-m", "civildiy", tool, *arguments]

@@ -33,10 +33,10 @@ class KubernetesBackend(KubernetesAccess, KubernetesFaults):
 
     def __init__(self, home: Home) -> None:
         self._home = home
-        self._kubectl = Kubectl(home)
-        self._pods = Pods(self._kubectl)
-        self._addresses = Addresses(self._kubectl, self._pods)
-        self._manifests = Manifests(home, self._kubectl)
+        self.kubectl = Kubectl(home)
+        self._pods = Pods(self.kubectl)
+        self._addresses = Addresses(self.kubectl, self._pods)
+        self._manifests = Manifests(home, self.kubectl)
 
     def running(self) -> bool:
         """Return whether a pod of the system exists."""
@@ -49,7 +49,7 @@ class KubernetesBackend(KubernetesAccess, KubernetesFaults):
     def belongs_elsewhere(self) -> str:
         """Return the other clone from which the system was started; '' when it is this one."""
         there = (
-            self._kubectl.found("namespace", NAMESPACE)
+            self.kubectl.found("namespace", NAMESPACE)
             .get("metadata", {})
             .get("annotations", {})
             .get(FOLDER, "")
@@ -59,19 +59,19 @@ class KubernetesBackend(KubernetesAccess, KubernetesFaults):
     def refuse_wrong_settings(self) -> None:
         """Raise LabError for a cluster that the user has not accepted, and for settings that cannot work."""
         user_settings.refuse_wrong(os.environ)
-        self._kubectl.must_be_accepted()
+        self.kubectl.must_be_accepted()
 
     def start(self, progress: Progress) -> None:
         """Apply the manifests, and wait until every unit is ready. Raises LabError."""
         self.refuse_wrong_settings()
-        progress.say("start", f"applying the manifests to {self._kubectl.context}")
+        progress.say("start", f"applying the manifests to {self.kubectl.context}")
         namespace = [d for d in self._manifests.documents if d["kind"] == "Namespace"]
-        self._kubectl.change("apply", "-f", "-", given=json.dumps(namespace[0]))
-        self._kubectl.change("annotate", "--overwrite", "namespace", NAMESPACE, f"{FOLDER}={REPO}")
-        secrets.ensure(self._home, self._kubectl)
+        self.kubectl.change("apply", "-f", "-", given=json.dumps(namespace[0]))
+        self.kubectl.change("annotate", "--overwrite", "namespace", NAMESPACE, f"{FOLDER}={REPO}")
+        secrets.ensure(self._home, self.kubectl)
         # A finished Job stays, and its template cannot be changed.
-        self._kubectl.change("delete", "job", *topology.TASKS, "--ignore-not-found")
-        self._kubectl.change("apply", "-f", "-", given=self._manifests.everything())
+        self.kubectl.change("delete", "job", *topology.TASKS, "--ignore-not-found")
+        self.kubectl.change("apply", "-f", "-", given=self._manifests.everything())
         self._addresses.forget()
         self._wait(progress)
         self._addresses.refuse_unreachable()
@@ -97,13 +97,13 @@ class KubernetesBackend(KubernetesAccess, KubernetesFaults):
             time.sleep(0.5)
 
     def _waiting_for(self) -> list[str]:
-        jobs = self._kubectl.found("jobs").get("items", [])
+        jobs = self.kubectl.found("jobs").get("items", [])
         open_tasks = [job["metadata"]["name"] for job in jobs if not job["status"].get("succeeded")]
         return open_tasks + self._pods.unready((*UNITS, *topology.TOOLS))
 
     def stop(self) -> None:
         """Delete all pods, and what would create them again; volumes, secrets and addresses stay."""
-        self._kubectl.change(
+        self.kubectl.change(
             "delete",
             "deployments,statefulsets,jobs",
             "--all",
@@ -116,14 +116,14 @@ class KubernetesBackend(KubernetesAccess, KubernetesFaults):
     def restart(self, unit: str) -> None:
         """Replace the unit's pod. The old one ends first, as on the other backends."""
         known(unit)
-        self._kubectl.change("delete", "pod", "--selector", selector(unit), "--wait=false")
+        self.kubectl.change("delete", "pod", "--selector", selector(unit), "--wait=false")
         self._pods.forget()
 
     def stop_unit(self, unit: str) -> None:
         """Let no pod of the unit run until `start_unit` is called."""
         known(unit)
         if unit in SECONDS:
-            self._kubectl.change("delete", "deployment", unit, "--ignore-not-found", "--cascade=foreground")
+            self.kubectl.change("delete", "deployment", unit, "--ignore-not-found", "--cascade=foreground")
         else:
             self._scale(unit, 0)
         self._until_gone(unit)
@@ -141,11 +141,11 @@ class KubernetesBackend(KubernetesAccess, KubernetesFaults):
         self._pods.forget()
 
     def _scale(self, unit: str, replicas: int) -> None:
-        self._kubectl.change("scale", f"{self._manifests.kind(unit)}/{unit}", f"--replicas={replicas}")
+        self.kubectl.change("scale", f"{self._manifests.kind(unit)}/{unit}", f"--replicas={replicas}")
 
     def _apply(self, unit: str) -> None:
         documents = self._manifests.of(unit)
-        self._kubectl.change("apply", "-f", "-", given="\n---\n".join(json.dumps(d) for d in documents))
+        self.kubectl.change("apply", "-f", "-", given="\n---\n".join(json.dumps(d) for d in documents))
 
     def _until_gone(self, unit: str) -> None:
         deadline = time.monotonic() + END_SECONDS * slow()
@@ -174,7 +174,7 @@ class KubernetesBackend(KubernetesAccess, KubernetesFaults):
         """Restart `unit` with an empty volume."""
         known(unit)
         self.stop_unit(unit)
-        self._kubectl.change("delete", "pvc", f"data-{unit}-0", "--ignore-not-found")
+        self.kubectl.change("delete", "pvc", f"data-{unit}-0", "--ignore-not-found")
         self.start_unit(unit)
 
     def override(self, unit: str, settings: Mapping[str, str]) -> None:
@@ -200,23 +200,23 @@ class KubernetesBackend(KubernetesAccess, KubernetesFaults):
             return
         for name in (unit, *(tool for tool, like in LIKE.items() if like == unit)):
             documents = self._manifests.files(name, settings)
-            said = self._kubectl.change("apply", "-f", "-", given=json.dumps(documents[0]))
+            said = self.kubectl.change("apply", "-f", "-", given=json.dumps(documents[0]))
             if "unchanged" not in said and (pod := self._pods.current(name)):
                 # A node brings a changed ConfigMap to a pod within a minute; at once if the pod changes.
-                self._kubectl.attempt(
+                self.kubectl.attempt(
                     "annotate", "--overwrite", "pod", pod["metadata"]["name"], f"saved={time.time():.3f}"
                 )
 
     def remarks(self) -> str:
         """Return where the system runs."""
-        return f"Context of kubectl: {self._kubectl.context}; namespace: {NAMESPACE}"
+        return f"Context of kubectl: {self.kubectl.context}; namespace: {NAMESPACE}"
 
     def provision(self) -> None:
         """Run the task `provision` again and wait for its end. Raises LabError."""
-        self._kubectl.change("delete", "job", "provision", "--ignore-not-found")
-        self._kubectl.change("apply", "-f", "-", given=self._manifests.job("provision"))
+        self.kubectl.change("delete", "job", "provision", "--ignore-not-found")
+        self.kubectl.change("apply", "-f", "-", given=self._manifests.job("provision"))
         seconds = PROVISION_SECONDS * slow()
-        self._kubectl.change(
+        self.kubectl.change(
             "wait",
             "--for=condition=complete",
             "job/provision",
@@ -226,5 +226,5 @@ class KubernetesBackend(KubernetesAccess, KubernetesFaults):
 
     def delete_data(self) -> None:
         """Delete the namespace with all volumes, and the secrets."""
-        self._kubectl.change("delete", "namespace", NAMESPACE, "--ignore-not-found", seconds=180)
-        secrets.forget(self._home, self._kubectl)
+        self.kubectl.change("delete", "namespace", NAMESPACE, "--ignore-not-found", seconds=180)
+        secrets.forget(self._home, self.kubectl)

@@ -16,8 +16,8 @@ def must_be_given(home: Home, cluster: str, context: str, namespace: str) -> Non
 
     `cluster` is its identity, because the name of a context can be given to another cluster.
     """
-    accepted = _accepted(home)
-    if cluster in accepted:
+    before = accepted(home)
+    if cluster in before:
         return
     if os.environ.get("LAB_CONTEXT") != context and not _asked(context, namespace):
         raise LabError(
@@ -26,7 +26,7 @@ def must_be_given(home: Home, cluster: str, context: str, namespace: str) -> Non
             "Another one: kubectl config get-contexts; kubectl config use-context NAME"
         )
     _file(home).parent.mkdir(parents=True, exist_ok=True)
-    _file(home).write_text(json.dumps(accepted | {cluster: context}))
+    _file(home).write_text(json.dumps(before | {cluster: context}))
 
 
 def _asked(context: str, namespace: str) -> bool:
@@ -39,7 +39,8 @@ def _asked(context: str, namespace: str) -> bool:
     )
 
 
-def _accepted(home: Home) -> dict[str, str]:
+def accepted(home: Home) -> dict[str, str]:
+    """Return the clusters that the user has accepted: identity to the name that its context had."""
     try:
         found: dict[str, str] = json.loads(_file(home).read_text())
     except (OSError, ValueError):

@@ -36,7 +36,7 @@ done
 class KubernetesFaults:
     """The faults of a unit that runs as a pod."""
 
-    _kubectl: Kubectl
+    kubectl: Kubectl
     _pods: Pods
 
     def signal(self, unit: str, number: int) -> None:
@@ -53,7 +53,7 @@ class KubernetesFaults:
         self._pods.forget()
         pod = self._pods.current(unit)
         if pod is not None and "running" not in container(pod).get("state", {}):
-            self._kubectl.attempt("delete", "pod", pod["metadata"]["name"], "--wait=false")
+            self.kubectl.attempt("delete", "pod", pod["metadata"]["name"], "--wait=false")
             self._pods.forget()
 
     def freeze(self, unit: str) -> None:
@@ -61,7 +61,7 @@ class KubernetesFaults:
         known(unit)
         pod = self._pods.running(unit)
         self._pods.execute(pod, "sh", "-c", ALL % "STOP")
-        self._kubectl.attempt("annotate", "--overwrite", "pod", pod["metadata"]["name"], f"{PAUSED}=true")
+        self.kubectl.attempt("annotate", "--overwrite", "pod", pod["metadata"]["name"], f"{PAUSED}=true")
         self._pods.forget()
 
     def thaw(self, unit: str) -> None:
@@ -69,7 +69,7 @@ class KubernetesFaults:
         with suppress(LabError):
             pod = self._pods.running(unit)
             self._pods.execute(pod, "sh", "-c", ALL % "CONT")
-            self._kubectl.attempt("annotate", "pod", pod["metadata"]["name"], f"{PAUSED}-")
+            self.kubectl.attempt("annotate", "pod", pod["metadata"]["name"], f"{PAUSED}-")
         self._pods.forget()
 
     def cut_off(self, unit: str) -> None:

@@ -20,7 +20,7 @@ class Kubectl:
     """The command `kubectl`, on the context that was current when it was first needed."""
 
     def __init__(self, home: Home) -> None:
-        self._home = home
+        self.home = home
 
     @cached_property
     def context(self) -> str:
@@ -68,7 +68,7 @@ class Kubectl:
 
     def must_be_accepted(self) -> None:
         """Ask before the first change of a cluster that ./lab has not changed before. Raises LabError."""
-        consent.must_be_given(self._home, self.cluster, self.context, NAMESPACE)
+        consent.must_be_given(self.home, self.cluster, self.context, NAMESPACE)
 
     def attempt(self, *arguments: str, given: str | None = None, seconds: float = SECONDS) -> bool:
         """Run a command that changes the cluster and may fail; return whether it succeeded."""
