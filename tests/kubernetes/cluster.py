@@ -90,9 +90,11 @@ class Cluster:
         """Create the network namespace. All of the node's traffic stays in it."""
         host = [["ip", "netns", "add", NETWORK]]
         inside = [
-            ["ip", "link", "set", "lo", "up"], ["ip", "link", "add", "node", "type", "dummy"],
+            ["ip", "link", "set", "lo", "up"],
+            ["ip", "link", "add", "node", "type", "veth", "peer", "name", "far"],
             ["ip", "address", "add", f"{configs.NODE_ADDRESS}/24", "dev", "node"],
             ["ip", "link", "set", "node", "up"],
+            ["ip", "link", "set", "far", "up"],
             # A packet to the address of a Service needs a route before kube-proxy's rules change it.
             ["ip", "route", "add", "default", "dev", "node"],
             ["sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"],

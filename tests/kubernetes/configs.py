@@ -186,8 +186,6 @@ def controller_manager(run: Path) -> list[str]:
     return [
         f"--kubeconfig={run}/kubeconfig", f"--service-account-private-key-file={run}/pki/sa.key",
         f"--root-ca-file={run}/pki/apiserver.crt", "--leader-elect=false", "--bind-address=127.0.0.1",
-        # A node that is lost counts as such after 10 s instead of 50.
-        "--node-monitor-grace-period=10s",
     ]  # fmt: skip
 
 

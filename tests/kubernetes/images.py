@@ -12,7 +12,7 @@ import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from compose.images import StandIns
+from compose import images as standins
 from compose.machine import Machine
 from kubernetes.cluster import Cluster
 from kubernetes.configs import PAUSE
@@ -21,7 +21,7 @@ from lab.backends.compose import images
 from lab.backends.settings import SECRETS
 from lab.home import REPO, Home
 from lab.install.pins import pins
-from lab.install.servers import Installer, ensure_servers
+from lab.install.servers import ensure_servers
 from lab.progress import Progress
 from lab.terminal import Console
 from lab.topology import SERVERS
@@ -65,7 +65,7 @@ def _build(home: Home, file: Path) -> None:
     with Progress(Console()) as progress:
         ensure_servers(home, progress)
     with machine.engine():
-        StandIns(machine, Installer(home, pins()).paths()).make()
+        standins.StandIns(machine, home).make(standins.wanted())
         # Compose refuses a file whose secrets are missing, also for a build that uses none of them.
         more = dict.fromkeys(SECRETS, "unused") | {"LAB_FINGERPRINT": images.fingerprints()[images.SERVICE]}
         build = [
