@@ -1,5 +1,6 @@
 """Certificates, configuration files and command lines of the cluster's programs."""
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def write(root: Path, run: Path, token: str) -> None:
 
 def _dump(file: Path, document: object) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(yaml.safe_dump(document))  # YAML contains JSON
+    file.write_text(json.dumps(document))  # YAML contains JSON; the network plugins read JSON only
 
 
 def _certificates(folder: Path, token: str) -> None:
