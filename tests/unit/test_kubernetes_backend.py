@@ -150,7 +150,7 @@ def seen(home: Home, *found: dict[str, Any]) -> Pods:
     return made
 
 
-RUNNING = {
+RUNNING: dict[str, Any] = {
     "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}},
     "containerID": "containerd://0abcdef123456",
 }
@@ -172,7 +172,10 @@ class TestPods:
         assert pods.number(pod("a", "1", state={"waiting": {}})) is None
 
     def test_a_missing_image_is_told_at_once(self) -> None:
-        waiting = {"state": {"waiting": {"reason": "ImagePullBackOff"}}, "image": "civildiy-lab:local"}
+        waiting: dict[str, Any] = {
+            "state": {"waiting": {"reason": "ImagePullBackOff"}},
+            "image": "civildiy-lab:local",
+        }
         assert "civildiy-lab:local is not there" in pods.trouble(pod("a", "1", **waiting))
         assert pods.trouble(pod("a", "1", **RUNNING)) == ""
 
