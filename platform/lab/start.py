@@ -91,7 +91,7 @@ def print_endpoints(backend: Backend, console: Console) -> None:
     notes = {"traefik": "dashboard", "consul": "UI"}
     notes |= {name: f"page: {page}" for name, page in added_pages(backend).items()}
     for name, address in backend.endpoints().items():
-        console.print(f"{name:<12}{address:<24}{notes.get(name, '')}".rstrip(), soft_wrap=True)
+        console.print(f"{name:<12}{address:<23} {notes.get(name, '')}".rstrip(), soft_wrap=True)
 
 
 def added_pages(backend: Backend) -> dict[str, str]:

@@ -95,6 +95,13 @@ class TestManifests:
         assert document["metadata"]["name"] == "profile"
         assert "volumes" not in document["spec"]["template"]["spec"]
 
+    def test_a_stopped_unit_is_started_when_it_is_applied(self, made: Manifests) -> None:
+        assert [made.of(unit)[0]["spec"]["replicas"] for unit in ("profile", "redis", "feed-tool")] == [
+            1,
+            1,
+            1,
+        ]
+
     def test_an_override_replaces_a_setting(self, made: Manifests, home: Home) -> None:
         overrides.write(home, "posts-relay", {"RELAY_ID": "mine", "LOG_LEVEL": "WARNING"})
         (document,) = made.of("posts-relay")

@@ -55,6 +55,8 @@ class Manifests:
     def of(self, unit: str) -> list[Document]:
         """Return a unit's own document, with its overrides, and the learner's files as a ConfigMap."""
         document = copy.deepcopy(self._workload(first(unit)))
+        # Without a number in it, `kubectl apply` would leave a stopped unit stopped.
+        document["spec"].setdefault("replicas", 1)
         if unit != first(unit):
             _rename(document, unit)
         settings = overrides.read(self._home, LIKE.get(first(unit), first(unit)))
