@@ -1,5 +1,7 @@
 """How programs of this machine reach the units of the Kubernetes backend, their logs and the tools."""
 
+from functools import cached_property
+
 from lab import topology
 from lab.backends.kubernetes import secrets
 from lab.backends.kubernetes.kubectl import Kubectl
@@ -30,7 +32,12 @@ class KubernetesAccess:
 
     def variables(self) -> dict[str, str]:
         """Return the addresses as this machine reaches them, and the secrets."""
-        return self._addresses.variables() | secrets.read(self._home, self.kubectl)
+        return self._addresses.variables() | self._secrets
+
+    @cached_property
+    def _secrets(self) -> dict[str, str]:
+        """The secrets of the system, which do not change while it runs; one answer serves all questions."""
+        return secrets.read(self._home, self.kubectl)
 
     def listen_host(self) -> str:
         """Return this machine's address, as pods see it."""
