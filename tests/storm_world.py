@@ -52,7 +52,7 @@ class World:
         """Record that a reader gets this page now."""
         now = float(len(self.history.writes))
         floor = len(self.history.events) if floor is None else floor
-        self.history.reads.append(Read(now, now + 0.1, user, 200, floor, page))
+        self.history.reads.append(Read(now, now + 0.1, user, 200, (floor,), page))
 
 
 def kinds(violations: list[str]) -> set[str]:

@@ -27,7 +27,7 @@ def peak_mb() -> float:
 def main(url: str, database: str, redis_url: str, bootstrap: str) -> None:
     with mongodb.blocking(url) as client, Redis.from_url(redis_url) as redis, Topic(bootstrap) as topic:
         posts = client[database][COLLECTION]
-        report = CheckUp(lambda: post_states(posts), topic, redis, patience=1.0).run()
+        report = CheckUp(lambda: post_states(posts), [topic], redis, patience=1.0).run()
     found = {"findings": len(report.findings), "posts": report.posts, "entries": report.entries}
     print(json.dumps(found | {"peak_mb": peak_mb()}))
 

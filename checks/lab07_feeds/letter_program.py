@@ -83,7 +83,7 @@ def batch(projector, records):
     return {"log": [*log], "letters": [*letters], "applied": [*applied], "raised": raised}
 
 def projector(servers):
-    return Projector(servers, servers, servers, None, lambda: True)
+    return Projector(servers, servers, servers)
 
 unknown = b'{"specversion": "1.0", "type": "post.applauded"}'
 mixed = [good(10), record(11, unknown), record(12, b"not JSON", None), good(13), record(14, b"{}", b"k")]

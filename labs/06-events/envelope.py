@@ -15,6 +15,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 
 POSTS_TOPIC = "posts-events"
 DEAD_LETTER_TOPIC = "posts-events-dlq"
+MOST_PARTITIONS = 32
+"""More would cost one machine more than they bring: each has its files, its lease and its turn."""
 SOURCE = "/civildiy/posts"
 SCHEMA_VERSION: Literal[2] = 2
 

@@ -26,11 +26,13 @@ from civildiy.chassis.retry import FailureLog
 from civildiy.chassis.settings import load_settings
 from civildiy.chassis.worker import stop_on_signals
 from civildiy.contracts.posts.envelope import CONTENT_TYPE, POSTS_TOPIC, encode
+from civildiy.contracts.posts.topic_reader import count_partitions
 from civildiy.posts.relay.change_streams import Changes
 from civildiy.posts.relay.lease import Lease
 from civildiy.posts.relay.missed_removals import vanished
 from civildiy.posts.relay.outbox import Outbox, Waiting
 from civildiy.posts.relay.pace import PacedOutbox
+from civildiy.posts.relay.shards import Shards
 from civildiy.posts.settings import RelaySettings
 from civildiy.posts.store import COLLECTION
 
@@ -52,7 +54,7 @@ Connect = Callable[[], KafkaProducer]
 class Relay:
     """Moves events from the outbox to the topic; the events of one post stay in order."""
 
-    def __init__(self, outbox: Outbox, changes: Changes, lease: Lease, connect: Connect) -> None:
+    def __init__(self, outbox: Outbox, changes: Changes, lease: Lease | Shards, connect: Connect) -> None:
         self._stopped = Event()
         self._outbox = outbox
         self._changes = changes
@@ -147,9 +149,14 @@ def main() -> None:
     client = mongodb.blocking(settings.mongodb_url)
     database = client[settings.mongodb_database]
     posts = database[COLLECTION]
-    lease = Lease(database["leases"], "relay", settings.relay_id)
-    changes = Changes(posts, database["positions"], partial(vanished, settings.kafka_bootstrap, posts))
-    connect = partial(producer, settings.kafka_bootstrap)
-    Relay(PacedOutbox(posts), changes, lease, connect).run(stopped)
-    lease.release()
+    kafka = settings.kafka_bootstrap
+    shards = Shards(database["leases"], settings.relay_id, partial(count_partitions, kafka))
+    search = partial(vanished, kafka, posts)
+    changes = Changes(posts, database["positions"], search, shards.leads)
+    # To the outbox and the relay, some shards look like all posts, and their leases like one.
+    relay = Relay(PacedOutbox(shards.of(posts)), changes, shards, partial(producer, kafka))
+    # The present producer may not know all partitions of the topic.
+    shards.on_new_layout = partial(relay._forget_producer, timeout=2)
+    relay.run(stopped)
+    shards.release()
     client.close()

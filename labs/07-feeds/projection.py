@@ -7,7 +7,6 @@ the check and the edit are one script. An entry is stored as the bytes that read
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
 
 import orjson
 from redis import Redis
@@ -15,7 +14,7 @@ from redis.exceptions import NoScriptError
 
 from civildiy.contracts.posts.envelope import PostData, PostEvent, PostPut
 from civildiy.feed import keys
-from civildiy.feed.projector.note import NOTE
+from civildiy.feed.projector.note import Noted
 
 LIST_EDITS = """
 -- The first part of SCRIPT: names for its input, and the edits of a list that is kept newest first.
@@ -92,13 +91,6 @@ end
 # Lab 07, step 2: SCRIPT
 
 
-class ViewSwitched(Exception):
-    """Redis holds another view than before: a rebuild has replaced it, or its data were lost or restored.
-
-    Its own offset is in Redis: continue there.
-    """
-
-
 def timestamp(time: datetime) -> str:
     """UTC with microseconds, always 27 characters, so that text order is time order."""
     return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
@@ -129,20 +121,20 @@ def feed_entry(event: PostPut) -> bytes:
     raise NotImplementedError("Lab 07, step 1: write feed_entry")
 
 
-class Projection:
+class Projection(Noted):
     """Applies events to the view. The Redis client is blocking, so a web service cannot use this class.
+
+    It stores the offset of one partition: `_note(generation, next_offset, **counts)` is in note.py.
 
     `searching`: the hash of a post expires after 9 days, but its entry can stay in a list for longer, because
     each new post renews the list. SCRIPT then has to search for the entry. A rebuild passes False, because
     it fills empty lists, in which there is nothing to find.
     """
 
-    def __init__(self, redis: Redis, *, searching: bool = True) -> None:
-        self._redis = redis
+    def __init__(self, redis: Redis, partition: int = 0, *, searching: bool = True) -> None:
+        super().__init__(redis, partition)
         self._searching = searching
         self._sha = ""
-        self._noted = b""
-        """The offset that was stored last, as bytes; empty if none was."""
 
     def apply(self, events: Sequence[PostEvent], next_offset: int, skipped: int, dead: int) -> None:
         """Apply `events` in order with `_send`, also when Redis does not know the script yet.
@@ -175,28 +167,3 @@ class Projection:
         entry = feed_entry(event) if isinstance(event, PostPut) else b""
         limits = (keys.GLOBAL_MAX, keys.USER_MAX, keys.LIST_SECONDS, keys.POST_SECONDS)
         return (*lists, event.postversion, entry, *limits, int(self._searching))
-
-    def _note(self, generation: bytes | None, next_offset: int, **counts: int) -> None:
-        """Store the next offset and add the counts to the counters. Raises RedisError and ViewSwitched.
-
-        `generation` is the name of the view that the pipeline read before the effects. Example:
-        `self._note(generation, 120, applied=7, stale=2, skipped=0, dead=1)`.
-        """
-        names = (keys.GENERATION, keys.OFFSET, keys.COUNTERS)
-        pairs = [word for pair in counts.items() for word in pair]
-        mine = self._redis.eval(NOTE, len(names), *names, generation or b"", self._noted, next_offset, *pairs)
-        if not mine:
-            raise ViewSwitched
-        self._noted = b"%d" % next_offset
-
-    def expect_same_view(self) -> None:
-        """Raises ViewSwitched when the view is not as it was left, and RedisError."""
-        if (self._redis.get(keys.OFFSET) or b"") != self._noted:
-            raise ViewSwitched
-
-    def next_offset(self) -> int | None:
-        """Where to go on, as noted with the last effects; None in an empty Redis. Raises RedisError."""
-        # A name for a view that has none: an emptied one is then not taken for the one before it.
-        self._redis.set(keys.GENERATION, str(uuid4()), nx=True)
-        self._noted = bytes(self._redis.get(keys.OFFSET) or b"")  # type: ignore[arg-type]
-        return int(self._noted) if self._noted else None

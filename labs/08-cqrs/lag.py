@@ -43,6 +43,11 @@ class LagMeter:
             self._last = (time.monotonic(), next_offset, lag)
             return lag
 
+    def partitions(self) -> int:
+        """Return the number of the topic's partitions, as far as the connection knows it: 1 at least."""
+        known = self._consumer.partitions_for_topic(POSTS_TOPIC) if self._consumer is not None else None
+        return len(known or ()) or 1
+
     def close(self) -> None:
         """Give the connection back."""
         if self._consumer is not None:

@@ -22,8 +22,8 @@ WORKERS = {
     for file in sorted(HERE.glob("*/*/main.py"))
 }
 TASKS = {"provision": "civildiy.provision.run"}
-TOOLS = ("feed-verify", "feed-rebuild", "feed-redrive", "feed-costs")
-"""Short-lived and started by hand: `./lab verify`, `rebuild` and `redrive` run them with `feed-tool.env`."""
+TOOLS = ("feed-verify", "feed-rebuild", "feed-redrive", "feed-costs", "topic-grow")
+"""Short-lived and started by hand: `./lab verify`, `rebuild` and others run them with `feed-tool.env`."""
 
 
 def main(unit: str) -> None:

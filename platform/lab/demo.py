@@ -7,11 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx
-from kafka import TopicPartition
 from redis import Redis
 
-from civildiy.chassis.clients.kafka import reader
-from civildiy.contracts.posts.envelope import POSTS_TOPIC
+from civildiy.contracts.posts.whole_topic import partitions_of
 from civildiy.feed import keys
 from lab.errors import LabError
 from lab.probes import local_http
@@ -74,22 +72,14 @@ def _redis_entry(address: str, post_id: str) -> dict[str, Any]:
 
 
 def _event(address: str, post_id: str) -> dict[str, Any]:
-    partition = TopicPartition(POSTS_TOPIC, 0)
-    consumer = reader(address)
-    try:
-        consumer.assign([partition])
-        end = consumer.end_offsets([partition])[partition]
-        consumer.seek(partition, max(0, end - 100))
-        while consumer.position(partition) < end:  # one poll may return only a part of the records
-            records = consumer.poll(timeout_ms=3000).get(partition, [])
-            for record in records:
+    with partitions_of(address) as topics:
+        for topic in topics:
+            end = topic.end()
+            topic.seek(max(topic.first(), end - 100))
+            for record in topic.until(end):
                 if record.key == post_id.encode():
                     event: dict[str, Any] = json.loads(record.value)
                     return event
-            if not records:
-                break
-    finally:
-        consumer.close()
     raise LabError(
         "The post's event is not among the last 100 events of the topic.\n"
         "Find the cause: ./lab logs posts-relay"

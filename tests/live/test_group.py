@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
+from typing import NoReturn
 
 import pytest
 from kafka import KafkaConsumer
@@ -13,10 +14,9 @@ from redis import Redis
 from support import ENDPOINTS, Person, eventually
 
 from civildiy.chassis.clients.kafka import admin as admin_client
-from civildiy.chassis.clients.kafka import group_consumer, is_member, producer
+from civildiy.chassis.clients.kafka import group_consumer, is_member
 from civildiy.contracts.posts.envelope import POSTS_TOPIC
-from civildiy.feed.projector.main import GROUP, LONELY_SECONDS, NotAMember, Projector
-from civildiy.feed.projector.projection import Projection
+from civildiy.feed.projector.group import GROUP, LONELY_SECONDS, Broker, Group, NotAMember
 
 SESSION_SECONDS = 6
 
@@ -39,7 +39,7 @@ def poll_until(consumer: KafkaConsumer, stopped: Event) -> None:
         consumer.poll(timeout_ms=200)
 
 
-def run_until_lost(projector: Projector, stopped: Event, lost: Event) -> None:
+def run_until_lost(projector: Group, stopped: Event, lost: Event) -> None:
     try:
         projector.run(stopped)
     except NotAMember:
@@ -65,17 +65,20 @@ def test_member_without_partition_waits_as_long_as_the_broker_knows_it() -> None
     stopped, lost = Event(), Event()
     ids, asked = ["z-waits"], list[bool]()
 
-    def still_member() -> bool:
-        asked.append(is_member(ENDPOINTS["kafka"], group, ids[-1]))
-        return asked[-1]
+    class Asked(Broker):
+        def knows_me(self) -> bool:
+            asked.append(is_member(ENDPOINTS["kafka"], group, ids[-1]))
+            return asked[-1]
+
+    def no_lane(number: int) -> NoReturn:
+        raise AssertionError("this member has no partition")
 
     with joined(group, "a-owner") as owner:
         served = Thread(target=poll_until, args=(owner, stopped))
         served.start()
         try:
             with joined(group, "z-waits") as waiting:
-                out = producer(ENDPOINTS["kafka"])
-                projector = Projector(waiting, out, Projection(redis), redis, still_member)
+                projector = Group(waiting, redis, Asked(ENDPOINTS["kafka"], ids[0]), no_lane)
                 running = Thread(target=run_until_lost, args=(projector, stopped, lost))
                 running.start()
                 eventually(lambda: asked, within=20, what="the projector to ask for its place")
@@ -83,7 +86,6 @@ def test_member_without_partition_waits_as_long_as_the_broker_knows_it() -> None
                 assert not lost.is_set()
                 ids.append("never-joined")
                 running.join(4 * LONELY_SECONDS)
-                out.close()
         finally:
             stopped.set()
             served.join()

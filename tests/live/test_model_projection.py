@@ -14,7 +14,8 @@ from support import ENDPOINTS
 from civildiy.contracts.posts.envelope import PostEvent, PostPut
 from civildiy.feed import keys
 from civildiy.feed.projector import projection
-from civildiy.feed.projector.projection import Projection, ViewSwitched, timestamp
+from civildiy.feed.projector.note import ViewSwitched
+from civildiy.feed.projector.projection import Projection, timestamp
 from civildiy.posts.relay.outbox import deleted_event, put_event
 
 OWN_DATABASE = 9

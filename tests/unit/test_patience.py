@@ -5,7 +5,7 @@ import threading
 import time
 from typing import Any
 
-from civildiy.feed.patience import CLOSED_SECONDS, WAIT_SECONDS, PatientMeter
+from civildiy.feed.patience import CLOSED_SECONDS, WAIT_SECONDS, Offsets, PatientMeter
 from civildiy.feed.schemas import Lag
 
 
@@ -14,13 +14,13 @@ class Meter:
 
     def __init__(self, seconds: float, lag: Lag | None) -> None:
         self.seconds, self.lag = seconds, lag
-        self.asked: list[int | None] = []
+        self.asked: list[Offsets] = []
         self.at_once = self.most = 0
         self._lock = threading.Lock()
 
-    def measure(self, next_offset: int | None) -> Lag | None:
+    def measure(self, next_offsets: Offsets) -> Lag | None:
         with self._lock:
-            self.asked.append(next_offset)
+            self.asked.append(next_offsets)
             self.at_once += 1
             self.most = max(self.most, self.at_once)
         time.sleep(self.seconds)
@@ -35,7 +35,7 @@ class Meter:
 def run(meter: Meter, times: int, offsets: int = 1) -> tuple[list[Any], float]:
     async def ask() -> list[Any]:
         patient = PatientMeter(meter)  # type: ignore[arg-type]
-        return await asyncio.gather(*(patient.measure(number % offsets) for number in range(times)))
+        return await asyncio.gather(*(patient.measure((number % offsets,)) for number in range(times)))
 
     began = time.monotonic()
 
@@ -59,7 +59,7 @@ def test_an_answer_belongs_to_its_offset() -> None:
     meter = Meter(0.01, lag)
     answers, _ = run(meter, 6, offsets=2)
     assert answers == [lag] * 6
-    assert set(meter.asked) == {0, 1}
+    assert set(meter.asked) == {(0,), (1,)}
     assert meter.most == 1
 
 
@@ -68,14 +68,14 @@ def test_nobody_asks_right_after_a_failure() -> None:
 
     async def ask() -> float:
         patient = PatientMeter(meter)  # type: ignore[arg-type]
-        await patient.measure(1)
+        await patient.measure((1,))
         began = time.monotonic()
         for _ in range(20):
-            assert await patient.measure(1) is None
+            assert await patient.measure((1,)) is None
         taken = time.monotonic() - began
         await asyncio.sleep(CLOSED_SECONDS)
         meter.lag = Lag(events=0, seconds=0)
-        assert await patient.measure(1) == meter.lag
+        assert await patient.measure((1,)) == meter.lag
         return taken
 
     assert asyncio.run(ask()) < 0.1

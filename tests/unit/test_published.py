@@ -26,7 +26,7 @@ def truth(**versions: int) -> Truth:
 
 def published(*records: bytes, since: int = 0, whole_after: datetime | None = None) -> Published:
     found = Published()
-    found.since, found.whole_after = since, whole_after
+    found.since[0], found.whole_after = since, whole_after
     for offset, value in enumerate(records):
         found.take_in(offset, value)
     return found

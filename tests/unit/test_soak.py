@@ -17,7 +17,7 @@ def history(writes: int = 100, reads: int = 200, failed: int = 0) -> History:
         found.writes.append(Write(1000, 1000 + took, 1, "create", "p", "w", outcome, status))  # type: ignore[arg-type]
     for n in range(reads):
         took = 0.05 if n % 100 == 99 else 0.005
-        found.reads.append(Read(1000, 1000 + took, 0, 200, 0))
+        found.reads.append(Read(1000, 1000 + took, 0, 200, (0,)))
     return found
 
 

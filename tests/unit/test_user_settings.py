@@ -27,6 +27,9 @@ OURS = {
 }
 
 
+SECRET = dict.fromkeys(SECRETS, "x")
+
+
 def test_compose_sees_no_variable_of_other_programs() -> None:
     assert user_settings.without_foreign(FOREIGN | OURS) == OURS
     assert user_settings.without_foreign(dict.fromkeys(SECRETS, "x")) == {}
@@ -59,6 +62,18 @@ def test_other_origins_than_those_of_the_running_system_are_named(
     monkeypatch.setenv("CORS_ORIGINS", "https://app.example.org")
     with pytest.raises(LabError, match=r"CORS_ORIGINS is https://app\.example\.org now and was not set then"):
         started.refuse_other(Home(tmp_path))
+
+
+@pytest.mark.parametrize("wrong", ["0", "33", "six", "-1", "6.0", "٣", "9" * 60])
+def test_a_wrong_number_of_partitions_is_refused(wrong: str) -> None:
+    with pytest.raises(LabError, match="a whole number from 1 to 32"):
+        user_settings.refuse_wrong({"LAB_PARTITIONS": wrong})
+
+
+def test_the_number_of_partitions_reaches_the_topic() -> None:
+    user_settings.refuse_wrong({"LAB_PARTITIONS": "6"})
+    assert read("provision", SECRET | user_settings.chosen({"LAB_PARTITIONS": "6"}))["PARTITIONS"] == "6"
+    assert read("provision", SECRET | user_settings.chosen({}))["PARTITIONS"] == "1"
 
 
 @pytest.mark.parametrize(

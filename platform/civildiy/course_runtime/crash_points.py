@@ -63,7 +63,7 @@ POINTS: dict[str, Point] = {
         "in the view, the offset noted there and not in Kafka",
     ),
     "projector.in-rebalance": Point(
-        "feed-projector", "before", "civildiy.feed.projector.main", "Projector.on_partitions_assigned",
+        "feed-projector", "before", "civildiy.feed.projector.group", "Group.on_partitions_assigned",
         "it has the partition and has not read its offset",
     ),
     "rebuild.before-switch": Point(

@@ -8,7 +8,7 @@ from civildiy.chassis.identity.caller import CurrentUser
 from civildiy.chassis.problems import documented
 from civildiy.feed import keys, queries
 from civildiy.feed.cursor import page_before, with_next
-from civildiy.feed.schemas import ActivityPage, PageQuery, Stats
+from civildiy.feed.schemas import ActivityPage, PageQuery, Stats, TopicStats, of_partitions
 from civildiy.feed.state import FeedLag, FeedProgress, FeedRedis
 
 PREFIX = "/api/activity-stream"
@@ -38,11 +38,11 @@ async def own(user: CurrentUser, redis: FeedRedis, query: Annotated[PageQuery, Q
 
 
 @router.get("/stats", responses=documented(503))
-async def stats(progress: FeedProgress, meter: FeedLag) -> Stats:
+async def stats(progress: FeedProgress, meter: FeedLag) -> Stats | TopicStats:
     """Report the state of the view and its lag."""
     view = await progress.read()
-    lag = await meter.measure(view.next_offset)
-    return Stats(
+    lag = await meter.measure(view.next_offsets)
+    stats = Stats(
         global_activity_count=view.entries,
         consumer_state="running" if view.projector_runs else "stopped",
         lag=lag,
@@ -51,3 +51,4 @@ async def stats(progress: FeedProgress, meter: FeedLag) -> Stats:
         next_offset=view.next_offset,
         counters=view.counters,
     )
+    return of_partitions(stats, view.next_offsets, lag)

@@ -12,8 +12,8 @@ from civildiy.chassis.discovery.gateway_rules import Route, unavailable, under
 from civildiy.chassis.serve import Service
 from civildiy.chassis.settings import load_settings
 from civildiy.feed.api import PREFIX, router
-from civildiy.feed.lag import LagMeter
 from civildiy.feed.measurements import view
+from civildiy.feed.partitions import TopicMeter
 from civildiy.feed.patience import PatientMeter
 from civildiy.feed.progress import ProgressReader
 from civildiy.feed.settings import FeedSettings
@@ -31,7 +31,7 @@ def service() -> Service:
     settings = load_settings(FeedSettings)
     redis = asynchronous(settings.redis_host, settings.redis_port)
     progress = ProgressReader(redis)
-    meter = PatientMeter(LagMeter(settings.kafka_bootstrap))
+    meter = PatientMeter(TopicMeter(settings.kafka_bootstrap))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[FeedState]:

@@ -11,7 +11,9 @@ POST_SECONDS = 9 * DAY_SECONDS
 """The view keeps a post's version longer than Kafka keeps its events: 7 days, and the day of a segment."""
 
 OFFSET = "feed:offset"
-"""The next offset to apply, written in the same step as the effects of the events before it."""
+"""The next offset to apply, written in the same step as the effects before it. See `offset_of`."""
+EPOCH = "feed:epoch"
+"""Who owns partition 0: generation of the group and id of its member, as `12:feed-projector-…`."""
 GENERATION = "feed:generation"
 """An id of the whole view: a rebuilt view has another one, by which writers notice the switch."""
 REBUILD_OFFSET = "feed:made-at"
@@ -34,3 +36,18 @@ def of_user(user_id: int | str) -> str:
 def of_post(post_id: str) -> str:
     """Return the key of the hash with the version and the entry of one post."""
     return f"feed:post:{post_id}"
+
+
+def offset_of(partition: int) -> str:
+    """Return the key of the next offset to apply in a partition of the topic."""
+    return f"{OFFSET}:{partition}" if partition else OFFSET
+
+
+def rebuild_offset_of(partition: int) -> str:
+    """Return the key of the end of a partition at the last rebuild."""
+    return f"{REBUILD_OFFSET}:{partition}" if partition else REBUILD_OFFSET
+
+
+def epoch_of(partition: int) -> str:
+    """Return the key of the epoch of the projector that owns a partition."""
+    return f"{EPOCH}:{partition}" if partition else EPOCH

@@ -26,7 +26,7 @@ def view(redis: Redis, reader: ProgressReader, meter: PatientMeter) -> Measure:
             gauge("feed_view_bytes", "Memory that Redis uses", memory),
             gauge("feed_projector_running", "1 while the projector reports", float(progress.projector_runs)),
         ]
-        lag = await meter.measure(progress.next_offset)
+        lag = await meter.measure(progress.next_offsets)
         if lag is not None:
             found.append(gauge("feed_lag_events", "Events of the topic that are not in the view", lag.events))
             found.append(

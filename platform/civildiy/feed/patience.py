@@ -8,8 +8,10 @@ started and the lag counts as unknown. This is a small **circuit breaker**.
 import asyncio
 import time
 
-from civildiy.feed.lag import LagMeter
+from civildiy.feed.partitions import TopicMeter
 from civildiy.feed.schemas import Lag
+
+Offsets = tuple[int | None, ...]
 
 WAIT_SECONDS = 0.6
 """A request waits this long for a measurement; with a healthy broker it takes a few milliseconds."""
@@ -20,21 +22,21 @@ CLOSED_SECONDS = 1.0
 class PatientMeter:
     """Measures for many requests at the same time, with at most one thread."""
 
-    def __init__(self, meter: LagMeter) -> None:
+    def __init__(self, meter: TopicMeter) -> None:
         self._meter = meter
         self._running: asyncio.Future[Lag | None] | None = None
-        self._offset: int | None = None
+        self._offsets: Offsets = ()
         self._failed = float("-inf")
 
-    async def measure(self, next_offset: int | None) -> Lag | None:
-        """Return the lag of a view with this next offset; None if Kafka does not answer in time."""
+    async def measure(self, next_offsets: Offsets) -> Lag | None:
+        """Return the lag of a view with these next offsets, by partition; None if Kafka is silent."""
         deadline = time.monotonic() + WAIT_SECONDS
         while time.monotonic() < deadline and time.monotonic() - self._failed > CLOSED_SECONDS:
-            running, offset = self._measurement(next_offset)
+            running, offsets = self._measurement(next_offsets)
             await asyncio.wait({running}, timeout=deadline - time.monotonic())
             if not running.done():
                 return None
-            if offset == next_offset:  # otherwise it was started for another state of the view
+            if offsets == next_offsets:  # otherwise it was started for another state of the view
                 return running.result()
         return None
 
@@ -42,12 +44,12 @@ class PatientMeter:
         """Close the connection."""
         self._meter.close()
 
-    def _measurement(self, next_offset: int | None) -> tuple["asyncio.Future[Lag | None]", int | None]:
+    def _measurement(self, next_offsets: Offsets) -> tuple["asyncio.Future[Lag | None]", Offsets]:
         if self._running is None or self._running.done():
-            self._offset = next_offset
-            self._running = asyncio.ensure_future(asyncio.to_thread(self._meter.measure, next_offset))
+            self._offsets = next_offsets
+            self._running = asyncio.ensure_future(asyncio.to_thread(self._meter.measure, next_offsets))
             self._running.add_done_callback(self._ended)
-        return self._running, self._offset
+        return self._running, self._offsets
 
     def _ended(self, running: "asyncio.Future[Lag | None]") -> None:
         if running.cancelled() or running.exception() is not None or running.result() is None:

@@ -1,6 +1,8 @@
 """The requests and answers of the feed's API."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from itertools import zip_longest
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -77,6 +79,12 @@ class Lag(BaseModel):
     seconds: float
 
 
+class TopicLag(Lag):
+    """The same for a topic with several partitions: the sum of the events, the age of the oldest one."""
+
+    partitions: list[Lag]
+
+
 class Stats(BaseModel):
     """State of the view. `lag` is null while Kafka does not answer."""
 
@@ -87,3 +95,38 @@ class Stats(BaseModel):
     lag_seconds: float | None
     next_offset: int | None
     counters: Counters
+
+
+class PartitionStats(BaseModel):
+    """State of one partition: where the view goes on, and how far it is behind."""
+
+    next_offset: int | None
+    lag_events: int | None
+    lag_seconds: float | None
+
+
+class TopicStats(Stats):
+    """State of the view of a topic with several partitions; `next_offset` is the sum of theirs."""
+
+    partitions: list[PartitionStats]
+
+
+def of_partitions(stats: Stats, next_offsets: Sequence[int | None], lag: Lag | None) -> Stats | TopicStats:
+    """Return `stats` with the state of each partition, if there are several.
+
+    While Kafka does not answer, those are known for which the view has an offset.
+    """
+    lags = lag.partitions if isinstance(lag, TopicLag) else ()
+    if len(lags) <= 1 and len(next_offsets) == 1:
+        return stats
+    return TopicStats(
+        **stats.model_dump(),
+        partitions=[
+            PartitionStats(
+                next_offset=offset,
+                lag_events=each.events if each else None,
+                lag_seconds=each.seconds if each else None,
+            )
+            for offset, each in zip_longest(next_offsets, lags)
+        ],
+    )

@@ -6,7 +6,7 @@ The comparison itself is civildiy.operations.view_diff. Blocking clients: a tool
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from heapq import nsmallest
@@ -70,13 +70,20 @@ class _Said:
 
 
 class CheckUp:
-    """Compares all posts, the topic and the view. `posts` reads the posts again at each call."""
+    """Compares all posts, the topic and the view.
+
+    `posts` reads the posts again at each call; `topics` reads the topic's partitions, in their order.
+    """
 
     def __init__(
-        self, posts: Callable[[], Iterable[PostState]], topic: Topic, redis: Redis, patience: float
+        self,
+        posts: Callable[[], Iterable[PostState]],
+        topics: Sequence[Topic],
+        redis: Redis,
+        patience: float,
     ) -> None:
         self._posts = posts
-        self._topic = topic
+        self._topics = topics
         self._redis = redis
         self._patience = patience
         self._published = Published()
@@ -109,11 +116,15 @@ class CheckUp:
     ) -> set[Finding]:
         """Compare once. Return the differences, or only those that the look before has found, too."""
         with closing(truth(self._posts())) as true:
-            published = self._topic.end()
-            self._published.read(self._topic, published, int(self._redis.get(keys.REBUILD_OFFSET) or 0))
-            noted = self._passed(published)
-            report.behind = max(published - noted, 0)
-            true.leave_out(self._not_applied(noted, published))
+            ends = [(topic, topic.end()) for topic in self._topics]
+            for topic, published in ends:
+                rebuilt = keys.rebuild_offset_of(topic.partition.partition)
+                self._published.read(topic, published, int(self._redis.get(rebuilt) or 0))
+            report.behind = 0
+            for topic, published in ends:
+                noted = self._passed(topic, published)
+                report.behind += max(published - noted, 0)
+                true.leave_out(self._not_applied(topic, noted, published))
             view = View(self._redis)
             differences = chain(compare(true.posts, view, removed), self._published.compare(true))
             judged = (one for one in differences if true.judges(one.post_id))
@@ -125,34 +136,36 @@ class CheckUp:
             report.records, report.not_judged = self._published.records, true.not_judged
         return found
 
-    def _passed(self, offset: int) -> int:
+    def _passed(self, topic: Topic, offset: int) -> int:
         """Wait until the view has passed `offset`, but not longer than the patience; return its offset."""
         deadline = time.monotonic() + self._patience
-        while (noted := int(self._redis.get(keys.OFFSET) or 0)) < offset:
+        key = keys.offset_of(topic.partition.partition)
+        while (noted := int(self._redis.get(key) or 0)) < offset:
             if time.monotonic() > deadline:
                 self._patience = LOOK_SECONDS  # the view makes no progress: one long wait is enough
                 break
             time.sleep(LOOK_SECONDS)
         return noted
 
-    def _not_applied(self, noted: int, published: int) -> Iterator[str]:
+    def _not_applied(self, topic: Topic, noted: int, published: int) -> Iterator[str]:
         """Yield the posts with events that the view has not applied yet: their old state is no fault."""
         if noted < published:
-            self._topic.seek(max(noted, self._topic.first()))
-            for record in self._topic.until(published):
+            topic.seek(max(noted, topic.first()))
+            for record in topic.until(published):
                 if post_id := _read(record.value)[0]:
                     yield post_id
 
     def _search(self, suspects: set[str]) -> _Said:
-        end = self._topic.end()
-        self._topic.seek(max(self._topic.first(), end - EXPLAINED))
         said = _Said({}, Counter())
-        for record in self._topic.until(end):
-            post_id, user, kind, version = _read(record.value)
-            if kind in ("post.deleted", "post.expired"):
-                said.removed.update((user, None))
-            if post_id in suspects:
-                said.last[post_id] = f"{kind}, version {version}, at offset {record.offset}"
+        for topic in self._topics:
+            end = topic.end()
+            topic.seek(max(topic.first(), end - EXPLAINED))
+            for record in topic.until(end):
+                post_id, user, kind, version = _read(record.value)
+                if kind in ("post.deleted", "post.expired"):
+                    said.removed.update((user, None))
+                if post_id in suspects:
+                    said.last[post_id] = f"{kind}, version {version}, at offset {record.offset}"
         return said
 
     def _explained(self, findings: set[Finding]) -> list[Finding]:

@@ -1,4 +1,5 @@
-"""The feed's tools: `python -m civildiy feed-verify`, `feed-rebuild`, `feed-redrive`, `feed-costs`.
+"""The feed's tools: `python -m civildiy feed-verify`, `feed-rebuild`, `feed-redrive`, `feed-costs`,
+`topic-grow`.
 
 Each tool writes one JSON document to stdout and its log to stderr. Exit code 0 means that nothing was
 found, and 1 that something was: the document has the details. Code 2 means that the tool could not do its
@@ -28,13 +29,14 @@ from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from civildiy.chassis.clients import mongodb
-from civildiy.chassis.clients.kafka import group_consumer, producer
+from civildiy.chassis.clients.kafka import admin, group_consumer, producer
 from civildiy.chassis.clients.redis import asynchronous, blocking
 from civildiy.chassis.observability import telemetry
 from civildiy.chassis.observability.logging import LogSettings, configure_logging
 from civildiy.chassis.settings import load_settings
 from civildiy.contracts.posts.envelope import DEAD_LETTER_TOPIC
-from civildiy.contracts.posts.topic_reader import RecordsGone, Topic
+from civildiy.contracts.posts.topic_reader import RecordsGone, Topic, count_partitions
+from civildiy.contracts.posts.whole_topic import partitions_of, reader_of
 from civildiy.feed import keys
 from civildiy.feed.settings import ToolSettings
 from civildiy.posts.document import StoredPost
@@ -64,22 +66,24 @@ class Tools:
         from civildiy.operations.check import CheckUp  # imported here, because it may be a learner's module
 
         posts = self._posts()
-        checkup = CheckUp(lambda: post_states(posts), self._topic(), self._redis(), self._patience)
+        checkup = CheckUp(lambda: post_states(posts), self._topics(), self._redis(), self._patience)
         report = checkup.run()
         return (0 if report.consistent else 1), report.as_dict()
 
     def rebuild(self, options: argparse.Namespace) -> Answer:
         """Rebuild the view and switch to it."""
-        from civildiy.feed.projector.projection import ViewSwitched
+        from civildiy.feed.projector.note import ViewSwitched
+        from civildiy.operations.other_partitions import by_partition
         from civildiy.operations.rebuild import Rebuild, RebuildFailed
 
-        live, topic = self._redis(), self._topic()
+        live, topic = self._redis(), reader_of(self._topics())
         rebuild = Rebuild(live, self._redis(keys.REBUILD_DATABASE), topic, self._patience)
         try:
             made_at, began = topic.end(), time.monotonic()
             summary = rebuild.run(post_states(self._posts()))
             summary.seconds = round(time.monotonic() - began, 3)
-            live.set(keys.REBUILD_OFFSET, made_at)
+            for number, offset in enumerate(by_partition(made_at)):
+                live.set(keys.rebuild_offset_of(number), offset)
         except RebuildFailed as error:
             return 1, {"switched": False, "why": str(error)}
         except ViewSwitched:
@@ -115,6 +119,28 @@ class Tools:
             "applied": done.applied,
         }
 
+    def grow(self, options: argparse.Namespace) -> Answer:
+        """Add partitions to the topic."""
+        from civildiy.operations.grow import Grow, GrowFailed
+        from civildiy.posts.relay.growth import Growth
+
+        bootstrap = self._settings.kafka_bootstrap
+        broker = admin(bootstrap, request_timeout_ms=10_000)
+        self._stack.callback(broker.close)
+        leases = self._mongodb()[self._settings.mongodb_database]["leases"]
+        grow = Grow(
+            Growth(leases),
+            broker,
+            self._redis(),
+            partial(count_partitions, bootstrap),
+            lambda number: Topic(bootstrap, partition=number),
+            self._patience,
+        )
+        try:
+            return 0, {"grown": True, **asdict(grow.run(options.partitions))}
+        except GrowFailed as error:
+            return 1, {"grown": False, "why": str(error)}
+
     def costs(self, options: argparse.Namespace) -> Answer:
         """Measure a page from the view and a page that MongoDB computes on demand."""
         from civildiy.operations.costs import REDIS_DATABASE, SIZES, measure
@@ -131,8 +157,11 @@ class Tools:
         self._stack.callback(redis.close)
         return redis
 
-    def _topic(self, *name: str) -> Topic:
-        return self._stack.enter_context(Topic(self._settings.kafka_bootstrap, *name))
+    def _topic(self, name: str) -> Topic:
+        return self._stack.enter_context(Topic(self._settings.kafka_bootstrap, name))
+
+    def _topics(self) -> Sequence[Topic]:
+        return self._stack.enter_context(partitions_of(self._settings.kafka_bootstrap))
 
     def _mongodb(self) -> MongoClient[Any]:
         client = mongodb.blocking(self._settings.mongodb_url, wait_ms=WAIT_MS)
@@ -157,6 +186,8 @@ def main(name: str, arguments: Sequence[str]) -> int:
         parser.add_argument("--dry-run", action="store_true", help="list them, send nothing")
     if name == "feed-costs":
         parser.add_argument("sizes", type=int, nargs="*", help="numbers of posts")
+    if name == "topic-grow":
+        parser.add_argument("partitions", type=int, help="the number of partitions to have")
     options = parser.parse_args(arguments)
     configure_logging(load_settings(LogSettings), name)
     telemetry.start(name)
@@ -165,6 +196,7 @@ def main(name: str, arguments: Sequence[str]) -> int:
         "feed-rebuild": Tools.rebuild,
         "feed-redrive": Tools.redrive,
         "feed-costs": Tools.costs,
+        "topic-grow": Tools.grow,
     }[name]
     # From here on SIGTERM ends a tool in order; the earlier handler was for the time of the imports.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))

@@ -15,10 +15,11 @@ from uuid import uuid4
 from redis import Redis
 
 from civildiy.contracts.posts.envelope import PoisonEvent, PostEvent, UnknownType, decode
-from civildiy.contracts.posts.topic_reader import Topic
+from civildiy.contracts.posts.whole_topic import TopicReader
 from civildiy.feed import keys
-from civildiy.feed.projector.projection import Projection
+from civildiy.feed.projector.whole_view import WholeProjection
 from civildiy.operations.batches import batches
+from civildiy.operations.other_partitions import BEHIND_IN_ANOTHER, first_of, forget_if_beyond, others_of
 from civildiy.posts.snapshot import PostState
 
 log = logging.getLogger(__name__)
@@ -84,13 +85,13 @@ class Summary:
 class Rebuild:
     """One rebuild. `live` and `beside` are database 0 and keys.REBUILD_DATABASE of the same Redis."""
 
-    def __init__(self, live: Redis, beside: Redis, topic: Topic, patience: float = 60.0) -> None:
+    def __init__(self, live: Redis, beside: Redis, topic: TopicReader, patience: float = 60.0) -> None:
         self._live = live
         self._beside = beside
         self._topic = topic
         self._patience = patience
         self._owner = str(uuid4())
-        self._new = Projection(beside, searching=False)
+        self._new = WholeProjection(beside)
 
     def run(self, posts: Iterable[PostState]) -> Summary:
         """Make a view of `posts` and of all later events, switch to it, and return what was done.
@@ -190,7 +191,11 @@ class Rebuild:
         """
         names = (keys.REBUILD, keys.OFFSET, keys.COUNTERS, keys.PROJECTOR)
         position = self._topic.position
-        said = self._live.eval(SWITCH, len(names), *names, self._owner, position, keys.REBUILD_DATABASE)
+        script, others = SWITCH, others_of(position)
+        if others:
+            script = BEHIND_IN_ANOTHER + SWITCH
+        arguments = (self._owner, first_of(position), keys.REBUILD_DATABASE, *others)
+        said = self._live.eval(script, len(names), *names, *arguments)
         if said == b"lost":
             raise RebuildFailed("Another rebuild took over, so this one ends. Nothing was switched by it.")
         return bool(said == b"switched")
@@ -209,9 +214,7 @@ class Rebuild:
 
     def _forget_another_topic(self) -> None:
         """An offset beyond the end belongs to an earlier topic of this name: nothing reaches it."""
-        noted = int(self._live.get(keys.OFFSET) or 0)  # before the end is asked for, which moves
-        if noted > self._topic.end():
-            self._live.delete(keys.OFFSET)
+        forget_if_beyond(self._live, self._topic.end)
 
     def _empty(self) -> None:
         """Begin with nothing but a name for the new view; a killed rebuild may have left its data."""

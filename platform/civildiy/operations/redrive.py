@@ -6,7 +6,7 @@ view remembers removed posts, so of an old post only the present version is sent
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Collection as Many
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -84,7 +84,7 @@ class Redrive:
         """
         sent: list[DeadLetter] = []
         outdated: list[DeadLetter] = []
-        following = 0
+        following: dict[int, int] = {}
         for record in self._records():
             if self._is_outdated(record):
                 outdated.append(_letter(record))
@@ -92,7 +92,8 @@ class Redrive:
                 done = self._producer.send(
                     POSTS_TOPIC, key=record.key, value=record.value, headers=[CONTENT_TYPE]
                 )
-                following = done.get(PUBLISH_SECONDS).offset + 1
+                there = done.get(PUBLISH_SECONDS)
+                following[there.partition] = there.offset + 1
                 sent.append(_letter(record))
             # Committed one by one: if the tool is killed here, it sends at most one letter twice.
             self._committed.commit({self._letters.partition: OffsetAndMetadata(record.offset + 1, "", -1)})
@@ -119,12 +120,14 @@ class Redrive:
         last = next((state.event for state in self._posts([event.data.post_id])), None)
         return not (isinstance(last, PostPut) and last.postversion == event.postversion)
 
-    def _applied(self, offset: int, patience: float) -> bool:
+    def _applied(self, offsets: Mapping[int, int], patience: float) -> bool:
+        """Wait until the view has passed these offsets, by partition; False when it has not in time."""
         deadline = time.monotonic() + patience
-        while int(self._redis.get(keys.OFFSET) or 0) < offset:
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(LOOK_SECONDS)
+        for partition, offset in offsets.items():
+            while int(self._redis.get(keys.offset_of(partition)) or 0) < offset:
+                if time.monotonic() > deadline:
+                    return False
+                time.sleep(LOOK_SECONDS)
         return True
 
 

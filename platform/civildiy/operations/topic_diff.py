@@ -30,6 +30,7 @@ class Said:
     offset: int
     id: str
     kind: str
+    partition: int = 0
 
 
 Versions = Mapping[int, Said]
@@ -41,47 +42,55 @@ class Published:
 
     def __init__(self) -> None:
         self.records = 0
-        self.since = 0
-        """Records from this offset on are judged."""
+        self.since: dict[int, int] = defaultdict(int)
+        """Records from this offset on are judged, by partition."""
+        self._whole: dict[int, datetime | None] = {}
         self.whole_after: datetime | None = None
         """Changes after this time must be on the topic; None means all changes."""
         self.posts: dict[str, dict[int, Said]] = defaultdict(dict)
-        self.doubles: dict[tuple[str, int], int] = {}
-        """Offset of a record that repeats a version with another id, by post and version."""
-        self._next: int | None = None
+        self.doubles: dict[tuple[str, int], Said] = {}
+        """A record that repeats a version with another id, by post and version."""
+        self._next: dict[int, int] = {}
 
     def read(self, topic: Topic, end: int, since: int) -> None:
-        """Read the records before offset `end`; judge those from `since` on. Raises KafkaError."""
-        if self._next is None:
-            self._next = max(topic.first(), end - COMPARED)
+        """Read a partition's records before `end`; judge those from `since` on. Raises KafkaError."""
+        partition = topic.partition.partition
+        if partition not in self._next:
+            self._next[partition] = max(topic.first(), end - COMPARED)
             # An offset beyond the end belongs to a topic that was deleted and created again.
-            self.since = max(self._next, since if since <= end else 0)
-            self.whole_after = None if self.since == 0 else datetime.now(UTC)
-        topic.seek(max(topic.first(), self._next))
-        begins_at = topic.position
+            self.since[partition] = max(self._next[partition], since if since <= end else 0)
+            self._whole[partition] = None if self.since[partition] == 0 else datetime.now(UTC)
+        topic.seek(max(topic.first(), self._next[partition]))
+        begins_at, judged = topic.position, self.since[partition]
         for record in topic.until(end):
-            if record.offset < self.since or 0 < record.offset == self.since == begins_at:
+            if record.offset < judged or 0 < record.offset == judged == begins_at:
                 # A change that is newer than this record was published after it, too.
-                self.whole_after = datetime.fromtimestamp(record.timestamp / 1000, UTC)
-            self.take_in(record.offset, record.value)
-        self._next = max(self._next, end)
+                self._whole[partition] = datetime.fromtimestamp(record.timestamp / 1000, UTC)
+            self.take_in(record.offset, record.value, partition)
+        self._next[partition] = max(self._next[partition], end)
+        # A post may have been in another partition before the topic got more of them.
+        self.whole_after = max((time for time in self._whole.values() if time is not None), default=None)
 
-    def take_in(self, offset: int, value: bytes | None) -> None:
+    def judges(self, said: Said) -> bool:
+        """Return whether a record is judged."""
+        return said.offset >= self.since[said.partition]
+
+    def take_in(self, offset: int, value: bytes | None, partition: int = 0) -> None:
         """Add one record. A record that is not an event of a post is ignored."""
         self.records += 1
         try:
             event = orjson.loads(value or b"")
             post, version = str(event["data"]["post_id"]), int(event["postversion"])
-            said = Said(offset, str(event["id"]), str(event["type"]))
+            said = Said(offset, str(event["id"]), str(event["type"]), partition)
         except (ValueError, KeyError, TypeError):
             return
         if self.posts[post].setdefault(version, said).id != said.id:
-            self.doubles[post, version] = offset
+            self.doubles[post, version] = said
 
     def compare(self, true: Truth) -> Iterator[Finding]:
         """Yield all differences between the topic and the posts."""
-        for (post, version), offset in self.doubles.items():
-            if offset >= self.since:
+        for (post, version), said in self.doubles.items():
+            if self.judges(said):
                 says = f"version {version} stands there again under another id"
                 yield Finding("surplus", post, PLACE, says)
         for post, versions in self.posts.items():
@@ -94,12 +103,14 @@ class Published:
 
     def _in_itself(self, post: str, versions: Versions) -> Iterator[Finding]:
         for before, version in pairwise(versions):
-            late, early = versions[version].offset, versions[before].offset
-            if version < before and early >= self.since:
-                says = f"version {version} came at offset {late}, after version {before}"
+            late, early = versions[version], versions[before]
+            # Offsets of two partitions say nothing about the order. A post that has moved to another one is
+            # read there first or last, as their numbers are.
+            if version < before and late.partition == early.partition and self.judges(early):
+                says = f"version {version} came at offset {late.offset}, after version {before}"
                 yield Finding("misplaced", post, PLACE, says)
         for before, version in pairwise(sorted(versions)):
-            if versions[version].offset >= self.since and version > before + 1:
+            if self.judges(versions[version]) and version > before + 1:
                 # One finding for a whole gap: a record may claim any version number.
                 last = version - 1
                 said = (
@@ -109,7 +120,7 @@ class Published:
 
     def _without_a_post(self, post: str, versions: Versions) -> Iterator[Finding]:
         last = versions[max(versions)]
-        if last.kind not in REMOVALS and last.offset >= self.since:
+        if last.kind not in REMOVALS and self.judges(last):
             says = f"its last word is {last.kind} at offset {last.offset}, MongoDB has no such post"
             yield Finding("surplus", post, PLACE, says)
 
@@ -118,10 +129,10 @@ class Published:
         if said is None:
             if self.whole_after is None or expected.time > self.whole_after:
                 yield Finding("missing", post, PLACE, f"version {expected.version} was never published")
-        elif said.offset >= self.since and not expected.order.endswith(said.id):
+        elif self.judges(said) and not expected.order.endswith(said.id):
             says = f"version {expected.version} has another id than MongoDB knows"
             yield Finding("stale", post, PLACE, says)
         for version, surplus in versions.items():
-            if version > expected.version and surplus.offset >= self.since:
+            if version > expected.version and self.judges(surplus):
                 says = f"version {version} is there, MongoDB has version {expected.version}"
                 yield Finding("surplus", post, PLACE, says)

@@ -37,6 +37,7 @@ class ProvisionSettings(LogSettings):
     mongodb_host: str
     mongodb_port: int = 27017
     kafka_bootstrap: str
+    partitions: int = 1
     provision_seconds: float = 60.0
 
 
@@ -76,7 +77,7 @@ def main() -> None:
     def kafka() -> None:
         broker = admin(settings.kafka_bootstrap, bootstrap_timeout_ms=1000)
         try:
-            ensure_topics(broker)
+            ensure_topics(broker, settings.partitions)
         finally:
             broker.close()
 

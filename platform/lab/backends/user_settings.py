@@ -8,11 +8,12 @@ import re
 from collections.abc import Mapping
 
 from civildiy.chassis.cors import origins
+from civildiy.contracts.posts.envelope import MOST_PARTITIONS
 from lab.backends.settings import SECRETS
 from lab.errors import LabError
 from lab.home import SETTINGS
 
-CHOSEN = ("CORS_ORIGINS", "LAB_TRACE_RATIO")
+CHOSEN = ("CORS_ORIGINS", "LAB_TRACE_RATIO", "LAB_PARTITIONS")
 
 
 def chosen(variables: Mapping[str, str]) -> dict[str, str]:
@@ -26,6 +27,12 @@ def refuse_wrong(variables: Mapping[str, str]) -> None:
         origins(variables.get("CORS_ORIGINS", ""))
     except ValueError as error:
         raise LabError(f"CORS_ORIGINS lists pages that may call the API: {error}.") from None
+    partitions = variables.get("LAB_PARTITIONS") or "1"
+    if not partitions.isascii() or not partitions.isdigit() or not 1 <= int(partitions) <= MOST_PARTITIONS:
+        raise LabError(
+            f"LAB_PARTITIONS is {partitions[:40]!r}. It is the number of partitions of a new topic: a whole"
+            f" number from 1 to {MOST_PARTITIONS}. Without it there is one."
+        )
 
 
 def without_foreign(variables: Mapping[str, str]) -> dict[str, str]:

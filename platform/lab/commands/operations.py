@@ -7,6 +7,7 @@ from collections import Counter
 import click
 import httpx
 
+from civildiy.contracts.posts.envelope import MOST_PARTITIONS
 from civildiy.course_runtime.incidents import MARK
 from lab.backends.protocol import Backend
 from lab.errors import LabError
@@ -130,6 +131,25 @@ def register(cli: click.Group, backend: Backend, console: Console) -> None:
         )
 
     @cli.command()
+    @click.argument("number", type=click.IntRange(1, MOST_PARTITIONS))
+    @for_scripts
+    def partitions(number: int, as_json: bool) -> None:
+        """Bring the topic posts-events to NUMBER partitions, while users write on."""
+        ran = run_and_show("topic-grow", as_json, str(number))
+        done = ran.answer
+        if not done["grown"]:
+            console.print(done["why"])
+            sys.exit(ran.code)
+        if done["before"] == done["after"] and not done["paused_seconds"]:
+            console.print(f"The topic has {number} partitions already. Nothing was changed.")
+            return
+        console.print(
+            f"The topic had {done['before']} and has {done['after']} partitions now. For"
+            f" {done['paused_seconds']:.1f} s no event was published; they waited in the outbox."
+            " More projectors and relays share the work now. Next: ./lab lag"
+        )
+
+    @cli.command()
     @for_scripts
     def lag(as_json: bool) -> None:
         """Show how far the feed is behind, and the counts of all events."""
@@ -153,6 +173,18 @@ def register(cli: click.Group, backend: Backend, console: Console) -> None:
         console.print(f"behind: {behind}; the projector is {stats['consumer_state']}")
         counts = ", ".join(f"{n} {name}" for name, n in stats["counters"].items())
         console.print(f"events so far: {counts}; next offset {stats['next_offset']}")
+        if each := stats.get("partitions"):
+            heads = ("partition", "next offset", "events behind", "seconds behind")
+            rows = [
+                (str(n), *(_known(one[key]) for key in ("next_offset", "lag_events", "lag_seconds")))
+                for n, one in enumerate(each)
+            ]
+            print_rows(console, heads, rows, right=heads, whole=heads)
+
+
+def _known(number: float | None) -> str:
+    """Return a number as a table shows it; "-" for one that is not known."""
+    return "-" if number is None else f"{number:.1f}" if isinstance(number, float) else str(number)
 
 
 def _why_unknown(backend: Backend) -> str:

@@ -3,10 +3,11 @@
 import secrets
 import socket
 
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaProducer
 
-from civildiy.chassis.clients.kafka import producer, reader
+from civildiy.chassis.clients.kafka import producer
 from civildiy.contracts.posts.envelope import POSTS_TOPIC
+from civildiy.contracts.posts.whole_topic import partitions_of
 from lab.errors import LabError
 
 Record = tuple[bytes, bytes]
@@ -25,20 +26,17 @@ def must_listen(address: str) -> None:
 
 
 def last_records(address: str, count: int) -> list[Record]:
-    """Return key and value of the newest records of the topic, oldest first. Raises KafkaError."""
-    partition = TopicPartition(POSTS_TOPIC, 0)
-    consumer: KafkaConsumer = reader(address)
-    try:
-        consumer.assign([partition])
-        end = consumer.end_offsets([partition])[partition]
-        consumer.seek(partition, max(consumer.beginning_offsets([partition])[partition], end - count))
-        found: list[Record] = []
-        while consumer.position(partition) < end:
-            records = consumer.poll(timeout_ms=2000).get(partition, [])
-            found += [(record.key, record.value) for record in records if record.offset < end]
-        return found
-    finally:
-        consumer.close()
+    """Return key and value of the newest records of the topic, oldest first. Raises KafkaError.
+
+    The records of several partitions are in the order of their times.
+    """
+    found: list[tuple[int, int, Record]] = []
+    with partitions_of(address) as topics:
+        for topic in topics:
+            end = topic.end()
+            topic.seek(max(topic.first(), end - count))
+            found += [(r.timestamp, r.offset, (r.key, r.value)) for r in topic.until(end)]
+    return [record for *_, record in sorted(found, key=lambda each: each[:2])[-count:]] if count else []
 
 
 def publish(address: str, records: list[Record]) -> None:

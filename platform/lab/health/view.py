@@ -7,6 +7,7 @@ from pymongo import MongoClient
 from redis import Redis
 
 from civildiy.feed import keys
+from civildiy.posts.relay.shards import purpose, read_layout
 from lab.backends.protocol import Backend
 from lab.deadlines import slow
 from lab.finding import SECONDS, Finding, Findings
@@ -54,7 +55,7 @@ def look_at_workers(backend: Backend) -> Findings:
         with _client(backend) as redis:
             if not redis.exists(keys.PROJECTOR):
                 found.append(_hangs("feed-projector", "its heartbeat in Redis has expired"))
-    if "posts-relay" in running and not _relay_has_the_lease(backend):
+    if "posts-relay" in running and not _relays_have_all_leases(backend):
         found.append(_hangs("posts-relay", "its lease in MongoDB has expired"))
     yield from found or [Finding(WORKERS, "each renews its heartbeat or its lease")]
 
@@ -64,15 +65,19 @@ def _hangs(worker: str, why: str) -> Finding:
     return Finding(WORKERS, f"{worker} does not work: {why}", logs)
 
 
-def _relay_has_the_lease(backend: Backend) -> bool:
+def _relays_have_all_leases(backend: Backend) -> bool:
     host, _, port = backend.endpoints()["mongodb"].rpartition(":")
     patience = int(1000 * SECONDS * slow())
     client: MongoClient[dict[str, Any]] = MongoClient(
         host, int(port), directConnection=True, serverSelectionTimeoutMS=patience, timeoutMS=patience
     )
     with client:  # MongoDB's clock decides, as it does for the relays
-        valid = {"_id": "relay", "$expr": {"$gt": ["$until", "$$NOW"]}}
-        return client["posts"]["leases"].find_one(valid) is not None
+        leases = client["posts"]["leases"]
+        layout = read_layout(leases)
+        wanted = [purpose(shard) for shard in range(layout.shards or 1)]
+        valid = {"_id": {"$in": wanted}, "$expr": {"$gt": ["$until", "$$NOW"]}}
+        # While the topic gets more partitions, no relay may have a lease.
+        return layout.growing or leases.count_documents(valid) == len(wanted)
 
 
 def _client(backend: Backend) -> Redis:

@@ -1,18 +1,16 @@
 """The evidence after a storm: the events on the topic, and the feeds as their users get them."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import orjson
-from kafka import TopicPartition
 from kafka.errors import KafkaError
 from redis import Redis
 from redis.exceptions import RedisError
 
-from civildiy.chassis.clients.kafka import reader
-from civildiy.contracts.posts.envelope import POSTS_TOPIC
+from civildiy.contracts.posts.whole_topic import partitions_of
 from civildiy.feed import keys
 from lab.deadlines import slow
 from lab.errors import LabError
@@ -88,27 +86,30 @@ def generation(redis: str) -> bytes | None:
         return None
 
 
-def end_of_topic(kafka: str) -> int:
-    """Return the offset after the newest event. Raises KafkaError."""
-    partition = TopicPartition(POSTS_TOPIC, 0)
-    consumer = reader(kafka)
-    try:
-        return int(consumer.end_offsets([partition])[partition])
-    finally:
-        consumer.close()
+def next_offsets(statistics: Mapping[str, Any]) -> tuple[int, ...] | None:
+    """Return the view's next offset in each partition, from the feed's statistics; None if there is none."""
+    if statistics["next_offset"] is None:
+        return None
+    each = statistics.get("partitions") or [statistics]
+    return tuple(one["next_offset"] or 0 for one in each)
 
 
-def events_since(kafka: str, first: int, users: set[int]) -> list[Event]:
-    """Return the topic's events about posts of these users, from offset `first` on. Raises KafkaError."""
-    partition = TopicPartition(POSTS_TOPIC, 0)
-    consumer = reader(kafka)
+def ends_of_topic(kafka: str) -> list[int]:
+    """Return the offset after the newest event of each partition. Raises KafkaError."""
+    with partitions_of(kafka) as topics:
+        return [topic.end() for topic in topics]
+
+
+def events_since(kafka: str, first: Sequence[int], users: set[int]) -> list[Event]:
+    """Return the topic's events about posts of these users, from these offsets on. Raises KafkaError.
+
+    `first` has an offset for each partition. The events of one partition are in their order.
+    """
     found: list[Event] = []
-    try:
-        consumer.assign([partition])
-        end = consumer.end_offsets([partition])[partition]
-        consumer.seek(partition, first)
-        while consumer.position(partition) < end:
-            for record in consumer.poll(timeout_ms=2000).get(partition, []):
+    with partitions_of(kafka) as topics:
+        for topic, begin in zip(topics, first, strict=True):
+            topic.seek(begin)
+            for record in topic.until(topic.end()):
                 with suppress(ValueError, KeyError, TypeError):  # poison messages are a part of the storm
                     event = orjson.loads(record.value)
                     data = event["data"]
@@ -116,8 +117,7 @@ def events_since(kafka: str, first: int, users: set[int]) -> list[Event]:
                         found.append(
                             Event(record.offset, event["id"], data["post_id"], event["postversion"],
                                   event["type"] in ("post.deleted", "post.expired"), data["user_id"],
-                                  data.get("title", ""), moment(event["time"]) + event["id"])
+                                  data.get("title", ""), moment(event["time"]) + event["id"],
+                                  record.partition)
                         )  # fmt: skip
-    finally:
-        consumer.close()
     return found

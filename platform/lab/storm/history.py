@@ -69,15 +69,15 @@ class Entry:
 class Read:
     """One read of a feed; `user` 0 means the global feed.
 
-    `floor`: before the read began, the view had applied the topic up to this offset. `entries` is
-    kept only for some reads; the others were checked at once.
+    `floor`: before the read began, the view had applied each partition of the topic up to this offset.
+    `entries` is kept only for some reads; the others were checked at once.
     """
 
     began: float
     ended: float
     user: int
     status: int
-    floor: int
+    floor: tuple[int, ...]
     entries: list[Entry] | None = None
 
 
@@ -98,7 +98,8 @@ class Sample:
 
     time: float
     lag: int | None
-    offset: int | None
+    offsets: tuple[int, ...] | None
+    """The view's next offset in each partition."""
 
 
 @dataclass(slots=True)
@@ -113,6 +114,7 @@ class Event:
     user: int
     words: str = ""
     order: str = ""
+    partition: int = 0
 
 
 @dataclass

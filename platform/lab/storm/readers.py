@@ -35,7 +35,8 @@ class Reader(Paced):
     def turn(self) -> None:
         """Read one page."""
         # Without fresh statistics the offset is only a lower bound. Redis may restart slightly older.
-        floor = max((s.offset or 0 for s in self._history.samples[-5:]), default=0)
+        known = [sample.offsets for sample in self._history.samples[-5:] if sample.offsets]
+        floor = tuple(max(each) for each in zip(*known, strict=False))
         began = time.time()
         self._turns += 1
         answer = self._caller.call("GET", self._path, headers=self._claims if self._turns % 2 else None)

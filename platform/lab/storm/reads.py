@@ -2,7 +2,8 @@
 
 The view is the topic applied up to some offset, so a page must be the result of some beginning of the topic.
 That beginning reaches at least to the view's offset before the read, and to the newest event on the page.
-Everything in that beginning for which the page has room must be on the page.
+Everything in that beginning for which the page has room must be on the page. Each partition of the topic has
+a beginning of its own, so the posts of each partition are judged by themselves.
 """
 
 from collections import defaultdict
@@ -33,31 +34,36 @@ def faults_of_a_page(page: list[Entry], user: int) -> Violations:
 
 def judge_reads(history: History) -> Violations:
     """Check that each kept read shows the result of a beginning of the topic, and nothing else."""
-    topic = _Topic(history)
-    kept = [(read, read.entries) for read in history.reads if read.entries is not None]
-    pages = [(topic.least(read, page), read, page) for read, page in kept]
+    known = {event.post for event in history.events}
     found: Violations = []
-    for least, read, page in sorted(pages, key=lambda judged: judged[0]):
-        topic.go_on_to(least)
-        found += _judge_read(read, page, topic, history)
-        if len(found) >= MOST:
-            break
-    return found[:MOST]
+    for partition in sorted({event.partition for event in history.events} | {0}):
+        topic = _Topic(history, partition)
+        kept = [(read, read.entries) for read in history.reads if read.entries is not None]
+        pages = [(topic.least(read, page), read, page) for read, page in kept]
+        for least, read, page in sorted(pages, key=lambda judged: judged[0]):
+            topic.go_on_to(least)
+            # A post that is in no partition is from nowhere; the first partition reports it.
+            mine = [e for e in page if e.post in topic.known or (not partition and e.post not in known)]
+            found += _judge_read(read, page, mine, topic, history)
+            if len(found) >= MOST:
+                return found[:MOST]
+    return found
 
 
 class _Topic:
-    """The posts as the events before an offset leave them; the offset only grows."""
+    """The posts of one partition as the events before an offset leave them; the offset only grows."""
 
-    def __init__(self, history: History) -> None:
+    def __init__(self, history: History, partition: int) -> None:
         self._strict = not history.rebuilt
-        self._events = history.events
+        self._partition = partition
+        self._events = [event for event in history.events if event.partition == partition]
         self._next = 0
         self.offset = 0
         self.first: dict[tuple[str, int], Event] = {}
-        """The first event of each version of each post, for the whole topic."""
-        for event in history.events:
+        """The first event of each version of each post, for the whole partition."""
+        for event in self._events:
             self.first.setdefault((event.post, event.version), event)
-        self.known = {event.post for event in history.events}
+        self.known = {event.post for event in self._events}
         self.now: dict[str, Event] = {}
         """The newest version of each post, up to the offset."""
         self.live: dict[int, dict[str, Event]] = defaultdict(dict)
@@ -71,7 +77,8 @@ class _Topic:
     def least(self, read: Read, page: list[Entry]) -> int:
         """Return the offset that the view had reached at least: by its statistics, or by what it shows."""
         shown = (self.first.get((entry.post, entry.version)) for entry in page) if self._strict else ()
-        return max([read.floor, *(event.offset + 1 for event in shown if event)])
+        floor = read.floor[self._partition] if self._partition < len(read.floor) else 0
+        return max([floor, *(event.offset + 1 for event in shown if event)])
 
     def go_on_to(self, offset: int) -> None:
         """Apply the events before `offset`, as a projector must."""
@@ -93,11 +100,14 @@ class _Topic:
             yield from self.live[author].values()
 
 
-def _judge_read(read: Read, page: list[Entry], topic: _Topic, history: History) -> Violations:
+def _judge_read(
+    read: Read, page: list[Entry], mine: list[Entry], topic: _Topic, history: History
+) -> Violations:
+    """Judge the entries `mine` of a page: those that belong to the partition."""
     where = f"the feed of user {read.user}" if read.user else "the global feed"
     at = f"a read of {where} at {read.began:.3f} (view at offset {topic.offset} or later)"
-    found = [v for entry in page for v in _judge_entry(entry, topic, history.users, at)]
-    shown: Mapping[str, Entry] = {entry.post: entry for entry in page}
+    found = [v for entry in mine for v in _judge_entry(entry, topic, history.users, at)]
+    shown: Mapping[str, Entry] = {entry.post: entry for entry in mine}
     # A later event only moves a post to the front, so a post that was on the page then is on it still.
     end = page[-1].order if len(page) >= history.limit else ""
     for event in topic.live_in(read.user):

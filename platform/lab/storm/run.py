@@ -20,10 +20,11 @@ from lab.storm.client import Caller
 from lab.storm.evidence import (
     PATH,
     RECOVERY_SECONDS,
-    end_of_topic,
+    ends_of_topic,
     events_since,
     generation,
     look_at_profiles,
+    next_offsets,
     patiently,
     streams,
 )
@@ -100,7 +101,7 @@ class Storm:
         accounts = [Account(self._addresses["gateway"]) for _ in range(self._load.people)]
         self.history.users = [account.id for account in accounts]
         kafka = self._addresses["kafka"]
-        first = patiently(kafka, lambda: end_of_topic(kafka))
+        first = patiently(kafka, lambda: ends_of_topic(kafka))
         view = generation(self._addresses["redis"])
         over = Flag()
         threads = self._threads(accounts, over)
@@ -171,11 +172,11 @@ class Storm:
         caller = Caller(self._addresses["gateway"], timeout=4)
         while not over.wait(SAMPLE_SECONDS):
             answer = caller.call("GET", f"{PATH}/stats")
-            lag = offset = None
+            lag = offsets = None
             if answer.ok:
                 statistics = answer.json()
-                lag, offset = statistics["lag_events"], statistics["next_offset"]
-            self.history.samples.append(Sample(time.time(), lag, offset))
+                lag, offsets = statistics["lag_events"], next_offsets(statistics)
+            self.history.samples.append(Sample(time.time(), lag, offsets))
         caller.close()
 
     def _weather(self, look: Callable[["Storm"], None]) -> None:

@@ -12,7 +12,7 @@ from socket import socket
 from threading import Event
 from typing import Any, TypeVar
 
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import MemberToRemove
 from kafka.errors import KafkaError
 from kafka.net.compat import KafkaNetClient
@@ -134,6 +134,7 @@ def group_consumer(bootstrap: str, group: str, member: str) -> KafkaConsumer:
         heartbeat_interval_ms=1_500,
         fetch_max_wait_ms=500,
         max_poll_records=MOST_RECORDS,
+        metadata_max_age_ms=5_000,  # how soon the group notices that its topic has more partitions
         reconnect_backoff_max_ms=500,
         bootstrap_timeout_ms=2_000,
         metrics_enabled=False,
@@ -168,7 +169,22 @@ def is_member(bootstrap: str, group: str, member: str) -> bool:
     return any(known["group_instance_id"] == member for known in members)
 
 
-def _share(member: Mapping[str, Any]) -> Sequence[object]:
+def is_owner(bootstrap: str, group: str, process: str, partition: TopicPartition) -> bool:
+    """Return whether `process`, a member id of `group`, is assigned this partition now. Raises KafkaError."""
+    broker = admin(bootstrap, request_timeout_ms=2_000)
+    try:
+        described = broker.describe_groups([group])[group]
+    finally:
+        broker.close()
+    shares = [_share(known) for known in described["members"] if known["member_id"] == process]
+    return described["group_state"] == "Stable" and any(
+        share["topic"] == partition.topic and partition.partition in share["partitions"]
+        for mine in shares
+        for share in mine
+    )
+
+
+def _share(member: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     """Return the partitions that are assigned to a member of a group, by topic."""
     return (member["member_assignment"] or {}).get("assigned_partitions") or ()
 
@@ -180,6 +196,7 @@ def reader(bootstrap: str) -> KafkaConsumer:
         bootstrap_servers=bootstrap,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
+        metadata_max_age_ms=5_000,  # how soon a reader that stays notices more partitions
         request_timeout_ms=2_000,
         reconnect_backoff_max_ms=500,
         bootstrap_timeout_ms=2_000,

@@ -6,12 +6,14 @@ from types import TracebackType
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
-from kafka.errors import KafkaTimeoutError
+from kafka.errors import KafkaTimeoutError, UnknownTopicOrPartitionError
 
-from civildiy.chassis.clients.kafka import reader
+from civildiy.chassis.clients.kafka import admin, reader
 from civildiy.contracts.posts.envelope import POSTS_TOPIC
 
 POLL_MS = 1_000
+POSITION_MS = 5_000
+"""A busy broker may take this long to tell where a partition begins."""
 SILENT_SECONDS = 15.0
 """After this time without a record that must be there, the reader treats Kafka as unavailable."""
 
@@ -21,10 +23,10 @@ class RecordsGone(Exception):
 
 
 class Topic:
-    """A reader of one topic's only partition (blocking client). Raises KafkaError."""
+    """A reader of one partition of a topic (blocking client). Raises KafkaError."""
 
-    def __init__(self, bootstrap: str, name: str = POSTS_TOPIC) -> None:
-        self.partition = TopicPartition(name, 0)
+    def __init__(self, bootstrap: str, name: str = POSTS_TOPIC, partition: int = 0) -> None:
+        self.partition = TopicPartition(name, partition)
         self._consumer: KafkaConsumer = reader(bootstrap)
         self._consumer.assign([self.partition])
         self.position = 0
@@ -67,7 +69,7 @@ class Topic:
 
     def _passed(self) -> int:
         """Where the client stands after a poll without a record."""
-        return int(self._consumer.position(self.partition, timeout_ms=POLL_MS) or 0)
+        return int(self._consumer.position(self.partition, timeout_ms=POSITION_MS) or 0)
 
     def until(self, end: int) -> Iterator[ConsumerRecord]:
         """Yield all records from the present position up to, but not including, offset `end`.
@@ -85,3 +87,16 @@ class Topic:
             elif time.monotonic() - heard > SILENT_SECONDS:
                 name = self.partition.topic
                 raise KafkaTimeoutError(f"no record {before} of {name} came in {SILENT_SECONDS:g} s")
+
+
+def count_partitions(bootstrap: str, name: str = POSTS_TOPIC) -> int:
+    """Return the number of partitions of a topic. Raises KafkaError, also when there is no such topic."""
+    broker = admin(bootstrap, request_timeout_ms=5_000)
+    try:
+        described = broker.describe_topics([name])
+        found = [len(topic["partitions"]) for topic in described if topic["name"] == name]
+        if not found or not found[0]:
+            raise UnknownTopicOrPartitionError(f"there is no topic {name}")
+        return found[0]
+    finally:
+        broker.close()

@@ -8,7 +8,6 @@ from civildiy.contracts.posts.envelope import DEAD_LETTER_TOPIC, POSTS_TOPIC
 DAY_MS = 24 * 60 * 60 * 1000
 
 TOPICS = {
-    # One partition: the order of the whole topic is the order of the feed.
     POSTS_TOPIC: 7 * DAY_MS,
     # Dead letters wait until a person looks at them, so they stay longer than the events themselves.
     DEAD_LETTER_TOPIC: 30 * DAY_MS,
@@ -26,12 +25,19 @@ SETTINGS = {
 """What both topics have in common."""
 
 
-def ensure_topics(admin: KafkaAdminClient) -> None:
-    """Create missing topics and correct the settings of others; idempotent. Raises KafkaError."""
+def ensure_topics(admin: KafkaAdminClient, partitions: int = 1) -> None:
+    """Create missing topics and correct the settings of others; idempotent. Raises KafkaError.
+
+    A new POSTS_TOPIC gets this number of partitions. An existing one keeps its own: to add some to a topic
+    in use, `civildiy.operations.grow` must first stop the relays.
+    """
     for topic, retention in TOPICS.items():
         configs = {"retention.ms": str(retention), **SETTINGS}
+        count = partitions if topic == POSTS_TOPIC else 1
         try:
-            admin.create_topics({topic: {"num_partitions": 1, "replication_factor": 1, "configs": configs}})
+            admin.create_topics(
+                {topic: {"num_partitions": count, "replication_factor": 1, "configs": configs}}
+            )
         except TopicAlreadyExistsError:
             # An earlier version may have created it; its other settings stay.
             admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs)], incremental=True)

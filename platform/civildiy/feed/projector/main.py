@@ -3,32 +3,22 @@
 The offset is stored in Redis after the effects of a batch, and then committed to Kafka. The one in Redis
 counts: if Redis lost its data, also while this runs, the view is filled again from what Kafka still has.
 While Redis is down or full nothing is skipped: the same records are read again until they are applied.
-Blocking clients: this is a process of its own, `python -m civildiy feed-projector`.
+A Projector works on one partition; a topic with more of them has as many Projectors, in one process or in
+several (group.py). Blocking clients: this is a process of its own, `python -m civildiy feed-projector`.
 """
 
 import logging
 import time
-from collections.abc import Callable, Sequence
-from threading import Event
+from collections.abc import Sequence
 
-from kafka import (
-    ConsumerRebalanceListener,
-    KafkaConsumer,
-    KafkaProducer,
-    OffsetAndMetadata,
-    TopicPartition,
-)
+from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
-from kafka.errors import FencedInstanceIdError, KafkaError
-from redis import Redis
-from redis.exceptions import RedisError
 
-from civildiy.chassis.clients.kafka import group_consumer, is_member, until_connected
+from civildiy.chassis.clients.kafka import group_consumer, until_connected
 from civildiy.chassis.clients.kafka import producer as kafka_producer
 from civildiy.chassis.clients.redis import blocking
 from civildiy.chassis.observability import telemetry
 from civildiy.chassis.observability.logging import configure_logging
-from civildiy.chassis.retry import FailureLog
 from civildiy.chassis.settings import load_settings
 from civildiy.chassis.worker import stop_on_signals
 from civildiy.contracts.posts.envelope import (
@@ -39,125 +29,79 @@ from civildiy.contracts.posts.envelope import (
     UnknownType,
     decode,
 )
-from civildiy.feed import keys
+from civildiy.contracts.posts.one_partition import OnePartition
 from civildiy.feed.projector.dead_letter import fitting, headers_of
+from civildiy.feed.projector.group import GROUP, RETRY_SECONDS, Broker, Group, NotAMember
+from civildiy.feed.projector.note import ViewSwitched
 from civildiy.feed.projector.observed import projection_for
-from civildiy.feed.projector.projection import Projection, ViewSwitched
+from civildiy.feed.projector.projection import Projection
 from civildiy.feed.settings import ProjectorSettings
 
 log = logging.getLogger(__name__)
 
-GROUP = "feed-projector"
-POLL_MS = 500
-RETRY_SECONDS = 0.5
-BEAT_SECONDS, ALIVE_SECONDS = 1.0, 5
-"""How often the projector reports in Redis that it works, and for how long the report lasts."""
-LONELY_SECONDS = 5
-"""After this long without a partition the broker is asked whether it still knows this member."""
+LOOK_SECONDS = 0.4
+"""So often a Projector without records looks whether the view is still the same."""
 PARTITION = TopicPartition(POSTS_TOPIC, 0)
+"""The partition of this Projector. For a partition other than 0, its consumer translates this name."""
 
 
-class NotAMember(Exception):
-    """The group goes on without this consumer, and the consumer does not notice.
-
-    kafka-python stops its heartbeats when the broker refuses its id as fenced, but goes on polling as
-    if it were in the group: only a new consumer joins again.
-    """
-
-
-class Projector(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Moves the view forward along the topic."""
+class Projector:
+    """Moves the view forward along one partition of the topic."""
 
     def __init__(
-        self,
-        consumer: KafkaConsumer,
-        producer: KafkaProducer,
-        projection: Projection,
-        redis: Redis,
-        still_member: Callable[[], bool],
+        self, consumer: KafkaConsumer | OnePartition, producer: KafkaProducer, projection: Projection
     ) -> None:
         self._consumer = consumer
         self._producer = producer
         self._projection = projection
-        self._redis = redis
-        self._still_member = still_member
-        self._must_seek = False
+        self._must_seek = True
         self._following = 0
         self._buried = -1
-        self._asked_at = time.monotonic()
-        self._beat_at = float("-inf")
+        self._looked = float("-inf")
 
-    def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
-        """Go on where the view ends, which Redis knows best."""
-        self._must_seek = PARTITION in assigned
+    def begin(self, epoch: str) -> None:
+        """Own the partition from now on: claim it under this epoch, and go on where the view ends."""
+        self._projection.epoch = epoch
+        self._must_seek = True
 
-    def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
-        """Nothing to hand over: the offset is stored after each batch."""
+    def read_again(self) -> None:
+        """Go on where the view ends: what was read but not applied must be read again."""
+        self._must_seek = True
 
-    def run(self, stopped: Event) -> None:
-        """Work until `stopped`; trouble with a server is logged once and tried again.
+    def replace(self, epoch: bytes) -> None:
+        """Replace the epoch in the view that refused this Projector. Raises RedisError."""
+        self._projection.replace(epoch)
 
-        Raises NotAMember when this consumer will never be given a partition again.
+    def turn(self, records: Sequence[ConsumerRecord]) -> bool:
+        """Apply `records`; return False if the view is another one than before.
+
+        Raises KafkaError, RedisError, and Fenced when another projector owns the partition.
         """
-        self._consumer.subscribe([POSTS_TOPIC], listener=self)
-        failures = FailureLog(log, (KafkaError, RedisError))
-        while not stopped.is_set():
-            try:
-                self._turn()
-                failures.succeeded()
-            except FencedInstanceIdError as error:
-                raise NotAMember from error
-            except (KafkaError, RedisError) as error:
-                failures.failed("events are not applied", error)
-                # What was read but not applied must be read again.
-                self._must_seek = True
-                stopped.wait(RETRY_SECONDS)
-
-    def _turn(self) -> None:
-        records = self._consumer.poll(timeout_ms=POLL_MS).get(PARTITION, [])
-        if self._must_seek and PARTITION in self._consumer.assignment():
+        if self._must_seek:
             self._seek()
-            return
-        at_work = self._is_at_work()
+            return True
+        now = time.monotonic()
         try:
             if records:
                 if records[0].offset > self._following:  # the client jumps over what is gone by itself
-                    self._warn_of_gap(
-                        self._following, self._consumer.beginning_offsets([PARTITION])[PARTITION]
-                    )
+                    self._warn_of_gap(self._following, self._first())
                 self._apply(records)
                 self._following = records[-1].offset + 1
-            elif at_work:
+                self._looked = now
+            elif now - self._looked > LOOK_SECONDS:
                 self._projection.expect_same_view()
+                self._looked = now
         except ViewSwitched:
             log.warning("the view was rebuilt, emptied or restored: going on at its own offset")
             self._must_seek = True
-            self._beat_at = float("-inf")  # the other view has no heartbeat
-        if at_work:
-            self._beat()
+        return not self._must_seek
 
-    def _beat(self) -> None:
-        """Report that the projector works; each report costs a round trip, so one a second is enough."""
-        if time.monotonic() - self._beat_at >= BEAT_SECONDS:
-            self._redis.set(keys.PROJECTOR, "running", ex=ALIVE_SECONDS)
-            self._beat_at = time.monotonic()
-
-    def _is_at_work(self) -> bool:
-        """Whether the partition is ours. Raises NotAMember if it will never be; the broker is asked."""
-        now = time.monotonic()
-        if PARTITION in self._consumer.assignment():
-            self._asked_at = now
-            return True
-        if now - self._asked_at > LONELY_SECONDS:
-            # Without a partition a member may also just wait: a second projector has nothing to do.
-            self._asked_at = now
-            if not self._still_member():
-                raise NotAMember
-        return False
+    def _first(self) -> int:
+        return int(self._consumer.beginning_offsets([PARTITION])[PARTITION])
 
     def _seek(self) -> None:
         noted = self._projection.next_offset()
-        first = self._consumer.beginning_offsets([PARTITION])[PARTITION]
+        first = self._first()
         end = self._consumer.end_offsets([PARTITION])[PARTITION]
         # A noted offset beyond the end belongs to a topic that was deleted and created again.
         self._buried = min(self._buried, end - 1)
@@ -233,10 +177,13 @@ def main() -> None:
         consumer = until_connected(lambda: group_consumer(bootstrap, GROUP, member), stopped)
         if consumer is None:
             break
+
+        def projector(number: int, consumer: KafkaConsumer = consumer) -> Projector:
+            seen = OnePartition(consumer, number) if number else consumer
+            return Projector(seen, producer, projection_for(redis, number))
+
         try:
-            Projector(
-                consumer, producer, projection_for(redis), redis, lambda: is_member(bootstrap, GROUP, member)
-            ).run(stopped)
+            Group(consumer, redis, Broker(bootstrap, member), projector).run(stopped)
         except NotAMember:
             log.warning("the group %s does not know %s any more: joining it again", GROUP, member)
             # Two processes that were given one id take turns, but not as fast as they can.

@@ -13,9 +13,9 @@ from civildiy.contracts.posts.envelope import POSTS_TOPIC, PostEvent
 from civildiy.feed.projector.projection import Projection
 
 
-def projection_for(redis: Redis) -> Projection:
-    """Return the projector's projection; while telemetry is on, one that records what it applies."""
-    return TracedProjection(redis) if telemetry.is_on() else Projection(redis)
+def projection_for(redis: Redis, partition: int) -> Projection:
+    """Return the projection of a projector; while telemetry is on, one that records what it applies."""
+    return TracedProjection(redis, partition) if telemetry.is_on() else Projection(redis, partition)
 
 
 class TracedProjection(Projection):

@@ -61,12 +61,23 @@ _NO_WAY_BACK = (260, 286)
 
 
 class Changes:
-    """Both streams. `positions` stores where the removals continue; `search` is used when that is lost."""
+    """Both streams. `positions` stores where the removals continue; `search` is used when that is lost.
 
-    def __init__(self, posts: Collection[Any], positions: Collection[Any], search: Search) -> None:
+    `leads` returns whether this relay reports removals. One relay does, also where several publish events: a
+    removed post has no event left that another one would have to publish before.
+    """
+
+    def __init__(
+        self,
+        posts: Collection[Any],
+        positions: Collection[Any],
+        search: Search,
+        leads: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._posts = posts
         self._positions = positions
         self._search = search
+        self._leads = leads
         self._writes: RawBatchCommandCursor[Any] | None = None
         self._removals: Stream | None = None
         self._searching: Iterator[Sequence[PostRemoved]] | None = None
@@ -101,6 +112,9 @@ class Changes:
         After an error or a restart they come again from what was told last. Raises PyMongoError, KafkaError.
         """
         now = time.monotonic()
+        if not self._leads():
+            self._give_up_removals()
+            return ()
         if not self._more and now - self._looked < LOOK_SECONDS:
             return ()
         self._looked, self._more = now, False
@@ -128,6 +142,12 @@ class Changes:
                 stream.close()
         self._writes = self._removals = self._searching = None
         self._more = True
+
+    def _give_up_removals(self) -> None:
+        if self._removals is not None:
+            self._removals.close()
+        self._removals = self._searching = None
+        self._more = False
 
     def _removed(self, stream: Stream) -> Sequence[PostRemoved]:
         removals: list[PostRemoved] = []

@@ -18,7 +18,7 @@ from civildiy.contracts.posts.envelope import (
     UnknownType,
     decode,
 )
-from civildiy.contracts.posts.topic_reader import Topic
+from civildiy.contracts.posts.topic_reader import Topic, count_partitions
 from civildiy.posts.document import PostContent, StoredPost
 from civildiy.posts.relay.outbox import expired_event
 
@@ -30,10 +30,18 @@ def vanished(bootstrap: str, posts: Collection[StoredPost]) -> Iterator[Sequence
     """Yield the removals of posts that are on the topic and not in MongoDB, a list for each part of the
     topic.
 
-    A later part of the topic may hold the same removal already; consumers then recognise it by the post's
-    version. Raises KafkaError, PyMongoError, and RecordsGone when Kafka deletes the next record to read.
+    A later part of the topic, or another partition, may hold the same removal already; consumers then
+    recognise it by the post's version. Raises KafkaError, PyMongoError, and RecordsGone when Kafka deletes
+    the next record to read.
     """
-    with Topic(bootstrap) as topic:
+    for partition in range(count_partitions(bootstrap)):
+        yield from _vanished(bootstrap, partition, posts)
+
+
+def _vanished(
+    bootstrap: str, partition: int, posts: Collection[StoredPost]
+) -> Iterator[Sequence[PostRemoved]]:
+    with Topic(bootstrap, partition=partition) as topic:
         end, first = topic.end(), topic.first()
         for begin in range(first, end, PART):
             topic.seek(begin)
