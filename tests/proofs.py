@@ -42,6 +42,8 @@ PROVEN = {
     "./lab rebuild": "tests/live/test_view_tools.py::test_verify_finds_what_is_wrong_and_rebuild_mends_it",
     "./lab redrive": "tests/live/test_redrive.py::test_redrive_after_the_fix",
     "./lab lag": SPOKEN, "./lab costs": SPOKEN,
+    "./lab partitions": "tests/partitions/test_growth.py::test_every_event_is_on_the_topic_in_order",
+    "LAB_PARTITIONS=": "tests/unit/test_user_settings.py::test_the_number_of_partitions_reaches_the_topic",
     "./lab break": "tests/live/test_break.py::test_fault_is_seen_and_ends_by_itself",
     "./lab break kill": BROKEN,
     "./lab heal": "tests/live/test_break.py::test_heal_ends_what_a_killed_guardian_left",
