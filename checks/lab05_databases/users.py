@@ -16,6 +16,7 @@ from grading.system import ENDPOINTS, backend, eventually, http
 from lab.course.running import incidents
 from lab.deadlines import slow
 
+TOO_LATE = 504
 RACE_SECONDS = 30
 """Each registration computes a password hash. Twenty at once take over ten seconds on a busy machine."""
 
@@ -31,14 +32,9 @@ def mixed(word: str, rng: Random) -> str:
 
 def race(what: str, rng: Random, where: str) -> None:
     """Twenty registrations that agree in `what`, but for letter case; one may win."""
-    name = f"r{rng.getrandbits(40):010x}{datetime.now(UTC):%f}"
-    emails, names = [], []
-    for number in range(20):
-        emails.append(mixed(f"{name}@example.org", rng) if what == "email" else f"{name}{number}@example.org")
-        names.append(mixed(name, rng) if what == "username" else f"{name}-{number}")
-    with http() as client:
-        client.timeout = RACE_SECONDS * slow()
-        answers = inserts_at_once("auth", "users", 20, lambda n: register(client, emails[n], names[n]))
+    answers = _registered_at_once(what, rng)
+    if any(answer.status_code == TOO_LATE for answer in answers):
+        answers = _registered_at_once(what, rng)  # the machine was busy with the hashes: once more
     seen = sorted(answer.status_code for answer in answers)
     require(
         seen == [201] + [409] * 19,
@@ -59,6 +55,17 @@ def race(what: str, rng: Random, where: str) -> None:
     )
 
 
+def _registered_at_once(what: str, rng: Random) -> list[httpx.Response]:
+    name = f"r{rng.getrandbits(40):010x}{datetime.now(UTC):%f}"
+    emails, names = [], []
+    for number in range(20):
+        emails.append(mixed(f"{name}@example.org", rng) if what == "email" else f"{name}{number}@example.org")
+        names.append(mixed(name, rng) if what == "username" else f"{name}-{number}")
+    with http() as client:
+        client.timeout = RACE_SECONDS * slow()
+        return inserts_at_once("auth", "users", 20, lambda n: register(client, emails[n], names[n]))
+
+
 def _of_race(seen: list[int]) -> str:
     if seen.count(201) > 1:
         return (
@@ -72,6 +79,12 @@ def _of_race(seen: list[int]) -> str:
             "Some requests got no connection from the pool: refused ones keep theirs, or each takes"
             " long. Look"
             " at how `Users.add` in users.py takes and gives back its connection."
+        )
+    if TOO_LATE in seen:
+        return (
+            "Some registrations were not answered within ten seconds, twice. Either `Users.add` waits or"
+            " tries again by itself, or the machine is very busy: each registration computes a hash. Run"
+            " the check again when less is going on."
         )
     if 500 in seen:
         return (
