@@ -105,8 +105,9 @@ def installer(folder: Path, monkeypatch: pytest.MonkeyPatch, archive: bytes = AR
     """Return an installer for which only Consul is missing, and whose build is fast."""
 
     def build(
-        runner: Runner, name: str, module: GoModule, go: str, build: Path, target: Path, say: object
-    ) -> None:
+        runner: Runner, name: str, module: GoModule, go: str, build: Path, target: Path, say: object,
+        replacements: Path,
+    ) -> None:  # fmt: skip
         (target / name).write_bytes(b"built")
 
     monkeypatch.setattr(recipes, "build_go", build)

@@ -29,7 +29,7 @@ from archives import (
 )
 
 from lab.home import RECIPES, Home
-from lab.install import download, recipes, servers
+from lab.install import download, recipes
 from lab.install.command import Runner
 from lab.install.pins import Archive, GoModule, Pins, pins
 from lab.install.servers import Installer
@@ -148,11 +148,10 @@ def test_a_proxy_of_the_environment_is_used(tmp_path: Path, monkeypatch: pytest.
     assert set(asked) == {"http://releases.invalid/consul.zip"}
 
 
-def test_the_folder_changes_with_the_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_folder_changes_with_the_recipe(tmp_path: Path) -> None:
     source = tmp_path / "recipes"
     shutil.copytree(RECIPES, source)
-    monkeypatch.setattr(servers, "RECIPES", source)
-    one = Installer(Home(tmp_path), pins())
+    one = Installer(Home(tmp_path), pins(), source)
     seen = {one.folder("consul").name}
     (source / "consul" / "go-discover" / "discover.go").write_text("package discover\n")
     seen.add(one.folder("consul").name)
@@ -160,7 +159,8 @@ def test_the_folder_changes_with_the_recipe(tmp_path: Path, monkeypatch: pytest.
     seen.add(one.folder("consul").name)
     pinned = pins()
     other = replace(pinned.archives["consul"], sha256="0" * 64)
-    seen.add(Installer(Home(tmp_path), replace(pinned, archives={"consul": other})).folder("consul").name)
+    another = Installer(Home(tmp_path), replace(pinned, archives={"consul": other}), source)
+    seen.add(another.folder("consul").name)
     assert len(seen) == 4
 
 
@@ -193,7 +193,6 @@ def test_files_of_the_recipe_take_the_place_of_the_sources(
     (recipe / "cloud").mkdir(parents=True)
     (recipe / "go.mod").write_text("module example.org/server\n\ngo 1.20\n")
     (recipe / "cloud" / "cloud.go").write_text('package cloud\n\nconst Name = "small"\n')
-    monkeypatch.setattr(recipes, "RECIPES", recipe.parent)
     asked = subprocess.run(
         ["go", "mod", "download", "-json", "example.org/server@v1.0.0"],
         cwd=tmp_path, check=True, capture_output=True, text=True,
@@ -203,7 +202,7 @@ def test_files_of_the_recipe_take_the_place_of_the_sources(
     with (tmp_path / "lock").open("w") as lock:
         recipes.build_go(
             Runner(tmp_path / "logs", lock.fileno()), "server", module, "go", tmp_path / "build", tmp_path,
-            lambda text: None,
+            lambda text: None, recipe.parent,
         )  # fmt: skip
     built = subprocess.run([tmp_path / "server"], capture_output=True, text=True, check=True)
     assert built.stderr == "small\n"

@@ -20,7 +20,7 @@ from lab.home import REPO, Home
 from lab.text import visible
 
 OUTCOMES = ("pass", "fail", "not gradable", "not attempted")
-MOST_BYTES = 64 * 1024
+MOST_BYTES = 128 * 1024
 """A snapshot as JSON is never larger, because its parts are bounded."""
 MOST_FAILURES = 4
 """Failed checks that are kept for each lab."""
