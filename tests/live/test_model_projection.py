@@ -152,7 +152,7 @@ def test_an_error_in_the_middle_is_repeated_without_harm() -> None:
     ("right", "wrong", "machine"),
     [
         ("tonumber(known[1]) >= tonumber(version)", "false", ProjectionMachine),
-        ("if order(redis.call('LINDEX', list, middle)) < mine then", "if true then", ProjectionMachine),
+        ("if order(redis.call('LINDEX', list, middle)) < place then", "if true then", ProjectionMachine),
         ("remove(own, known[2])", "", ProjectionMachine),
         ("redis.call('LTRIM', all, 0, ARGV[3] - 1)", "redis.call('LTRIM', all, 0, ARGV[3])", ShortLists),
     ],
