@@ -15,6 +15,7 @@ from lab.backends.compose.bundle import images
 from lab.backends.compose.limits import memory_limit
 from lab.backends.settings import SECRETS
 from lab.home import REPO
+from lab.notebook.texts import texts
 from lab.topology import PATHS, UNITS
 
 pytestmark = pytest.mark.campaign
@@ -124,7 +125,7 @@ def test_jupyterlab_is_closed_and_bounded(on_compose: Stack) -> None:
 
 def test_jupyterlab_has_the_course_in_it(on_compose: Stack) -> None:
     cards = jupyterlab.pages(on_compose)
-    assert sum(address.startswith("/api/contents/") for address in cards.values()) == 9
+    assert sum(address.startswith("/api/contents/") for address in cards.values()) == len(texts())
     assert cards["Consul"] == f"http://127.0.0.1:{on_compose.environment['LAB_PORT_CONSUL']}/ui/"
     assert jupyterlab.kernel_without_being_asked(on_compose) == "civildiy-lab"
 
