@@ -41,7 +41,11 @@ def others_of(position: int | Offsets) -> Sequence[str | int]:
 def forget_if_beyond(live: Redis, end: Callable[[], Any]) -> None:
     """Delete the offsets that are beyond the end of the topic: they are of an earlier topic of this name."""
     # The offsets are read before the end, which moves.
-    noted = [int(live.get(keys.offset_of(number)) or 0) for number in range(len(by_partition(end())))]
-    for number, (offset, last) in enumerate(zip(noted, by_partition(end()), strict=True)):
+    noted = [int(live.get(keys.offset_of(0)) or 0)]
+    ends = by_partition(end())
+    if len(ends) > 1:
+        noted += [int(live.get(keys.offset_of(number)) or 0) for number in range(1, len(ends))]
+        ends = by_partition(end())
+    for number, (offset, last) in enumerate(zip(noted, ends, strict=True)):
         if offset > last:
             live.delete(keys.offset_of(number))
