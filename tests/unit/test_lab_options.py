@@ -1,4 +1,4 @@
-"""A lab that needs an option of ./lab up: one sentence says so, and no other lab is concerned."""
+"""A lab that needs an option of ./lab up: one sentence explains it, and no other lab is affected."""
 
 from types import SimpleNamespace
 from typing import Any, cast
