@@ -8,6 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import IO, NoReturn
 
 from grading.outcome import wrong
@@ -23,6 +24,9 @@ MARK = "\x1e"
 """The first character of a line for the check; every other line is the learner's own output."""
 
 READ_SECONDS = 1.0
+PART = 64 * 1024
+LONGEST_ANSWER = 16 * 1024 * 1024
+"""Characters. What a check says to itself is far shorter, and a check may use 1 GiB of memory."""
 
 
 def run_module(
@@ -115,16 +119,29 @@ class Beside:
 
 
 def _read_lines(pipe: IO[str], lines: "queue.Queue[str]") -> None:
+    answer: str | None = None
     with pipe:
-        for line in pipe:
-            _, mark, text = line.partition(MARK)
+        for part in _parts(pipe):
+            _, mark, rest = part.partition(MARK)
             if mark:
-                lines.put(text.strip())
+                answer = rest
+            elif answer is not None:
+                answer += part
+            if answer is not None and (part.endswith("\n") or len(answer) > LONGEST_ANSWER):
+                lines.put(answer.strip())
+                answer = None
+        if answer is not None:
+            lines.put(answer.strip())
 
 
 def _read_errors(pipe: IO[str], lines: "deque[str]") -> None:
     with pipe:
-        lines.extend(stripped for line in pipe if (stripped := line.strip()))
+        lines.extend(stripped for part in _parts(pipe) if (stripped := part.strip()))
+
+
+def _parts(pipe: IO[str]) -> Iterator[str]:
+    """The lines of `pipe`, in parts of at most PART characters: code may print without ever ending a line."""
+    return iter(partial(pipe.readline, PART), "")
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import gc
 import subprocess
 import sys
 import time
+import tracemalloc
 import warnings
 
 import pytest
@@ -42,3 +43,28 @@ def test_no_pipe_is_left_to_the_garbage_collector(program: str) -> None:
             reader.join(20)
         gc.collect()
     assert [str(each.message) for each in seen if each.category is ResourceWarning] == []
+
+
+SHOUT = """
+import os, threading, time
+def shout(stream):
+    for _ in range(300):
+        os.write(stream, b"x" * 1_000_000)
+threads = [threading.Thread(target=shout, args=(stream,)) for stream in (1, 2)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print("\\n\\x1e", "answer", "y" * 200_000, flush=True)
+time.sleep(60)
+"""
+
+
+def test_output_without_a_line_end_is_not_kept() -> None:
+    """Learners' code printed gigabytes, and the process of the checks ended for lack of memory."""
+    tracemalloc.start()
+    beside = Beside(started(SHOUT))
+    try:
+        assert beside.hear("the answer", within=60) == f"answer {'y' * 200_000}"
+        assert tracemalloc.get_traced_memory()[1] < 20 * 1024 * 1024
+    finally:
+        tracemalloc.stop()
+        beside.close()
