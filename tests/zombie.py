@@ -1,7 +1,7 @@
 """A projector that pauses itself at the worst moment: python zombie.py FILE
 
-When FILE exists, it stops (SIGSTOP) after it has applied a batch and before it has stored the offset. The test
-continues it later (SIGCONT). It is a zombie then: a process that still believes it owns its partitions.
+When FILE exists, it stops (SIGSTOP) after it has applied a batch and before it has stored the offset. The
+test continues it later (SIGCONT). It is a zombie then: it still believes that it owns its partitions.
 """
 
 import os

@@ -17,7 +17,7 @@ SECONDS_BEFORE = SECONDS_AFTER = 3.0
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if str(item.path).startswith(HERE):
-            item.add_marker(pytest.mark.thorough)
+            item.add_marker(pytest.mark.campaign)
             item.add_marker(pytest.mark.fault)
 
 
