@@ -68,6 +68,7 @@ class TestConsent:
             return "uid-1" if "kube-system" in arguments else "prod"
 
         monkeypatch.setattr(Kubectl, "_call", call)
+        monkeypatch.setattr("lab.backends.kubernetes.kubectl._program", lambda: "kubectl")  # may be missing
         kubectl = Kubectl(home)
         assert kubectl.read("get", "pods")
         for act in (kubectl.change, kubectl.attempt):
