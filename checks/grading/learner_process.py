@@ -20,9 +20,6 @@ from lab.course.running import code_of
 from lab.environment import own
 from lab.home import LABS, PLATFORM
 
-MARK = "\x1e"
-"""The first character of a line for the check; every other line is the learner's own output."""
-
 READ_SECONDS = 1.0
 PART = 64 * 1024
 LONGEST_ANSWER = 16 * 1024 * 1024
@@ -30,12 +27,19 @@ LONGEST_ANSWER = 16 * 1024 * 1024
 
 
 def run_module(
-    lab: Exercise, service: str, program: str, *arguments: str, only: tuple[str, ...] = ()
+    lab: Exercise,
+    service: str,
+    program: str,
+    *arguments: str,
+    only: tuple[str, ...] = (),
+    answers: int | None = None,
 ) -> subprocess.Popen[str]:
     """A Python program beside the system, with the same code as `service` and its settings.
 
-    What it prints by `say(…)` is for the check. `only`: the modules that are the learner's, so that a mistake
-    in another step's module cannot fail this check; all of them if none is named.
+    `only`: the modules that are the learner's, so that a mistake in another step's module cannot fail this
+    check; all of them if none is named. `answers`: the end of a pipe that takes what the program passes to
+    `say(…)`; without it, the program cannot call `say` and its errors are not read. What it prints is
+    thrown away: code that prints much must neither block on a full pipe nor mix with an answer.
     """
     files = {module: file for module, file in code_of(home, service).items() if not only or module in only}
     code = ",".join(f"{module}={file}" for module, file in files.items())
@@ -43,30 +47,35 @@ def run_module(
         **own(), **environment(service), "PYTHONPATH": str(PLATFORM), "PYTHONUNBUFFERED": "1",
         "LAB_CODE_FOLDER": str(LABS), "LAB_CODE": code,
     }  # fmt: skip
+    say = (
+        f"say = functools.partial(print, file=open({answers}, 'w'), flush=True)\n"
+        if answers is not None
+        else ""
+    )
     lead = (
-        "import sys; from civildiy.course_runtime.finder import *\n"
-        f"def say(*words): print({MARK!r}, *words, flush=True)\n"
+        "import functools, sys; from civildiy.course_runtime.finder import *\n"
+        f"{say}"
         "sys.meta_path.insert(0, LearnerFinder(learner_files(learner_code(''))))\n"
     )
     launcher = [os.environ["LAB_CONFINE"]] if "LAB_CONFINE" in os.environ else []
     return subprocess.Popen(
-        [*launcher, sys.executable, "-P", "-c", lead + program, *arguments], env=env, text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        [*launcher, sys.executable, "-P", "-c", lead + program, *arguments], env=env, errors="replace",
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, pass_fds=[answers] if answers is not None else [],
+        stderr=subprocess.PIPE if answers is not None else subprocess.DEVNULL,
     )  # fmt: skip
 
 
 class Beside:
-    """A program of a check that reads and writes lines."""
+    """A program of a check that reads lines, and writes lines to the pipe `answers`."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: subprocess.Popen[str], answers: IO[str]) -> None:
         self._process = process
         self._lines: queue.Queue[str] = queue.Queue()
         self._errors: deque[str] = deque(maxlen=1)
-        assert process.stdout
         assert process.stderr
         # Everything is read, because a full pipe would block the program.
         self._readers = [
-            threading.Thread(target=_read_lines, args=(process.stdout, self._lines), daemon=True),
+            threading.Thread(target=_read_lines, args=(answers, self._lines), daemon=True),
             threading.Thread(target=_read_errors, args=(process.stderr, self._errors), daemon=True),
         ]
         for reader in self._readers:
@@ -119,29 +128,17 @@ class Beside:
 
 
 def _read_lines(pipe: IO[str], lines: "queue.Queue[str]") -> None:
-    answer: str | None = None
     with pipe:
-        for part in _parts(pipe):
-            _, mark, rest = part.partition(MARK)
-            if mark:
-                answer = rest
-            elif answer is not None:
-                answer += part
-            if answer is not None and (part.endswith("\n") or len(answer) > LONGEST_ANSWER):
-                lines.put(answer.strip())
-                answer = None
-        if answer is not None:
-            lines.put(answer.strip())
+        for line in iter(partial(pipe.readline, LONGEST_ANSWER), ""):
+            lines.put(line.strip())
 
 
 def _read_errors(pipe: IO[str], lines: "deque[str]") -> None:
     with pipe:
-        lines.extend(stripped for part in _parts(pipe) if (stripped := part.strip()))
-
-
-def _parts(pipe: IO[str]) -> Iterator[str]:
-    """The lines of `pipe`, in parts of at most PART characters: code may print without ever ending a line."""
-    return iter(partial(pipe.readline, PART), "")
+        # In parts of at most PART characters: code may print without ever ending a line.
+        for part in iter(partial(pipe.readline, PART), ""):
+            if stripped := part.strip():
+                lines.append(stripped)
 
 
 @contextmanager
@@ -149,7 +146,16 @@ def beside(
     lab: Exercise, service: str, program: str, *arguments: str, only: tuple[str, ...] = ()
 ) -> Iterator[Beside]:
     """Run `program` as long as the context lasts; see `run_module`."""
-    running = Beside(run_module(lab, service, program, *arguments, only=only))
+    reads, writes = os.pipe()
+    answers = os.fdopen(reads, errors="replace")
+    try:
+        process = run_module(lab, service, program, *arguments, only=only, answers=writes)
+    except BaseException:
+        answers.close()
+        raise
+    finally:
+        os.close(writes)
+    running = Beside(process, answers)
     try:
         yield running
     finally:

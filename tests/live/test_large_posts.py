@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 from feed_tools import forget
 from support import ENDPOINTS, Person, eventually, pid_of, stopped, until_healthy
 
+from civildiy.chassis.pages import PAGE_BYTES
 from civildiy.contracts.posts.envelope import POSTS_TOPIC
 from lab.deadlines import slow
 from lab.probes import local_http
@@ -17,8 +19,9 @@ from lab.probes import local_http
 pytestmark = [pytest.mark.fault, pytest.mark.thorough]
 LARGEST = "\N{HAMMER}" * 20_000
 """The longest content. Each character has four bytes, in JSON as in memory."""
-LIMITS = {"posts-relay": 80}
+LIMITS = {"posts-relay": 80, "feed-projector": 80, "posts": 112, "feed": 112, "redis": 96}
 """MiB that a unit may use with Compose, where the kernel kills what needs more."""
+PAGE, READERS = 100, 8
 
 
 @contextmanager
@@ -90,3 +93,47 @@ def test_the_relay_publishes_a_backlog_of_the_largest_posts() -> None:
             forget(POSTS_TOPIC)  # or the projector would fill Redis with them
     until_healthy()
     eventually(lambda: Person().post() and True, within=30, what="a post")
+
+
+@pytest.fixture(scope="module")
+def author() -> Iterator[Person]:
+    """Provide a user with a page of the largest posts, all of them in the feed."""
+    person = Person()
+    posts = [person.post(content=LARGEST)["id"] for _ in range(PAGE)]
+    eventually(lambda: in_feed(person) == PAGE, within=60, what="all posts in the feed")
+    yield person
+    for post in posts:
+        assert person.http.delete(f"/api/posts/{post}").status_code == 200
+    eventually(lambda: in_feed(person) == 0, within=60, what="an empty feed")
+
+
+def in_feed(person: Person) -> int:
+    answer = person.http.get("/api/activity-stream/user", params={"limit": 1})
+    return int(answer.raise_for_status().json()["total"])
+
+
+@pytest.mark.parametrize(
+    ("unit", "path"),
+    [("feed", "/api/activity-stream/user"), ("feed", "/api/activity-stream"), ("posts", "/api/posts")],
+)
+def test_many_read_pages_of_the_largest_posts(author: Person, unit: str, path: str) -> None:
+    """A page ends early instead, and its `next` leads to the others."""
+
+    def read(number: int) -> None:
+        seen: list[str] = []
+        query: dict[str, str | int] = {"limit": PAGE}
+        with httpx.Client(
+            base_url=author.http.base_url, headers=author.http.headers, timeout=60 * slow()
+        ) as http:
+            while len(seen) < PAGE:
+                answer = http.get(path, params=query)
+                if answer.status_code == 503 and "is busy with earlier pages" in answer.text:
+                    continue
+                page = answer.raise_for_status().json()
+                assert len(answer.content) < 2 * PAGE_BYTES
+                seen += [item.get("post_id", item.get("id")) for item in page["items"]]
+                query["before"] = page["next"]
+        assert len(set(seen)) == len(seen)
+
+    with within_limit(unit, "redis"):
+        everything_at_once(read, READERS)

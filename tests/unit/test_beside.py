@@ -1,6 +1,7 @@
 """The program beside a check: what it leaves behind must not break a later check."""
 
 import gc
+import os
 import subprocess
 import sys
 import time
@@ -20,16 +21,20 @@ time.sleep(60)
 """
 
 
-def started(program: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", program], text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+def started(program: str) -> Beside:
+    """Run a program beside, without a system; the number of the pipe for its answers is its argument."""
+    reads, writes = os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, str(writes)], errors="replace", pass_fds=[writes],
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
     )  # fmt: skip
+    os.close(writes)
+    return Beside(process, os.fdopen(reads))
 
 
 @pytest.mark.parametrize("program", [LEFT, "import time; time.sleep(60)"])
 def test_no_pipe_is_left_to_the_garbage_collector(program: str) -> None:
-    beside = Beside(started(program))
+    beside = started(program)
     time.sleep(1)
     began = time.monotonic()
     beside.close()
@@ -46,14 +51,14 @@ def test_no_pipe_is_left_to_the_garbage_collector(program: str) -> None:
 
 
 SHOUT = """
-import os, threading, time
+import os, sys, threading, time
 def shout(stream):
     for _ in range(300):
         os.write(stream, b"x" * 1_000_000)
 threads = [threading.Thread(target=shout, args=(stream,)) for stream in (1, 2)]
 for thread in threads: thread.start()
 for thread in threads: thread.join()
-print("\\n\\x1e", "answer", "y" * 200_000, flush=True)
+print("answer", "y" * 200_000, file=open(int(sys.argv[1]), "w"), flush=True)
 time.sleep(60)
 """
 
@@ -61,10 +66,26 @@ time.sleep(60)
 def test_output_without_a_line_end_is_not_kept() -> None:
     """Learners' code printed gigabytes, and the process of the checks ended for lack of memory."""
     tracemalloc.start()
-    beside = Beside(started(SHOUT))
+    beside = started(SHOUT)
     try:
         assert beside.hear("the answer", within=60) == f"answer {'y' * 200_000}"
         assert tracemalloc.get_traced_memory()[1] < 20 * 1024 * 1024
     finally:
         tracemalloc.stop()
+        beside.close()
+
+
+NOT_TEXT = """
+import os, sys, time
+os.write(2, b"\\xff" * 1_000_000)
+print("answer", file=open(int(sys.argv[1]), "w"), flush=True)
+time.sleep(60)
+"""
+
+
+def test_output_that_is_no_text_blocks_nothing() -> None:
+    beside = started(NOT_TEXT)
+    try:
+        assert beside.hear("the answer", within=60) == "answer"
+    finally:
         beside.close()

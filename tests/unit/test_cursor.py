@@ -5,6 +5,7 @@ import re
 import orjson
 import pytest
 
+from civildiy.chassis.pages import PAGE_BYTES
 from civildiy.contracts.posts.envelope import PostPut, decode
 from civildiy.feed.cursor import with_next
 from civildiy.feed.projector.projection import feed_entry
@@ -32,6 +33,23 @@ def test_no_next_after_the_last() -> None:
     assert orjson.loads(with_next(page([entry(9), entry(8)], 2), 2))["next"] is None
     assert orjson.loads(with_next(page([], 0), 2))["next"] is None
     assert orjson.loads(with_next(page([], 7), 20))["next"] is None
+
+
+@pytest.mark.parametrize("content", ["x" * 100_000, '"},{"timestamp":"' * 6_000])
+def test_a_page_of_long_entries_ends_early_and_leads_on(content: str) -> None:
+    entries = [entry(number, content) for number in range(9, 0, -1)]
+    made = orjson.loads(with_next(page(entries, 9), 20))
+    count = len(made["items"])
+    assert 3 <= count <= 5
+    assert made["items"] == entries[:count]
+    assert made["next"] == f"2026-01-01T00:00:00.{10 - count:06}Z_e_{10 - count}"
+
+
+def test_an_entry_longer_than_a_page_is_shown_alone() -> None:
+    longest = [entry(number, "x" * (PAGE_BYTES + 1)) for number in (2, 1)]
+    made = orjson.loads(with_next(page(longest, 2), 20))
+    assert (made["items"], made["next"]) == (longest[:1], "2026-01-01T00:00:00.000002Z_e_2")
+    assert orjson.loads(with_next(page(longest[1:], 2), 2))["next"] is None
 
 
 def test_another_shape_stays() -> None:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 
 from civildiy.chassis.identity.caller import CurrentUser
+from civildiy.chassis.pages import PageTurns
 from civildiy.chassis.problems import documented
 from civildiy.feed import keys, queries
 from civildiy.feed.cursor import page_before, with_next
@@ -16,25 +17,28 @@ router = APIRouter(prefix=PREFIX, tags=["activity stream"])
 
 # The stored entries are JSON already, so a page is sent as bytes: the model only documents it.
 _JSON = "application/json"
+_TURNS = PageTurns("redis")
 _PAGE: dict[int | str, dict[str, Any]] = {200: {"model": ActivityPage}}
 
 
 @router.get("", response_class=Response, responses=_PAGE | documented(422, 503))
 async def everybody(redis: FeedRedis, query: Annotated[PageQuery, Query()]) -> Response:
     """List the activity of all users, newest first."""
-    if query.before is not None:
-        return Response(await page_before(redis, keys.GLOBAL, query), media_type=_JSON)
-    page = await queries.everybody(redis, query)
-    return Response(with_next(page, query.skip + query.limit), media_type=_JSON)
+    async with _TURNS.turn(query.limit):
+        if query.before is not None:
+            return Response(await page_before(redis, keys.GLOBAL, query), media_type=_JSON)
+        page = await queries.everybody(redis, query)
+        return Response(with_next(page, query.skip + query.limit), media_type=_JSON)
 
 
 @router.get("/user", response_class=Response, responses=_PAGE | documented(401, 422, 503))
 async def own(user: CurrentUser, redis: FeedRedis, query: Annotated[PageQuery, Query()]) -> Response:
     """List the activity of the user of the token, newest first."""
-    if query.before is not None:
-        return Response(await page_before(redis, keys.of_user(user), query), media_type=_JSON)
-    page = await queries.of_user(redis, user, query)
-    return Response(with_next(page, query.skip + query.limit), media_type=_JSON)
+    async with _TURNS.turn(query.limit):
+        if query.before is not None:
+            return Response(await page_before(redis, keys.of_user(user), query), media_type=_JSON)
+        page = await queries.of_user(redis, user, query)
+        return Response(with_next(page, query.skip + query.limit), media_type=_JSON)
 
 
 @router.get("/stats", responses=documented(503))

@@ -10,6 +10,7 @@ command.
 
 from redis.asyncio import Redis
 
+from civildiy.chassis.pages import PAGE_BYTES
 from civildiy.feed.schemas import PageQuery
 
 PAGE_BEFORE = """
@@ -31,6 +32,7 @@ return {length, start, table.concat(redis.call('LRANGE', list, start, start + AR
 """
 
 _ENTRY = b'{"timestamp":"'
+_BETWEEN = b"}," + _ENTRY
 _EVENT = b'","event_id":"'
 _TOTAL = b'],"total":'
 """The begin of an entry and the end of a page. A text cannot hold them, since its quotes are escaped."""
@@ -49,15 +51,23 @@ async def page_before(redis: Redis, key: str, query: PageQuery) -> bytes:
 def with_next(page: bytes, end: int) -> bytes:
     """Return the page with `next`: the cursor of the page after it, or null.
 
-    `end` is the index, in the whole list, of the first entry after this page.
+    `end` is the index, in the whole list, of the first entry after this page. Entries that would make the
+    page larger than PAGE_BYTES are left out.
     """
     # This searches the bytes from the end: a regular expression took longer than the rest of the read path.
     ending = page.rfind(_TOTAL)
     if ending < 0:
         return page  # not in the form that civildiy.feed.queries makes
+    is_cut = False
+    if len(page) > PAGE_BYTES:
+        kept = page.rfind(_BETWEEN, 0, PAGE_BYTES)
+        kept = kept if kept >= 0 else page.find(_BETWEEN)  # the first entry is larger than a page
+        if is_cut := kept >= 0:
+            page = page[: kept + 1] + page[ending:]
+            ending = kept + 1
     number = ending + len(_TOTAL)
     following = b"null"
-    if end < int(page[number : page.index(b",", number)]):
+    if is_cut or end < int(page[number : page.index(b",", number)]):
         begin = page.rfind(_ENTRY, 0, ending) + len(_ENTRY)
         time, _, rest = page[begin : begin + _LONGEST].partition(_EVENT)
         # As in the script, the id ends at its first quotation mark. A producer of other events may choose any

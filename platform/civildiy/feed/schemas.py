@@ -53,7 +53,8 @@ class Activity(BaseModel):
 class ActivityPage(BaseModel):
     """Part of a stream, newest first; `total` is the number of all entries that the stream holds now.
 
-    Send `next` as `before` to get the page after this one; it is null at the end.
+    Send `next` as `before` to get the page after this one; it is null at the end. A page of long posts ends
+    after 512 KiB, before it has `limit` items.
     """
 
     items: list[Activity]

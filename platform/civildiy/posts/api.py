@@ -7,13 +7,24 @@ from structlog.contextvars import bind_contextvars
 
 from civildiy.chassis.identity.caller import CurrentUser
 from civildiy.chassis.observability.tracing import continued_trace, trace_id
+from civildiy.chassis.pages import PageTurns
 from civildiy.chassis.problems import documented
-from civildiy.posts.schemas import Deleted, NewPost, PageQuery, Post, PostChange, PostId, PostPage
+from civildiy.posts.schemas import (
+    Deleted,
+    NewPost,
+    PageQuery,
+    Post,
+    PostChange,
+    PostId,
+    PostPage,
+    fitting,
+)
 from civildiy.posts.state import Store, Writes
 from civildiy.posts.store import PageRequest
 
 PREFIX = "/api/posts"
 router = APIRouter(prefix=PREFIX, tags=["posts"])
+_TURNS = PageTurns("mongodb")
 
 
 async def _trace(traceparent: Annotated[str | None, Header()] = None) -> str:
@@ -36,14 +47,11 @@ async def create(new: NewPost, user: CurrentUser, commands: Writes, trace: Trace
 @router.get("", responses=documented(422, 503))
 async def page(query: Annotated[PageQuery, Query()], store: Store) -> PostPage:
     """List posts, newest first, of one author or of all authors."""
-    answer = await store.page(PageRequest(**query.model_dump()))
-    return PostPage(
-        items=[Post.of(post) for post in answer.posts],
-        total=answer.total,
-        limit=query.limit,
-        skip=query.skip,
-        next=answer.next,
-    )
+    async with _TURNS.turn(query.limit):
+        answer = await store.page(PageRequest(**query.model_dump()))
+        items = fitting(answer.posts)
+    following = answer.next if len(items) == len(answer.posts) else items[-1].id
+    return PostPage(items=items, total=answer.total, limit=query.limit, skip=query.skip, next=following)
 
 
 @router.get("/{post_id}", responses=documented(404, 422, 503))

@@ -1,6 +1,7 @@
 """The requests and answers of the posts API."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, cast
 
@@ -16,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from civildiy.chassis.pages import PAGE_BYTES
 from civildiy.chassis.strings import Decimal, Formed, of_length, tag
 from civildiy.chassis.text import Text, without
 from civildiy.posts.document import ChangedFields, StoredPost
@@ -128,11 +130,24 @@ class Post(BaseModel):
         )
 
 
+def fitting(posts: Sequence[StoredPost]) -> list[Post]:
+    """Return the posts that a page has room for, from the first one on, which always fits."""
+    items: list[Post] = []
+    room = PAGE_BYTES
+    for post in posts:
+        room -= len(post["content"].encode())
+        if room < 0 and items:
+            break
+        items.append(Post.of(post))
+    return items
+
+
 class PostPage(BaseModel):
     """Some posts, newest first; `total` is the number of all posts of the author.
 
     For the posts of all authors `total` is an estimate: some of them may be about to be removed. Send `next`
-    as `before` to get the page after this one; it is null at the end.
+    as `before` to get the page after this one; it is null at the end. A page of long posts ends after
+    512 KiB, before it has `limit` items.
     """
 
     items: list[Post]

@@ -1,5 +1,8 @@
 """SQLAlchemy's asyncio engine on the PostgreSQL connections of this system."""
 
+import asyncio
+
+from psycopg import OperationalError
 from psycopg.types.json import set_json_loads
 from sqlalchemy import exc
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -15,7 +18,13 @@ def engine(settings: postgres.PostgresSettings, service: str) -> AsyncEngine:
     """Return an engine with a pool of connections; it connects when it is first used."""
 
     async def connect() -> postgres.Connection:
-        made = await postgres.Connection.connect(postgres.connection_info(settings, service))
+        try:
+            # libpq's own limit does not include the search for the host's address. Where a stopped container
+            # has no name, a resolver that does not answer would delay the error until the gateway gives up.
+            async with asyncio.timeout(postgres.CONNECT_SECONDS + 0.5):
+                made = await postgres.Connection.connect(postgres.connection_info(settings, service))
+        except TimeoutError:
+            raise OperationalError(f"no connection within {postgres.CONNECT_SECONDS} s") from None
         set_json_loads(parsed_json, made)  # SQLAlchemy would do it, if it made the connection itself
         return made
 
