@@ -53,14 +53,14 @@ def streams(gateway: str, accounts: list[Account]) -> dict[int, list[Entry]]:
 
 def _stream(caller: Caller, path: str) -> list[Entry]:
     found: list[Entry] = []
-    for skip in range(0, 1000, PAGE):
-        answer = caller.call("GET", f"{path}?limit={PAGE}&skip={skip}")
+    while True:
+        answer = caller.call("GET", f"{path}?limit={PAGE}&skip={len(found)}")
         if not answer.ok:
             caller.close()
             raise LabError(f"{path} answered {answer.status}")
         page = entries(answer.body)
         found += page
-        if len(page) < PAGE:
+        if not page:  # a page that is only shorter than PAGE may have been cut for its size
             break
     caller.close()
     return found
