@@ -38,8 +38,11 @@ class PageTurns:
         """
         turns = self._long if entries > SHORT else self._short
         try:
-            async with asyncio.timeout(WAIT_SECONDS):
-                await turns.acquire()
+            if turns.locked():
+                async with asyncio.timeout(WAIT_SECONDS):
+                    await turns.acquire()
+            else:
+                await turns.acquire()  # at once; a timer would cost more than the turn
         except TimeoutError:
             detail = f"{self._store} is busy with earlier pages; try again, or ask for fewer entries."
             raise Unavailable(self._store, detail) from None
