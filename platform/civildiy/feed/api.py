@@ -1,8 +1,11 @@
 """The HTTP side of the feed."""
 
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
+from redis.asyncio import Redis
 
 from civildiy.chassis.identity.caller import CurrentUser
 from civildiy.chassis.pages import PageTurns
@@ -24,21 +27,25 @@ _PAGE: dict[int | str, dict[str, Any]] = {200: {"model": ActivityPage}}
 @router.get("", response_class=Response, responses=_PAGE | documented(422, 503))
 async def everybody(redis: FeedRedis, query: Annotated[PageQuery, Query()]) -> Response:
     """List the activity of all users, newest first."""
-    async with _TURNS.turn(query.limit):
-        if query.before is not None:
-            return Response(await page_before(redis, keys.GLOBAL, query), media_type=_JSON)
-        page = await queries.everybody(redis, query)
-        return Response(with_next(page, query.skip + query.limit), media_type=_JSON)
+    return await _answer(redis, keys.GLOBAL, query, partial(queries.everybody, redis, query))
 
 
 @router.get("/user", response_class=Response, responses=_PAGE | documented(401, 422, 503))
 async def own(user: CurrentUser, redis: FeedRedis, query: Annotated[PageQuery, Query()]) -> Response:
     """List the activity of the user of the token, newest first."""
+    return await _answer(redis, keys.of_user(user), query, partial(queries.of_user, redis, user, query))
+
+
+async def _answer(
+    redis: Redis, key: str, query: PageQuery, newest: Callable[[], Awaitable[bytes]]
+) -> Response:
+    """Answer with the page after `query.before`, or with the one that `newest` reads."""
     async with _TURNS.turn(query.limit):
         if query.before is not None:
-            return Response(await page_before(redis, keys.of_user(user), query), media_type=_JSON)
-        page = await queries.of_user(redis, user, query)
-        return Response(with_next(page, query.skip + query.limit), media_type=_JSON)
+            page = await page_before(redis, key, query)
+        else:
+            page = with_next(await newest(), query.skip + query.limit)
+    return Response(page, media_type=_JSON)
 
 
 @router.get("/stats", responses=documented(503))
