@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from support import backend, home
@@ -25,16 +26,21 @@ def all_started() -> Iterator[None]:
         yield
 
 
-def test_the_live_tests_pass(all_started: None) -> None:
+def test_the_live_tests_pass(all_started: None, tmp_path: Path) -> None:
     for lab in exercises():
         assert running.is_active(home, lab)
         assert steps.own_code(lab, running.running_files(home, lab)) == []
     # A check judges the learner's code, so it says "not attempted" here, where the reference passes.
     checked = "--deselect=tests/live/test_commands_as_shown.py::test_runs[lab check 03]"
     command = [
-        *environment.pytest_command(), "-q", "-m", "not campaign", checked, str(REPO / "tests" / "live"),
+        *environment.pytest_command(), "-v", "-m", "not campaign", checked, str(REPO / "tests" / "live"),
     ]  # fmt: skip
-    done = subprocess.run(
-        command, cwd=REPO, env=environment.own(), capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout[-6000:]
+    # A file, because this run takes many minutes: when somebody ends it, the names so far are in there.
+    log = tmp_path / "live.log"
+    with log.open("w") as out:
+        done = subprocess.run(
+            command, cwd=REPO, env=environment.own(), stdout=out, stderr=subprocess.STDOUT, check=False
+        )
+    said = log.read_text()
+    failed = [line for line in said.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    assert done.returncode == 0, "\n".join([str(log), *failed, said[-6000:]])

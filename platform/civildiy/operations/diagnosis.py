@@ -11,6 +11,7 @@ Ask = Callable[[str], float | None]
 MEAN = "sum(rate(http_request_seconds_sum{who}[30s])) / sum(rate(http_request_seconds_count{who}[30s]))"
 READS = '{job="feed",route!~".*(health|ready|metrics|away).*"}'
 WRITES = '{job="posts",route!~".*(health|ready|metrics|away).*"}'
+"""`ask(MEAN.replace("{who}", READS))` is the mean duration of the feed's reads in seconds, or None."""
 SLOW_SECONDS = 0.05
 """A request that calls its store once takes a tenth of this."""
 
