@@ -84,8 +84,9 @@ class Exporting:
         """Send what waits, for END_SECONDS at most; return as soon as it is sent.
 
         `self._provider.shutdown()` sends the rest and ends the thread of the queue. With a collector that
-        does not answer, it takes many seconds, and its own time limits do not end it. Example: with a paused
-        collector, `stop` returns after END_SECONDS.
+        does not answer, it takes many seconds, and its own time limits do not end it. A thread with
+        `daemon=True` does not keep the process alive, and `join(seconds)` waits no longer than that for its
+        end. Example: with a paused collector, `stop` returns after END_SECONDS.
         """
         raise NotImplementedError("Lab 09, step 4: write Exporting.stop")
 

@@ -59,8 +59,8 @@ class RequestMetrics:
         - `await self.app(scope, receive, send)` answers the request; every error of it passes on. A `scope`
           of another type than "http" (such as the start of the service) goes there and is not counted.
         - `status` is the number in the first message that the application sends; its type is
-          "http.response.start". Pass a `send` of your own, which notes it and passes each message on at once.
-          A request that ends without such a message counts as 500.
+          "http.response.start". A message is a dict. Pass a `send` of your own, which notes it and passes
+          each message on at once. A request that ends without such a message counts as 500.
         - `route` is the template of the path: `scope["route"].path`, such as "/api/posts/{post_id}". The
           router sets it during the call. If there is none, or it has no `path`, the route is "none".
         - `method` is `scope["method"]` if it is in METHODS, else "other".

@@ -59,7 +59,7 @@ def slow_or_failed_reads(window: str) -> str:
     and `…_bucket` with `le="0.05"` those that took 0.05 s at most.
 
     - Compare counts: a share of requests is a ratio of `sum(rate(…[window]))`. Averages and quantiles do not
-      tell how many requests are bad.
+      tell how many requests are bad. (The 99 % quantile is the duration that 99 % do not exceed.)
     - When no read was good, the good ones have no series: `(… or vector(0))` makes that 0.
     - When nothing was read, there is no share, and the query has no result: 0 / 0 is none.
     """
@@ -129,7 +129,8 @@ def burn_alert(objective: Objective, burn: Burn) -> str:
     - The threshold is the burn rate times the error budget, which is `1 - objective.target`.
     - The ratios of both windows, `burn.long` and `burn.short`, must be above it. So the alert ends soon after
       the fault: the short window is below the threshold then.
-    - Read the ratios that the recording rules store. `recorded("2m")` is the name of such a series, and
+    - Read the ratios that the recording rules store: vmalert evaluates them every 5 s, and each result
+      becomes a time series. `recorded("2m")` is the name of such a series, and
       `recorded("2m") + '{slo="feed-read"}'` selects that of one objective. The operator `and` joins two
       queries with the same labels.
 

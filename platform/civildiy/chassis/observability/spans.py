@@ -83,8 +83,9 @@ def failed(span: Span | None, error: BaseException) -> None:
     """Mark a span as failed: its status is ERROR, and `error.type` is the name of the error's class.
 
     The error's text stays out of the span, because it may hold data of a user. None stands for a span that
-    is not recorded; then there is nothing to mark. `Status(StatusCode.ERROR)` is what `set_status` takes.
-    Example: after `failed(span, KeyError("7"))`, `error.type` is "KeyError".
+    is not recorded; then there is nothing to mark. `span.set_status(Status(StatusCode.ERROR))` sets the
+    status, and `span.set_attribute(name, value)` sets an attribute. Example: after
+    `failed(span, KeyError("7"))`, `error.type` is "KeyError".
     """
     if span is not None:
         span.set_attribute("error.type", type(error).__qualname__)
