@@ -87,7 +87,7 @@ class ProfileInput(BaseModel):
         Pydantic calls this with the date, stores what it returns, and makes a 422 of a ValueError.
         """
         if value is not None and not datetime.date(1900, 1, 1) <= value <= _tomorrow():
-            raise ValueError("must lie between 1900-01-01 and today")
+            raise ValueError("must lie between 1900-01-01 and tomorrow")
         return value
 
 
