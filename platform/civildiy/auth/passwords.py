@@ -44,7 +44,7 @@ class Passwords:
         """
         async with self._free:
             good = await asyncio.to_thread(self._matches, password, stored or self._nobody)
-        return good and stored is not None
+        return good and bool(stored)
 
     def _matches(self, password: str, stored: str) -> bool:
         try:
