@@ -12,7 +12,7 @@ import httpx
 import pytest
 from support import backend, eventually, until_healthy
 
-from lab import topology
+from lab import options, topology
 from lab.backends.settings import read
 from lab.errors import LabError
 from lab.faults.catalog import FAULTS, fault
@@ -49,7 +49,8 @@ def well_afterwards() -> Iterator[None]:
 
 class TestAddresses:
     def test_endpoints_name_the_same_units_everywhere(self) -> None:
-        assert set(backend.endpoints()) == {"gateway", "traefik", "consul", *STORES, *SERVICES}
+        added = options.servers(backend.options())
+        assert set(backend.endpoints()) == {"gateway", "traefik", "consul", *STORES, *SERVICES, *added}
 
     @pytest.mark.parametrize("name", ["gateway", "traefik", "consul", *STORES, *SERVICES])
     def test_each_endpoint_accepts_a_connection(self, name: str) -> None:

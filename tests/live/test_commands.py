@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from support import Person, backend, client, eventually, pid_of
 
+from lab import options
 from lab.deadlines import slow
 from lab.home import REPO
 from lab.topology import UNITS
@@ -55,7 +56,8 @@ def test_words_for_wrong_input() -> None:
 
 def test_endpoints() -> None:
     keys = "gateway traefik consul postgresql mongodb redis kafka auth profile posts feed"
-    assert list(json.loads(lab("endpoints", "--json"))) == keys.split()
+    added = options.servers(backend.options())
+    assert list(json.loads(lab("endpoints", "--json"))) == [*keys.split(), *added]
 
 
 def test_status() -> None:
@@ -65,7 +67,7 @@ def test_status() -> None:
     def all_run() -> bool:
         return all(unit["state"] == "running" and unit["pid"] and unit["memory"] > 1e6 for unit in units())
 
-    assert [unit["name"] for unit in units()] == list(UNITS)
+    assert [unit["name"] for unit in units()] == [*UNITS, *options.servers(backend.options())]
     # A healthy system does not wait for a worker, which the test before may have restarted.
     eventually(all_run, within=10, what="all units running")
     table = lab("status")

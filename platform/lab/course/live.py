@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 
 from civildiy.course_runtime.finder import fingerprint
+from civildiy.feed import keys
 from lab.backends.protocol import Backend
 from lab.course import running
 from lab.course.exercise import Exercise
@@ -183,6 +184,19 @@ def _view(backend: Backend) -> list[str]:
     return found
 
 
+def _lists(backend: Backend) -> list[str]:
+    """Compare the lengths of the feed's lists with their limits (lab 07)."""
+    found = []
+    for name, length in databases.list_lengths(backend.endpoints()["redis"]).items():
+        most = keys.GLOBAL_MAX if name == keys.GLOBAL else keys.USER_MAX
+        if length > most:
+            found.append(
+                f"The list {name} has {length} entries, and {most} are allowed. Your script must shorten it:"
+                f" `LTRIM key 0 {most - 1}` keeps {most} entries, because both ends are kept."
+            )
+    return found[:1]
+
+
 def _signals(backend: Backend) -> list[str]:
     """Examine which units answer the collector of metrics and send spans (lab 09)."""
     endpoints = backend.endpoints()
@@ -198,6 +212,7 @@ def _signals(backend: Backend) -> list[str]:
 
 LOOKS: dict[str, Callable[[Backend], list[str]]] = {
     "01": _answers(("profile", "/health"), ("profile", "/ready")),
-    "02": _catalog, "03": _rules, "04": _keys, "05": _databases, "06": _outbox, "07": _view, "08": _view,
+    "02": _catalog, "03": _rules, "04": _keys, "05": _databases, "06": _outbox,
+    "07": lambda backend: _view(backend) + _lists(backend), "08": _view,
     "09": _signals,
 }  # fmt: skip

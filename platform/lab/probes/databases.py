@@ -6,6 +6,7 @@ from typing import Any
 
 import psycopg
 from pymongo import MongoClient
+from redis import Redis
 
 from lab.backends.addresses import Addresses
 from lab.backends.settings import read
@@ -43,3 +44,14 @@ def mongodb(address: str) -> Iterator[MongoClient[Document]]:
 def index_names(client: MongoClient[Document]) -> set[str]:
     """Return the names of the indexes of the posts, without the one that MongoDB makes itself."""
     return {str(name) for name in client[POSTS][POSTS].index_information()} - {"_id_"}
+
+
+def list_lengths(address: str) -> dict[str, int]:
+    """Return the length of each list of the feed in Redis at `address` (host:port). Raises RedisError."""
+    host, _, port = address.rpartition(":")
+    with Redis(host=host, port=int(port), decode_responses=True, socket_timeout=5) as redis:
+        names = sorted(redis.scan_iter("feed:activity:*", count=1000))
+        pipeline = redis.pipeline(transaction=False)
+        for name in names:
+            pipeline.llen(name)
+        return dict(zip(names, pipeline.execute(), strict=True))
