@@ -8,8 +8,9 @@ from grading.answers import Answer, Last, Odd, Source, asked, service_of, source
 from grading.outcome import NotGradable, Outcome, Wrong
 from grading.servers import ServerUnavailable, Watched
 from grading.stack import ENDPOINTS, backend, home
+from lab.course import steps
 from lab.course.exercise import Exercise
-from lab.course.running import Incident, incidents, is_active, is_waiting
+from lab.course.running import Incident, incidents, is_active, is_waiting, running_files
 from lab.course.steps import Step
 from lab.deadlines import slow
 from lab.errors import NotFromHere, NotWithThisEngine
@@ -53,7 +54,7 @@ def judge(
     if isinstance(error, Unwritten):
         return Outcome.NOT_ATTEMPTED, [("saw", str(error)), ("next", f"./lab task {number}")]
     if isinstance(error, Broken):
-        where = ("look at", error.saw.partition(": ")[0])
+        where = ("look at", error.saw.partition(": ")[0].partition(" has no ")[0])
         return Outcome.FAIL, [*_said(error), where, ("next", f"./lab hint {number}")]
     if isinstance(error, Warning) and error.__cause__:  # pytest's, about an error in a thread of the check
         error = error.__cause__
@@ -85,7 +86,7 @@ def judge(
             ("did", "used the service as the task describes"),
             ("expected", "an answer"),
             ("saw", _short(error)),
-            ("means", "Your code failed before it could answer."),
+            ("means", _failed(lab, step, happened[-1])),
             *_look(lab, step, happened, mine),
         ]
     if isinstance(error, NotGradable):
@@ -124,6 +125,14 @@ def unfinished(lab: Exercise, step: Step) -> tuple[Outcome, Lines]:
 
 def _said(error: Wrong) -> Lines:
     return [("did", error.did), ("expected", error.expected), ("saw", error.saw), ("means", error.means)]
+
+
+def _failed(lab: Exercise, step: Step | None, incident: Incident) -> str:
+    """Say whose code failed; a unit that cannot start takes the checks of all its steps with it."""
+    for other in steps.steps_of(lab, running_files(home, lab)):
+        if step and other.number != step.number and other.holds(incident.file, incident.line):
+            return f"Your code of step {other.number} failed. Repair it first: this step needs it to run."
+    return "Your code failed before it could answer."
 
 
 def _unwritten(error: BaseException, happened: list[Incident], step: Step | None) -> str:

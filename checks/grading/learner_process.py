@@ -2,6 +2,7 @@
 
 import os
 import queue
+import re
 import subprocess
 import sys
 import threading
@@ -24,6 +25,12 @@ READ_SECONDS = 1.0
 PART = 64 * 1024
 LONGEST_ANSWER = 16 * 1024 * 1024
 """Characters. What a check says to itself is far shorter, and a check may use 1 GiB of memory."""
+NO_ANSWER = re.compile(r"Object of type (\w+) is not JSON serializable")
+"""What Python says when a check's program got an object from the learner's code that it cannot pass on."""
+OTHER_TYPE = (
+    "Your function returned an object of another type. `yield` makes a function return a generator, and"
+    " `async` a coroutine."
+)
 
 
 def run_module(
@@ -108,6 +115,9 @@ class Beside:
         last = self._errors[-1] if self._errors else f"exit code {self._process.returncode}"
         if "NotImplementedError: Lab " in last:
             raise NotImplementedError(last)
+        if other := NO_ANSWER.search(last):
+            wrong(f"waited for {what}", expected="a result of the type that the starter names",
+                  saw=f"an object of the type {other[1]}", means=OTHER_TYPE)  # fmt: skip
         wrong(f"waited for {what}", expected="an answer", saw=last,
               means="Your module failed before it could answer.")  # fmt: skip
 

@@ -10,6 +10,7 @@ import warnings
 
 import pytest
 from grading.learner_process import READ_SECONDS, Beside
+from grading.outcome import Wrong
 
 LEFT = """
 import os, time
@@ -89,3 +90,22 @@ def test_output_that_is_no_text_blocks_nothing() -> None:
         assert beside.hear("the answer", within=60) == "answer"
     finally:
         beside.close()
+
+
+OTHER_TYPE = """
+import json
+def answer():
+    yield 1
+json.dumps(answer())
+"""
+
+
+def test_a_result_of_another_type_is_named() -> None:
+    beside = started(OTHER_TYPE)
+    try:
+        with pytest.raises(Wrong) as caught:
+            beside.hear("the answer", within=20)
+    finally:
+        beside.close()
+    assert caught.value.saw == "an object of the type generator"
+    assert "`yield` makes a function return a generator" in caught.value.means

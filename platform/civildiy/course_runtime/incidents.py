@@ -17,6 +17,8 @@ from pathlib import Path
 from time import time
 from types import FrameType, TracebackType
 
+from civildiy.course_runtime.blame import culprit
+
 MARK = "LAB-CODE "
 NOTED = "_lab_incident_noted"
 LONGEST_REPORT = 1024**2
@@ -32,6 +34,7 @@ class Incidents:
         self._outputs = [os.dup(sys.stderr.fileno())] + ([] if report is None else [report])
         self._started = b""
         self._count = 0
+        self._files = dict(files)
         self._names = {str(file): _short(file) for file in files.values()}
 
     def started(self, fingerprints: Mapping[str, str]) -> None:
@@ -80,7 +83,9 @@ class Incidents:
             return False
         where = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{_short(Path(where.filename))}, line {where.lineno}: {where.line}"
-        self._say("raised", next(iter(self._names)), 0, f"{type(error).__name__}: {error}", place)
+        found = culprit(error.__traceback__, where.line or "", self._files)
+        file, line = found or (next(iter(self._names)), 0)
+        self._say("raised", file, line, f"{type(error).__name__}: {error}", place)
         return True
 
     def at(self, kind: str, frame: FrameType | None, text: str) -> bool:
