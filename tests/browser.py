@@ -12,14 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, TimeoutError, expect, sync_playwright
-from support import eventually
+from support import backend, eventually
 
+from lab import options
 from lab.deadlines import slow
 from lab.home import REPO
 from lab.install import debian
 from lab.install.command import Runner
 from lab.notebook.texts import FOLDER
 from lab.probes import local_http
+from lab.topology import UNITS
 
 PICTURES = REPO / "docs" / "pictures"
 PATIENCE_MS = 90_000
@@ -164,7 +166,8 @@ def until(page: Page, condition: str, what: str, patience: float = PATIENCE_MS) 
 def all_units_run(page: Page) -> None:
     """Wait until the status line reports that all units run; it is updated periodically."""
     line = "document.querySelector('.civildiy-status')?.innerText"
-    until(page, f"{line}.includes('12 of 12 units run')", "the status line")
+    units = len(UNITS) + len(options.servers(backend.options()))
+    until(page, f"{line}.includes('{units} of {units} units run')", "the status line")
 
 
 def errors(page: Page) -> list[str]:

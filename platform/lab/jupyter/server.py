@@ -29,7 +29,7 @@ from lab.topology import SERVICES
 home = Home.from_environment()
 backend = chosen(home)
 NOTEBOOKS = REPO / "notebooks"
-PAGES = {"metrics": "Metrics (VictoriaMetrics)", "traces": "Traces (Jaeger)", "alerts": "Alerts (vmalert)"}
+PAGES = {"metrics": "Metrics (vmui)", "traces": "Traces (Jaeger)", "alerts": "Alerts (vmalert)"}
 STYLE = (
     ":root{color-scheme:light dark}body{font:16px/1.5 system-ui;max-width:50em;margin:2em auto;padding:0 1em}"
     "code{font-size:15px}dt{font-weight:600;margin-top:1em}"
