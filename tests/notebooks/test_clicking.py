@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from browser import RUN_MS, Lab, menu, open_notebook, run_cell
+from browser import PROMPTS, RUN_MS, Lab, menu, open_notebook, run_cell, until
 from playwright.sync_api import Locator, Page, expect
 from support import backend, eventually, home
 
@@ -174,14 +174,17 @@ def focused(page: Page, condition: str) -> None:
 
 
 def run_down_to_a_prediction(page: Page) -> None:
-    """Press Shift+Enter from the first cell on until the choices are shown."""
-    radios = page.locator(".jp-OutputArea input[type=radio]")
+    """Press Shift+Enter from the first cell on until the choices are shown, and no further."""
+    cell = page.locator(".jp-CodeCell", has=page.locator(".cm-content", has_text="predict("))
+    prompt = cell.locator(".jp-InputPrompt")
+    page.get_by_text("CivilDIY Lab | Idle").wait_for()
     for _ in range(30):
-        if radios.count():
-            return
         page.keyboard.press("Shift+Enter")
-        page.wait_for_timeout(500)
-        page.get_by_text("CivilDIY Lab | Idle").wait_for(timeout=RUN_MS * slow())
+        # The kernel's state is still "idle" for a moment, so it tells nothing about this cell.
+        until(page, f"!{PROMPTS}.some(p => p.textContent.includes('*'))", "the cell to be run", RUN_MS)
+        if prompt.count() and re.search(r"\[\d+\]", prompt.first.inner_text()):
+            page.locator(".jp-OutputArea input[type=radio]").first.wait_for()
+            return
     raise AssertionError("30 cells were run, and none has shown a prediction")
 
 
