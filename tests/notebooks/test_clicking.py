@@ -207,7 +207,10 @@ def test_all_is_there_when_reopened(lab: Lab) -> None:
     run_cell(page, "%lab start 01")
     press(page, "Start")
     page.locator(".jp-OutputArea pre", has_text="runs labs/01-services").last.wait_for()
-    (LAB.folder / "api.py").write_text(LAB.pieces[0].source.read_text().replace('"profile"', '"other"', 1))
+    right = LAB.pieces[0].source.read_text()
+    wrong = right.replace(f"    {HEALTH}\n", f"    {HEALTH.replace('profile', 'other')}\n")
+    assert wrong != right
+    (LAB.folder / "api.py").write_text(wrong)
     press(page, "Check")
     failed = page.locator(".jp-OutputArea li", has_text="✗ Step 1")
     failed.first.wait_for(timeout=RUN_MS * slow())
