@@ -1,5 +1,6 @@
 """Liveness and readiness while PostgreSQL is stopped and while it is frozen."""
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -27,6 +28,7 @@ REMEMBERS = (
     "`health` answers with what another request has found out about PostgreSQL. Liveness must not depend on"
     " what was asked before: Consul takes this instance out of use, and nothing brings it back."
 )
+ALIVE = {"status": "ok", "service": "profile"}
 NAMES_IT = "`ready` must answer 503 with the name of the dependency: it tells people what to repair."
 
 
@@ -34,6 +36,7 @@ NAMES_IT = "`ready` must answer 503 with the name of the dependency: it tells pe
 @pytest.mark.disturbs
 def test_alive_without_database(ada: Person) -> None:
     """While PostgreSQL is down or paused, /health still answers 200 at once"""
+    _says_which_service()
     for how, fault in (("stopped", stopped), ("frozen", frozen)):
         with fault("postgresql"):
             _alive_at_once(f"while PostgreSQL is {how}", ASKS)
@@ -118,6 +121,18 @@ def frozen(unit: str) -> Iterator[None]:
     finally:
         backend.thaw(unit)
         heal()
+
+
+def _says_which_service() -> None:
+    alive = at_service("/health")
+    require(
+        alive.status_code == 200 and alive.json() == ALIVE,
+        "GET /health",
+        expected=f"200 and {json.dumps(ALIVE)}",
+        saw=said(alive),
+        means='`health` must return `Health(service="profile")`: a person who looks for a fault reads there'
+        " which service answers.",
+    )
 
 
 def _alive_at_once(when: str, means: str) -> None:
