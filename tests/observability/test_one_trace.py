@@ -1,5 +1,6 @@
 """One request is one trace, with every edge of the topology, whatever happens between its parts."""
 
+import json
 import secrets
 import signal
 import subprocess
@@ -160,3 +161,6 @@ def test_the_lines_of_one_trace_are_collected_from_all_units(jaeger: Jaeger) -> 
     assert {"auth", "posts", "posts-relay", "feed-projector"} <= set(units)
     assert units.index("auth") < units.index("posts") < units.index("feed-projector")
     assert all(trace in line for line in shown)
+    if "json-logs" in backend.options():
+        lines = [json.loads(line.partition("{")[1] + line.partition("{")[2]) for line in shown]
+        assert [(line["unit"], line["trace_id"]) for line in lines] == [(unit, trace) for unit in units]

@@ -6,8 +6,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import psutil
 import pytest
@@ -29,6 +32,53 @@ def silent_collector() -> Iterator[str]:
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
+class Full(BaseHTTPRequestHandler):
+    """Refuses each batch, as a collector does whose own queue is full."""
+
+    def do_POST(self) -> None:
+        """Read the batch, and ask the client to come again much later."""
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(503)
+        self.send_header("Retry-After", "60")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Print nothing."""
+
+
+class Slow(Full):
+    """Answers, but one byte at a time: each byte restarts a time limit that counts from byte to byte."""
+
+    def do_POST(self) -> None:
+        """Send a header that does not end."""
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+        with suppress(OSError):  # the client may go
+            for _ in range(200):
+                self.wfile.write(b"x")
+                time.sleep(0.1)
+
+
+@contextmanager
+def answering_collector(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Serve a collector whose answers `handler` writes."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.daemon_threads = True
+        server.block_on_close = False
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+COLLECTORS: dict[str, Callable[[], AbstractContextManager[str]]] = {
+    "down": lambda: nullcontext(NOWHERE),
+    "silent": silent_collector,
+    "full": partial(answering_collector, Full),
+    "slow": partial(answering_collector, Slow),
+}
+
+
 @pytest.fixture
 def exporting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the provider of other tests: a process can set only one."""
@@ -39,10 +89,10 @@ def provider_of(made: Exporting) -> TracerProvider:
     return made._provider
 
 
-@pytest.mark.parametrize("collector", ["down", "silent"])
+@pytest.mark.parametrize("collector", COLLECTORS)
 def test_nothing_waits_for_a_collector(exporting: None, collector: str) -> None:
-    with silent_collector() as silent:
-        made = Exporting("posts", settings(silent if collector == "silent" else NOWHERE))
+    with COLLECTORS[collector]() as url:
+        made = Exporting("posts", settings(url))
         tracer = provider_of(made).get_tracer("test")
         longest = 0.0
         gc.disable()  # a collection of all objects of the test run takes longer than any span
@@ -59,9 +109,10 @@ def test_nothing_waits_for_a_collector(exporting: None, collector: str) -> None:
     assert longest < 0.05
 
 
-def test_a_full_queue_loses_the_oldest_spans_and_no_memory(exporting: None) -> None:
-    with silent_collector() as silent:
-        made = Exporting("posts", settings(silent))
+@pytest.mark.parametrize("collector", COLLECTORS)
+def test_a_full_queue_loses_the_oldest_spans_and_no_memory(exporting: None, collector: str) -> None:
+    with COLLECTORS[collector]() as url:
+        made = Exporting("posts", settings(url))
         tracer = provider_of(made).get_tracer("test")
         process = psutil.Process()
 

@@ -1,0 +1,44 @@
+"""`./lab storm` with the option: what each fault burned of the budgets, and a picture with metrics."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from support import until_healthy
+
+from civildiy.operations.objectives import OBJECTIVES
+from lab.home import REPO
+from lab.storm.measured import SHOWN
+from lab.text import as_html
+
+SEED, MINUTES = "8", "1"
+METRIC = re.compile(r'<polyline points="([^"]*)" fill="none" stroke="#222222"/>')
+
+
+@pytest.mark.fault
+def test_a_storm_reports_what_each_fault_burned(tmp_path: Path) -> None:
+    load = ["--minutes", MINUTES, "--writes", "5", "--reads", "5"]
+    words = ["storm", "--seed", SEED, *load, "--out", tmp_path]
+    ran = subprocess.run(
+        [sys.executable, "-P", "-m", "lab", *words], cwd=REPO, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    until_healthy()
+    spells = json.loads((tmp_path / f"storm-{SEED}.json").read_text(encoding="utf-8"))["history"]["spells"]
+    faults = [(spell["fault"], spell["unit"]) for spell in spells if not spell["trouble"]]
+    assert faults
+    _, _, table = ran.stdout.partition("error budget that each fault burned")
+    rows = [line.split() for line in table.splitlines() if line.rstrip().endswith(("%", "-"))]
+    assert [(row[0], row[1]) for row in rows] == faults
+    # Each objective was measured at each fault, and some fault did harm.
+    burned = [[float(cell) for cell in re.findall(r"([\d.]+) %", " ".join(row))] for row in rows]
+    assert {len(row) for row in burned} == {len(OBJECTIVES)}
+    assert max(max(row) for row in burned) > 0
+    picture = (tmp_path / f"storm-{SEED}.svg").read_text(encoding="utf-8")
+    ElementTree.fromstring(picture)
+    assert all(as_html(name) in picture for name in SHOWN)
+    assert len(METRIC.findall(picture)) >= len(SHOWN)
