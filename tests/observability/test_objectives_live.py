@@ -106,6 +106,7 @@ def test_every_ratio_is_recorded(metrics: Metrics) -> None:
 def shown() -> list[dict[str, object]]:
     command = [sys.executable, "-P", "-m", "lab", "slo", "--json"]
     done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("["), done.stdout + done.stderr
     found: list[dict[str, object]] = json.loads(done.stdout)
     return found
 

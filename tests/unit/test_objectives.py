@@ -103,6 +103,10 @@ def test_a_budget_is_used_up_when_the_ratio_of_errors_is_the_allowed_one(
     assert [round(budget.left or 0, 9) for budget in found] == [0, 0, 0]
     assert {round(rate or 0, 9) for budget in found for rate in budget.burn.values()} == {2}
     assert [list(budget.alerts) for budget in found] == [["burning"], [], []]
+    first = json.loads(json.dumps([budget.as_json() for budget in found]))[0]
+    assert first["objective"]["name"] == OBJECTIVES[0].name
+    assert first["burn"].keys() == {burn.long for burn in BURNS}
+    assert first["alerts"] == ["burning"]
 
 
 DASHBOARDS = sorted((RECIPES / "observability" / "dashboards").glob("*.json"))

@@ -4,7 +4,6 @@ import json
 import re
 import sys
 import time
-from dataclasses import asdict
 
 import click
 
@@ -102,7 +101,7 @@ def register(cli: click.Group, backend: Backend, console: Console) -> None:
         found = budgets(Metrics(backend.endpoints()["metrics"]))
         alerts = [alert for budget in found for alert in budget.alerts]
         if as_json:
-            click.echo(json.dumps([asdict(budget) for budget in found], indent=1))
+            click.echo(json.dumps([budget.as_json() for budget in found], indent=1))
             sys.exit(bool(alerts))
         windows = list(found[0].burn)
         heads = ("objective", "good", "budget left", *(f"burn {window}" for window in windows))

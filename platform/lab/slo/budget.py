@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from civildiy.operations.objectives import BURNS, OBJECTIVES, PERIOD, Objective, error_ratio, recorded
 from lab.slo.metrics import Metrics
@@ -19,6 +20,14 @@ class Budget:
     burn: dict[str, float | None]
     """The burn rate in each long window."""
     alerts: Sequence[str]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the fields for a script; the objective is its name and text, because a query is code."""
+        about = {"name": self.objective.name, "text": self.objective.text, "target": self.objective.target}
+        return {
+            "objective": about, "good": self.good, "left": self.left, "burn": self.burn,
+            "alerts": list(self.alerts),
+        }  # fmt: skip
 
 
 def budgets(metrics: Metrics) -> list[Budget]:
