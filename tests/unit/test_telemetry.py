@@ -159,6 +159,24 @@ def test_questions_about_health_are_left_out(
     assert exclude({"path": path}) is left_out
 
 
+TRACE = f"00-{'a' * 32}-{'b' * 16}"
+
+
+@pytest.mark.parametrize(("traceparent", "left_out"), [
+    (f"{TRACE}-00", True), (f"{TRACE}-02", True), (f"{TRACE}-01", False), (f"{TRACE}-03", False),
+    (f"00-{'0' * 32}-{'b' * 16}-00", False), ("hello", False), ("", False),
+])  # fmt: skip
+def test_a_request_that_its_caller_does_not_record_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, traceparent: str, left_out: bool
+) -> None:
+    """A text that is no traceparent decides nothing, so the sampler decides."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", NOWHERE)
+    exclude = telemetry.for_fastapi()["exclude"]
+    assert exclude is not None
+    headers = [(b"host", b"service"), (b"traceparent", traceparent.encode())]
+    assert exclude({"path": "/api/posts", "headers": headers}) is left_out
+
+
 PROGRAM = """
 import sys
 from civildiy import __main__ as program

@@ -25,6 +25,11 @@ def trace_id(traceparent: str) -> str:
     return traceparent.split("-")[1] if _TRACEPARENT.fullmatch(traceparent) else ""
 
 
+def declined(traceparent: str) -> bool:
+    """Return whether a traceparent is valid and says that its trace is not recorded: the last bit is 0."""
+    return _TRACEPARENT.fullmatch(traceparent) is not None and int(traceparent[-2:], 16) % 2 == 0
+
+
 def continued_trace(traceparent: str | None) -> str:
     """Return the traceparent for what a request causes: an event, or a request to another service.
 
