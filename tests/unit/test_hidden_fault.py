@@ -109,3 +109,21 @@ def test_diagnosis_follows_the_metrics(answer: tuple[str, str]) -> None:
         )
 
     assert diagnosis.diagnose(ask) == answer
+
+
+@pytest.mark.parametrize(("reads", "writes", "found"), [
+    (0.001, 0.01, ("", "")),
+    (0.15, 0.01, ("redis", "slow")),
+    (0.2, 0.4, ("redis", "slow")),  # on a busy machine: a write has always been slower than a read
+    (0.001, 0.3, ("mongodb", "slow")),
+    (0.06, 0.8, ("mongodb", "slow")),
+])  # fmt: skip
+def test_a_slow_store_is_found_on_a_busy_machine(
+    reads: float, writes: float, found: tuple[str, str]
+) -> None:
+    means = {diagnosis.READS: reads, diagnosis.WRITES: writes}
+
+    def ask(query: str) -> float:
+        return next((mean for who, mean in means.items() if who in query), 1.0)
+
+    assert diagnosis.diagnose(ask) == found

@@ -14,6 +14,8 @@ WRITES = '{job="posts",route!~".*(health|ready|metrics|away).*"}'
 """`ask(MEAN.replace("{who}", READS))` is the mean duration of the feed's reads in seconds, or None."""
 SLOW_SECONDS = 0.05
 """A request that calls its store once takes a tenth of this."""
+WRITE_TO_READ = 5.0
+"""A write usually takes at least this many times as long as a read, also on a busy machine."""
 
 
 def diagnose(ask: Ask) -> tuple[str, str]:
@@ -38,4 +40,4 @@ def diagnose(ask: Ask) -> tuple[str, str]:
     reads, writes = (ask(MEAN.replace("{who}", who)) or 0.0 for who in (READS, WRITES))
     if max(reads, writes) < SLOW_SECONDS:
         return "", ""
-    return ("redis" if reads > writes else "mongodb"), "slow"
+    return ("redis" if reads * WRITE_TO_READ > writes else "mongodb"), "slow"
