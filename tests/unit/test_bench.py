@@ -45,6 +45,11 @@ def test_output_without_figures() -> None:
         parse("unable to connect")
 
 
+def test_a_machine_that_is_too_busy_is_reported() -> None:
+    with pytest.raises(LabError, match="too busy"):
+        parse(OUTPUT.replace("2012 requests", "0 requests"))
+
+
 def measured(times: float) -> Measured:
     """Two rounds, the second one disturbed: everything takes ten times as long."""
     loads = {

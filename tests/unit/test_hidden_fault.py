@@ -118,9 +118,7 @@ def test_diagnosis_follows_the_metrics(answer: tuple[str, str]) -> None:
     (0.001, 0.3, ("mongodb", "slow")),
     (0.06, 0.8, ("mongodb", "slow")),
 ])  # fmt: skip
-def test_a_slow_store_is_found_on_a_busy_machine(
-    reads: float, writes: float, found: tuple[str, str]
-) -> None:
+def test_a_slow_store_is_found_on_a_busy_machine(reads: float, writes: float, found: tuple[str, str]) -> None:
     means = {diagnosis.READS: reads, diagnosis.WRITES: writes}
 
     def ask(query: str) -> float:

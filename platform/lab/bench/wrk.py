@@ -50,7 +50,7 @@ def wrk(url: str, connections: int, seconds: int, token: str = "", body: str = "
 
 
 def parse(ran: str) -> Load:
-    """Return the figures in wrk's output. Raises LabError for an output without them."""
+    """Return the figures in wrk's output. Raises LabError for an output without them, or without answers."""
     found = {
         "50": re.search(r"\s50%\s+([\d.]+)(us|ms|s)\b", ran),
         "99": re.search(r"\s99%\s+([\d.]+)(us|ms|s)\b", ran),
@@ -60,6 +60,11 @@ def parse(ran: str) -> Load:
     p50, p99, rate, requests = found.values()
     if p50 is None or p99 is None or rate is None or requests is None:
         raise LabError(f"The output of wrk has no figures; another version of it may be installed:\n{ran}")
+    if int(requests[1]) == 0:
+        raise LabError(
+            "No request was answered in time: the machine is too busy to measure. Repeat the command when"
+            " other programs have ended."
+        )
     return Load(
         float(p50[1]) * UNITS[p50[2]], float(p99[1]) * UNITS[p99[2]], float(rate[1]), int(requests[1])
     )
