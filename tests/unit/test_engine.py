@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from lab.backends.compose.kinds import Engine
 from lab.backends.compose.limits import memory_limit
 from lab.backends.inside import InsideBackend
 from lab.errors import LabError
-from lab.home import Home
+from lab.home import REPO, Home
 
 VIRTUAL = ("{} runs the containers in a virtual machine, so ./lab publishes the servers on 127.0.0.1 as"
            " well (not tried with this course)")  # fmt: skip
@@ -25,6 +26,7 @@ ROOTLESS = ("this machine cannot reach the addresses of rootless containers, so 
 WITHOUT_CGROUPS = ("; the engine does not enforce memory limits; the engine cannot pause a unit, so faults"
                    " and checks that pause one fail")  # fmt: skip
 UNTRIED = " (not tried with this course)"
+TRIED = "this course was tried with Docker Engine 20.10 on x86_64 only"
 PODMAN = "; Podman's own builder builds the images"
 NOT_HERE = ("The container engine runs on {}, not here, so its containers cannot mount labs/ from this"
             " machine. Use an engine on this machine, or LAB_BACKEND=native on Linux.")  # fmt: skip
@@ -35,14 +37,14 @@ SAID = {
     "desktop-wsl": VIRTUAL.format("Docker Desktop"),
     "docker-20.10": "",
     "docker-20.10-rootless": ROOTLESS + WITHOUT_CGROUPS,
-    "docker-25": "",
-    "docker-28": "",
-    "docker-28-in-wsl": "",
-    "docker-28-old-buildx": "",
-    "docker-28-proxy": "",
-    "docker-28-rootless": ROOTLESS,
-    "docker-29-compose-5": "",
-    "docker-29-without-buildx": "",
+    "docker-25": TRIED,
+    "docker-28": TRIED,
+    "docker-28-in-wsl": TRIED,
+    "docker-28-old-buildx": TRIED,
+    "docker-28-proxy": TRIED,
+    "docker-28-rootless": f"{ROOTLESS}; {TRIED}",
+    "docker-29-compose-5": TRIED,
+    "docker-29-without-buildx": TRIED,
     "orbstack": VIRTUAL.format("OrbStack"),
     "podman-4.3": "Podman's own builder builds the images" + UNTRIED,
     "podman-4.3-rootless": ROOTLESS + PODMAN + UNTRIED,
@@ -88,6 +90,30 @@ def test_doctor_says_what_is_different(name: str) -> None:
     assert (found["this engine"].seen if "this engine" in found else "") == SAID[name]
     assert found["image builder"].remedy.startswith(WITHOUT_BUILDER.get(name, ""))
     assert bool(found["image builder"].remedy) == (name in WITHOUT_BUILDER)
+
+
+def test_an_arm_processor_was_not_tried() -> None:
+    assert diagnosis.sentence(replace(recorded("docker-20.10"), architecture="aarch64")) == TRIED
+
+
+@pytest.mark.parametrize("missing", [[], ["redis"]])
+def test_doctor_says_that_the_official_images_were_not_tried(missing: list[str]) -> None:
+    found = diagnosis.of_downloads(recorded("docker-20.10"), missing)
+    assert "the official images were not tried with this course" in found.seen
+
+
+def test_doctor_says_what_was_not_tried_in_the_development_container(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))  # no engine
+    text = (REPO / ".devcontainer" / "devcontainer.json").read_text()
+    settings = json.loads(re.sub(r"^\s*//.*$", "", text, flags=re.MULTILINE))["containerEnv"]
+    assert "development container" not in {finding.what for finding in diagnosis.findings()}
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    first, *_ = diagnosis.findings()
+    assert first.what == "development container"
+    assert "Codespaces, VS Code and the engine inside it were not tried" in first.seen
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -12,10 +12,20 @@ from lab.finding import Finding
 GB = 1e9
 CANNOT = "cannot run the system"
 PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
+X86_64 = ("x86_64", "amd64")
+# docs/engines.md and docs/versions.md list what the course was tried with.
+TRIED = "this course was tried with Docker Engine 20.10 on x86_64 only"
+SUBSTITUTES = "the official images were not tried with this course, only substitutes for them"
+DEVELOPMENT_CONTAINER = (
+    "this is the container of .devcontainer/; Codespaces, VS Code and the engine inside it were not tried"
+    " with this course"
+)
 
 
 def findings() -> Iterator[Finding]:
     """Yield findings about the engine, Compose, the builder and access to a registry."""
+    if os.environ.get("LAB_DEVCONTAINER"):
+        yield Finding("development container", DEVELOPMENT_CONTAINER)
     try:
         current = engine.look()
     except LabError as error:
@@ -62,23 +72,29 @@ def sentence(current: Engine) -> str:
         parts.append("the engine does not enforce memory limits")
     if not current.pauses:
         parts.append("the engine cannot pause a unit, so faults and checks that pause one fail")
-    # docs/engines.md lists the engines on which the course was tried.
-    untried = "" if current.product == DOCKER and not current.elsewhere else " (not tried with this course)"
-    return f"{'; '.join(parts)}{untried}" if parts else ""
+    if current.product != DOCKER or current.elsewhere:
+        return f"{'; '.join(parts)} (not tried with this course)" if parts else ""
+    if fitness.parsed(current.version) != fitness.OLDEST_ENGINE or current.architecture not in X86_64:
+        parts.append(TRIED)
+    return "; ".join(parts)
 
 
 def of_downloads(current: Engine, missing: list[str]) -> Finding:
     """Report whether images are missing, and how the engine would fetch them."""
     if not missing:
-        return Finding("images of the servers", "all on this machine, so no registry is needed")
+        return _images("all on this machine, so no registry is needed")
     here = next((os.environ[name] for name in PROXIES if os.environ.get(name)), "")
     through = f"through the proxy {current.proxy}" if current.proxy else "without a proxy"
     seen = f"{len(missing)} are missing; the engine will fetch them {through}"
     if current.product == DESKTOP:
         seen = f"{len(missing)} are missing; Docker Desktop will fetch them, with the proxy of its settings"
     elif here and not current.proxy:
-        return Finding("images of the servers", seen, fitness.pull_advice(current).partition("\n")[0])
-    return Finding("images of the servers", seen)
+        return _images(seen, fitness.pull_advice(current).partition("\n")[0])
+    return _images(seen)
+
+
+def _images(seen: str, remedy: str = "") -> Finding:
+    return Finding("images of the servers", f"{seen}; {SUBSTITUTES}", remedy)
 
 
 def _builder(current: Engine) -> str:
