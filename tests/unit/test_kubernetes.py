@@ -1,11 +1,11 @@
 """The manifests for Kubernetes agree with the topology, the settings, Compose and the pinned versions."""
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from kubernetes.manifests import BASE, WORKLOADS, container, documents, patch, service, workload
 
 from lab import topology
 from lab.backends.kubernetes import generate
@@ -14,42 +14,10 @@ from lab.home import REPO, SETTINGS
 from lab.install.pins import pins
 from lab.topology import BY_NAME, OURS, SERVERS, SERVICES, STORES, TASKS, TOOLS, UNITS, WORKERS
 
-BASE = generate.KUBERNETES / "base"
 PRODUCTION = generate.KUBERNETES / "overlays" / "production"
 CONTAINERS: dict[str, dict[str, Any]] = yaml.safe_load((REPO / "docker-compose.yml").read_text())["services"]
 KUSTOMIZATION: dict[str, Any] = yaml.safe_load((BASE / "kustomization.yaml").read_text())
-WORKLOADS = ("Deployment", "StatefulSet", "Job")
 ALL = (*UNITS, *TASKS, *TOOLS)
-
-
-def documents(file: Path) -> list[dict[str, Any]]:
-    return list(yaml.safe_load_all(file.read_text()))
-
-
-def workload(unit: str) -> dict[str, Any]:
-    (found,) = (found for found in documents(BASE / f"{unit}.yaml") if found["kind"] in WORKLOADS)
-    return found
-
-
-def container(unit: str) -> dict[str, Any]:
-    (found,) = workload(unit)["spec"]["template"]["spec"]["containers"]
-    return dict(found)
-
-
-def service(unit: str) -> dict[str, Any]:
-    (found,) = (found for found in documents(BASE / f"{unit}.yaml") if found["kind"] == "Service")
-    return found
-
-
-def patch(name: str, folder: Path = BASE) -> dict[str, Any]:
-    """Return what a file of JSON patches sets, by path; of several values for one path, a list."""
-    found: dict[str, Any] = {}
-    for change in yaml.safe_load((folder / "patches" / f"{name}.yaml").read_text()):
-        if change["path"].endswith("/-"):
-            found.setdefault(change["path"], []).append(change["value"])
-        else:
-            found[change["path"]] = change["value"]
-    return found
 
 
 def path_of(probe: dict[str, Any]) -> str:

@@ -23,9 +23,6 @@ from civildiy.chassis.observability.logging import configure_logging
 from civildiy.chassis.protocol import ProblemProtocol
 from civildiy.chassis.settings import ServiceSettings
 
-DRAIN_SECONDS = 0.5
-"""Time for the gateway to see the deregistration (measured: 0.3 s) before the port closes."""
-
 KEEP_ALIVE_SECONDS = 120
 """Longer than the gateway's 90 s, so that the gateway closes an idle connection first. If the service did,
 the gateway might send a request at that moment; it would be lost, and its client would get 502."""
@@ -44,9 +41,10 @@ class Service:
 class RegisteredServer(uvicorn.Server):
     """A uvicorn server that is registered in Consul while it listens."""
 
-    def __init__(self, config: uvicorn.Config, membership: Membership) -> None:
+    def __init__(self, config: uvicorn.Config, membership: Membership, drain_seconds: float) -> None:
         super().__init__(config)
         self._membership = membership
+        self._drain_seconds = drain_seconds
         self._watching: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
@@ -60,7 +58,7 @@ class RegisteredServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         """Deregister, wait until the gateway has noticed, then stop."""
         await asyncio.to_thread(self._membership.leave)
-        await asyncio.sleep(DRAIN_SECONDS)
+        await asyncio.sleep(self._drain_seconds)
         await super().shutdown(sockets)
         if self._watching is not None:
             self._watching.cancel()
@@ -86,7 +84,8 @@ def main(name: str) -> None:
         timeout_graceful_shutdown=5,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )
-    server = RegisteredServer(config, Membership(service.name, service.routes, settings))
+    membership = Membership(service.name, service.routes, settings)
+    server = RegisteredServer(config, membership, settings.drain_seconds)
     logging.getLogger(__name__).info("%s on %s:%s", name, config.host, config.port)
     server.run()
     if not server.started:

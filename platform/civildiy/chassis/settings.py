@@ -51,3 +51,5 @@ class ServiceSettings(LogSettings):
     """The URL at which the gateway validates a token (forwardAuth)."""
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = ()
     """Origins whose pages may call the API, separated by commas; see civildiy.chassis.cors."""
+    drain_seconds: Annotated[float, Field(ge=0, le=60)] = 0.5
+    """Time for the gateways to see the deregistration (measured: 0.3 s) before the port closes."""
