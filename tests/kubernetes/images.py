@@ -1,4 +1,4 @@
-"""The images for the tests' own cluster: those of tests/compose, from one archive that is kept.
+"""The images for the tests' own cluster: those of tests/compose, from two archives that are kept.
 
 An engine builds them once. After that, only a changed image needs an engine again.
 """
@@ -30,28 +30,32 @@ HERE = Path(__file__).parent
 BUILD_SECONDS, SAVE_SECONDS = 1200.0, 600.0
 
 
-def wanted() -> list[str]:
-    """Return the full names of the images that the manifests use."""
-    return [*(pins().images[unit] for unit in SERVERS), images.SERVICE]
+SERVERS_TOO, OWN = "servers", "own"
+"""The archives: a change of our code makes the second one only, which is much smaller."""
 
 
-def archive(home: Home) -> Path:
-    """Return the archive of all images; build it when it is missing or outdated. Raises LabError."""
-    folder = Path(home.root / "kubernetes" / "images")
-    file = folder / f"{_fingerprint()}.tar"
-    if not file.exists():
+def wanted(archive: str) -> list[str]:
+    """Return the full names of an archive's images, as the manifests use them."""
+    return [images.SERVICE] if archive == OWN else [pins().images[unit] for unit in SERVERS]
+
+
+def archives(home: Home) -> dict[str, Path]:
+    """Return the archives of all images; build those that are missing or outdated. Raises LabError."""
+    folder = home.root / "kubernetes" / "images"
+    found = {name: folder / f"{name}-{_fingerprint(name)}.tar" for name in (SERVERS_TOO, OWN)}
+    missing = {name: file for name, file in found.items() if not file.exists()}
+    if missing:
         folder.mkdir(parents=True, exist_ok=True)
-        new = file.with_suffix(".new")
-        _build(home, new)
-        for old in folder.glob("*.tar"):
+        _build(home, missing)
+        for old in set(folder.iterdir()) - set(found.values()):
             old.unlink()
-        new.replace(file)
-    return file
+    return found
 
 
-def _fingerprint() -> str:
-    """Return a hash of everything that the images are made from."""
-    digest = hashlib.sha256(repr((wanted(), images.fingerprints())).encode())
+def _fingerprint(archive: str) -> str:
+    """Return a hash of everything that these images are made from."""
+    made = images.fingerprints()[images.SERVICE] if archive == OWN else ""
+    digest = hashlib.sha256(repr((wanted(archive), made)).encode())
     for file in sorted((REPO / "tests/compose").glob("*images*")) + sorted(
         (REPO / "tests/compose/standins").iterdir()
     ):
@@ -59,36 +63,52 @@ def _fingerprint() -> str:
     return digest.hexdigest()[:12]
 
 
-def _build(home: Home, file: Path) -> None:
+def _build(home: Home, missing: Mapping[str, Path]) -> None:
     machine = Machine(home)
     machine.install()
     with Progress(Console()) as progress:
         ensure_servers(home, progress)
+    named = standins.wanted()
+    if SERVERS_TOO not in missing:
+        named = {"python": named["python"]}  # ours is built on it
     with machine.engine():
-        standins.StandIns(machine, home).make(standins.wanted())
-        # Compose refuses a file whose secrets are missing, also for a build that uses none of them.
-        more = dict.fromkeys(SECRETS, "unused") | {"LAB_FINGERPRINT": images.fingerprints()[images.SERVICE]}
-        build = [
-            "docker",
-            "compose",
-            "--file",
-            REPO / "docker-compose.yml",
-            "build",
-            images.BUILT_BY[images.SERVICE],
-        ]
-        machine.run(*build, seconds=BUILD_SECONDS, more=more, cwd=REPO)
-        machine.run("docker", "save", "--output", file, *wanted(), seconds=SAVE_SECONDS)
+        standins.StandIns(machine, home).make(named)
+        if OWN in missing:
+            _build_own(machine)
+        for archive, file in missing.items():
+            new = file.with_suffix(".new")
+            machine.run("docker", "save", "--output", new, *wanted(archive), seconds=SAVE_SECONDS)
+            new.replace(file)
 
 
-def load(cluster: Cluster, file: Path) -> None:
+def _build_own(machine: Machine) -> None:
+    # Compose refuses a file whose secrets are missing, also for a build that uses none of them.
+    more = dict.fromkeys(SECRETS, "unused") | {"LAB_FINGERPRINT": images.fingerprints()[images.SERVICE]}
+    build = [
+        "docker",
+        "compose",
+        "--file",
+        REPO / "docker-compose.yml",
+        "build",
+        images.BUILT_BY[images.SERVICE],
+    ]
+    machine.run(*build, seconds=BUILD_SECONDS, more=more, cwd=REPO)
+
+
+def load(cluster: Cluster, files: Mapping[str, Path]) -> None:
     """Put all images into the cluster's containerd, unless they are there from an earlier run."""
-    mark = cluster.root / "containerd" / f"loaded-{file.stem}"
     present = cluster.ctr("images", "ls", "-q")
     if PAUSE not in present:
         cluster.ctr("images", "import", _pause(cluster.root))
-    if not mark.exists() or any(name not in present for name in wanted()):
-        cluster.ctr("images", "import", file, seconds=SAVE_SECONDS)
-        mark.touch()
+    marks = cluster.root / "containerd"
+    for archive, file in files.items():
+        mark = marks / f"loaded-{file.stem}"
+        if not mark.exists() or any(name not in present for name in wanted(archive)):
+            # Another archive of these names replaces them, so its mark is no longer true.
+            for old in marks.glob(f"loaded-{archive}-*"):
+                old.unlink()
+            cluster.ctr("images", "import", file, seconds=SAVE_SECONDS)
+            mark.touch()
 
 
 def _pause(root: Path) -> Path:

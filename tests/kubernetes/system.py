@@ -109,14 +109,14 @@ def system(home: Home) -> Iterator[System]:
     """Start a cluster, load the images, and bring the system up. Raises LabError when there is no cluster."""
     began = time.monotonic()
     found = programs.ensure(home)
-    archive = images.archive(home)
+    archives = images.archives(home)
     prepared = time.monotonic()
     cluster = Cluster(home, found)
     with cluster.running():
         made = System(cluster)
         made.figures.append(f"programs and images: {prepared - began:.1f} s")
         made.figures += [f"{what}: {seconds:.1f} s" for what, seconds in cluster.seconds.items()]
-        made.timed("images loaded", lambda: images.load(cluster, archive))
+        made.timed("images loaded", lambda: images.load(cluster, archives))
         with entered(NETWORK), _variables(made.environment):
             made.timed("./lab up", lambda: made.lab("up"))
             made.figures.append(f"from nothing to ready: {time.monotonic() - prepared:.1f} s")

@@ -9,11 +9,14 @@ from kubernetes.system import System
 from lab.home import REPO
 from lab.topology import UNITS
 
-NOT_HERE = {
-    "break_native", "crash_points", "leaks", "rotation", "storm_finds", "two_systems", "up",
-}  # fmt: skip
-"""These need the native supervisor."""
+NATIVE_ONLY = {"break_native", "crash_points", "leaks", "rotation", "storm_finds", "two_systems", "up"}
+"""These need the native supervisor, or a process that can kill itself."""
 LIVE = ("api", "backend_contract", "events", "http_rules", "identity", "round_trip")
+OTHERS = sorted(
+    {file.stem.removeprefix("test_") for file in (REPO / "tests/live").glob("test_*.py")}
+    - NATIVE_ONLY
+    - set(LIVE)
+)
 LABS = ("01_services", "07_feeds")
 MOST_MEMORY = 4e9
 
@@ -50,6 +53,14 @@ def test_another_cluster_is_not_touched_without_consent(on_kubernetes: System) -
 def test_live_tests(on_kubernetes: System, tmp_path: Path, name: str) -> None:
     """The same tests as on the other backends."""
     assert on_kubernetes.suite(name, tmp_path / "live.xml", f"tests/live/test_{name}.py")
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_live_tests(on_kubernetes: System, tmp_path: Path, name: str) -> None:
+    """Run by hand (`.ci/kubernetes other_live`), because together they take longer than all the rest."""
+    assert on_kubernetes.suite(
+        name, tmp_path / "live.xml", f"tests/live/test_{name}.py", "-m", "not campaign"
+    )
 
 
 @pytest.mark.parametrize("lab", LABS)

@@ -35,7 +35,8 @@ def verified(on_kubernetes: System, load: Load) -> None:
     on_kubernetes.until_healthy()
     on_kubernetes.until(lambda: lag(on_kubernetes) == 0, 60, "an empty backlog")
     on_kubernetes.lab("verify")
-    assert load.posts
+    assert load.accepted() > 0
+    assert load.lost_or_doubled() == []
 
 
 def lag(on_kubernetes: System) -> int:
@@ -86,7 +87,7 @@ def test_a_deleted_pod_is_replaced_and_keeps_its_data(on_kubernetes: System, uni
     on_kubernetes.until_healthy()
     load = Load(on_kubernetes.gateway)
     with load.running(users=1):
-        on_kubernetes.until(lambda: len(load.posts) > 2, 30, "some posts")
+        on_kubernetes.until(lambda: load.accepted() > 2, 30, "some posts")
     (pod,) = names(on_kubernetes, unit)
     on_kubernetes.cluster.kubectl(*NAMESPACE, "delete", pod, "--grace-period=0", "--force")
     on_kubernetes.until(lambda: bool(names(on_kubernetes, unit)), 60, f"another {unit}")
@@ -140,7 +141,7 @@ def test_a_drained_node_takes_its_pods_back(on_kubernetes: System) -> None:
     on_kubernetes.until_healthy()
     load = Load(on_kubernetes.gateway)
     with load.running():
-        on_kubernetes.until(lambda: len(load.posts) > LEAST, 60, "some posts")
+        on_kubernetes.until(lambda: load.accepted() > LEAST, 60, "some posts")
     drain = ["drain", NODE, "--delete-emptydir-data", "--force", "--timeout=120s"]
     on_kubernetes.timed("drain of the node", lambda: on_kubernetes.run("kubectl", *drain))
     try:
@@ -156,7 +157,7 @@ def test_the_node_is_restarted(on_kubernetes: System) -> None:
     on_kubernetes.until_healthy()
     load = Load(on_kubernetes.gateway)
     with load.running():
-        on_kubernetes.until(lambda: len(load.posts) > LEAST, 60, "some posts")
+        on_kubernetes.until(lambda: load.accepted() > LEAST, 60, "some posts")
     on_kubernetes.cluster.stop_node()
     assert on_kubernetes.unready()
     on_kubernetes.cluster.start_node()
