@@ -1,5 +1,6 @@
 """Remove everything that a cluster has started or changed: also what a run that was cut off has left."""
 
+import json
 import subprocess
 import time
 from contextlib import suppress
@@ -18,11 +19,13 @@ END_SECONDS = 20.0
 def remove(cluster: "Cluster") -> None:
     """End processes and containers, unmount what the node has mounted, and delete its network."""
     cluster.processes.stop("kubelet")
+    networks = [*_of_pods(cluster.run_folder), _network()]
     end_containers(cluster)
     cluster.processes.stop_all()
     cluster.processes.end_noted()
     _unmount(cluster.run_folder)
-    subprocess.run(["ip", "netns", "delete", _network()], capture_output=True, check=False)
+    for network in networks:
+        subprocess.run(["ip", "netns", "delete", network], capture_output=True, check=False)
     for group in sorted(GROUPS.glob("**/kubepods"), reverse=True):
         _remove_group(group)
 
@@ -31,6 +34,17 @@ def _network() -> str:
     from kubernetes.cluster import NETWORK
 
     return NETWORK
+
+
+def _of_pods(run: Path) -> set[str]:
+    """Return the names of the network namespaces that containerd has made, one for each pod."""
+    found = set()
+    for file in (run / "containerd").glob("io.containerd.runtime.v2.task/k8s.io/*/config.json"):
+        with suppress(OSError, ValueError):
+            spaces = json.loads(file.read_text())["linux"]["namespaces"]
+            found |= {Path(space["path"]).name for space in spaces
+                      if space["type"] == "network" and "netns/cni-" in space.get("path", "")}  # fmt: skip
+    return found
 
 
 def end_containers(cluster: "Cluster") -> None:

@@ -3,6 +3,7 @@
 from kubernetes.manifests import container, patch, workload
 
 from lab.home import REPO
+from lab.topology import PATHS
 
 
 def test_a_service_is_ready_only_when_consul_has_checked_it() -> None:
@@ -16,6 +17,13 @@ def test_a_service_is_ready_only_when_consul_has_checked_it() -> None:
     env = {entry["name"]: entry for entry in services["/spec/template/spec/containers/0/env/-"]}
     assert env["SERVICE_ID"]["valueFrom"] == {"fieldRef": {"fieldPath": "metadata.name"}}
     # A store that is down for half an hour must not restart the services.
+    assert probe["periodSeconds"] * probe["failureThreshold"] >= 1800
+
+
+def test_a_gateway_is_ready_only_when_it_has_routed_a_request() -> None:
+    """It answers /ping before it has read its rules, and then every request with 404."""
+    probe = container("traefik")["startupProbe"]
+    assert probe["httpGet"] == {"path": f"/api/{PATHS['auth']}/health", "port": "http"}
     assert probe["periodSeconds"] * probe["failureThreshold"] >= 1800
 
 
