@@ -1,5 +1,6 @@
 """The Kubernetes backend without a cluster: consent, manifests with learner files, the state of pods."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -171,6 +172,21 @@ class TestPods:
         assert current
         assert current["metadata"]["name"] == "b"
         assert found.current("posts") is None
+
+    def test_an_answer_that_took_long_serves_the_next_questions(
+        self, home: Home, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        calls: list[tuple[str, ...]] = []
+
+        def slow(_: Kubectl, *arguments: str) -> dict[str, Any]:
+            calls.append(arguments)
+            time.sleep(pods.FRESH_SECONDS * 1.5)
+            return {"items": [pod("a", "1")]}
+
+        monkeypatch.setattr(Kubectl, "found", slow)
+        found = Pods(Kubectl(home))
+        assert all(found.current("auth") for _ in range(5))
+        assert len(calls) == 1
 
     def test_each_start_has_another_number(self) -> None:
         first = pods.number(pod("a", "1", **RUNNING))
