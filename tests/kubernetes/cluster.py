@@ -48,7 +48,7 @@ class Cluster:
 
     def run(self, *command: object, seconds: float = STEP_SECONDS, may_fail: bool = False) -> str:
         """Run a command in the cluster's network and return its output. Raises LabError when it fails."""
-        code, said = step.run(self.inside(*command), self.environment(), seconds)
+        code, said = step.run(self.inside(*command), self.environment(), seconds * slow())
         if code != 0 and not may_fail:
             raise LabError(f"{' '.join(str(part) for part in command[:6])} … failed:\n{said[-3000:]}")
         return said

@@ -51,7 +51,7 @@ class System:
 
     def run(self, *command: object, code: int = 0, seconds: float = STEP_SECONDS) -> str:
         """Run a command and return what it printed. Fails when it does not end with `code` in time."""
-        ended, said = step.run(command, self.environment, seconds, REPO)
+        ended, said = step.run(command, self.environment, seconds * slow(), REPO)
         line = " ".join(str(part) for part in command)
         assert ended == code, f"{line} ended with {ended}:\n{said[-6000:]}"
         return said

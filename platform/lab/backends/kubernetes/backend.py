@@ -108,7 +108,7 @@ class KubernetesBackend(KubernetesAccess, KubernetesFaults):
             "deployments,statefulsets,jobs",
             "--all",
             "--cascade=foreground",
-            "--timeout=90s",
+            f"--timeout={90 * slow():.0f}s",
             seconds=120,
         )
         self._pods.forget()
@@ -215,13 +215,12 @@ class KubernetesBackend(KubernetesAccess, KubernetesFaults):
         """Run the task `provision` again and wait for its end. Raises LabError."""
         self.kubectl.change("delete", "job", "provision", "--ignore-not-found")
         self.kubectl.change("apply", "-f", "-", given=self._manifests.job("provision"))
-        seconds = PROVISION_SECONDS * slow()
         self.kubectl.change(
             "wait",
             "--for=condition=complete",
             "job/provision",
-            f"--timeout={seconds:.0f}s",
-            seconds=seconds + 10,
+            f"--timeout={PROVISION_SECONDS * slow():.0f}s",
+            seconds=PROVISION_SECONDS + 10,
         )
 
     def delete_data(self) -> None:

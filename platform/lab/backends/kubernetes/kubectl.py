@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from lab.backends.kubernetes import consent
+from lab.deadlines import slow
 from lab.errors import LabError
 from lab.home import Home
 
@@ -83,11 +84,11 @@ class Kubectl:
         try:
             done = subprocess.run(
                 [_program(), *arguments], input=given or "", capture_output=True, text=True, check=False,
-                timeout=seconds,
+                timeout=seconds * slow(),
             )  # fmt: skip
         except subprocess.TimeoutExpired:
             raise LabError(
-                f"kubectl {arguments[-2]} … did not end in {seconds:.0f} s. Is the cluster up?"
+                f"kubectl {arguments[-2]} … did not end in {seconds * slow():.0f} s. Is the cluster up?"
             ) from None
         if done.returncode != 0:
             lines = (done.stderr or done.stdout).strip().splitlines()[-SHOWN:]
