@@ -18,8 +18,8 @@ FULL = {
 
 
 @check(points=1)
-def test_created_with_location(ada: Person) -> None:
-    """A new profile is answered 201, says where it is, and holds what was sent"""
+def test_created_with_location(ada: Person, bob: Person) -> None:
+    """A new profile is answered 201, says where it is, and holds what was sent, also of one field"""
     answer = ada.http.post(PATH, json=FULL)
     did = f"POST {PATH} with all fields"
     means = (
@@ -47,6 +47,24 @@ def test_created_with_location(ada: Person) -> None:
             means="A field was accepted and is lost. `create` must give the store all fields:"
             " `new.model_dump()`.",
         )
+    _of_one_field(bob)
+
+
+def _of_one_field(person: Person) -> None:
+    """A profile of which most fields were not sent."""
+    wanted: dict[str, object] = {**dict.fromkeys((*FULL, "dob")), "preferences": {}, "city": "Paris"}
+    answer = person.http.post(PATH, json={"city": "Paris"})
+    found = answer.json() if answer.status_code == 201 else {}
+    other = {name: found.get(name, "?") for name, value in wanted.items() if found.get(name, "?") != value}
+    require(
+        not other,
+        f'POST {PATH} with {{"city": "Paris"}}',
+        expected="201, the city, empty `preferences` ({}), and null in all other fields",
+        saw=other if found else said(answer),
+        means="A field that was not sent has its default: {} for `preferences`, None for the others. `create`"
+        " must give the store all fields, also those with a default. `new.model_dump()` without arguments"
+        " holds all of them.",
+    )
 
 
 @check(points=1)

@@ -43,6 +43,7 @@ ALLOWED = {
     ),
 }
 """Keys that change when an instance counts as healthy: the values that change nothing, and what others do."""
+REGISTRATION, CALLS = "/v1/agent/service/register", 3
 REGISTER = """
 reg = registry()
 for _ in range(2):
@@ -82,6 +83,7 @@ def _only_registers(module: Beside, proxy: RecordingProxy) -> None:
         " instance. An entry"
         " with the same id is replaced anyway.",
     )
+    _in_one_request(proxy)
     proxy.closed = True
     module.tell("register")
     said = module.hear("register() to return or to raise", 15)
@@ -91,6 +93,26 @@ def _only_registers(module: Beside, proxy: RecordingProxy) -> None:
         expected="an exception, such as the one that py-consul raises",
         saw=said,
         means="`register` hides the error. Its caller, `stay_registered`, takes the instance for registered.",
+    )
+
+
+def _in_one_request(proxy: RecordingProxy) -> None:
+    """No entry is without its health check, not even between two requests."""
+    sent = []
+    for asked in proxy.writes():
+        body = asked.json()
+        path = asked.path.partition("?")[0]
+        complete = path.startswith(REGISTRATION) and (body.get("check") or body.get("checks"))
+        sent.append(path if complete else f"{path} without a health check in it")
+    require(
+        sent == [REGISTRATION] * CALLS,
+        f"called your register() {CALLS} times beside the system, and looked at its requests to Consul",
+        expected=f"{CALLS} times {REGISTRATION}, each with the health check in it",
+        saw=", ".join(sent),
+        means="`register` needs more than one request for an entry with its check. In between the entry has"
+        " no check and counts as healthy, so the gateway sends requests to an instance that nobody has"
+        " checked. If the second request fails, this stays so, even after the instance has died. Make one"
+        " call of `service.register`, with the argument `check`.",
     )
 
 

@@ -1,6 +1,7 @@
 """The turns of stay_registered(), with a registry and a clock of the check's own."""
 
 import json
+import re
 
 from grading.learner_process import beside
 from grading.outcome import require
@@ -114,7 +115,7 @@ def test_each_turn(lab: Exercise) -> None:
                 f"called stay_registered(every={EVERY}) with a registry that records its calls: {case}",
                 expected="; ".join(wanted) or "no calls",
                 saw="; ".join(found) or "no calls",
-                means=(_waits(calls) if wanted else "") or means,
+                means=(_waits(calls, found) if wanted else "") or means,
             )
         module.tell(json.dumps({"turns": MANY}))
         said = json.loads(module.hear(f"stay_registered() to make {MANY} turns", 30))
@@ -142,7 +143,8 @@ def _by_turn(calls: list[str]) -> list[str]:
     return [" ".join(turn) for turn in (turns if turns[-1] else turns[:-1])]
 
 
-def _waits(calls: list[str]) -> str:
+def _waits(calls: list[str], turns: list[str]) -> str:
+    """Return what is wrong with the pauses, or nothing."""
     if not any(call.startswith("wait") for call in calls):
         return (
             "The turn did not end with `left.wait(every)`. Another pause does not end early when"
@@ -152,5 +154,10 @@ def _waits(calls: list[str]) -> str:
         return (
             "A turn must wait `every` seconds, also after errors: a longer pause keeps the entry"
             " missing longer."
+        )
+    if any(re.search("on_error (on_missing|register|on_error)", turn) for turn in turns):
+        return (
+            "After on_error the next turn began at once. `left.wait(every)` must end each turn, also one with"
+            " an error. Without it the loop turns thousands of times a second while Consul is down."
         )
     return ""

@@ -43,6 +43,10 @@ LOST = (
     "The index has become smaller: Consul has lost its data. The next question must have no index, because"
     " Consul holds back the answer to one with the old index until its new one has grown beyond it."
 )
+EMPTY = (
+    "`watch` does not yield an empty list. It is a list like any other: it says that no instance is healthy"
+    " any more. Without it the caller goes on with instances that are gone."
+)
 COUNTS = (
     "The list that comes with a smaller index counts like any other: yield it if it differs from the last one"
     " that was yielded, and only then."
@@ -71,6 +75,8 @@ TURNS = (
     Turn("901", 12, (), True, NEXT),
     Turn(BEGIN, 13, (A,), True, LOST),
     Turn("13", 14, (A, B), True, NEXT),
+    Turn("14", 15, (), True, NEXT),
+    Turn("15", 16, (B,), True, NEXT),
 )
 
 
@@ -169,5 +175,5 @@ def _yielded_rightly(yielded: list[Any]) -> None:
         f"gave your watch() these indexes and instances: {indexes}",
         expected=f"these lists: {wanted}",
         saw=yielded,
-        means=COUNTS,
+        means=EMPTY if yielded == [ids for ids in wanted if ids] else COUNTS,
     )

@@ -160,7 +160,12 @@ def _accepted(routes: list[Route]) -> str:
         )
     if len(routes) > 1:
         return f"`_validate` must compare the names of all routes, and look at each of them. {harm}"
-    return f"`_validate` accepts a name, a priority, a limit or an empty list that the page excludes. {harm}"
+    if routes and routes[0].limit and min(routes[0].limit) < 1:
+        return (
+            f"`_validate` accepts the limit {routes[0].limit}. Each of the two numbers must be at least 1:"
+            " with an average or a burst below 1 the gateway answers 429 to everybody on this route."
+        )
+    return f"`_validate` accepts a name, a priority or an empty list that the page excludes. {harm}"
 
 
 def _shown(routes: list[Route]) -> str:

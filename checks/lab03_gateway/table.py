@@ -100,7 +100,14 @@ def _same_middlewares(did: str, router: str, seen: list[str], wanted: list[str])
     missing = [name for name in wanted if name not in seen]
     more = [name for name in seen if name not in wanted]
     means = ORDER
-    if missing:
+    kind = missing[0].rpartition("-")[2] if missing else ""
+    if kind in ("limit", "prefix") and any(name.endswith(f"-{kind}") for name in more):
+        means = (
+            f"The name must be {missing[0]}. Each route that has a limit or a prefix needs a middleware of"
+            " its own, named after its router. If several routes use one name, the last of them sets the"
+            " values for all."
+        )
+    elif missing:
         means = f"The router {router} lacks {missing[0]}. {WHEN}"
     elif more:
         means = f"The router {router} has {more[0]}, which it must not have. {WHEN}"
@@ -118,4 +125,9 @@ def _means(key: str, found: dict[str, object]) -> str:
         return "Consul stores text, so all values must be text: use str() for numbers."
     if "/middlewares/" in key:
         return ORDER
+    if key.endswith("/service"):
+        return (
+            "Without the ending `@consulcatalog` Traefik knows no service of this name and drops the router:"
+            " clients get 404. The name comes from `served_by`, or is that of the service itself."
+        )
     return "The value of this key must come from the field, argument or constant that the tables name."

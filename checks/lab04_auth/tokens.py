@@ -44,7 +44,7 @@ def test_token_says_what_it_must(ada: Person) -> None:
         good and second["jti"] != claims["jti"],
         did,
         expected=f"sub '{ada.id}', at most a day to live, another jti for each token",
-        saw=claims,
+        saw=f"{claims}; the token of a second login has the jti {second['jti']}",
         means="`issue` must write the user id as text into `sub`, the end into `exp`, and a new"
         " random id into `jti`.",
     )

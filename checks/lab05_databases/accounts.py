@@ -39,6 +39,15 @@ async def tried(call):
     names = [name for name in ("id", "email", "username", "password_hash") if hasattr(found, name)]
     return {name: getattr(found, name) for name in names}
 
+async def cancelled(call):
+    # A client that closes its connection while the statement runs, and the next request.
+    task = asyncio.create_task(call())
+    for _ in range(3):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    return await tried(call())
+
 async def main():
     info = postgres.connection_info(load_settings(AuthSettings), "check")
     pool = AsyncConnectionPool(info, min_size=1, max_size=1, timeout=3, open=False, configure=temporary)
@@ -63,6 +72,23 @@ async def main():
                 found["stored"] = [list(row) for row in await rows.fetchall()]
         except PoolTimeout as error:
             found["stored"] = f"PoolTimeout: {error}"
+        async def renamed(old, new):
+            async with pool.connection() as connection:
+                await connection.execute(f"ALTER TABLE {old} RENAME TO {new}")
+
+        await renamed("users", "hidden")
+        found["no table"] = {
+            "add": [await tried(users.add("c@example.org", "c", "hash")) for _ in range(2)],
+            "by_email": [await tried(users.by_email("bob@example.org")) for _ in range(2)],
+        }
+        try:
+            await renamed("hidden", "users")
+        except PoolTimeout:
+            pass
+        found["cancelled"] = {
+            "add": await cancelled(lambda: users.add("d@example.org", "d", "hash")),
+            "by_email": await cancelled(lambda: users.by_email("bob@example.org")),
+        }
         found["asleep"] = asleep
     say(json.dumps(found))
 
@@ -70,6 +96,7 @@ asyncio.run(main())
 """
 )
 ADD, BY_EMAIL = "Look at `Users.add` in users.py.", "Look at `Users.by_email` in users.py."
+WHERE = {"add": ADD, "by_email": BY_EMAIL}
 TWO = "stored Ada@Example.org ('Ada') and bob@example.org ('bob') with Users.add()"
 
 
@@ -138,7 +165,40 @@ def test_accounts_step_by_step(lab: Exercise) -> None:
             means="by_email returns id and password hash of the one account with this whole address, in any"
             f" letter case, or None. {BY_EMAIL}",
         )
+    _errors_pass(seen)
     stayed_awake(seen["asleep"], f"{TWO}, had three others refused", "`Users.add` in users.py")
+
+
+def _errors_pass(seen: dict[str, Any]) -> None:
+    """An error of PostgreSQL reaches the caller, and the connection goes back to the pool."""
+    for name, answers in seen["no table"].items():
+        did = f"called Users.{name}() twice, with a pool of one connection, while the table did not exist"
+        told = [str(answer).partition(":")[0] for answer in answers]
+        kept = "PoolTimeout" in told
+        require(
+            all(isinstance(answer, str) for answer in answers) and not kept and "Taken" not in told,
+            did,
+            expected="the error of PostgreSQL, UndefinedTable, both times",
+            saw=" and then ".join(told),
+            means="The call with the error has kept its connection, and the next one waits for it until"
+            " PoolTimeout. The pool of auth has eight: after eight such errors all logins and registrations"
+            " get 503, until auth is restarted. `async with self._pool.connection()` gives the connection"
+            f" back after every error. {WHERE[name]}"
+            if kept
+            else "Only UniqueViolation means that a value is taken, and only an empty answer means that there"
+            f" is no such account. Let all other errors pass: they become 503. {WHERE[name]}",
+        )
+    for name, answer in seen["cancelled"].items():
+        require(
+            not str(answer).startswith("PoolTimeout"),
+            f"cancelled a call of Users.{name}(), with a pool of one connection, as it happens when a client"
+            " closes its connection, and called it again",
+            expected="a connection for the next call",
+            saw=answer,
+            means="The cancelled call has kept its connection. CancelledError is no Exception, so `except"
+            " Exception` does not see it; `async with self._pool.connection()` gives the connection back in"
+            f" every case. {WHERE[name]}",
+        )
 
 
 def _is(account: object) -> bool:

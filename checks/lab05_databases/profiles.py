@@ -82,11 +82,16 @@ def test_profile_words(ada: Person) -> None:
         sent = {"bio": words, "city": words, "preferences": {words: [words, {"a.b": None}]}}
         answer = ada.http.put("/api/profile", json=sent)
         kept = ada.http.get("/api/profile").json()
+        found = {name: kept[name] for name in sent}
+        # Preferences that were there before belong to test_each_value_is_written.
+        found["preferences"] = {
+            name: kept["preferences"][name] for name in kept["preferences"] if name == words
+        }
         require(
-            answer.status_code == 200 and {name: kept[name] for name in sent} == sent,
+            answer.status_code == 200 and found == sent,
             f"kept words that hold {kind} in a profile",
             expected=sent,
-            saw=said(answer) if answer.status_code != 200 else {name: kept[name] for name in sent},
+            saw=said(answer) if answer.status_code != 200 else found,
             means="The text came back changed. Text is data: pass it on as it is. Look at `create` and"
             " `update` in profiles.py.",
         )
@@ -95,8 +100,9 @@ def test_profile_words(ada: Person) -> None:
 
 @check(points=1)
 def test_each_value_is_written(ada: Person) -> None:
-    """A PUT answers what is stored now, also if the new value only has another JSON type"""
-    ada.http.post("/api/profile", json={"preferences": {"on": 1}})
+    """A PUT replaces what was stored, also if the new value is shorter or only has another JSON type"""
+    ada.http.post("/api/profile", json={"bio": "a long text", "preferences": {"on": 0, "off": {"a": 1}}})
+    _as_a_whole(ada)
     for value in (True, 1, 1.5, False, 0, None, "0", [1], [True], {"a": [0]}, {"a": [False]}):
         did = f"changed the preferences to {json.dumps({'on': value})}, and read the profile"
         answer = ada.http.put("/api/profile", json={"preferences": {"on": value}})
@@ -119,6 +125,27 @@ def test_each_value_is_written(ada: Person) -> None:
             means="PostgreSQL sets `updated_at` when the change is written, so an answer that is made before"
             " the commit shows an old time. Call `_as_profile(row)` after `session.commit()`. Look at"
             " `update` in profiles.py.",
+        )
+
+
+def _as_a_whole(person: Person) -> None:
+    """The value that was sent takes the place of the old one; nothing of that stays."""
+    for sent in (
+        {"preferences": {"off": {"b": 2}}}, {"preferences": {"on": [2]}}, {"preferences": {"on": []}},
+        {"preferences": {}}, {"bio": "a long"}, {"bio": ""}, {"preferences": {"on": 1}},
+    ):  # fmt: skip
+        before = person.http.get("/api/profile").json()
+        shown = person.http.put("/api/profile", json=sent).json()
+        kept = person.http.get("/api/profile").json()
+        (name,) = sent
+        require(
+            shown.get(name) == kept[name] == sent[name],
+            f"changed {name} from {json.dumps(before[name])} to {json.dumps(sent[name])}, and read it",
+            expected=f"{json.dumps(sent[name])}, in the answer and in the profile",
+            saw=f"answered {json.dumps(shown.get(name))}, stored {json.dumps(kept[name])}",
+            means="A part of the old value stays, so a user can never remove it. A field in `changes` holds"
+            " the whole new value: `setattr(row, name, value)` replaces the old one. It merges nothing, and"
+            " it treats an empty value like any other. Look at `update` in profiles.py.",
         )
 
 

@@ -10,6 +10,11 @@ from lab.course.exercise import Exercise
 from lab06_events.probe import Probe, probe
 
 HELD_SECONDS = 0.4
+STAYS = (
+    "The event was acknowledged and is still in the outbox, so the relay publishes it in each turn, and the"
+    " deletion behind it never follows. `bulk_write` gets `_taken_out(event)` for each event in `sent`, also"
+    " for those of a deleted post, which may have more than one. Look at `mark_sent` in outbox.py."
+)
 
 
 @check(points=3)
@@ -126,7 +131,7 @@ def test_marking_while_the_post_changes(lab: Exercise) -> None:
             "A deleted post may leave MongoDB only with its last event; before that, an event would be"
             " lost. Look at `mark_sent` in outbox.py."
         )
-        left(module, removed, ["d3"], did, means)
+        left(module, removed, ["d3"], did, means, STAYS)
         module.call("mark", [removed, "d2"])
         left(module, removed, ["d3"], f"{did}, and did so once more", means)
         module.call("mark", [removed, "d3"])
@@ -179,7 +184,7 @@ def _mixed_batch(module: Probe) -> None:
     means = "Only a deleted post whose last event was sent is removed. Look at `mark_sent` in outbox.py."
     for post in (kept, last):
         left(module, post, [], did, means)
-    left(module, waits, ["m4"], did, means)
+    left(module, waits, ["m4"], did, means, STAYS)
 
 
 def _while_an_event_is_added(module: Probe, post: str, name: str, words: tuple[str, ...]) -> None:
@@ -192,8 +197,11 @@ def _while_an_event_is_added(module: Probe, post: str, name: str, words: tuple[s
     module.answer(f"{name}() to return")
 
 
-def left(module: Probe, post: str, wanted: list[str], did: str, means: str) -> None:
+def left(module: Probe, post: str, wanted: list[str], did: str, means: str, stays: str = "") -> None:
+    """Require these events in the outbox. `stays`: what it means that another one is there as well."""
     expected, seen = {"outbox": wanted, "settled": not wanted}, module.left(post)
+    if stays and seen and {*wanted} < {*seen["outbox"]}:
+        means = stays
     if seen and seen["outbox"] == wanted and wanted:
         means = (
             "`settled` says that no event waits, but one does. heads() leaves settled posts out, so this"

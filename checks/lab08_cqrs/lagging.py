@@ -74,11 +74,21 @@ found["deleted, none yet"] = lag(None)
 silent.extend([True] * 20)
 found["silent"] = lag(3)
 silent.clear()
+publish(2, 5)
+found["more"] = lag(3003)
+found["caught up"] = lag(3005)
+publish(1, 1)
+found["one more"] = lag(3005)
 publish(1, -100)
-found["future"] = lag(3003)
+found["future"] = lag(3006)
 manager.close()
 say(json.dumps(found))
 """
+END = (
+    "The end of the topic moves with each event, also while nobody reads. What an earlier measurement or the"
+    " last `poll` saw is too low, and then events wait that nobody counts. Call"
+    " `consumer.end_offsets([PARTITION])` in each measurement."
+)
 WANTED: tuple[tuple[str, str, int, float | None, str], ...] = (
     ("empty", "an empty topic, without an offset", 0, None, "When nothing waits, both numbers are 0."),
     ("all", "offset 0", 3003, 100, "The seconds are the age of the oldest event that waits."),
@@ -103,8 +113,11 @@ WANTED: tuple[tuple[str, str, int, float | None, str], ...] = (
         "silent", "offset 3, while `poll` returned no record in time", 3000, None,
         "A slow broker is no error: the number of events is known from the offsets, and the age is 0.0.",
     ),
+    ("more", "offset 3003, after two more events were published 5 s ago", 2, 5, END),
+    ("caught up", "offset 3005, the end of the topic after these two", 0, None, END),
+    ("one more", "offset 3005, after one more event was published 1 s ago", 1, 1, END),
     (
-        "future", "offset 3003, after an event of a machine whose clock is 100 s ahead", 1, None,
+        "future", "offset 3006, after an event of a machine whose clock is 100 s ahead", 1, None,
         "No event is younger than now. Such a clock would make the age negative; it is never below 0.",
     ),
 )  # fmt: skip
