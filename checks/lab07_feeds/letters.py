@@ -140,6 +140,15 @@ def _counted(did: str, again: dict[str, Any]) -> None:
 
 def _in_order(seen: list[str], wanted: list[str], did: str) -> None:
     require(
+        any(line.startswith("acknowledged") for line in seen),
+        did,
+        expected=", ".join(wanted),
+        saw=", ".join(seen),
+        means="Nothing reads Kafka's answer to the dead letters. `flush` and a pause only wait until a record"
+        " was sent or given up; that Kafka refused it is told by the future that `send` returns. Call"
+        f" `.get(10)` on it, which raises the error, and only then store the offset. {BURY}",
+    )
+    require(
         seen == wanted,
         did,
         expected=", ".join(wanted),

@@ -62,6 +62,16 @@ asyncio.run(main())
 """
 
 
+TOTAL = (
+    "`total` is the length of the whole list (LLEN), however long the page is. Look at PAGE and `page` in"
+    " queries.py."
+)
+SHAPE = (
+    "`total` is right. Each page also holds the `limit` and the `skip` that were asked for, whether it has"
+    " entries or not: programs read all four fields of every answer. Look at `page` in queries.py."
+)
+
+
 @check(points=2)
 def test_page_step_by_step(lab: Exercise) -> None:
     """A page holds the stored bytes of its entries, and the length of the list as it is now"""
@@ -85,8 +95,7 @@ def test_page_step_by_step(lab: Exercise) -> None:
             did,
             expected=f"total, limit and skip {seen['right']}",
             saw=seen["numbers"],
-            means="`total` is the length of the whole list (LLEN), however long the page is. Look at PAGE and"
-            " `page` in queries.py.",
+            means=TOTAL if seen["numbers"][0] != seen["right"][0] else SHAPE,
         )
         require(
             seen["same"],
