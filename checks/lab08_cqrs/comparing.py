@@ -223,8 +223,8 @@ RULES = {
     "surplus": "An entry is surplus beyond the greatest length of its list, if an entry of the same post came"
     " before, or if MongoDB has no such post.",
     "misplaced": "An entry is misplaced in the list of another user than that of MongoDB's post; what the"
-    " entry itself names does not count. In the global list the user does not matter. An entry is also misplaced if `out_of_order` returns it, which gets only the first entry of"
-    " each post that MongoDB has.",
+    " entry itself names does not count. In the global list the user does not matter. An entry is also"
+    " misplaced if `out_of_order` returns it, which gets only the first entry of each post that MongoDB has.",
     "stale": "An entry is stale if its digest is not that of MongoDB's post, even if the version"
     " is the same.",
 }
