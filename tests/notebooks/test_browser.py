@@ -6,10 +6,12 @@ LAB_KEEP_PICTURES=1 writes the screenshots to docs/pictures/.
 import re
 
 import pytest
-from browser import Lab, all_units_run, open_notebook, run_all
+from browser import PATIENCE_MS, Lab, all_units_run, open_notebook, run_all
+from playwright.sync_api import expect
 from support import backend, home
 
 from lab.course.exercise import exercise
+from lab.deadlines import slow
 from lab.notebook.reference import instead
 from lab.notebook.texts import TEXTS
 
@@ -65,7 +67,9 @@ def test_start_and_check_a_lab(lab: Lab) -> None:
         run_all(page)
     verdict = page.locator(".jp-RenderedHTMLCommon table", has_text="what was checked")
     verdict.scroll_into_view_if_needed()
-    assert re.search(r"PASS: (\d+) of \1 checks", verdict.inner_text())
+    # Not at once: JupyterLab draws an output when it comes into view.
+    passed = re.compile(r"PASS: (\d+) of \1 checks")
+    expect(verdict).to_contain_text(passed, timeout=PATIENCE_MS * slow())
     all_units_run(page)  # the check has stopped a database
     lab.keep(page, "verdict-dark")
     page.get_by_role("link", name="labs/01-services/api.py").first.click()
