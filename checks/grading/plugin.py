@@ -15,6 +15,7 @@ import pytest
 from civildiy.course_runtime.finder import fingerprint
 from grading import judge, outcome, own_code, servers
 from grading.answers import Last
+from grading.one_partition import need_one_partition
 from grading.options import need_option, without_option
 from grading.outcome import NotGradable, Outcome, Verdict
 from grading.people import Person
@@ -168,6 +169,7 @@ def gradable(request: pytest.FixtureRequest, lab: Exercise) -> Iterator[None]:
         request.node.stash[watched_key] = servers.Unwatched({}) if faulty else servers.Watched.now()
         if not faulty:
             wait_until_well()
+            need_one_partition(lab)
         if step:
             try:
                 own_code.wait_until_loaded(lab, step.number, request.config.stash[settled_key])

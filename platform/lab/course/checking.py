@@ -11,6 +11,7 @@ from lab.course.exercise import Exercise
 from lab.course.grading import Graded, grade
 from lab.course.options import lacking
 from lab.course.outcome import as_text
+from lab.course.partitions import BACK_TO_ONE, why_not
 from lab.course.record import Record
 from lab.course.saves import Saves
 from lab.home import Home
@@ -44,6 +45,9 @@ class Checking:
         """
         if why := lacking(self._backend, lab):
             self._say(f"NOT GRADABLE: {why}")
+            return 2
+        if why := why_not(self._backend, lab):
+            self._say(f"NOT GRADABLE: {why}. To check this lab: {BACK_TO_ONE}")
             return 2
         used = secrets.randbelow(10**6) if seed is None else seed
         only = tuple(only)

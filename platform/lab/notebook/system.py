@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from lab import topology
 from lab.backends.protocol import Unit
 from lab.course import running
+from lab.course.partitions import BACK_TO_ONE, too_many
 from lab.deadlines import slow
 from lab.errors import LabError
 from lab.notebook.diagram import Drawing
@@ -38,6 +39,8 @@ def ready() -> None:
         if time.monotonic() - began > patience * slow():
             raise LabError(trouble)
         time.sleep(0.1)
+    if several := too_many(backend, "the notebooks"):
+        raise LabError(f"Not this system: {several}. To work through them: {BACK_TO_ONE}")
     # An option's servers only watch the others. Without them, the number is the same with and without it.
     units = [u for u in backend.units() if u.name[-2:] != "-2" and u.name not in topology.OPTIONAL]
     print(f"The system is up: {len(units)} units run.")

@@ -1,0 +1,1 @@
+"""How the system scales with partitions and replicas: measured here, and calculated for larger ones."""
