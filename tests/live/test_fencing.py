@@ -119,6 +119,9 @@ class Member:
     def assignment(self) -> set[TopicPartition]:
         return {TopicPartition(POSTS_TOPIC, PARTITION)}
 
+    def partitions_for_topic(self, topic: str) -> set[int]:
+        return {PARTITION}
+
     def group_metadata(self) -> "Member":
         return self
 

@@ -3,20 +3,22 @@
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from threading import Event, Thread
+from types import SimpleNamespace
 from typing import NoReturn
 
 import pytest
-from kafka import KafkaConsumer
+from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import NewTopic
 from redis import Redis
 from support import ENDPOINTS, Person, eventually
 
 from civildiy.chassis.clients.kafka import admin as admin_client
-from civildiy.chassis.clients.kafka import group_consumer, is_member
+from civildiy.chassis.clients.kafka import group_consumer
+from civildiy.chassis.clients.kafka_groups import is_member
 from civildiy.contracts.posts.envelope import POSTS_TOPIC
-from civildiy.feed.projector.group import GROUP, LONELY_SECONDS, Broker, Group, NotAMember
+from civildiy.feed.projector.group import DOUBT_SECONDS, GROUP, Broker, Group, NotAMember
 
 SESSION_SECONDS = 6
 
@@ -27,7 +29,7 @@ def joined(group: str, member: str) -> Iterator[KafkaConsumer]:
     consumer = group_consumer(ENDPOINTS["kafka"], group, member)
     consumer.subscribe([POSTS_TOPIC])
     give_up = time.monotonic() + 15
-    while not is_member(ENDPOINTS["kafka"], group, member):
+    while not is_member(ENDPOINTS["kafka"], group, member, POSTS_TOPIC):
         assert time.monotonic() < give_up, f"{member} could not join {group} within 15 s"
         consumer.poll(timeout_ms=300)
     yield consumer
@@ -53,7 +55,7 @@ def test_fenced_projector_joins_anew() -> None:
     post = person.post("after the impostor")
     eventually(
         lambda: [item for item in person.feed() if item["post_id"] == post["id"]],
-        within=2 * (SESSION_SECONDS + LONELY_SECONDS),
+        within=2 * (SESSION_SECONDS + DOUBT_SECONDS),
         what="the post to be in the feed",
     )
 
@@ -67,7 +69,7 @@ def test_member_without_partition_waits_as_long_as_the_broker_knows_it() -> None
 
     class Asked(Broker):
         def knows_me(self) -> bool:
-            asked.append(is_member(ENDPOINTS["kafka"], group, ids[-1]))
+            asked.append(is_member(ENDPOINTS["kafka"], group, ids[-1], POSTS_TOPIC))
             return asked[-1]
 
     def no_lane(number: int) -> NoReturn:
@@ -85,43 +87,131 @@ def test_member_without_partition_waits_as_long_as_the_broker_knows_it() -> None
                 assert asked[-1]
                 assert not lost.is_set()
                 ids.append("never-joined")
-                running.join(4 * LONELY_SECONDS)
+                running.join(4 * DOUBT_SECONDS)
         finally:
             stopped.set()
             served.join()
     assert lost.is_set()
 
 
-def test_group_that_shares_out_nothing_is_begun_anew() -> None:
-    """A leader that did not know the topic has assigned no partition; the broker keeps that assignment."""
+@contextmanager
+def member_of(group: str, topic: str) -> Iterator[KafkaConsumer]:
+    """Yield a member of `group` whose static id is always the same."""
+    consumer = group_consumer(ENDPOINTS["kafka"], group, "always-the-same")
+    consumer.subscribe([topic])
+    try:
+        yield consumer
+    finally:
+        consumer.close()
+
+
+@pytest.mark.parametrize(("before", "after"), [(0, 1), (1, 3), (3, 1)], ids=["new", "grown", "made again"])
+def test_a_group_that_has_not_divided_the_topic_as_it_is_begins_again(before: int, after: int) -> None:
+    """A process that returns soon gets the old assignment, and a changed topic is no change to it."""
     group = topic = f"test-{secrets.token_hex(4)}"
-    admin = admin_client(ENDPOINTS["kafka"])
 
-    def member() -> KafkaConsumer:
-        consumer = group_consumer(ENDPOINTS["kafka"], group, "always-the-same")
-        consumer.subscribe([topic])
-        return consumer
-
-    def settled(consumer: KafkaConsumer) -> bool:
+    def partitions(consumer: KafkaConsumer) -> set[int]:
         consumer.poll(timeout_ms=300)
-        return bool(admin.describe_groups([group])[group]["group_state"] == "Stable")
+        return {found.partition for found in consumer.assignment()}
 
-    early = member()
-    eventually(lambda: settled(early), within=15, what="the group to be stable")
-    early.close()
-    admin.create_topics([NewTopic(topic, 1, 1)])
-    later = member()
-    eventually(lambda: settled(later), within=15, what="the group to be stable again")
-    assert not later.assignment()
-    assert not is_member(ENDPOINTS["kafka"], group, "always-the-same")
-    later.close()
-    at_last = member()
-    eventually(
-        lambda: at_last.poll(timeout_ms=300) or at_last.assignment(),
-        within=15,
-        what="the partition to be given",
-    )
-    assert is_member(ENDPOINTS["kafka"], group, "always-the-same")
-    at_last.close()
-    admin.delete_topics([topic])
-    admin.close()
+    def settled(consumer: KafkaConsumer, number: int) -> bool:
+        mine = partitions(consumer)
+        return bool(
+            mine == {*range(number)} and admin.describe_groups([group])[group]["group_state"] == "Stable"
+        )
+
+    def is_well() -> bool:
+        return is_member(ENDPOINTS["kafka"], group, "always-the-same", topic)
+
+    with closing(admin_client(ENDPOINTS["kafka"])) as admin:
+        if before:
+            admin.create_topics([NewTopic(topic, before, 1)])
+        with member_of(group, topic) as early:
+            eventually(lambda: settled(early, before), within=15, what="the group to be stable")
+            assert is_well()
+        if before > after:
+            admin.delete_topics([topic])
+            eventually(lambda: topic not in admin.list_topics(), within=10, what="the topic to be gone")
+        if 0 < before < after:
+            admin.create_partitions({topic: after})
+        else:
+            admin.create_topics([NewTopic(topic, after, 1)])
+        with member_of(group, topic) as later:
+            eventually(lambda: settled(later, before), within=15, what="the old assignment to be given again")
+            assert not is_well()
+        with member_of(group, topic) as at_last:
+            eventually(lambda: settled(at_last, after), within=15, what="all partitions to be given")
+            assert is_well()
+        admin.delete_topics([topic])
+
+
+def test_a_projector_asks_once_after_each_assignment() -> None:
+    """Also while it has partitions; and a partition that the topic does not have costs it no time."""
+    asked: list[float] = []
+
+    class Silent(Broker):
+        def knows_me(self) -> bool:
+            asked.append(time.monotonic())
+            return len(asked) < 2
+
+    class Turns:
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        def begin(self, epoch: str) -> None: ...
+
+        def turn(self, records: object) -> bool:
+            turned.add(self.number)
+            return True
+
+        def read_again(self) -> None: ...
+
+        def replace(self, epoch: bytes) -> None: ...
+
+    turned: set[int] = set()
+    member = Assigned()
+    host, port = ENDPOINTS["redis"].split(":")
+    with Redis(host=host, port=int(port), db=9) as redis:
+        projector = Group(member, redis, Silent(ENDPOINTS["kafka"], "x"), Turns)  # type: ignore[arg-type]
+        stopped, lost = Event(), Event()
+        running = Thread(target=run_until_lost, args=(projector, stopped, lost))
+        began = time.monotonic()
+        running.start()
+        try:
+            eventually(lambda: asked, within=2 * DOUBT_SECONDS, what="the first question")
+            assert asked[0] - began >= DOUBT_SECONDS
+            time.sleep(1.5 * DOUBT_SECONDS)
+            assert len(asked) == 1, "the assignment has not changed"
+            member.given = {0, 1, 2}
+            eventually(lost.is_set, within=2 * DOUBT_SECONDS, what="the second question")
+        finally:
+            stopped.set()
+            running.join()
+        redis.flushdb()
+    assert turned == {0, 1}
+
+
+class Assigned:
+    """A consumer of a topic with two partitions, to which partitions are assigned."""
+
+    def __init__(self) -> None:
+        self.given, self._known = {0}, set[int]()
+
+    def subscribe(self, topics: list[str], listener: Group) -> None:
+        self._listener = listener
+
+    def group_metadata(self) -> SimpleNamespace:
+        return SimpleNamespace(generation_id=1, member_id="x")
+
+    def assignment(self) -> set[TopicPartition]:
+        return {TopicPartition(POSTS_TOPIC, number) for number in self.given}
+
+    def partitions_for_topic(self, topic: str) -> set[int]:
+        return {0, 1}
+
+    def poll(self, timeout_ms: int) -> dict[TopicPartition, list[object]]:
+        time.sleep(0.1)
+        if self._known != self.given:
+            self._known = {*self.given}
+            self._listener.on_partitions_assigned([*self.assignment()])
+        return {}

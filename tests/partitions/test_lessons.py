@@ -25,7 +25,9 @@ def test_a_check_is_not_gradable(number: str) -> None:
     )
     assert ran.returncode == 2, ran.stdout
     said = " ".join(ran.stdout.split())
-    assert f"NOT GRADABLE: {HAS}; the checks of labs 06 to 08 read one. To check this lab: ./lab reset" in said
+    assert (
+        f"NOT GRADABLE: {HAS}; the checks of labs 06 to 08 read one. To check this lab: ./lab reset" in said
+    )
 
 
 def test_so_is_each_check_that_pytest_runs(tmp_path: Path) -> None:
@@ -44,7 +46,7 @@ def test_so_is_each_check_that_pytest_runs(tmp_path: Path) -> None:
         assert said["next"] == BACK_TO_ONE
 
 
-def test_a_check_of_another_lab_works(tmp_path: Path) -> None:
+def test_a_check_of_another_lab_works() -> None:
     env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")} | NO_PLUGINS
     command = [sys.executable, "-m", "pytest", "-q", "checks/test_01_services.py"]
     ran = subprocess.run(command, cwd=REPO, env=env, capture_output=True, text=True, check=False)

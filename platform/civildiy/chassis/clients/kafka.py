@@ -7,13 +7,12 @@ object that could close them. A retry loop then leaks five threads per second.
 
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from socket import socket
 from threading import Event
 from typing import Any, TypeVar
 
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.admin import MemberToRemove
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.errors import KafkaError
 from kafka.net.compat import KafkaNetClient
 from kafka.net.inet import KafkaNetSocket
@@ -147,46 +146,6 @@ def admin(bootstrap: str, **settings: Any) -> KafkaAdminClient:
     return made(
         KafkaAdminClient, **{"bootstrap_servers": bootstrap, "bootstrap_timeout_ms": 2_000} | settings
     )
-
-
-def is_member(bootstrap: str, group: str, member: str) -> bool:
-    """Return whether `member` (a static id) is in `group` and only waits for partitions. Raises KafkaError.
-
-    A group leader that joins before it knows the topic assigns no partition to any member. The broker keeps
-    that empty assignment for every process that returns under the same static id, so no member ever gets a
-    partition. This function then removes all members, and the next one that joins makes a new assignment.
-    """
-    broker = admin(bootstrap, request_timeout_ms=2_000)
-    try:
-        described = broker.describe_groups([group])[group]
-        members = described["members"]
-        if described["group_state"] == "Stable" and not any(_share(known) for known in members):
-            names = {known["group_instance_id"] for known in members} - {None}
-            broker.remove_group_members(group, [MemberToRemove(group_instance_id=name) for name in names])
-            return False
-    finally:
-        broker.close()
-    return any(known["group_instance_id"] == member for known in members)
-
-
-def is_owner(bootstrap: str, group: str, process: str, partition: TopicPartition) -> bool:
-    """Return whether `process`, a member id of `group`, is assigned this partition now. Raises KafkaError."""
-    broker = admin(bootstrap, request_timeout_ms=2_000)
-    try:
-        described = broker.describe_groups([group])[group]
-    finally:
-        broker.close()
-    shares = [_share(known) for known in described["members"] if known["member_id"] == process]
-    return described["group_state"] == "Stable" and any(
-        share["topic"] == partition.topic and partition.partition in share["partitions"]
-        for mine in shares
-        for share in mine
-    )
-
-
-def _share(member: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """Return the partitions that are assigned to a member of a group, by topic."""
-    return (member["member_assignment"] or {}).get("assigned_partitions") or ()
 
 
 def reader(bootstrap: str) -> KafkaConsumer:

@@ -16,7 +16,7 @@ from kafka.errors import FencedInstanceIdError, KafkaError
 from redis import Redis
 from redis.exceptions import RedisError
 
-from civildiy.chassis.clients.kafka import is_member, is_owner
+from civildiy.chassis.clients.kafka_groups import is_member, is_owner
 from civildiy.chassis.retry import FailureLog
 from civildiy.contracts.posts.envelope import POSTS_TOPIC
 from civildiy.feed import keys
@@ -29,12 +29,15 @@ POLL_MS = 500
 RETRY_SECONDS = 0.5
 BEAT_SECONDS, ALIVE_SECONDS = 1.0, 5
 """How often a projector reports in Redis that it works, and for how long the report lasts."""
-LONELY_SECONDS = 5
-"""After this long without a partition the broker is asked whether it still knows this member."""
+DOUBT_SECONDS = 5
+"""After this long without a partition, and so long after each new assignment, the broker is asked.
+
+A leader needs as long (`metadata_max_age_ms`) to notice that its topic has more partitions.
+"""
 
 
 class NotAMember(Exception):
-    """The group goes on without this consumer, and the consumer does not notice.
+    """The group goes on without this consumer, or not as it should, and the consumer does not notice.
 
     kafka-python stops its heartbeats when the broker refuses its id as fenced, but goes on polling as
     if it were in the group: only a new consumer joins again.
@@ -68,8 +71,8 @@ class Broker:
         self._member = member
 
     def knows_me(self) -> bool:
-        """Return whether this member is in the group."""
-        return is_member(self._bootstrap, GROUP, self._member)
+        """Return whether this member is in the group, and the group has divided all partitions."""
+        return is_member(self._bootstrap, GROUP, self._member, POSTS_TOPIC)
 
     def gave(self, partition: TopicPartition, process: str) -> bool:
         """Return whether the partition is assigned to this process (the id that the broker gave it)."""
@@ -90,6 +93,8 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]
         self._assigned: Sequence[TopicPartition] = ()
         """Partitions that were assigned and not begun yet."""
         self._asked_at = time.monotonic()
+        self._doubtful = True
+        """Whether the present assignment may be an old one: see `civildiy.chassis.clients.kafka_groups`."""
         self._beat_at = float("-inf")
 
     def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
@@ -124,8 +129,10 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]
             self._begin()
         if not self._is_at_work():
             return
+        existing = self._consumer.partitions_for_topic(POSTS_TOPIC) or ()
         for partition in sorted(self._consumer.assignment()):
-            if partition in self._lanes:
+            # To ask for the offsets of a partition that does not exist takes until a timeout.
+            if partition in self._lanes and partition.partition in existing:
                 self._advance(partition, polled.get(partition, ()))
         self._beat()
 
@@ -139,6 +146,7 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]
             lane = self._lanes.setdefault(partition, self._lane(partition.partition))
             lane.begin(f"{me.generation_id}:{me.member_id}")
         self._assigned = ()
+        self._asked_at, self._doubtful = time.monotonic(), True
 
     def _advance(self, partition: TopicPartition, records: Sequence[ConsumerRecord]) -> None:
         lane = self._lanes[partition]
@@ -161,14 +169,17 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]
             self._beat_at = time.monotonic()
 
     def _is_at_work(self) -> bool:
-        """Whether a partition is ours. Raises NotAMember if none will ever be; the broker is asked."""
-        now = time.monotonic()
-        if self._consumer.assignment():
+        """Whether a partition is ours. Raises NotAMember if none will ever be, or if the group lacks some.
+
+        Without a partition a member may also just wait: there may be more projectors than partitions. With
+        one, the assignment may be older than the topic. The broker is asked about both.
+        """
+        now, works = time.monotonic(), bool(self._consumer.assignment())
+        if works and not self._doubtful:
             self._asked_at = now
-            return True
-        if now - self._asked_at > LONELY_SECONDS:
-            # Without a partition a member may also just wait: there may be more projectors than partitions.
+        elif now - self._asked_at > DOUBT_SECONDS:
             self._asked_at = now
             if not self._broker.knows_me():
                 raise NotAMember
-        return False
+            self._doubtful = False
+        return works

@@ -1,0 +1,66 @@
+"""What the broker knows about a consumer group: who is in it, and who has which partition (blocking clients).
+
+A member cannot tell by itself whether its group has all partitions. The broker keeps the assignment of a stable
+group for a process that returns under its static id. If the topic has changed in the meantime, that assignment
+is wrong: it lacks new partitions, or has some that no longer exist. The process takes it for one that it has
+just made itself, so it waits for a change of the topic that has happened already.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from kafka import KafkaAdminClient, TopicPartition
+from kafka.admin import MemberToRemove
+
+from civildiy.chassis.clients.kafka import admin
+
+
+def is_member(bootstrap: str, group: str, member: str, topic: str) -> bool:
+    """Return whether `member` (a static id) is in `group`, and all is well with the group. Raises KafkaError.
+
+    A stable group must have divided exactly the partitions that `topic` has. If it has not, this function
+    removes all members, and the next one that joins makes a new assignment.
+    """
+    with _asking(bootstrap) as broker:
+        described = broker.describe_groups([group])[group]
+        members = described["members"]
+        if described["group_state"] == "Stable" and _divided(members, topic) != _existing(broker, topic):
+            names = {known["group_instance_id"] for known in members} - {None}
+            broker.remove_group_members(group, [MemberToRemove(group_instance_id=name) for name in names])
+            return False
+    return any(known["group_instance_id"] == member for known in members)
+
+
+def is_owner(bootstrap: str, group: str, process: str, partition: TopicPartition) -> bool:
+    """Return whether `process`, a member id of `group`, is assigned this partition now. Raises KafkaError."""
+    with _asking(bootstrap) as broker:
+        described = broker.describe_groups([group])[group]
+    mine = [known for known in described["members"] if known["member_id"] == process]
+    return described["group_state"] == "Stable" and partition.partition in _divided(mine, partition.topic)
+
+
+@contextmanager
+def _asking(bootstrap: str) -> Iterator[KafkaAdminClient]:
+    broker = admin(bootstrap, request_timeout_ms=2_000)
+    try:
+        yield broker
+    finally:
+        broker.close()
+
+
+def _divided(members: Iterable[Mapping[str, Any]], topic: str) -> set[int]:
+    """Return the partitions of `topic` that are assigned to these members."""
+    shares = [share for member in members for share in _shares(member) if share["topic"] == topic]
+    return {number for share in shares for number in share["partitions"]}
+
+
+def _shares(member: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Return the partitions that are assigned to a member, by topic."""
+    return (member["member_assignment"] or {}).get("assigned_partitions") or ()
+
+
+def _existing(broker: KafkaAdminClient, topic: str) -> set[int]:
+    """Return the partitions that `topic` has; none if there is no such topic."""
+    described = [found for found in broker.describe_topics([topic]) if found["name"] == topic]
+    return {partition["partition_index"] for found in described for partition in found["partitions"]}
