@@ -13,12 +13,13 @@ import httpx
 from kafka.errors import UnknownTopicOrPartitionError
 from pymongo import MongoClient
 from redis import Redis
-from support import ENDPOINTS, Person, backend, eventually, stopped
+from support import ENDPOINTS, Person, backend, eventually, stopped, until_healthy
 
-from civildiy.chassis.clients.kafka import admin
+from civildiy.chassis.clients.kafka import admin, group_consumer
 from civildiy.contracts.posts.envelope import POSTS_TOPIC
 from civildiy.contracts.posts.topic_reader import count_partitions
 from civildiy.contracts.posts.whole_topic import partitions_of
+from civildiy.feed.projector.group import GROUP
 from lab.deadlines import slow
 from lab.home import REPO
 
@@ -160,6 +161,20 @@ def consistent() -> None:
     """Fail unless ./lab verify finds no difference."""
     said = eventually(lambda: s if "no difference" in (s := lab("verify")) else "", within=60, what="verify")
     assert "were not compared" not in said, said
+
+
+def without_leader() -> None:
+    """Bring the projector into a state that a quick restart leaves: in a group that has no leader.
+
+    Another process joins under its name, and the projector then does the same. So the broker takes both for
+    processes that have returned, and goes on with the leader that it had before them.
+    """
+    with closing(group_consumer(ENDPOINTS["kafka"], GROUP, "feed-projector")) as other:
+        other.subscribe([POSTS_TOPIC])
+        eventually(
+            lambda: other.poll(timeout_ms=300) or other.assignment(), within=15, what="another projector"
+        )
+    until_healthy()
 
 
 def one_partition_again() -> None:

@@ -1,4 +1,4 @@
-"""Labs whose checks read one partition of the topic: with several, they would miss events and blame the code."""
+"""Labs whose checks read one partition of the topic: with several they miss events, and blame the code."""
 
 from kafka.errors import KafkaError
 

@@ -21,6 +21,7 @@ from civildiy.contracts.posts.envelope import POSTS_TOPIC
 from civildiy.feed.projector.group import DOUBT_SECONDS, GROUP, Broker, Group, NotAMember
 
 SESSION_SECONDS = 6
+METADATA_SECONDS = 5
 
 
 @contextmanager
@@ -105,9 +106,15 @@ def member_of(group: str, topic: str) -> Iterator[KafkaConsumer]:
         consumer.close()
 
 
-@pytest.mark.parametrize(("before", "after"), [(0, 1), (1, 3), (3, 1)], ids=["new", "grown", "made again"])
-def test_a_group_that_has_not_divided_the_topic_as_it_is_begins_again(before: int, after: int) -> None:
-    """A process that returns soon gets the old assignment, and a changed topic is no change to it."""
+@pytest.mark.parametrize(
+    ("before", "after", "late"),
+    [(0, 1, False), (1, 3, False), (1, 3, True), (3, 1, False)],
+    ids=["new", "grown before it came back", "grown afterwards", "made again"],
+)
+def test_a_group_that_has_not_divided_the_topic_as_it_is_begins_again(
+    before: int, after: int, late: bool
+) -> None:
+    """A process that returns soon gets the old assignment, and it never learns that the topic has changed."""
     group = topic = f"test-{secrets.token_hex(4)}"
 
     def partitions(consumer: KafkaConsumer) -> set[int]:
@@ -123,12 +130,7 @@ def test_a_group_that_has_not_divided_the_topic_as_it_is_begins_again(before: in
     def is_well() -> bool:
         return is_member(ENDPOINTS["kafka"], group, "always-the-same", topic)
 
-    with closing(admin_client(ENDPOINTS["kafka"])) as admin:
-        if before:
-            admin.create_topics([NewTopic(topic, before, 1)])
-        with member_of(group, topic) as early:
-            eventually(lambda: settled(early, before), within=15, what="the group to be stable")
-            assert is_well()
+    def change() -> None:
         if before > after:
             admin.delete_topics([topic])
             eventually(lambda: topic not in admin.list_topics(), within=10, what="the topic to be gone")
@@ -136,8 +138,22 @@ def test_a_group_that_has_not_divided_the_topic_as_it_is_begins_again(before: in
             admin.create_partitions({topic: after})
         else:
             admin.create_topics([NewTopic(topic, after, 1)])
+
+    with closing(admin_client(ENDPOINTS["kafka"])) as admin:
+        if before:
+            admin.create_topics([NewTopic(topic, before, 1)])
+        with member_of(group, topic) as early:
+            eventually(lambda: settled(early, before), within=15, what="the group to be stable")
+            assert is_well()
+        if not late:
+            change()
         with member_of(group, topic) as later:
             eventually(lambda: settled(later, before), within=15, what="the old assignment to be given again")
+            if late:
+                change()
+            until = time.monotonic() + 2 * METADATA_SECONDS
+            while time.monotonic() < until:
+                assert partitions(later) == {*range(before)}, "kafka-python has learnt to notice it"
             assert not is_well()
         with member_of(group, topic) as at_last:
             eventually(lambda: settled(at_last, after), within=15, what="all partitions to be given")
@@ -145,14 +161,14 @@ def test_a_group_that_has_not_divided_the_topic_as_it_is_begins_again(before: in
         admin.delete_topics([topic])
 
 
-def test_a_projector_asks_once_after_each_assignment() -> None:
+def test_a_projector_asks_once_after_each_change() -> None:
     """Also while it has partitions; and a partition that the topic does not have costs it no time."""
     asked: list[float] = []
 
     class Silent(Broker):
         def knows_me(self) -> bool:
             asked.append(time.monotonic())
-            return len(asked) < 2
+            return len(asked) < 3
 
     class Turns:
         def __init__(self, number: int) -> None:
@@ -181,9 +197,11 @@ def test_a_projector_asks_once_after_each_assignment() -> None:
             eventually(lambda: asked, within=2 * DOUBT_SECONDS, what="the first question")
             assert asked[0] - began >= DOUBT_SECONDS
             time.sleep(1.5 * DOUBT_SECONDS)
-            assert len(asked) == 1, "the assignment has not changed"
+            assert len(asked) == 1, "nothing has changed"
+            member.topic = {0, 1}
+            eventually(lambda: len(asked) == 2, within=2 * DOUBT_SECONDS, what="the second question")
             member.given = {0, 1, 2}
-            eventually(lost.is_set, within=2 * DOUBT_SECONDS, what="the second question")
+            eventually(lost.is_set, within=2 * DOUBT_SECONDS, what="the third question")
         finally:
             stopped.set()
             running.join()
@@ -192,10 +210,10 @@ def test_a_projector_asks_once_after_each_assignment() -> None:
 
 
 class Assigned:
-    """A consumer of a topic with two partitions, to which partitions are assigned."""
+    """A consumer to which the partitions `given` are assigned, of those that the `topic` has."""
 
     def __init__(self) -> None:
-        self.given, self._known = {0}, set[int]()
+        self.given, self.topic, self._known = {0}, {0}, set[int]()
 
     def subscribe(self, topics: list[str], listener: Group) -> None:
         self._listener = listener
@@ -207,7 +225,7 @@ class Assigned:
         return {TopicPartition(POSTS_TOPIC, number) for number in self.given}
 
     def partitions_for_topic(self, topic: str) -> set[int]:
-        return {0, 1}
+        return {*self.topic}
 
     def poll(self, timeout_ms: int) -> dict[TopicPartition, list[object]]:
         time.sleep(0.1)

@@ -9,6 +9,7 @@ the outbox (docs/decisions/0038-partitions.md). Blocking clients: a tool of its 
 import logging
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from kafka import KafkaAdminClient
@@ -16,7 +17,7 @@ from redis import Redis
 
 from civildiy.contracts.posts.envelope import MOST_PARTITIONS, POSTS_TOPIC
 from civildiy.contracts.posts.topic_reader import Topic
-from civildiy.feed import keys
+from civildiy.operations.caught_up import CaughtUp, NotCaughtUp
 from civildiy.posts.relay.growth import Growth
 from civildiy.posts.relay.lease import LEASE_SECONDS
 
@@ -27,6 +28,8 @@ KEEP_SECONDS = 5.0
 STOP_SECONDS = LEASE_SECONDS + 10
 """A relay that was killed or paused has its leases for LEASE_SECONDS more."""
 METADATA_SECONDS = 15.0
+NEARLY = 500
+"""The relays are not stopped before the view is at most so many events behind: users wait for the rest."""
 
 
 class GrowFailed(Exception):
@@ -44,7 +47,10 @@ class Grown:
 
 
 class Grow:
-    """Raises the number of partitions. `partitions` counts them; `read` makes a reader of one of them."""
+    """Raises the number of partitions. `partitions` counts them; `read` makes a reader of one of them.
+
+    `patience`: for so many seconds the view may stand still while it is behind.
+    """
 
     def __init__(
         self,
@@ -75,11 +81,20 @@ class Grow:
             )
         if wanted == before == self._growth.shards():
             return Grown(before, wanted, 0.0)
+        with ExitStack() as stack:
+            view = CaughtUp(
+                self._redis, [stack.enter_context(self._read(n)) for n in range(before)], self._patience
+            )
+            self._until_applied(view, NEARLY, "The relays were not stopped")
+            return Grown(before, wanted, round(self._grow(before, wanted, view), 3))
+
+    def _grow(self, before: int, wanted: int, view: CaughtUp) -> float:
+        """Grow while no relay publishes; return for how many seconds none did."""
         began = time.monotonic()
         try:
             self._keep()
             self._until_nobody_publishes()
-            self._until_applied(before)
+            self._until_applied(view, 0, "The relays publish again")
             self._kept = float("-inf")
             self._keep()  # the last moment to learn that this tool was paused, and that the relays went on
             if wanted > before:
@@ -88,7 +103,7 @@ class Grow:
             self._growth.finish(wanted)
         finally:
             self._growth.cancel()
-        return Grown(before, wanted, round(time.monotonic() - began, 3))
+        return time.monotonic() - began
 
     def _keep(self) -> None:
         if time.monotonic() - self._kept > KEEP_SECONDS:
@@ -108,21 +123,18 @@ class Grow:
             time.sleep(LOOK_SECONDS)
         log.info("no relay publishes any more")
 
-    def _until_applied(self, partitions: int) -> None:
-        deadline = time.monotonic() + self._patience
-        for number in range(partitions):
-            with self._read(number) as topic:
-                end = topic.end()
-            while int(self._redis.get(keys.offset_of(number)) or 0) < end:
-                if time.monotonic() > deadline:
-                    raise GrowFailed(
-                        f"The feed has not applied all events of partition {number} within"
-                        f" {self._patience:.0f} s. Nothing was changed, and the relays publish again. See how"
-                        " far it is: ./lab lag"
-                    )
-                self._keep()
-                time.sleep(LOOK_SECONDS)
-        log.info("the view has applied all events")
+    def _until_applied(self, view: CaughtUp, at_most: int, and_so: str) -> None:
+        try:
+            view.wait(at_most, self._keep if at_most == 0 else lambda: None)
+        except NotCaughtUp as error:
+            raise GrowFailed(
+                f"The feed is {error.behind} events behind, and for {self._patience:.0f} s it has come no"
+                f" nearer to the end of the topic. Nothing was changed. {and_so}. See how far it is:"
+                " ./lab lag; see why: ./lab status"
+            ) from error
+        log.info(
+            "the view is %s", "nearly up to date" if at_most else "up to date: it has applied all events"
+        )
 
     def _until_known(self, wanted: int) -> None:
         deadline = time.monotonic() + METADATA_SECONDS

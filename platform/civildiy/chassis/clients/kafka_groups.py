@@ -1,9 +1,10 @@
-"""What the broker knows about a consumer group: who is in it, and who has which partition (blocking clients).
+"""What the broker knows about a consumer group: its members and their partitions (blocking clients).
 
-A member cannot tell by itself whether its group has all partitions. The broker keeps the assignment of a stable
-group for a process that returns under its static id. If the topic has changed in the meantime, that assignment
-is wrong: it lacks new partitions, or has some that no longer exist. The process takes it for one that it has
-just made itself, so it waits for a change of the topic that has happened already.
+A member cannot tell by itself whether its group has all partitions. To a process that returns under its
+static id, the broker gives the assignment of its predecessor, and keeps that one's name as the leader.
+kafka-python (3.0.12) then takes itself for a follower, and only a leader watches the topic. So after the
+restart of a single member, nobody does. Partitions that are added later belong to nobody, and those of a
+deleted topic stay.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

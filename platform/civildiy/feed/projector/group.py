@@ -30,10 +30,8 @@ RETRY_SECONDS = 0.5
 BEAT_SECONDS, ALIVE_SECONDS = 1.0, 5
 """How often a projector reports in Redis that it works, and for how long the report lasts."""
 DOUBT_SECONDS = 5
-"""After this long without a partition, and so long after each new assignment, the broker is asked.
-
-A leader needs as long (`metadata_max_age_ms`) to notice that its topic has more partitions.
-"""
+"""The broker is asked after this long without a partition, and so long after a change of the assignment or
+of the topic. The group's leader needs as long (`metadata_max_age_ms`) to notice that the topic changed."""
 
 
 class NotAMember(Exception):
@@ -92,9 +90,11 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]
         self._lanes: dict[TopicPartition, Lane] = {}
         self._assigned: Sequence[TopicPartition] = ()
         """Partitions that were assigned and not begun yet."""
+        self._known: set[int] = set()
+        """The partitions of the topic."""
         self._asked_at = time.monotonic()
         self._doubtful = True
-        """Whether the present assignment may be an old one: see `civildiy.chassis.clients.kafka_groups`."""
+        """Whether the assignment may be older than the topic: see `civildiy.chassis.clients.kafka_groups`."""
         self._beat_at = float("-inf")
 
     def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
@@ -127,9 +127,9 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]
         polled = self._consumer.poll(timeout_ms=POLL_MS)
         if self._assigned:
             self._begin()
+        existing = self._existing()
         if not self._is_at_work():
             return
-        existing = self._consumer.partitions_for_topic(POSTS_TOPIC) or ()
         for partition in sorted(self._consumer.assignment()):
             # To ask for the offsets of a partition that does not exist takes until a timeout.
             if partition in self._lanes and partition.partition in existing:
@@ -146,6 +146,19 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]
             lane = self._lanes.setdefault(partition, self._lane(partition.partition))
             lane.begin(f"{me.generation_id}:{me.member_id}")
         self._assigned = ()
+        self._doubt()
+
+    def _existing(self) -> set[int]:
+        """Return the partitions that the topic has, as far as the consumer knows. Raises KafkaError."""
+        now: set[int] = self._consumer.partitions_for_topic(POSTS_TOPIC) or set()
+        if now != self._known:
+            # The leader of the group makes a new assignment. But there may be none (kafka_groups.py).
+            self._known = now
+            self._doubt()
+        return now
+
+    def _doubt(self) -> None:
+        """Ask the broker later whether the group has divided the topic as it is."""
         self._asked_at, self._doubtful = time.monotonic(), True
 
     def _advance(self, partition: TopicPartition, records: Sequence[ConsumerRecord]) -> None:
