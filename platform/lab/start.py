@@ -14,6 +14,8 @@ from lab.progress import Progress
 from lab.terminal import Console
 from lab.topology import OPTIONAL, UNITS
 
+LOOK_AGAIN_SECONDS = 15.0
+
 
 def bring_up(home: Home, backend: Backend, console: Console) -> None:
     """Start the system, wait until every part answers, and print the addresses. Raises LabError."""
@@ -29,7 +31,8 @@ def bring_up(home: Home, backend: Backend, console: Console) -> None:
     if healed := heal_now(home, backend):
         console.print(healed)
     forget_lost(home, backend, console)
-    again = set_up_again(home, backend, console) if backend.running() else False
+    ran = backend.running()
+    again = set_up_again(home, backend, console) if ran else False
     with local_http.client(timeout=3) as client:
         idle = not_running(backend) if backend.running() else ()
         if backend.running() and not idle and not waiting_for(backend.endpoints(), client):
@@ -43,11 +46,24 @@ def bring_up(home: Home, backend: Backend, console: Console) -> None:
     with Progress(console) as progress:
         progress.say("start", "checking what must be installed")
         backend.start(progress)
+        if ran:
+            _until_up_or_set_up(home, backend, console, progress)
         wait_until_up(backend.endpoints(), progress)
     print_endpoints(backend, console)
     if backend.remarks():
         console.print(backend.remarks(), soft_wrap=True)
     console.print(f"The system is up after {time.monotonic() - began:.1f} s. Next: ./lab status, ./lab test")
+
+
+def _until_up_or_set_up(home: Home, backend: Backend, console: Console, progress: Progress) -> None:
+    """Wait for a system that ran before, and look again for what is missing if it does not come up.
+
+    A server that did not answer before could not be examined, so nobody knows yet whether it is set up.
+    """
+    try:
+        wait_until_up(backend.endpoints(), progress, LOOK_AGAIN_SECONDS)
+    except LabError:
+        set_up_again(home, backend, console)
 
 
 def not_running(backend: Backend) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ import subprocess
 from contextlib import closing
 
 import pytest
-from support import ENDPOINTS, Person, eventually
+from support import ENDPOINTS, Person, backend, eventually
 
 from civildiy.chassis.clients.kafka import admin
 from civildiy.contracts.posts.envelope import POSTS_TOPIC
@@ -52,3 +52,23 @@ def test_a_deleted_topic_is_reported_and_created_again() -> None:
         what="a post that was written after the topic was created again",
     )
     assert f"the topic {POSTS_TOPIC} does not exist" not in lab("doctor")
+
+
+@pytest.mark.fault
+@pytest.mark.thorough
+def test_a_topic_is_created_again_also_if_kafka_did_not_answer_at_first() -> None:
+    """`up` cannot know that the topic is missing before it has started Kafka again."""
+    with closing(admin(ENDPOINTS["kafka"])) as client:
+        client.delete_topics([POSTS_TOPIC])
+    backend.freeze("kafka")
+    try:
+        said = lab("up")
+    finally:
+        backend.thaw("kafka")
+    assert "Not running: kafka" in said, said
+    assert f"the topic {POSTS_TOPIC} does not exist" in said
+    assert "The system is up" in said
+    person = Person()
+    person.post("after both")
+    eventually(lambda: person.feed(), within=30, what="the post in the feed")
+    assert "The feed is" in lab("rebuild")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from bson import ObjectId
+from kafka.errors import UnknownTopicOrPartitionError
 from pymongo import MongoClient
 from pymongo.database import Database
 from support import ENDPOINTS
@@ -73,6 +74,25 @@ def test_one_relay_has_all_shards_and_two_divide_them(database: Database[Any]) -
     settle(first, third)
     assert len(numbers(first)) == len(numbers(third)) == 3
     assert first.leads() != third.leads()
+
+
+def test_a_look_that_failed_is_made_again(database: Database[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two errors the relay must not take the silence for "works again", and log that each time."""
+    monkeypatch.setattr(shards, "RENEW_SECONDS", 60)
+    counted = count()
+
+    def partitions() -> int:
+        if next(counted) < 2:
+            raise UnknownTopicOrPartitionError
+        return PARTITIONS
+
+    made = Shards(database["leases"], "first", partitions)
+    for _ in range(2):
+        with pytest.raises(UnknownTopicOrPartitionError):
+            made.held()
+    assert made.held()
+    assert made.held()
+    assert next(counted) == 3, "a look that ended well lasts"
 
 
 def test_more_relays_than_shards_wait(database: Database[Any]) -> None:

@@ -39,14 +39,14 @@ def waiting_for(endpoints: dict[str, str], client: httpx.Client) -> list[str]:
     return missing
 
 
-def wait_until_up(endpoints: dict[str, str], progress: Progress) -> None:
-    """Block until the system is up. Raises LabError with what is still missing."""
-    deadline = time.monotonic() + UP_SECONDS * slow()
+def wait_until_up(endpoints: dict[str, str], progress: Progress, seconds: float = UP_SECONDS) -> None:
+    """Block until the system is up. Raises LabError with what is still missing after `seconds`."""
+    deadline = time.monotonic() + seconds * slow()
     with local_http.client(timeout=3) as client:
         while missing := waiting_for(endpoints, client):
             if time.monotonic() > deadline:
                 raise LabError(
-                    f"After {UP_SECONDS * slow():.0f} s these are still missing: {', '.join(missing)}.\n"
+                    f"After {seconds * slow():.0f} s these are still missing: {', '.join(missing)}.\n"
                     "Find the cause: ./lab status, ./lab logs UNIT"
                 )
             progress.say(

@@ -108,7 +108,13 @@ class Shards:
         """
         if time.monotonic() - self._looked < RENEW_SECONDS:
             return self._sure
-        self._looked, self._sure = time.monotonic(), False
+        began, self._looked, self._sure = time.monotonic(), float("-inf"), False
+        sure = self._look()
+        # Not before: after an error the next call must look again, and not return False as if all were well.
+        self._looked = began
+        return sure
+
+    def _look(self) -> bool:
         if self._layout.growing:
             self._layout = read_layout(self._leases)
             if self._layout.growing:
