@@ -5,7 +5,9 @@ from random import Random
 
 import pytest
 
-from lab.bench.scaling.model import Plan, Station, figures, plan, rows, serve, simulate
+from lab.bench.scaling.measure import Figure, Row
+from lab.bench.scaling.model import Plan, Station, plan, rows, serve, simulate
+from lab.bench.scaling.table import DEMANDS, HEADS, as_json, demands, stored, table
 from lab.home import REPO
 
 JOBS = 40_000
@@ -34,12 +36,12 @@ def test_two_servers_with_one_queue_beat_two_with_keys() -> None:
 
 
 def test_a_post_passes_all_stations_and_shares_the_last_with_reads() -> None:
-    demands, _, _ = figures()
-    quiet = simulate(plan(demands, {}), 1.0, 0.0, jobs=4000)
-    way = [name for name in demands if name.endswith(("_write", "_event"))]
-    total = sum(demands[name] for name in way)
+    measured = demands(stored())
+    quiet = simulate(plan(measured, {}), 1.0, 0.0, jobs=4000)
+    way = [name for name in measured if name.endswith(("_write", "_event"))]
+    total = sum(measured[name] for name in way)
     assert total / 3 < quiet.p50_ms < total * 1.5
-    assert simulate(plan(demands, {}), 1.0, 50.0, jobs=4000).busy["redis"] > quiet.busy["redis"]
+    assert simulate(plan(measured, {}), 1.0, 50.0, jobs=4000).busy["redis"] > quiet.busy["redis"]
 
 
 def test_a_station_that_cannot_do_the_work_is_named() -> None:
@@ -54,3 +56,38 @@ def test_a_station_that_cannot_do_the_work_is_named() -> None:
 def test_the_page_shows_what_the_simulation_says() -> None:
     page = (REPO / "docs" / "scaling.md").read_text()
     assert [row for row in rows() if row not in page] == []
+
+
+def test_the_page_shows_what_was_measured() -> None:
+    page = (REPO / "docs" / "scaling.md").read_text()
+    measured = stored()
+    assert {row["partitions"] for row in measured} == {1, 2, 3, 6}
+    assert [cells for cells in table(measured) if f"| {' | '.join(cells)} |" not in page] == []
+    assert all(ms > 0 for ms in demands(measured).values()), "a step without any processor time"
+    assert {*demands(measured)} == {*DEMANDS}
+
+
+def one_row(partitions: int, replicas: int, per_second: float, posts: float) -> Row:
+    def figure(**processor: float) -> Figure:
+        return Figure(per_second, None, processor)
+
+    writes = figure(posts=posts, auth=0.5)
+    return Row(partitions, replicas, 3.2, writes, figure(kafka=1.0), figure(redis=0.1), figure(feed=0.4))
+
+
+def test_ratios_are_made_inside_a_round_and_figures_are_medians() -> None:
+    measured = as_json(
+        [
+            one_row(1, 1, 100, 2.0), one_row(1, 1, 50, 3.0), one_row(1, 1, 80, 2.5),
+            one_row(2, 1, 100, 2.0), one_row(2, 2, 150, 2.0),
+            one_row(2, 1, 10, 2.0), one_row(2, 2, 30, 2.0),
+        ]
+    )  # fmt: skip
+    lines = table(measured)
+    assert all(len(line) == len(HEADS) for line in lines)
+    assert [line[:5] for line in lines] == [
+        ("1", "1", "3", "80", "3.0"), ("2", "1", "3", "55", "2.5"), ("2", "2", "3", "90", "2.5")
+    ]  # fmt: skip
+    assert [line[-1] for line in lines] == ["", "", "2.25, 2.25, 2.25, 2.25"]
+    found = demands(measured)
+    assert (found["posts_write"], found["kafka_event"], found["gateway_write"]) == (2.5, 1.0, 0.0)

@@ -46,13 +46,18 @@ class Tool:
     answer: dict[str, Any]
 
 
-def fill(backend: Backend, count: int, progress: Progress) -> None:
-    """Write posts of USERS users until there are `count`. The feed does not have them yet."""
-    endpoints = backend.endpoints()
-    host, _, port = endpoints["redis"].partition(":")
+def make_room(redis_address: str, count: int) -> None:
+    """Raise Redis' limit of memory, so that `count` posts fit into it."""
+    host, _, port = redis_address.partition(":")
     with Redis(host=host, port=int(port)) as redis:
         limit = int(redis.config_get("maxmemory")["maxmemory"])
         redis.config_set("maxmemory", max(limit, count * BYTES_OF_A_POST))
+
+
+def fill(backend: Backend, count: int, progress: Progress) -> None:
+    """Write posts of USERS users until there are `count`. The feed does not have them yet."""
+    endpoints = backend.endpoints()
+    make_room(endpoints["redis"], count)
     with MongoClient[StoredPost](endpoints["mongodb"], directConnection=True, tz_aware=True) as client:
         posts = client["posts"]["posts"]
         there = posts.estimated_document_count()

@@ -26,6 +26,8 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
                   help="Compare this checkout with an option of ./lab up and without it.")  # fmt: skip
     @click.option("--posts", type=click.IntRange(1, 10_000_000),
                   help="Fill the system with so many posts first; ./lab reset removes them.")  # fmt: skip
+    @click.option("--scaling", is_flag=True,
+                  help="Measure with up to 6 partitions and replicas instead. The partitions stay.")  # fmt: skip
     @click.option(
         "--json", "file", type=Path, help="Write the figures to this file instead of OUT/bench.json."
     )
@@ -35,6 +37,7 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
         against: Path | None,
         added: tuple[str, ...],
         posts: int | None,
+        scaling: bool,
         file: Path | None,
         out: Path,
     ) -> None:
@@ -45,6 +48,10 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
 
         # Before the minutes of measuring: a folder that cannot be written is reported at once.
         place = results.file(file or out / "bench.json")
+        if scaling:
+            need_running(backend)
+            _scaling(backend, rounds, place, console)
+            return
         scale = None
         with Progress(console) as progress:
             if against is not None or added:
@@ -72,3 +79,15 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
             console.print(f"feed-verify found {scale['findings']} differences.")
         place.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
         console.print(f"The figures are in {place}.", soft_wrap=True)
+
+
+def _scaling(backend: Backend, rounds: int, place: Path, console: Console) -> None:
+    """Measure with several partitions and replicas; print a line for each number and keep all figures."""
+    from lab.bench.scaling.measure import measure
+    from lab.bench.scaling.table import HEADS, as_json, table
+
+    with Progress(console) as progress:
+        rows = as_json(measure(backend, rounds, progress))
+    place.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    print_rows(console, HEADS, table(rows), right=HEADS, whole=HEADS)
+    console.print(f"The figures are in {place}.", soft_wrap=True)

@@ -1,19 +1,19 @@
-"""Measures the system with 1, 2, 3 and 6 partitions and replicas: `python -m lab.bench.scaling.measure`.
+"""Measures the system with 1, 2, 3 and 6 partitions and replicas: `./lab bench --scaling`.
 
-It fills the system with its own data and raises the number of partitions for good, so it asks for a system
-that may be deleted afterwards. It needs the native backend, whose processes it can count. Each figure has the
-processor time that it took, because the machine is the same for all and full from some number on.
+Each number of replicas is measured in turn with a single one, so that other programs on the machine disturb
+both alike. Each figure has the processor time that it took, because all replicas share the same processors.
+It fills the system with its own data and raises the number of partitions for good, so it is for a system that
+may be deleted afterwards. It needs the native backend, whose processes it can count.
 """
 
 import json
 import os
 import secrets
 import signal
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -26,21 +26,23 @@ from civildiy.feed.projector.group import GROUP
 from civildiy.posts.document import StoredPost, new_post, now
 from civildiy.posts.relay.outbox import new_with_event, put_event
 from civildiy.posts.relay.shards import purpose
-from lab.backends.choice import chosen
 from lab.backends.protocol import Backend
 from lab.bench.processor import seconds as processor_seconds
+from lab.bench.scale import make_room
 from lab.bench.scaling.replicas import replicas
-from lab.bench.wrk import wrk
+from lab.bench.wrk import refuse_missing, wrk
 from lab.deadlines import slow
 from lab.errors import LabError
-from lab.home import Home
 from lab.probes import local_http
 from lab.probes.tools import run_tool
+from lab.progress import Progress
 
 STEPS = (1, 2, 3, 6)
 UNITS = ("posts", "posts-relay", "feed-projector", "feed")
-EVENTS = 4_000
+EVENTS = 3_000
 PENDING = 2_000
+ROOM = 200_000
+"""More posts than all measurements write, also on a faster machine."""
 SECONDS = 6
 FIRST_USER = 10**9
 TRACE = "00-" + "1" * 32 + "-" + "2" * 16 + "-00"
@@ -59,9 +61,10 @@ class Figure:
 class Row:
     """The figures with one number of partitions and replicas."""
 
+    partitions: int
     replicas: int
     load: float
-    """Processes that wanted a processor, in the last minute."""
+    """Processes that wanted a processor, in the minute before."""
     writes: Figure
     publishing: Figure
     projection: Figure
@@ -80,20 +83,24 @@ class Scaling:
         self._token = self._user()
         self._pids: dict[str, list[int]] = {}
 
-    def row(self, count: int) -> Row:
-        """Bring the system to `count` partitions, and each unit to as many replicas; measure it."""
-        ran = run_tool(self._backend, "topic-grow", [str(count)])
+    def grow(self, partitions: int) -> None:
+        """Bring the topic to so many partitions. Raises LabError."""
+        ran = run_tool(self._backend, "topic-grow", [str(partitions)])
         if ran.code:
             raise LabError(str(ran.answer.get("why") or ran.messages[-1:]))
+
+    def row(self, partitions: int, count: int) -> Row:
+        """Measure with so many replicas of each unit. Raises LabError."""
         with ExitStack() as stack:
             every = {unit.name: [unit.pid] for unit in self._backend.units() if unit.pid is not None}
             mine = {unit: stack.enter_context(replicas(self._backend, unit, count)) for unit in UNITS}
             self._pids = every | mine
-            self._wait(lambda: self._divided(count), "projectors and relays to divide the work")
+            self._wait(lambda: self._divided(partitions, count), "projectors and relays to divide the work")
             self._wait(lambda: self._routed(count), "the replicas of posts and feed to be registered")
             return Row(
+                partitions,
                 count,
-                os.getloadavg()[0],
+                round(os.getloadavg()[0], 1),
                 self._writes(),
                 self._publishing(),
                 self._projection(),
@@ -171,12 +178,14 @@ class Scaling:
         lag = stats["lag_events"]
         return 1 if lag is None else int(lag)
 
-    def _divided(self, count: int) -> bool:
+    def _divided(self, partitions: int, count: int) -> bool:
         with closing(admin(self._at["kafka"])) as broker:
             members = broker.describe_groups([GROUP])[GROUP]["members"]
-        busy = [m for m in members if (m["member_assignment"] or {}).get("assigned_partitions")]
-        held = self._database["leases"].distinct("owner", {"_id": {"$in": [*map(purpose, range(count))]}})
-        return len(busy) == len(held) == count
+        shares = [(m["member_assignment"] or {}).get("assigned_partitions") or () for m in members]
+        read = sum(len(topic["partitions"]) for share in shares for topic in share)
+        valid = {"_id": {"$in": [*map(purpose, range(partitions))]}, "$expr": {"$gt": ["$until", "$$NOW"]}}
+        held = [lease["owner"] for lease in self._database["leases"].find(valid)]
+        return len(shares) == len({*held}) == count and read == len(held) == partitions
 
     def _routed(self, count: int) -> bool:
         health = f"{self._at['consul']}/v1/health/service"
@@ -217,13 +226,18 @@ def _with_event() -> StoredPost:
     return new_with_event(post, put_event("post.created", post, post["created_at"], TRACE))
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Measure with the numbers in `arguments`, or with 1, 2, 3 and 6; print one line of JSON for each."""
-    scaling = Scaling(chosen(Home.from_environment()))
-    for count in map(int, arguments) if arguments else STEPS:
-        row: Mapping[str, Any] = asdict(scaling.row(count))
-        print(json.dumps(row), flush=True)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
+def measure(backend: Backend, rounds: int, progress: Progress) -> list[Row]:
+    """Measure with each number of partitions: in each round with one replica, then with as many."""
+    if backend.kind != "native":
+        raise LabError("Scaling is measured with the native backend, because it counts the processes.")
+    refuse_missing()
+    make_room(backend.endpoints()["redis"], ROOM)
+    scaling, rows = Scaling(backend), []
+    for partitions in STEPS:
+        scaling.grow(partitions)
+        for turn in range(rounds):
+            for count in sorted({1, partitions}):
+                progress.say("scaling", f"{partitions} partitions, {count} replicas, round {turn + 1}")
+                rows.append(scaling.row(partitions, count))
+    progress.done("scaling", f"{rounds} rounds with up to {STEPS[-1]} partitions")
+    return rows

@@ -1,8 +1,8 @@
-"""A simulation of the system under more load than a machine can make: `python -m lab.bench.scaling.model`.
+"""A simulation of the system under more load than one machine can make: `python -m lab.bench.scaling.model`.
 
 Posts and reads arrive at random (Poisson) and pass stations, one after the other. A station has servers; each
 serves one job at a time, in the order of arrival, for a random (exponential) time. Its mean is the processor
-time that was measured for this step (figures.toml). No job comes back to a station, so each station can be
+time that was measured for this step (measured.json). No job comes back to a station, so each station can be
 simulated by itself, with the departures of the one before as its arrivals.
 
 A station with keys sends each post to the server that its key belongs to, as partitions and shards do. So
@@ -11,15 +11,16 @@ are shared by all stations.
 """
 
 import sys
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from heapq import heapify, heapreplace
 from itertools import accumulate
-from pathlib import Path
 from random import Random
 
-FIGURES = Path(__file__).with_name("figures.toml")
+from lab.bench.scaling.table import demands, stored
+
+WRITES, READS = 20.0, 200.0
+"""Posts and reads per second that count as one load."""
 JOBS = 20_000
 """Posts in one simulation; enough for a 99th percentile, and their number fixes the time that passes."""
 LATE_SECONDS = 2.0
@@ -153,12 +154,6 @@ def plan(figures: Mapping[str, float], count: Mapping[str, int]) -> Plan:
     )
 
 
-def figures() -> tuple[dict[str, float], float, float]:
-    """Return the measured demands in ms, and the writes and reads per second that count as one load."""
-    document = tomllib.loads(FIGURES.read_text())
-    return document["demand_ms"], document["load"]["writes"], document["load"]["reads"]
-
-
 STEPS: tuple[tuple[int, Mapping[str, int], str], ...] = (
     (1, {}, "as it is"),
     (10, {}, "as it is"),
@@ -186,9 +181,9 @@ STEPS: tuple[tuple[int, Mapping[str, int], str], ...] = (
 
 def rows() -> Iterator[str]:
     """Yield the rows of the table in docs/scaling.md."""
-    demands, writes, reads = figures()
+    measured = demands(stored())
     for load, count, what in STEPS:
-        outcome = simulate(plan(demands, count), writes * load, reads * load)
+        outcome = simulate(plan(measured, count), WRITES * load, READS * load)
         busiest = sorted(outcome.busy.items(), key=lambda item: -item[1])[:3]
         shown = ", ".join(f"{name} {share:.0%}" for name, share in busiest)
         late = f"{outcome.p99_ms:,.0f} ms" if outcome.holds else "grows without end"
