@@ -30,7 +30,7 @@ GATEWAY = ENDPOINTS["gateway"]
 
 def client(**options: Any) -> httpx.Client:
     """Return a client of the gateway that ignores proxies."""
-    return local_http.client(base_url=GATEWAY, timeout=10, **options)
+    return local_http.client(base_url=GATEWAY, timeout=10 * slow(), **options)
 
 
 def eventually(look: Callable[[], T], *, within: float, what: str) -> T:

@@ -27,7 +27,7 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
     @click.option("--posts", type=click.IntRange(1, 10_000_000),
                   help="Fill the system with so many posts first; ./lab reset removes them.")  # fmt: skip
     @click.option("--scaling", is_flag=True,
-                  help="Measure with up to 6 partitions and replicas instead. The partitions stay.")  # fmt: skip
+                  help="Measure with 1 to 6 partitions and replicas. The partitions stay.")  # fmt: skip
     @click.option(
         "--json", "file", type=Path, help="Write the figures to this file instead of OUT/bench.json."
     )
