@@ -84,10 +84,11 @@ def register(cli: click.Group, home: Home, backend: Backend, console: Console) -
 def _scaling(backend: Backend, rounds: int, place: Path, console: Console) -> None:
     """Measure with several partitions and replicas; print a line for each number and keep all figures."""
     from lab.bench.scaling.measure import measure
-    from lab.bench.scaling.table import HEADS, as_json, table
+    from lab.bench.scaling.table import HEADS, as_json, demands, table
 
     with Progress(console) as progress:
         rows = as_json(measure(backend, rounds, progress))
-    place.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    found = {"rows": rows, "demands_ms": demands(rows)}
+    place.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print_rows(console, HEADS, table(rows), right=HEADS, whole=HEADS)
     console.print(f"The figures are in {place}.", soft_wrap=True)

@@ -2,7 +2,7 @@
 
 Posts and reads arrive at random (Poisson) and pass stations, one after the other. A station has servers; each
 serves one job at a time, in the order of arrival, for a random (exponential) time. Its mean is the processor
-time that was measured for this step (measured.json). No job comes back to a station, so each station can be
+time of this step (demands.toml). No job comes back to a station, so each station can be
 simulated by itself, with the departures of the one before as its arrivals.
 
 A station with keys sends each post to the server that its key belongs to, as partitions and shards do. So
@@ -11,14 +11,15 @@ are shared by all stations.
 """
 
 import sys
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from heapq import heapify, heapreplace
 from itertools import accumulate
+from pathlib import Path
 from random import Random
 
-from lab.bench.scaling.table import demands, stored
-
+DEMANDS = Path(__file__).with_name("demands.toml")
 WRITES, READS = 20.0, 200.0
 """Posts and reads per second that count as one load."""
 JOBS = 20_000
@@ -154,34 +155,34 @@ def plan(figures: Mapping[str, float], count: Mapping[str, int]) -> Plan:
     )
 
 
+def demands() -> dict[str, float]:
+    """Return the processor time of each step in ms."""
+    document = tomllib.loads(DEMANDS.read_text(encoding="utf-8"))
+    return {**document["write"], **document["read"]}
+
+
+TWICE: Mapping[str, int] = {"gateway of reads": 2, "feed": 2, "posts": 2}
+SIZED: Mapping[str, int] = {
+    "gateway": 3, "auth": 2, "posts": 5, "mongodb": 4, "relays": 4, "projectors": 4, "feed": 9,
+    "gateway of reads": 8,
+}  # fmt: skip
+HUGE: Mapping[str, int] = {name: 100 * count for name, count in {**SIZED, "kafka": 1}.items()}
 STEPS: tuple[tuple[int, Mapping[str, int], str], ...] = (
-    (1, {}, "as it is"),
-    (10, {}, "as it is"),
-    (10, {"posts": 4, "gateway": 2, "mongodb": 2}, "more instances of what is busy"),
-    (100, {"posts": 4, "gateway": 2, "mongodb": 2}, "the same"),
-    (
-        100,
-        {
-            "gateway": 16, "auth": 6, "posts": 30, "mongodb": 12, "relays": 16, "kafka": 3, "projectors": 16,
-            "redis": 2, "feed": 8, "gateway of reads": 6,
-        },
-        "sized for it; two Redis servers",
-    ),
-    (
-        10_000,
-        {
-            "gateway": 1600, "auth": 600, "posts": 3000, "mongodb": 1200, "relays": 1600, "kafka": 300,
-            "projectors": 1600, "redis": 1, "feed": 800, "gateway of reads": 600,
-        },
-        "a hundred times of that, with one global list",
-    ),
-)  # fmt: skip
+    (1, {}, "one of everything"),
+    (10, {}, "one of everything"),
+    (10, TWICE, "two each of posts, feed and the gateway"),
+    (100, TWICE, "the same"),
+    (100, SIZED, "sized for it, with one Redis"),
+    (100, {**SIZED, "redis": 2}, "and with two Redis servers"),
+    (10_000, {**HUGE, "redis": 200}, "100 times of that, if lists were divided"),
+    (10_000, HUGE, "100 times of that, with one global list"),
+)
 """Load, numbers of servers, and what was changed, for docs/scaling.md."""
 
 
 def rows() -> Iterator[str]:
     """Yield the rows of the table in docs/scaling.md."""
-    measured = demands(stored())
+    measured = demands()
     for load, count, what in STEPS:
         outcome = simulate(plan(measured, count), WRITES * load, READS * load)
         busiest = sorted(outcome.busy.items(), key=lambda item: -item[1])[:3]

@@ -1,16 +1,12 @@
-"""Medians and ratios of the measurements of scaling, and what the simulation takes from them."""
+"""Medians and ratios of the measurements of scaling, and what the simulation can take from them."""
 
-import json
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from lab.bench.scaling.measure import Row
 
-MEASURED = Path(__file__).with_name("measured.json")
-"""The run that docs/scaling.md shows."""
 KINDS = ("writes", "publishing", "projection", "reads")
 HEADS = (
     "partitions", "replicas", "load", "writes/s", "CPU ms", "published/s", "CPU ms", "projected/s", "CPU ms",
@@ -29,7 +25,7 @@ DEMANDS = {
     "feed_read": ("reads", "feed"),
     "redis_read": ("reads", "redis"),
 }
-"""The parameters of the simulation: each is the processor time of one unit in one kind of measurement."""
+"""The parameters of the simulation (demands.toml): each is the processor time of a unit in a measurement."""
 
 Measured = Mapping[str, Any]
 
@@ -37,12 +33,6 @@ Measured = Mapping[str, Any]
 def as_json(rows: Sequence[Row]) -> list[Measured]:
     """Return the rows as they are stored."""
     return [asdict(row) for row in rows]
-
-
-def stored() -> list[Measured]:
-    """Return the rows of the run that docs/scaling.md shows."""
-    rows: list[Measured] = json.loads(MEASURED.read_text(encoding="utf-8"))
-    return rows
 
 
 def table(rows: Sequence[Measured]) -> list[tuple[str, ...]]:
