@@ -188,7 +188,7 @@ def test_a_projector_asks_once_after_each_change() -> None:
     member = Assigned()
     host, port = ENDPOINTS["redis"].split(":")
     with Redis(host=host, port=int(port), db=9) as redis:
-        projector = Group(member, redis, Silent(ENDPOINTS["kafka"], "x"), Turns)  # type: ignore[arg-type]
+        projector = Group(member, redis, Silent(ENDPOINTS["kafka"], "x"), Turns)
         stopped, lost = Event(), Event()
         running = Thread(target=run_until_lost, args=(projector, stopped, lost))
         began = time.monotonic()

@@ -22,7 +22,7 @@ METRIC = re.compile(r'<polyline points="([^"]*)" fill="none" stroke="#222222"/>'
 @pytest.mark.fault
 def test_a_storm_reports_what_each_fault_burned(tmp_path: Path) -> None:
     load = ["--minutes", MINUTES, "--writes", "5", "--reads", "5"]
-    words = ["storm", "--seed", SEED, *load, "--out", tmp_path]
+    words = ["storm", "--seed", SEED, *load, "--out", str(tmp_path)]
     ran = subprocess.run(
         [sys.executable, "-P", "-m", "lab", *words], cwd=REPO, capture_output=True, text=True, check=False
     )
