@@ -43,6 +43,7 @@ CHECKS_MAY_IMPORT = (
     # Which lab and which step is judged, whose code runs, and where the system is.
     "lab.course.exercise",
     "lab.course.outcome",
+    "lab.course.partitions",
     "lab.course.running",
     "lab.course.steps",
     "lab.backends.choice",

@@ -18,7 +18,7 @@ from civildiy.chassis.clients.kafka import admin
 
 
 def is_member(bootstrap: str, group: str, member: str, topic: str) -> bool:
-    """Return whether `member` (a static id) is in `group`, and all is well with the group. Raises KafkaError.
+    """Return whether `member` (a static id) is in `group`, and its group works. Raises KafkaError.
 
     A stable group must have divided exactly the partitions that `topic` has. If it has not, this function
     removes all members, and the next one that joins makes a new assignment.
