@@ -232,7 +232,8 @@ def measure(backend: Backend, rounds: int, progress: Progress) -> list[Row]:
         raise LabError("Scaling is measured with the native backend, because it counts the processes.")
     refuse_missing()
     make_room(backend.endpoints()["redis"], ROOM)
-    scaling, rows = Scaling(backend), []
+    scaling = Scaling(backend)
+    rows: list[Row] = []
     for partitions in STEPS:
         scaling.grow(partitions)
         for turn in range(rounds):
