@@ -11,7 +11,7 @@ from civildiy.chassis.identity.caller import CurrentUser
 from civildiy.chassis.pages import PageTurns
 from civildiy.chassis.problems import documented
 from civildiy.feed import keys, queries
-from civildiy.feed.cursor import page_before, with_next
+from civildiy.feed.cursor import newest, page_before
 from civildiy.feed.schemas import ActivityPage, PageQuery, Stats, TopicStats, of_partitions
 from civildiy.feed.state import FeedLag, FeedProgress, FeedRedis
 
@@ -27,24 +27,24 @@ _PAGE: dict[int | str, dict[str, Any]] = {200: {"model": ActivityPage}}
 @router.get("", response_class=Response, responses=_PAGE | documented(422, 503))
 async def everybody(redis: FeedRedis, query: Annotated[PageQuery, Query()]) -> Response:
     """List the activity of all users, newest first."""
-    return await _answer(redis, keys.GLOBAL, query, partial(queries.everybody, redis, query))
+    return await _answer(redis, keys.GLOBAL, query, partial(queries.everybody, redis))
 
 
 @router.get("/user", response_class=Response, responses=_PAGE | documented(401, 422, 503))
 async def own(user: CurrentUser, redis: FeedRedis, query: Annotated[PageQuery, Query()]) -> Response:
     """List the activity of the user of the token, newest first."""
-    return await _answer(redis, keys.of_user(user), query, partial(queries.of_user, redis, user, query))
+    return await _answer(redis, keys.of_user(user), query, partial(queries.of_user, redis, user))
 
 
 async def _answer(
-    redis: Redis, key: str, query: PageQuery, newest: Callable[[], Awaitable[bytes]]
+    redis: Redis, key: str, query: PageQuery, read: Callable[[PageQuery], Awaitable[bytes]]
 ) -> Response:
-    """Answer with the page after `query.before`, or with the one that `newest` reads."""
+    """Answer with the page after `query.before`, or with the one that `read` reads."""
     async with _TURNS.turn(query.limit):
         if query.before is not None:
             page = await page_before(redis, key, query)
         else:
-            page = with_next(await newest(), query.skip + query.limit)
+            page = await newest(redis, key, query, read)
     return Response(page, media_type=_JSON)
 
 

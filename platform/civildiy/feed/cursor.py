@@ -8,17 +8,43 @@ The cursor of the next page is read from the bytes that are sent anyway, so a fi
 command.
 """
 
+from collections.abc import Awaitable, Callable
+
 from redis.asyncio import Redis
 
-from civildiy.chassis.pages import PAGE_BYTES
+from civildiy.chassis.pages import PAGE_BYTES, SHORT
 from civildiy.feed.schemas import PageQuery
 
-PAGE_BEFORE = """
+_READ = """
+-- At most so many entries, until they are a page of bytes. In parts: Lua keeps what it has read until it
+-- collects its garbage, and that memory is not part of Redis' maxmemory.
+local function read(list, start, most, room, step)
+  local items = {}
+  while #items < most and room > 0 do
+    local from = start + #items
+    local part = redis.call('LRANGE', list, from, from + math.min(step, most - #items) - 1)
+    if #part == 0 then break end
+    for _, item in ipairs(part) do
+      items[#items + 1] = item
+      room = room - #item
+    end
+  end
+  return items
+end
+"""
+
+FITTING = f"""{_READ}
+-- How many entries a page needs at most.
+-- KEYS: list  ARGV: index of the first entry, most entries, bytes of a page, entries to read at once
+return #read(KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]))
+"""
+
+PAGE_BEFORE = f"""{_READ}
 -- One page of the entries behind a place in the order, and where it begins.
--- KEYS: list, newest entry first  ARGV: time and event id of the place, entries to skip, most entries
+-- KEYS: list, newest entry first  ARGV: time and event id of the place, entries to skip, and as above
 local list, place = KEYS[1], ARGV[1]
 local function order(item)
-  local time, id = string.match(item, '^{"timestamp":"([^"]*)","event_id":"([^"]*)"')
+  local time, id = string.match(item, '^{{"timestamp":"([^"]*)","event_id":"([^"]*)"')
   return (time or '') .. (id or '')
 end
 local length = redis.call('LLEN', list)
@@ -28,7 +54,8 @@ while first < last do  -- binary search: the list is in order
   if order(redis.call('LINDEX', list, middle)) < place then last = middle else first = middle + 1 end
 end
 local start = first + ARGV[2]
-return {length, start, table.concat(redis.call('LRANGE', list, start, start + ARGV[3] - 1), ',')}
+local items = read(list, start, tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]))
+return {{length, start, table.concat(items, ',')}}
 """
 
 _ENTRY = b'{"timestamp":"'
@@ -40,10 +67,28 @@ _LONGEST = 700
 """In bytes: the time and id of an entry. Each of the id's 100 characters takes up to six, as `\\u0001`."""
 
 
+async def newest(
+    redis: Redis, key: str, query: PageQuery, read: Callable[[PageQuery], Awaitable[bytes]]
+) -> bytes:
+    """Return the page of the list at `key` without a cursor, as JSON. Raises RedisError.
+
+    `read` reads a page of the list as the query asks for it. It is not asked for more entries than fit.
+    """
+    if query.limit <= SHORT:
+        return with_next(await read(query), query.skip + query.limit)
+    fitting = int(await redis.eval_ro(FITTING, 1, key, query.skip, query.limit, PAGE_BYTES, SHORT))
+    if not 0 < fitting < query.limit:
+        return with_next(await read(query), query.skip + query.limit)
+    page = with_next(await read(query.model_copy(update={"limit": fitting})), query.skip + fitting)
+    ending = max(page.rfind(_TOTAL), 0)
+    return page[:ending] + page[ending:].replace(b'"limit":%d,' % fitting, b'"limit":%d,' % query.limit, 1)
+
+
 async def page_before(redis: Redis, key: str, query: PageQuery) -> bytes:
     """Return the page of the list at `key` after `query.before`, as JSON. Raises RedisError."""
     place = (query.before or "").replace("_", "", 1)
-    total, start, items = await redis.eval_ro(PAGE_BEFORE, 1, key, place, query.skip, query.limit)
+    bounds = (query.skip, query.limit, PAGE_BYTES, SHORT)
+    total, start, items = await redis.eval_ro(PAGE_BEFORE, 1, key, place, *bounds)
     page = b'{"items":[%b],"total":%d,"limit":%d,"skip":%d}' % (items, total, query.limit, query.skip)
     return with_next(page, start + query.limit)
 
