@@ -29,14 +29,16 @@ local function read(list, start, most, room, step)
       room = room - #item
     end
   end
-  return items
+  return items, room
 end
 """
 
 FITTING = f"""{_READ}
--- How many entries a page needs at most.
+-- How many entries fit into a page; as many as were asked for, if the list ends before the page is full.
 -- KEYS: list  ARGV: index of the first entry, most entries, bytes of a page, entries to read at once
-return #read(KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]))
+local most = tonumber(ARGV[2])
+local items, room = read(KEYS[1], tonumber(ARGV[1]), most, tonumber(ARGV[3]), tonumber(ARGV[4]))
+return room > 0 and most or #items
 """
 
 PAGE_BEFORE = f"""{_READ}
