@@ -12,7 +12,8 @@ CLASS, VOLUMES = "node", 40
 PODS, SERVICES = "10.244.0.0/24", "10.96.0.0/16"
 NAMES = "10.96.0.10"
 """The address of the cluster's name server, CoreDNS."""
-PAUSE = "registry.k8s.io/pause:3.9"
+PAUSE = "localhost/pause:3.10"
+"""The name under which containerd has the program of pause.py; another program needs another name."""
 ETCD = "http://127.0.0.1:12379"
 
 

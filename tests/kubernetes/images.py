@@ -6,14 +6,13 @@ An engine builds them once. After that, only a changed image needs an engine aga
 import hashlib
 import io
 import json
-import os
-import subprocess
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from compose import images as standins
 from compose.machine import Machine
+from kubernetes import pause
 from kubernetes.cluster import Cluster
 from kubernetes.configs import PAUSE
 
@@ -26,7 +25,6 @@ from lab.progress import Progress
 from lab.terminal import Console
 from lab.topology import SERVERS
 
-HERE = Path(__file__).parent
 BUILD_SECONDS, SAVE_SECONDS = 1200.0, 600.0
 
 
@@ -113,12 +111,8 @@ def load(cluster: Cluster, files: Mapping[str, Path]) -> None:
 
 def _pause(root: Path) -> Path:
     """Return an archive with the image of each pod's first process, in the format of `docker save`."""
-    program, file = root / "pause", root / "pause.tar"
-    subprocess.run(
-        ["go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, "."], cwd=HERE / "pause", check=True,
-        env={**os.environ, "CGO_ENABLED": "0", "GOWORK": "off", "GOFLAGS": "-mod=mod"},
-    )  # fmt: skip
-    layer = _tar({"pause": program.read_bytes()})
+    file = root / "pause.tar"
+    layer = _tar({"pause": pause.program()})
     config = {
         "architecture": "amd64", "os": "linux", "config": {"Entrypoint": ["/pause"], "User": "65535:65535"},
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]},

@@ -1,3 +1,0 @@
-module civildiy/pause
-
-go 1.22
