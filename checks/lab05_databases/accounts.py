@@ -48,6 +48,25 @@ async def cancelled(call):
     await asyncio.gather(task, return_exceptions=True)
     return await tried(call())
 
+async def renamed(pool, old, new):
+    async with pool.connection() as connection:
+        await connection.execute(f"ALTER TABLE {old} RENAME TO {new}")
+
+async def errors(pool, users, found):
+    await renamed(pool, "users", "hidden")
+    found["no table"] = {
+        "add": [await tried(users.add("c@example.org", "c", "hash")) for _ in range(2)],
+        "by_email": [await tried(users.by_email("bob@example.org")) for _ in range(2)],
+    }
+    try:
+        await renamed(pool, "hidden", "users")
+    except PoolTimeout:
+        return
+    found["cancelled"] = {
+        "add": await cancelled(lambda: users.add("d@example.org", "d", "hash")),
+        "by_email": await cancelled(lambda: users.by_email("bob@example.org")),
+    }
+
 async def main():
     info = postgres.connection_info(load_settings(AuthSettings), "check")
     pool = AsyncConnectionPool(info, min_size=1, max_size=1, timeout=3, open=False, configure=temporary)
@@ -72,23 +91,9 @@ async def main():
                 found["stored"] = [list(row) for row in await rows.fetchall()]
         except PoolTimeout as error:
             found["stored"] = f"PoolTimeout: {error}"
-        async def renamed(old, new):
-            async with pool.connection() as connection:
-                await connection.execute(f"ALTER TABLE {old} RENAME TO {new}")
-
-        await renamed("users", "hidden")
-        found["no table"] = {
-            "add": [await tried(users.add("c@example.org", "c", "hash")) for _ in range(2)],
-            "by_email": [await tried(users.by_email("bob@example.org")) for _ in range(2)],
-        }
-        try:
-            await renamed("hidden", "users")
-        except PoolTimeout:
-            pass
-        found["cancelled"] = {
-            "add": await cancelled(lambda: users.add("d@example.org", "d", "hash")),
-            "by_email": await cancelled(lambda: users.by_email("bob@example.org")),
-        }
+        found |= {"no table": {}, "cancelled": {}}
+        if isinstance(found["stored"], list):  # the connection is there
+            await errors(pool, users, found)
         found["asleep"] = asleep
     say(json.dumps(found))
 
