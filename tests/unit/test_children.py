@@ -21,9 +21,11 @@ finally:
     (folder / "repaired").touch()
 """
 PARENT = """
-import sys
+import signal, sys
 from pathlib import Path
 from lab import children
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # one may be ignored, as under nohup
+    signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 children.run_to_its_end([sys.executable, "-c", sys.argv[2], sys.argv[1]], Path.cwd(), kept=True)
 """
 
