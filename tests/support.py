@@ -50,6 +50,16 @@ def eventually(look: Callable[[], T], *, within: float, what: str) -> T:
 
 
 @contextmanager
+def paused(unit: str) -> Iterator[None]:
+    """Pause a unit: its connections stay open, it accepts new ones, and it answers nothing."""
+    backend.freeze(unit)
+    try:
+        yield
+    finally:
+        backend.thaw(unit)
+
+
+@contextmanager
 def stopped(unit: str) -> Iterator[None]:
     """Stop a unit, and start it again at the end of the block."""
     backend.stop_unit(unit)

@@ -1,12 +1,12 @@
 """While Kafka is silent or gone the workers wait, with hardly any processor time and no more memory."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import psutil
 import pytest
-from support import Person, backend, eventually, pid_of, stopped, until_healthy
+from support import Person, eventually, paused, pid_of, stopped, until_healthy
 
 WORKERS = ("feed-projector", "posts-relay")
 SECONDS = 12.0
@@ -15,16 +15,6 @@ MOST_PROCESSOR = 0.25
 """Of one core. A consumer whose heartbeat was overdue never waited, and used a whole one."""
 MOST_BYTES = 6_000_000
 """Such a consumer also grew by some MB per second."""
-
-
-@contextmanager
-def paused(unit: str) -> Iterator[None]:
-    """Pause a unit: its connections stay open, and it answers nothing."""
-    backend.freeze(unit)
-    try:
-        yield
-    finally:
-        backend.thaw(unit)
 
 
 @pytest.mark.fault

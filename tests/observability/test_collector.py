@@ -2,25 +2,15 @@
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import pytest
-from support import Person, backend, client, stopped, until_healthy
+from support import Person, backend, client, paused, stopped, until_healthy
 
 from lab import topology
 
 END_SECONDS = 0.9
-
-
-@contextmanager
-def paused(unit: str) -> Iterator[None]:
-    """Pause a unit: it accepts connections, and answers nothing."""
-    backend.freeze(unit)
-    try:
-        yield
-    finally:
-        backend.thaw(unit)
 
 
 def read_seconds(count: int = 200) -> list[float]:

@@ -2,11 +2,10 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 from partitioned import PARTITIONS, consistent, leases, load, right_on_the_topic
-from support import backend, eventually, kill, stopped
+from support import backend, eventually, kill, paused, stopped
 
 from civildiy.posts.relay.lease import LEASE_SECONDS
 from civildiy.posts.relay.shards import purpose
@@ -22,16 +21,6 @@ def owners() -> dict[str, int]:
         for lease in collection.find(valid):
             found[lease["owner"]] = found.get(lease["owner"], 0) + 1
     return found
-
-
-@contextmanager
-def paused(unit: str) -> Iterator[None]:
-    """Pause a unit for the time of a block, as a machine that hangs does."""
-    backend.freeze(unit)
-    try:
-        yield
-    finally:
-        backend.thaw(unit)
 
 
 @pytest.fixture(autouse=True)
