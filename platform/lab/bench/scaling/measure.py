@@ -27,6 +27,7 @@ from civildiy.posts.document import StoredPost, new_post, now
 from civildiy.posts.relay.outbox import new_with_event, put_event
 from civildiy.posts.relay.shards import purpose
 from lab.backends.protocol import Backend
+from lab.bench import feed
 from lab.bench.processor import seconds as processor_seconds
 from lab.bench.scale import make_room
 from lab.bench.scaling.replicas import replicas
@@ -80,7 +81,8 @@ class Scaling:
         host, port = self._at["mongodb"].split(":")
         client: MongoClient[Any] = MongoClient(host, int(port), directConnection=True, tz_aware=True)
         self._database = client["posts"]
-        self._token = self._user()
+        with local_http.client(base_url=self._at["gateway"], timeout=20) as http:
+            self._token = feed.person(http)
         self._pids: dict[str, list[int]] = {}
 
     def grow(self, partitions: int) -> None:
@@ -193,15 +195,6 @@ class Scaling:
             len(local_http.get(f"{health}/{name}?passing", timeout=5).json()) == count
             for name in ("posts", "feed")
         )
-
-    def _user(self) -> str:
-        name = f"scaling{secrets.token_hex(6)}"
-        person = {"email": f"{name}@example.org", "username": name, "password": secrets.token_hex(12)}
-        with local_http.client(base_url=self._at["gateway"], timeout=20) as http:
-            http.post("/api/auth/register", json=person).raise_for_status()
-            login = {name: person[name] for name in ("email", "password")}
-            answer = http.post("/api/auth/login", json=login).raise_for_status()
-        return str(answer.json()["access_token"])
 
     def _wait(self, look: Callable[[], bool], what: str, within: float = 120.0) -> None:
         deadline = time.monotonic() + within * slow()
