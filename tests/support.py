@@ -75,6 +75,24 @@ def until_healthy() -> None:
         eventually(lambda: not waiting_for(ENDPOINTS, http), within=60, what="a healthy system")
 
 
+def until_rules_are_read() -> None:
+    """Wait until the gateway works by the rules that are in Consul KV now.
+
+    Traefik applies a change up to two seconds after another one, so a request that is answered as wanted may
+    have met older rules. A middleware that did not exist before shows that the present ones are read.
+    """
+    name = f"marker-{secrets.token_hex(4)}"
+    url = f"{ENDPOINTS['consul']}/v1/kv/traefik/http/middlewares/{name}/addPrefix/prefix"
+    seen = f"{ENDPOINTS['traefik']}/api/http/middlewares/{name}@consul"
+    local_http.put(url, content=b"/marker").raise_for_status()
+    try:
+        eventually(
+            lambda: local_http.get(seen).status_code == 200, within=20, what="the gateway to read its rules"
+        )
+    finally:
+        local_http.request("DELETE", url).raise_for_status()
+
+
 class Person:
     """A user with an account and a token."""
 

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
-from support import ENDPOINTS, backend, eventually, home, until_healthy
+from support import ENDPOINTS, backend, eventually, home, until_healthy, until_rules_are_read
 
 from lab.backends.compose import containers, engine
 from lab.backends.native import network
@@ -101,6 +101,8 @@ def test_fault(name: str, unit: str) -> None:
         eventually(lambda: SIGNS[name](unit), within=seconds, what=f"a sign of {name} {unit}")
         eventually(lambda: not ledger.entries(home), within=seconds + 20, what=f"the end of {name} {unit}")
         eventually(lambda: not SIGNS[name](unit), within=10, what=f"{unit} without {name}")
+    if name == "wrong-rule":
+        until_rules_are_read()
     until_healthy()
     assert not ledger.entries(home)
 

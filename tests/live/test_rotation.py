@@ -9,7 +9,7 @@ from threading import Event
 import httpx
 import psutil
 import pytest
-from support import ENDPOINTS, Person, backend, eventually, home, kill, pid_of
+from support import ENDPOINTS, Person, backend, eventually, home, kill, pid_of, until_rules_are_read
 
 from lab.probes import local_http
 from lab.topology import PATHS
@@ -152,4 +152,5 @@ def test_bytes_that_are_no_text_among_the_rules_are_written_anew(anybody: httpx.
 
     eventually(mended, within=10, what="the rules to be those of profile again")
     assert pid_of("profile") == pid
-    eventually(lambda: anybody.get("/api/profile").status_code == 401, within=5, what="the route")
+    until_rules_are_read()
+    assert anybody.get("/api/profile").status_code == 401
