@@ -47,8 +47,10 @@ class HttpRules:
             return
         method: str = scope["method"]
         answer = _too_long(scope) or _twice(scope)
-        if answer is None and self._resources.methods(scope["path"]) is not None:
+        if answer is None:
             answer = _precondition(scope)
+            if answer is not None and self._resources.methods(scope["path"]) is None:
+                answer = None  # the router answers 404
         if answer is None and method not in ("GET", "HEAD"):
             if scope["path"].startswith(_GATEWAYS_OWN):
                 scope = {**scope, "method": "GET"}  # the answer is the same for every method
@@ -154,7 +156,10 @@ def _too_long(scope: Scope) -> Response | None:
     if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_TARGET_BYTES:
         detail = f"Path and query may have {MAX_TARGET_BYTES} bytes together. Send long values in a body."
         return refusal(scope, HTTPStatus.REQUEST_URI_TOO_LONG, detail)
-    if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEADER_BYTES:
+    length = 0
+    for name, value in scope["headers"]:  # a loop: every request passes here, and sum() takes twice as long
+        length += len(name) + len(value)
+    if length > MAX_HEADER_BYTES:
         detail = f"All headers together may have {MAX_HEADER_BYTES} bytes. Send fewer or shorter ones."
         return refusal(scope, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, detail)
     return None
@@ -167,6 +172,8 @@ def _precondition(scope: Scope) -> Response | None:
     header would do exactly that (RFC 9110, section 13.2.1).
     """
     headers = dict(scope["headers"])
+    if b"if-match" not in headers and b"if-none-match" not in headers:
+        return None
     tags = headers.get(b"if-match", b"*")
     creates = headers.get(b"if-none-match") == b"*" and scope["method"] in ("PUT", "PATCH", "DELETE")
     if tags.strip() == b"*" and not creates:

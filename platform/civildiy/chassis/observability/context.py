@@ -45,9 +45,9 @@ class RequestContext:
                 sent = value
             elif name == b"traceparent":
                 traceparent = value
-        request_id = sent if _USABLE.fullmatch(sent) else secrets.token_hex(8).encode()
+        request_id = sent if sent and _USABLE.fullmatch(sent) else secrets.token_hex(8).encode()
         bind_contextvars(request_id=request_id.decode())
-        if trace := trace_id(traceparent.decode("latin-1")):
+        if traceparent and (trace := trace_id(traceparent.decode("latin-1"))):
             bind_contextvars(trace_id=trace)
 
         async def with_id(message: Message) -> None:
