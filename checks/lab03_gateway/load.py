@@ -102,7 +102,10 @@ def test_limit_where_it_belongs(lab: Exercise, rng: Random) -> None:
 @pytest.mark.disturbs
 def test_two_instances_share_and_one_may_die() -> None:
     """Two instances share the load; killing one loses at most the requests in flight"""
-    workers = 4
+    workers, each = 4, 60
+    # Without the retry, about half of all reads fail, because every other one goes to the dead instance. With
+    # it, those in flight are lost, and those that a dying process still takes: more on a busy machine.
+    most = workers * each // 10
     with deregistered_afterwards(backend, "posts-2"), second_instance("posts") as second:
         eventually(
             lambda: ask(20)["200"] and answered(backend, second, POSTS) >= 5,
@@ -112,15 +115,14 @@ def test_two_instances_share_and_one_may_die() -> None:
             " `routers/…/service` = posts@consulcatalog; then Traefik takes the instances from Consul.",
         )
         with ThreadPoolExecutor(workers) as pool:
-            running = [pool.submit(ask, 60) for _ in range(workers)]
+            running = [pool.submit(ask, each) for _ in range(workers)]
             backend.signal(second, signal.SIGKILL)
             seen = sum((future.result() for future in running), Counter[str]())
         lost = Counter({what: number for what, number in seen.items() if what != "200"})
         require(
-            # A process that dies still takes connections for some milliseconds; those are lost, too.
-            lost.total() <= 3 * workers,
-            f"{60 * workers} reads by {workers} clients while one of two instances was killed",
-            expected=f"at most {3 * workers} failed: those in flight, and those that met it dying",
+            lost.total() <= most,
+            f"{each * workers} reads by {workers} clients while one of two instances was killed",
+            expected=f"at most {most} failed: those in flight, and those that met it dying",
             saw=f"{lost.total()} failed: {dict(lost)}",
             means="Until Consul notices the death, the gateway has to try the next instance."
             " `rule_set` must put the"
