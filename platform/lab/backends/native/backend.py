@@ -14,7 +14,7 @@ from lab.backends.native import network, postgresql, processes, started, stores
 from lab.backends.native.faults import NativeFaults
 from lab.backends.native.guards import allow_enough_files, one_at_a_time, refuse_full_disk
 from lab.backends.native.leftovers import end_leftovers
-from lab.backends.native.supervisor import Refused, Supervisor
+from lab.backends.native.supervisor import Refused, Silent, Supervisor
 from lab.backends.native.units import unit_from
 from lab.backends.protocol import Unit
 from lab.backends.settings import ensure_secrets
@@ -36,7 +36,7 @@ class NativeBackend(NativeFaults):
         self._supervisor = Supervisor(home.run / "supervisor.sock")
 
     def running(self) -> bool:
-        """Return whether the supervisor answers."""
+        """Return whether the supervisor answers. Raises LabError when it runs and does not answer."""
         return self._supervisor.answers()
 
     def belongs_elsewhere(self) -> str:
@@ -87,13 +87,18 @@ class NativeBackend(NativeFaults):
     def stop(self) -> None:
         """Stop all units in order, and kill what does not react."""
         with one_at_a_time(self._home, None):
-            if self.running():
-                with suppress(httpx.HTTPError):  # the supervisor may end before it answers
-                    self._supervisor.ask("POST", "/project/stop", timeout=60)
-                deadline = time.monotonic() + 30
-                while self.running() and time.monotonic() < deadline:
-                    time.sleep(0.1)
+            with suppress(Silent):  # what a silent supervisor leaves is killed below
+                self._order_end()
             end_leftovers(self._home, None)
+
+    def _order_end(self) -> None:
+        if not self.running():
+            return
+        with suppress(httpx.HTTPError, Silent):  # the supervisor may end before it answers
+            self._supervisor.ask("POST", "/project/stop", timeout=60)
+        deadline = time.monotonic() + 30
+        while self.running() and time.monotonic() < deadline:
+            time.sleep(0.1)
 
     def restart(self, unit: str) -> None:
         """Restart one unit."""

@@ -19,10 +19,15 @@ from lab.topology import OPTIONAL, SECONDS, UNITS
 LONGEST_SOCKET = 107
 """The most bytes that the kernel accepts as the path of a Unix socket."""
 START_SECONDS = 10
+ANSWER_SECONDS = 10.0
 
 
 class Refused(LabError):
     """Raised when a unit's state does not allow what was ordered."""
+
+
+class Silent(LabError):
+    """Raised when the supervisor runs and does not answer in time: nothing is known about its units."""
 
 
 class Supervisor:
@@ -62,21 +67,21 @@ class Supervisor:
             time.sleep(0.02)
 
     def answers(self) -> bool:
-        """Return whether the supervisor runs."""
+        """Return whether the supervisor runs. Raises Silent."""
         try:
             return self.ask("GET", "/live").is_success
         except httpx.HTTPError:
             return False
 
     def states(self) -> dict[str, dict[str, Any]]:
-        """Return the state of all units; {} while the supervisor does not answer."""
+        """Return the state of all units; {} while there is no supervisor. Raises Silent."""
         try:
             return {p["name"]: p for p in self.ask("GET", "/processes").json()["data"]}
         except httpx.HTTPError:
             return {}
 
     def state(self, unit: str) -> dict[str, Any]:
-        """Return the state of one unit; {} if the supervisor does not answer or has no such unit.
+        """Return the state of one unit; {} if there is no supervisor or no such unit. Raises Silent.
 
         This costs a thirtieth of `states`, for which the supervisor measures the memory of all processes.
         """
@@ -86,8 +91,12 @@ class Supervisor:
             return {}
         return dict(answer.json()) if answer.is_success else {}
 
-    def ask(self, method: str, path: str, timeout: float = 10) -> httpx.Response:
-        """Send a request and return the answer. Raises httpx.HTTPError."""
+    def ask(self, method: str, path: str, timeout: float | None = None) -> httpx.Response:
+        """Send a request and return the answer within `timeout` seconds, by default ANSWER_SECONDS.
+
+        Raises httpx.HTTPError when there is no supervisor or it ends, and Silent when it does not answer.
+        Who took a silent supervisor for none would start a second system, or call running units stopped.
+        """
         # Checked first, because httpx leaks its socket when nothing listens.
         with socket.socket(socket.AF_UNIX) as probe:
             try:
@@ -97,11 +106,18 @@ class Supervisor:
         # Without a context of ours, httpx would load all certificates of the machine.
         no_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         transport = httpx.HTTPTransport(uds=str(self.socket), verify=no_tls)
-        with httpx.Client(transport=transport, trust_env=False, timeout=timeout * slow()) as client:
-            return client.request(method, f"http://supervisor{path}")
+        seconds = (timeout or ANSWER_SECONDS) * slow()
+        try:
+            with httpx.Client(transport=transport, trust_env=False, timeout=seconds) as client:
+                return client.request(method, f"http://supervisor{path}")
+        except httpx.TimeoutException as error:
+            raise Silent(
+                f"The supervisor runs, but did not answer within {seconds:.0f} s: the machine may be too"
+                " busy. Repeat the command later, or end everything: ./lab down"
+            ) from error
 
     def order(self, method: str, path: str, unit: str) -> None:
-        """Order a change of a unit. Raises Refused, or LabError when the supervisor does not answer."""
+        """Order a change of a unit. Raises Refused, Silent, or LabError without a supervisor."""
         if unit not in (*UNITS, *SECONDS, *OPTIONAL):
             raise LabError(f"There is no unit {unit}. Units: {', '.join(UNITS)}.")
         try:
