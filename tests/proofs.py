@@ -26,6 +26,8 @@ TRACED = "tests/observability/test_one_trace.py::test_one_post_is_one_trace_with
 PROVEN = {
     "./lab up --with observability": TRACED, "LAB_TRACE_RATIO=": TRACED, "./lab trace": TRACED,
     "./lab slo": "tests/observability/test_objectives_live.py::test_the_budget_is_shown",
+    "cd labs/09-observability && python3 -B -c":
+        "tests/unit/test_objectives.py::test_a_learner_can_print_a_query",
     "python -m lab.slo.rules": "tests/unit/test_objectives.py::test_the_file_for_vmalert_holds_the_rules",
     "LAB_BACKEND=kubernetes ./lab up":
         "tests/kubernetes/test_on_kubernetes.py::test_up_was_complete_and_says_where",

@@ -2,11 +2,14 @@
 
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 
+from civildiy.operations import objectives
 from civildiy.operations.objectives import (
     BURNS,
     OBJECTIVES,
@@ -15,6 +18,7 @@ from civildiy.operations.objectives import (
     burn_alert,
     error_ratio,
     rules,
+    slow_or_failed_reads,
 )
 from lab.home import RECIPES, REPO
 from lab.slo import rules as written
@@ -28,6 +32,16 @@ def test_the_file_for_vmalert_holds_the_rules() -> None:
     text = written.FILE.read_text(encoding="utf-8")
     assert text == written.text(), "generate it again: python -m lab.slo.rules"
     assert yaml.safe_load(text) == rules()
+
+
+def test_a_learner_can_print_a_query(tmp_path: Path) -> None:
+    """The command on the lab's page prints a query, because the module needs nothing but Python."""
+    page = (REPO / "labs" / "09-observability" / "README.md").read_text(encoding="utf-8")
+    command = next(line for line in page.splitlines() if line.startswith("cd labs/09-observability"))
+    (folder := tmp_path / "labs" / "09-observability").mkdir(parents=True)
+    shutil.copy(objectives.__file__, folder / "objectives.py")
+    printed = subprocess.check_output(["bash", "-c", command], cwd=tmp_path, text=True)
+    assert printed.strip() == slow_or_failed_reads("2m")
 
 
 def test_an_alert_needs_both_windows() -> None:
