@@ -95,7 +95,8 @@ class Supervisor:
         """Send a request and return the answer within `timeout` seconds, by default ANSWER_SECONDS.
 
         Raises httpx.HTTPError when there is no supervisor or it ends, and Silent when it does not answer.
-        Who took a silent supervisor for none would start a second system, or call running units stopped.
+        A caller that took a silent supervisor for none would start a second system, or call running units
+        stopped.
         """
         # Checked first, because httpx leaks its socket when nothing listens.
         with socket.socket(socket.AF_UNIX) as probe:
