@@ -46,7 +46,8 @@ def test_a_file_chooses_labs_steps_points_and_limits(tmp_path: Path) -> None:
     ("text", "where"),
     [
         ("name = 3", "name"), ("labs = 3", "labs"), ("grade = 1", "grade"), ("[labs.99]", "labs.99"),
-        ("[labs.01]\nsteps = []", "labs.01.steps"), ("[labs.01]\nsteps = [9]", "labs.01.steps"),
+        ("[labs.09]", "labs.09.*option observability"), ("[labs.01]\nsteps = []", "labs.01.steps"),
+        ("[labs.01]\nsteps = [9]", "labs.01.steps"),
         ("[labs.01]\nsteps = [true]", "labs.01.steps"), ("[labs.01]\nsteps = {one = 1}", "labs.01.steps"),
         ("[labs.01]\npoints = -1", "labs.01.points"), ("[labs.01]\nweight = 'x'", "labs.01.weight"),
         ("[labs.01]\npoints = nan", "labs.01.points"), ("[labs.01]\npoint = 1", "point"),

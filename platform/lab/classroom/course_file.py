@@ -154,6 +154,9 @@ def _lab(file: Path, number: str, said: object) -> CourseLab:
         lab = exercise(number)
     except LabError as error:
         raise _wrong(file, where, f"the number of a lab. {error}") from None
+    if lab.option:
+        why = f"its checks need the option {lab.option}, which the fresh system of a submission does not have"
+        raise _wrong(file, where, f"no lab {number}: {why}")
     if not isinstance(said, dict):
         raise _wrong(file, where, f"a table: [{where}]")
     _refuse_unknown(file, where, said, LAB_KEYS)
