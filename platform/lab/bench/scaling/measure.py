@@ -231,7 +231,7 @@ def measure(backend: Backend, rounds: int, progress: Progress) -> list[Row]:
         scaling.grow(partitions)
         for turn in range(rounds):
             for count in sorted({1, partitions}):
-                progress.say("scaling", f"{partitions} partitions, {count} replicas, round {turn + 1}")
+                progress.say("scaling", f"partitions: {partitions}, replicas: {count}, round {turn + 1}")
                 rows.append(scaling.row(partitions, count))
     progress.done("scaling", f"{rounds} rounds with up to {STEPS[-1]} partitions")
     return rows
