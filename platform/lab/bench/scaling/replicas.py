@@ -22,7 +22,7 @@ def _settings(backend: Backend, unit: str, number: int) -> dict[str, str]:
     name = f"{unit}-{number}"
     settings |= {owner: name for owner in ("RELAY_ID", "PROJECTOR_ID") if owner in settings}
     if unit in SERVICES:
-        base = loopback(os.environ.get("LAB_LOOPBACK", "127.0.0"))
+        base = loopback(os.environ.get("LAB_LOOPBACK") or "127.0.0")
         settings["SERVICE_HOST"] = f"{base}.{FIRST_ADDRESS + 10 * SERVICES.index(unit) + number}"
     return settings
 
