@@ -61,8 +61,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With --step, list the checks of all other steps instead of running them; with --list-checks, all."""
+    """With --step, list the checks of all other steps instead of running them; with --list-checks, all.
+
+    With --exitfirst, checks that stop parts of the system come last.
+    """
     chosen = config.getoption("--step")
+    if config.getoption("maxfail") == 1:
+        # A run that ends at the first failure should find it soon. A check that stops units is slow.
+        items.sort(key=lambda item: item.get_closest_marker("disturbs") is not None)
     if file := config.getoption("--list-checks"):
         listed = [{**_listed(item), "lab": lab_of(item).number} for item in items]
         file.write_text(json.dumps(listed), encoding="utf-8")
