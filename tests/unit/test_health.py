@@ -44,6 +44,7 @@ def test_units_and_disk() -> None:
     assert seen(machine.judge_units([unit("running", 990.0, 0), unit("running", 100.0, 9)], 1000.0)) == ""
     assert "keeps restarting" in seen(machine.judge_units([unit("running", 990.0, 3)], 1000.0))
     assert "feed is paused" in seen(machine.judge_units([unit("paused", 990.0, 0)], 1000.0))
+    assert "feed is paused" in seen(machine.judge_units([unit("paused", 990.0, 7)], 1000.0))
     assert "feed is stopped" in seen(machine.judge_units([unit("stopped", None, 0)], 1000.0))
     assert "nearly full" in machine.judge_disk(Path("/"), 10).seen
     assert machine.judge_disk(Path("/"), 10**11).remedy == ""

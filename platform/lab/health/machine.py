@@ -44,12 +44,12 @@ def judge_units(units: Iterable[Unit], now: float) -> Findings:
     """Yield what is wrong with the units at the time `now` (Unix seconds)."""
     for unit in units:
         young = unit.since is None or now - unit.since < RECENT_SECONDS
-        if unit.restarts >= RESTARTS and young:
-            seen = f"{unit.name} keeps restarting: it ended by itself {unit.restarts} times"
-            yield Finding("units", seen, f"./lab logs {unit.name} shows why it ends")
-        elif unit.state == "paused":
+        if unit.state == "paused":  # first: it stays so, while restarts may be over
             seen = f"{unit.name} is paused, so it neither works nor ends"
             yield Finding("units", seen, f"./lab heal; if that does not help: ./lab restart {unit.name}")
+        elif unit.restarts >= RESTARTS and young:
+            seen = f"{unit.name} keeps restarting: it ended by itself {unit.restarts} times"
+            yield Finding("units", seen, f"./lab logs {unit.name} shows why it ends")
         elif unit.state not in ("running", "starting", "not seen"):
             yield Finding(
                 "units", f"{unit.name} is {unit.state}", f"./lab up; find the cause: ./lab logs {unit.name}"
