@@ -19,6 +19,8 @@ from lab.topology import OPTIONAL, SECONDS, UNITS
 UP_SECONDS = 300.0
 MORE_SECONDS = 60.0
 """Compose's own time besides waiting: it creates the containers first, and reports last."""
+UNHEALTHY_SECONDS = 25.0
+"""Two health checks of a running container, and their timeouts."""
 DOWN_SECONDS = 300.0
 PROVISION_SECONDS = 90.0
 STOP_SECONDS = "15"
@@ -55,7 +57,9 @@ class ComposeBackend(ComposeFaults):
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o755)  # the containers read it as another user
         dotenv.give(folder)
-        if not self.running():
+        if self.running():
+            containers.wait_for_health(UNITS, UNHEALTHY_SECONDS)
+        else:
             self.refuse_taken_ports()
         images.ensure(seen, self._composition.command, self._composition.environment(), progress)
         progress.say("start", "starting containers")

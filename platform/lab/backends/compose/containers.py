@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import time
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -41,6 +42,17 @@ def look(units: tuple[str, ...]) -> list[Unit]:
     by_name = {container["Name"].lstrip("/"): container for container in json.loads(output or "[]")}
     usage = {} if _are_here() else _usage()
     return [_unit(unit, by_name.get(name(unit)), usage) for unit in units]
+
+
+def wait_for_health(units: tuple[str, ...], seconds: float) -> None:
+    """Give unhealthy containers time for their next health checks, for at most so many seconds.
+
+    Compose's `up --wait` fails at once when a container is unhealthy, also when it recovers by itself: a
+    server that was paused is unhealthy until the first check after its pause.
+    """
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and any(unit.state == "unhealthy" for unit in look(units)):
+        time.sleep(0.5)
 
 
 def options() -> tuple[str, ...]:
