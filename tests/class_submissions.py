@@ -78,6 +78,8 @@ def generate(folder: Path, work: Path) -> list[Expected]:
     """Write thirty files into `folder`, and return what must come out of each."""
     expected = []
     for lab in exercises():
+        if lab.option:  # the fresh systems of a class do not have it, so the lab is not judged
+            continue
         name = "Ada Lovelace" if lab.number in ("01", "02") else f"Right {lab.number}"  # two have one name
         archive(folder / f"right-{lab.number}.zip", name, right(lab))
         expected.append(Expected(f"right-{lab.number}.zip", name, lab.number))
