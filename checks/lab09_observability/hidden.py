@@ -11,10 +11,12 @@ from grading.plugin import check
 from grading.stack import ENDPOINTS, backend, home
 from grading.system import heal
 
+from civildiy.operations.diagnosis import MEAN, READS, WRITES
 from lab.course.exercise import Exercise
 from lab.deadlines import slow
 from lab.errors import LabError
 from lab.faults import break_, hidden
+from lab.slo.metrics import Metrics
 
 MODULE = "civildiy.operations.diagnosis"
 PROGRAM = """
@@ -22,11 +24,14 @@ import json, sys
 from civildiy.operations.diagnosis import diagnose
 from lab.slo.metrics import Metrics
 
-say(json.dumps(diagnose(Metrics(sys.argv[1]).number)))
+say(json.dumps(diagnose(Metrics(sys.argv[1], sys.argv[2:]).number)))
 """
 LASTS, EVIDENCE, AGAIN = 150.0, 40.0, 5.0
 """Seconds: how long the check's own fault lasts, until the metrics show it, and between two questions."""
 ASKED = 4
+CALM, FAST = 45.0, 0.02
+"""Seconds: until the metrics forget an earlier fault, and the mean request of a system that is not busy."""
+WORKERS = ("posts-relay", "feed-projector")
 BY_HAND = (
     "If you search by yourself: ./lab break hidden, look at the traces, metrics and logs, write the unit and"
     " the kind into `diagnose`, and check again."
@@ -42,6 +47,9 @@ def test_fault_is_found(lab: Exercise, rng: Random) -> None:
     if there and (there.active or there.is_named_by(*_answer(lab))):
         _judge_by_hand(lab, there)
         return
+    heal()
+    for unknown in ("", *WORKERS):
+        _judge_without_fault(lab, unknown)
     try:
         started = hidden.start(home, backend, LASTS * slow(), rng)
     except LabError as error:
@@ -84,8 +92,41 @@ def _judge_by_hand(lab: Exercise, there: hidden.Hidden) -> None:
     heal()
 
 
-def _answer(lab: Exercise) -> tuple[str, str]:
-    with beside(lab, "feed", PROGRAM, ENDPOINTS["metrics"], only=(MODULE,)) as module:
+def _judge_without_fault(lab: Exercise, unknown: str) -> None:
+    """Let diagnose() look at a system without a fault; the collector does not know the unit `unknown`."""
+    among: tuple[str, ...] = ()
+    what, means = "a collector that knows every unit", f"Nothing is broken at this moment. {BY_HAND}"
+    if unknown:
+        among = ('{__name__!="up"}', f'{{job!="{unknown}"}}')
+        what = f"a collector that does not know {unknown}: its `up` has no result"
+        means = (
+            "The collector does not know a unit that has just started, for example. `ask` returns None then,"
+            " which proves nothing. Only 0 means that the unit does not answer: `ask(…) == 0`."
+        )
+    deadline = time.monotonic() + CALM
+    while not (right := _right_without_fault(answer := _answer(lab, *among))):
+        if time.monotonic() > deadline:
+            break
+        time.sleep(AGAIN)
+    require(
+        right,
+        f"called diagnose() with {what}, before anything was broken",
+        expected="no fault, as the two empty texts",
+        saw=_named(answer),
+        means=means,
+    )
+
+
+def _right_without_fault(answer: tuple[str, str]) -> bool:
+    """Return whether this is no fault. On a busy machine, requests are slow without one."""
+    if answer[1] != "slow":
+        return not any(answer)
+    metrics = Metrics(ENDPOINTS["metrics"])
+    return any((metrics.number(MEAN.replace("{who}", who)) or 0) > FAST for who in (READS, WRITES))
+
+
+def _answer(lab: Exercise, *among: str) -> tuple[str, str]:
+    with beside(lab, "feed", PROGRAM, ENDPOINTS["metrics"], *among, only=(MODULE,)) as module:
         found = json.loads(module.hear("diagnose() to return", within=30))
     if not (isinstance(found, list) and len(found) == 2 and all(isinstance(each, str) for each in found)):
         wrong(
