@@ -111,6 +111,13 @@ class Beside:
 
         return eventually(look, within=within, what=what, means=means)
 
+    def end(self, what: str, within: float, means: str) -> None:
+        """Wait, as `what`, until the program has ended. Raises Wrong; `means` tells what a late end means."""
+        eventually(
+            lambda: self._process.poll() is not None, within=within, what=what, means=means,
+            saw=lambda: "that it still runs",
+        )  # fmt: skip
+
     def _broke(self, what: str) -> NoReturn:
         last = self._errors[-1] if self._errors else f"exit code {self._process.returncode}"
         if "NotImplementedError: Lab " in last:

@@ -21,8 +21,8 @@ STATES = (
 MEANS = {
     0: "The alert fires while both ratios are above the threshold, which is the burn rate times the budget,"
     " `burn.rate * (1 - objective.target)`. Read them from the series that the recording rules store.",
-    1: "The threshold is the burn rate times the budget, `burn.rate * (1 - objective.target)`. Below it the"
-    " budget lasts longer than the alert says.",
+    1: "The threshold is the burn rate times the budget, `burn.rate * (1 - objective.target)`, not rounded to"
+    " a few digits after the point. Below it the budget lasts longer than the alert says.",
     2: "The long window stays high for long after the repair. The short one says that it still goes on, so"
     " `and` joins the two.",
     3: "A short peak uses up little of the budget, and nobody should wake up for it. The long window says"

@@ -184,8 +184,9 @@ def test_continued_trace(lab: Exercise) -> None:
             did,
             expected="a span, which the recorder has when the caller has ended it",
             saw="None" if none else f"{len(spans)} recorded spans",
-            means="The trace is recorded, so this unit's part of it is, too. `_continued` in spans.py starts"
-            " the span with `_tracer.start_span(name, context, kind, attributes)`.",
+            means=f"The flags {text[-2:]} tell that the trace is recorded, so this unit's part of it is, too."
+            " `trace_flags.sampled` of the context reads them. `_continued` in spans.py starts the span with"
+            " `_tracer.start_span(name, context, kind, attributes)`.",
         )
         span = spans[0]
         require(

@@ -122,7 +122,7 @@ async def main():
     ends = {}
     for name, act in {
         "an answer": answer(200), "an error of the application": raises,
-        "an error after the status 201": raises_late, "a cancelled request": cancelled, "no answer": silent,
+        "an error after the status 201": raises_late, "a cancellation": cancelled, "no answer": silent,
     }.items():
         before = {str(s[:2]): s[2] for s in samples()}
         outcome = await call(act)
@@ -152,11 +152,11 @@ asyncio.run(main())
 """
 STATUS = {
     "an answer": "200", "an error of the application": "500", "an error after the status 201": "201",
-    "a cancelled request": "500", "no answer": "500", "a client that has gone": "200",
+    "a cancellation": "500", "no answer": "500", "a client that has gone": "200",
 }  # fmt: skip
 RAISED = {
     "an error of the application": "Boom", "an error after the status 201": "Boom",
-    "a cancelled request": "CancelledError", "a client that has gone": "OSError",
+    "a cancellation": "CancelledError", "a client that has gone": "OSError",
 }  # fmt: skip
 
 
@@ -183,7 +183,8 @@ def test_each_end_is_counted(lab: Exercise) -> None:
             expected="the counter and the histogram to grow by 1",
             saw=f"the counter grew by {once:g}, and the histogram's count by {timed:g}",
             means="A request that is not counted is missing in the share of errors, and one that is counted"
-            " twice changes it as well. Count in `finally`, so that it happens once, however the call ends.",
+            " twice changes it as well. Count in `finally`, so that it happens once, however the call ends:"
+            " CancelledError is no `Exception`.",
         )
         require(
             total(grown, "http_requests_total", status=status) == 1,

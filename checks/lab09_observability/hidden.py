@@ -99,7 +99,11 @@ def _judge_without_fault(lab: Exercise, unknown: str, deadline: float) -> None:
     Until `deadline` another answer may come from an earlier fault, or from requests of a busy moment.
     """
     among: tuple[str, ...] = ()
-    what, means = "a collector that knows every unit", f"Nothing is broken at this moment. {BY_HAND}"
+    what = "a collector that knows every unit"
+    means = (
+        "Nothing is broken at this moment: each unit answers, and a mean duration below SLOW_SECONDS is not"
+        f" slow. {BY_HAND}"
+    )
     if unknown:
         among = ('{__name__!="up"}', f'{{job!="{unknown}"}}')
         what = f"a collector that does not know {unknown}: its `up` has no result"
