@@ -109,3 +109,25 @@ def test_a_result_of_another_type_is_named() -> None:
         beside.close()
     assert caught.value.saw == "an object of the type generator"
     assert "`yield` makes a function return a generator" in caught.value.means
+
+
+@pytest.mark.parametrize(
+    ("keeps", "ends"),
+    [("", True), ("daemon=True", True), ("daemon=False", False), ("atexit", False)],
+)
+def test_a_program_ends_when_nothing_keeps_it(keeps: str, ends: bool) -> None:
+    """A thread that is no daemon and a function that `atexit` calls keep a program whose code is done."""
+    wait = "import atexit, threading, time\n"
+    if keeps == "atexit":
+        wait += "atexit.register(time.sleep, 60)"
+    elif keeps:
+        wait += f"threading.Thread(target=time.sleep, args=(60,), {keeps}).start()"
+    beside = started(wait)
+    try:
+        if ends:
+            beside.end("its end", within=10, means="It must end.")
+        else:
+            with pytest.raises(Wrong, match="still runs"):
+                beside.end("its end", within=1, means="It must end.")
+    finally:
+        beside.close()
