@@ -66,7 +66,7 @@ def test_fault_is_found(lab: Exercise, rng: Random) -> None:
         right = started.is_named_by(*answer)
     finally:
         named = break_.heal_all(home, backend)
-        hidden.ended(home)
+        hidden.forget(home)
         heal()
     truth = ", ".join(f"{entry.fault} of {entry.unit}" for entry in named)
     require(

@@ -69,6 +69,15 @@ def test_one_at_a_time_until_it_has_ended(home: Home, monkeypatch: pytest.Monkey
     hidden.start(home, None, 60)  # type: ignore[arg-type]
 
 
+def test_a_fault_whose_name_was_told_is_not_compared(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check names its own fault in its message: written down, it would be a right answer for ever."""
+    broken(monkeypatch)
+    hidden.start(home, None, 60)  # type: ignore[arg-type]
+    hidden.forget(home)
+    assert hidden.current(home) is None
+    hidden.forget(home)
+
+
 def test_an_error_does_not_name_the_fault(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*words: object) -> None:
         raise LabError("redis is not running, so pause cannot be injected.")

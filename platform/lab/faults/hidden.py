@@ -84,6 +84,11 @@ def ended(home: Home) -> None:
         _file(home).write_text(json.dumps(asdict(over)), encoding="utf-8")
 
 
+def forget(home: Home) -> None:
+    """Forget the last hidden fault, so that its name, which somebody was told, is no answer any more."""
+    _file(home).unlink(missing_ok=True)
+
+
 def _file(home: Home) -> Path:
     return home.root / "hidden-fault.json"
 
