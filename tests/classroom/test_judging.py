@@ -114,6 +114,8 @@ def test_hostile_submissions_get_nothing(run: Run) -> None:
         if one.name.startswith("Hostile"):
             found = run.person(one.file)["labs"]["01"]
             assert "STOLEN" not in json.dumps(found), one.file
+            # What a submission uses up counts against it: judging it again would change nothing.
+            assert found["outcome"] in ("pass", "fail"), one.file
             kind = one.name.removeprefix("Hostile: ")
             if kind in HARMLESS:
                 assert found["outcome"] == "pass", one.file

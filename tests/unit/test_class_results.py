@@ -59,11 +59,16 @@ def test_the_course_file_scales_points_and_weighs_labs(tmp_path: Path) -> None:
     assert row.percent(course) == pytest.approx(80)
 
 
-def test_checks_without_a_verdict_fail_after_the_time_limit_and_are_not_gradable_otherwise() -> None:
+def test_checks_without_a_verdict_fail_beyond_a_limit_and_are_not_gradable_otherwise() -> None:
     some = [verdict(LISTED[0], "pass")]
     late = from_result("a", LAB, LISTED, Result(verdicts=some, timed_out=True), 10)
     assert (late.outcome, [v["outcome"] for v in late.verdicts].count("fail")) == ("fail", 9)
     assert "after 10 minutes" in late.verdicts[1]["lines"][0][1]
+    large = from_result("a", LAB, LISTED, Result(trouble="3,000 MB are too few.", too_large=True), 10)
+    assert (large.outcome, large.verdicts[0]["lines"]) == (
+        "fail",
+        [["saw", "Nothing: 3,000 MB are too few."]],
+    )
     odd = from_result("a", LAB, LISTED, Result(verdicts=some, trouble="Kafka died."), 10)
     assert (odd.outcome, odd.trouble) == ("not gradable", "Kafka died.")
     assert len(odd.verdicts) == 10

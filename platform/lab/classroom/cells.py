@@ -76,7 +76,7 @@ def _watched(home: Home, job: Job, folder: Path, groups: tuple[Path, ...], memor
     command = [sys.executable, "-P", "-m", "lab.classroom.cell", str(folder)]
     env = environment.own() | {"LAB_HOME": str(home.root), "PYTHONPATH": str(PLATFORM)}
     deadline = time.monotonic() + START_SECONDS * slow() + job.seconds
-    why = ""
+    why, too_large = "", False
     with (folder / LOG).open("wb") as log:
         process = subprocess.Popen(
             command, cwd=REPO, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
@@ -88,18 +88,20 @@ def _watched(home: Home, job: Job, folder: Path, groups: tuple[Path, ...], memor
             if time.monotonic() > deadline:
                 why = "The submission did not end in time, not even after the time limit of its checks."
             elif not groups and _memory(process.pid) > memory_mb * 10**6:
-                why = f"The submission's system used more than {memory_mb:,} MB of memory."
+                why, too_large = f"The submission's system used more than {memory_mb:,} MB of memory.", True
     finally:
         process.kill()  # the kernel then ends every process of the cell
         process.wait()
     result = Result.read(folder)
     if cgroups.killed_for_memory(groups):
+        too_large = True
         why = f"The kernel ended a process, because the system used more than {memory_mb:,} MB of memory."
     if result is None:
         last = (folder / LOG).read_text(errors="replace").strip().splitlines()[-12:]
         if process.returncode == 1 and not why:
             raise LabError("\n".join(last))
-        return Result(trouble=why or f"The cell ended with code {process.returncode}: {' / '.join(last)}")
+        said = why or f"The cell ended with code {process.returncode}: {' / '.join(last)}"
+        return Result(trouble=said, too_large=too_large)
     if why and not result.trouble:
         result.said = f"{why}\n{result.said}"
     return result

@@ -49,10 +49,14 @@ class Job:
 
 @dataclass
 class Result:
-    """What a cell found. `trouble` is a sentence when the system itself was not as it should be."""
+    """What a cell found. `trouble` is a sentence when the system itself was not as it should be.
+
+    `timed_out` and `too_large` tell that the submission used more time or memory than its limits allow.
+    """
 
     trouble: str = ""
     timed_out: bool = False
+    too_large: bool = False
     verdicts: list[dict[str, Any]] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     said: str = ""

@@ -60,14 +60,17 @@ def not_begun(submission: str, lab: CourseLab, listed: Listed, why: str) -> Judg
 def from_result(submission: str, lab: CourseLab, listed: Listed, result: Result, minutes: float) -> Judged:
     """Return the outcome of a lab that a cell has judged.
 
-    A check without a verdict did not run: because time was over, which counts as failed, or because of the
-    system, which is not gradable.
+    A check without a verdict did not run: because time was over or the memory was used up, which counts as
+    failed, or because of the system, which is not gradable.
     """
     known = {verdict["check"]: verdict for verdict in result.verdicts if verdict.get("step") in lab.steps}
     late = f"Nothing: the checks of this lab were ended after {minutes:g} minutes."
-    outcome, why = (
-        ("fail", late) if result.timed_out else ("not gradable", result.trouble or "It did not run.")
-    )
+    if result.timed_out:
+        outcome, why = "fail", late
+    elif result.too_large:
+        outcome, why = "fail", f"Nothing: {result.trouble}"
+    else:
+        outcome, why = "not gradable", result.trouble or "It did not run."
     verdicts = [known.get(one["check"]) or _unjudged(one, outcome, why) for one in _checks(lab, listed)]
     made = _made(submission, lab, verdicts)
     made.trouble, made.timed_out, made.seconds = result.trouble, result.timed_out, result.seconds
