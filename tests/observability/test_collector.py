@@ -63,10 +63,15 @@ def test_a_unit_ends_as_fast_without_a_collector(
 
     Person().post()
     with_collector = restart()
-    with harm("traces"):
+
+    def without_collector() -> float:
         Person().post()  # a span of each unit waits for the collector
         read_seconds(20)
-        assert restart() < with_collector + END_SECONDS
+        return restart()
+
+    with harm("traces"):
+        # The faster one of two: a busy machine makes one slower, an exporter that blocks makes both slower.
+        assert min(without_collector(), without_collector()) < with_collector + END_SECONDS
 
 
 @pytest.mark.fault
