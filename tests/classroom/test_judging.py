@@ -67,7 +67,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     before = graders.fingerprint()
     course = str(tmp_path_factory.getbasetemp() / "course.toml")
     done = lab("class", "check", str(folder), "--course", course, "--seed", "1", "--resume")
-    (folder / "said.txt").write_text(done.stdout + done.stderr)
+    # Beside the archives, a later run with LAB_JUDGED would refuse it as one.
+    (folder / "results" / "said.txt").write_text(done.stdout + done.stderr)
     return Run(folder, expected, done.returncode, done.stdout + done.stderr, (before, graders.fingerprint()))
 
 
