@@ -46,11 +46,7 @@ class HttpRules:
             await self.app(scope, receive, send)
             return
         method: str = scope["method"]
-        answer = _too_long(scope) or _twice(scope)
-        if answer is None:
-            answer = _precondition(scope)
-            if answer is not None and self._resources.methods(scope["path"]) is None:
-                answer = None  # the router answers 404
+        answer = _too_long(scope) or _twice(scope) or self._refused_precondition(scope)
         if answer is None and method not in ("GET", "HEAD"):
             if scope["path"].startswith(_GATEWAYS_OWN):
                 scope = {**scope, "method": "GET"}  # the answer is the same for every method
@@ -64,6 +60,11 @@ class HttpRules:
             await self._head(scope, receive, send)
         else:
             await self.app(scope, receive, send)
+
+    def _refused_precondition(self, scope: Scope) -> Response | None:
+        """Return 412, but leave a path at which there is nothing to the router's 404."""
+        answer = _precondition(scope)
+        return answer if answer and self._resources.methods(scope["path"]) is not None else None
 
     def _by_method(self, scope: Scope) -> Response | None:
         """Return the answer to OPTIONS, 405 or 501; None when the router decides."""
